@@ -1,0 +1,100 @@
+using System.Collections.Immutable;
+using System.Net;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth;
+
+/// <summary>The configuration of the gate: section <c>DeviceAuth</c>, read and validated. Immutable; a reload makes another.</summary>
+public sealed record DeviceAuthOptions
+{
+    /// <summary>The configuration section.</summary>
+    public const string SectionName = "DeviceAuth";
+
+    /// <summary>The handshake of routes that do not name one.</summary>
+    public string Handshake { get; init; } = DeviceAuthDefaults.ConnectFrame;
+
+    /// <summary>How long each side may take for its part of the handshake.</summary>
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a message may be before admission, in bytes.</summary>
+    public int MaxHandshakeBytes { get; init; } = 64 * 1024;
+
+    /// <summary>How far a signature's time may be from now, either way.</summary>
+    public TimeSpan SignatureSkew { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Whether requests that are not WebSocket upgrades pass on gated routes that do not say.</summary>
+    public HttpRequests HttpRequests { get; init; } = HttpRequests.Deny;
+
+    /// <summary>Proxies whose <c>X-Forwarded-For</c> is believed, for CIDR rules. What they forward is never loopback.</summary>
+    public ImmutableArray<IPNetwork> TrustedProxies { get; init; } = [];
+
+    /// <summary>Origins, as in <c>https://example.org</c>, whose pages may connect.</summary>
+    public ImmutableArray<string> AllowedOrigins { get; init; } = [];
+
+    /// <summary>Bounds on what strangers can use up.</summary>
+    public DeviceAuthLimits Limits { get; init; } = new();
+
+    /// <summary>The pairing policy.</summary>
+    public PairingPolicy Policy { get; init; } = PairingPolicy.Default;
+
+    /// <summary>How long a request waits for an operator, and stays readable once resolved.</summary>
+    public TimeSpan RequestLifetime { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How many requests may be open in all.</summary>
+    public int MaxPendingRequests { get; init; } = 1000;
+
+    /// <summary>How long an operator's no is remembered for a device that holds no grant.</summary>
+    public TimeSpan ForgetRemovedAfter { get; init; } = TimeSpan.FromDays(90);
+
+    /// <summary>What the registry needs of all this.</summary>
+    public PairingRules PairingRules => new(
+        Policy,
+        new Lifetimes(RequestLifetime, ForgetRemovedAfter),
+        new PendingLimits(MaxPendingRequests, Limits.PendingRequestsPerAddress));
+}
+
+/// <summary>Section <c>DeviceAuth:Limits</c>.</summary>
+public sealed record DeviceAuthLimits
+{
+    /// <summary>Handshakes under way from one client address.</summary>
+    public int HandshakesPerAddress { get; init; } = 16;
+
+    /// <summary>Handshakes under way to one destination; an OpenClaw backend allows 32 from one address, and all of ours are that.</summary>
+    public int HandshakesPerDestination { get; init; } = 28;
+
+    /// <summary>Handshakes under way in all.</summary>
+    public int Handshakes { get; init; } = 1024;
+
+    /// <summary>Live sessions of one device on this gateway.</summary>
+    public int SessionsPerDevice { get; init; } = 64;
+
+    /// <summary>Open pairing requests from one client address.</summary>
+    public int PendingRequestsPerAddress { get; init; } = 32;
+}
+
+/// <summary>What becomes of plain HTTP requests on gated routes.</summary>
+public enum HttpRequests
+{
+    /// <summary>403.</summary>
+    Deny,
+
+    /// <summary>Forwarded without any check of ours.</summary>
+    Allow,
+}
+
+/// <summary>Names that configuration uses.</summary>
+public static class DeviceAuthDefaults
+{
+    /// <summary>The handshake of the OpenClaw gateway protocol; see <c>Handshakes/ConnectFrame</c>.</summary>
+    public const string ConnectFrame = "ConnectFrame";
+
+    /// <summary>In a route's metadata: no gate on this route.</summary>
+    public const string Off = "Off";
+
+    /// <summary>The route metadata that names the handshake, or <see cref="Off"/>.</summary>
+    public const string HandshakeMetadata = "DeviceAuth";
+
+    /// <summary>The route metadata that overrides <see cref="DeviceAuthOptions.HttpRequests"/>.</summary>
+    public const string HttpMetadata = "DeviceAuth.Http";
+}

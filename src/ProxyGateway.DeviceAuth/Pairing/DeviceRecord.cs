@@ -1,0 +1,93 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+
+namespace ProxyGateway.DeviceAuth.Pairing;
+
+/// <summary>Everything that is on record of one device. Immutable: a change makes another record.</summary>
+public sealed record DeviceRecord
+{
+    /// <summary>The device.</summary>
+    public required DeviceId Id { get; init; }
+
+    /// <summary>The raw public key as base64url without padding.</summary>
+    public required string PublicKey { get; init; }
+
+    /// <summary>A stamp that is fresh and unique at every change of substance; last-seen times and renewed expiries do not change it.</summary>
+    public string Version { get; init; } = "";
+
+    /// <summary>When the device was first put on record.</summary>
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>When a session of the device was last admitted, roughly.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? LastSeenAt { get; init; }
+
+    /// <summary>What the device said about itself when it last asked for something.</summary>
+    public ClientDescription Client { get; init; } = new();
+
+    /// <summary>What was approved: role -> grant.</summary>
+    public ImmutableSortedDictionary<string, Grant> Grants { get; init; } = ImmutableSortedDictionary.Create<string, Grant>(StringComparer.Ordinal);
+
+    /// <summary>Paired by an older gateway that kept no roles: the device counts as approved, but for no role in particular.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Legacy { get; init; }
+
+    /// <summary>Where an operator said no, so that no rule says yes.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public RefusalMarks? Refusals { get; init; }
+
+    /// <summary>The open pairing requests, and those resolved a short time ago; oldest first.</summary>
+    public ImmutableArray<PairingRequest> Requests { get; init; } = [];
+
+    /// <summary>Whether anything at all is approved for the device.</summary>
+    [JsonIgnore]
+    public bool IsPaired => Legacy || !Grants.IsEmpty;
+
+    /// <summary>The scopes on record for the role; none if it has no grant.</summary>
+    public ScopeSet ScopesOf(string role) => Grants.TryGetValue(role, out Grant? grant) ? grant.Scopes ?? ScopeSet.Empty : ScopeSet.Empty;
+
+    /// <summary>The request with this id, or null.</summary>
+    public PairingRequest? FindRequest(RequestId id) => Requests.FirstOrDefault(r => r.Id == id);
+}
+
+/// <summary>What an operator or a rule has approved for a device in one role.</summary>
+public sealed record Grant
+{
+    /// <summary>The approved scopes; null in a legacy record that kept none, which is not the same as an approval of no scopes.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ScopeSet? Scopes { get; init; }
+
+    /// <summary>When the grant was last approved or changed.</summary>
+    public required DateTimeOffset ApprovedAt { get; init; }
+
+    /// <summary>The operator who last approved or changed it; absent if a rule did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ApprovedBy { get; init; }
+
+    /// <summary>The rule that last approved it; absent if an operator did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Rule { get; init; }
+}
+
+/// <summary>
+/// An operator's no, which outlives a rule's yes: no rule approves a marked role until an operator has approved all that was asked in it.
+/// </summary>
+public sealed record RefusalMarks
+{
+    /// <summary>When the last mark was made.</summary>
+    public required DateTimeOffset At { get; init; }
+
+    /// <summary>The device was removed: every role is marked, save those in <see cref="Cleared"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool WholeDevice { get; init; }
+
+    /// <summary>Roles that were narrowed, rejected or approved in part.</summary>
+    public ScopeSet Roles { get; init; } = ScopeSet.Empty;
+
+    /// <summary>Roles that an operator approved in full after the device was removed.</summary>
+    public ScopeSet Cleared { get; init; } = ScopeSet.Empty;
+
+    /// <summary>Whether rules must leave this role alone.</summary>
+    public bool Covers(string role) => Roles.Contains(role, StringComparer.Ordinal)
+        || (WholeDevice && !Cleared.Contains(role, StringComparer.Ordinal));
+}

@@ -1,0 +1,30 @@
+namespace ProxyGateway.DeviceAuth.Pairing;
+
+/// <summary>What the policy makes of a claim.</summary>
+public abstract record PairingDecision
+{
+    private PairingDecision()
+    {
+    }
+
+    /// <summary>The grant on record covers the claim.</summary>
+    public sealed record Admit : PairingDecision
+    {
+        internal static Admit Instance { get; } = new();
+    }
+
+    /// <summary>A rule approves exactly what the claim asks for.</summary>
+    /// <param name="Rule">The rule's name.</param>
+    /// <param name="Reason">What was not covered.</param>
+    public sealed record AutoApprove(string Rule, PairingReason Reason) : PairingDecision;
+
+    /// <summary>An operator has to approve.</summary>
+    /// <param name="Reason">What is not covered.</param>
+    public sealed record RequirePairing(PairingReason Reason) : PairingDecision;
+
+    /// <summary>A rule would approve if the peer's operating-system user, which nobody has looked up yet, is one of its users: look it up and ask again.</summary>
+    public sealed record LookUpPeerUser : PairingDecision
+    {
+        internal static LookUpPeerUser Instance { get; } = new();
+    }
+}

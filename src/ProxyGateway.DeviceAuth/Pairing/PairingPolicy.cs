@@ -1,0 +1,93 @@
+using System.Collections.Immutable;
+
+namespace ProxyGateway.DeviceAuth.Pairing;
+
+/// <summary>What becomes of devices that another gateway paired without keeping roles or scopes.</summary>
+public enum LegacyDevices
+{
+    /// <summary>What is missing on record is an upgrade like any other: scopes a scope upgrade, a role a role upgrade.</summary>
+    Upgrade,
+
+    /// <summary>They must be approved again by an operator, whatever the rules say.</summary>
+    RePair,
+}
+
+/// <summary>
+/// Decides whether a claim is covered by what is on record, approved by a rule, or left to an operator.
+/// Pure: no I/O, no clock, no logging; the same arguments always give the same answer.
+/// </summary>
+public sealed record PairingPolicy
+{
+    /// <summary>The policy where nothing is configured: on loopback, new devices and scope upgrades are approved silently, role upgrades never.</summary>
+    public static PairingPolicy Default { get; } = new();
+
+    /// <summary>The rules. They only ever widen, so their order cannot matter.</summary>
+    public ImmutableArray<AutoApproveRule> AutoApprove { get; init; } =
+    [
+        new() { Name = "loopback", FromLoopback = true, Reasons = [PairingReason.NotPaired, PairingReason.ScopeUpgrade] },
+    ];
+
+    /// <summary>Which scopes include which others.</summary>
+    public ScopeImplications Implications { get; init; } = ScopeImplications.Default;
+
+    /// <summary>What becomes of legacy devices.</summary>
+    public LegacyDevices LegacyDevices { get; init; }
+
+    /// <summary>Decides one claim.</summary>
+    /// <param name="record">What the registry has on the device; null if nothing.</param>
+    /// <param name="claim">What the device has proved to be and asks for.</param>
+    /// <param name="locality">Where it connects from.</param>
+    public PairingDecision Decide(DeviceRecord? record, Claim claim, Locality locality)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        ArgumentNullException.ThrowIfNull(locality);
+
+        if (Uncovered(record, claim) is not { } reason)
+            return PairingDecision.Admit.Instance;
+        if (record?.Refusals?.Covers(claim.Role) == true) // an operator's no outlives a rule's yes
+            return new PairingDecision.RequirePairing(reason);
+        if (MustPairAgain(record, claim.Role))
+            return new PairingDecision.RequirePairing(reason);
+
+        bool userDecides = false;
+        foreach (AutoApproveRule rule in AutoApprove)
+        {
+            if (!rule.MatchesButForUsers(reason, claim, locality, Implications))
+                continue;
+            if (rule.Users is not { } users || (locality.Peer.State == PeerUserState.Known && users.Contains(locality.Peer.UserId)))
+                return new PairingDecision.AutoApprove(rule.Name, reason);
+            userDecides |= locality.Peer.State == PeerUserState.NotLookedUp;
+        }
+
+        return userDecides ? PairingDecision.LookUpPeerUser.Instance : new PairingDecision.RequirePairing(reason);
+    }
+
+    /// <summary>Why the record does not cover the claim; null if it does. The first that fails is the reason.</summary>
+    public PairingReason? Uncovered(DeviceRecord? record, Claim claim)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        if (record is null || !record.IsPaired || MustPairAgain(record, claim.Role))
+            return PairingReason.NotPaired;
+        if (!record.Grants.ContainsKey(claim.Role))
+            return PairingReason.RoleUpgrade;
+        return Implications.Covers(claim.Role, record.ScopesOf(claim.Role), claim.Scopes) ? null : PairingReason.ScopeUpgrade;
+    }
+
+    /// <summary>How a place is called towards operators.</summary>
+    public LocalityKind Classify(Locality locality)
+    {
+        ArgumentNullException.ThrowIfNull(locality);
+        if (locality.IsLoopback)
+            return LocalityKind.Loopback;
+        return locality.Address is { } address && AutoApprove.Any(r => AutoApproveRule.Contains(r.FromNetworks, address))
+            ? LocalityKind.Network
+            : LocalityKind.Remote;
+    }
+
+    private bool MustPairAgain(DeviceRecord? record, string role)
+    {
+        if (LegacyDevices != LegacyDevices.RePair || record is null)
+            return false;
+        return record.Grants.TryGetValue(role, out Grant? grant) ? grant.Scopes is null : record.Legacy;
+    }
+}

@@ -1,0 +1,215 @@
+using System.Security.Cryptography;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>
+/// The registry as the gate and the operators use it: reads a record, lets the policy or a transition decide, swaps, and starts over
+/// if somebody else was faster. Every retry runs the policy again.
+/// </summary>
+/// <param name="store">Where the documents are.</param>
+public sealed class DeviceRegistry(IDeviceStore store)
+{
+    // A device's record has few writers: whoever loses this often in a row is up against a fault or an attack.
+    private const int MaxAttempts = 32;
+
+    /// <summary>Raised after a record was changed through this registry, with the new record.</summary>
+    public event Action<DeviceRecord>? Changed;
+
+    /// <summary>Decides a claim, and writes what follows from the decision before anybody is told.</summary>
+    /// <param name="claim">The verified claim.</param>
+    /// <param name="origin">Where it comes from.</param>
+    /// <param name="rules">The policy and bounds in force.</param>
+    /// <param name="cancellationToken">Gives up; what was being written may or may not have been.</param>
+    /// <exception cref="RegistryUnavailableException">Nothing may be concluded: admit nobody.</exception>
+    public async ValueTask<Admission> AdmitAsync(Claim claim, ClaimOrigin origin, PairingRules rules, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        ArgumentNullException.ThrowIfNull(origin);
+        ArgumentNullException.ThrowIfNull(rules);
+        Locality locality = origin.Locality;
+        for (int attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(claim.Device, cancellationToken);
+            PairingDecision decision = rules.Policy.Decide(record, claim, locality);
+            if (decision is PairingDecision.LookUpPeerUser)
+            {
+                locality = locality with { Peer = origin.LookUpPeerUser() };
+                decision = rules.Policy.Decide(record, claim, locality);
+            }
+
+            Admission admission;
+            DeviceRecord? next = null;
+            switch (decision)
+            {
+                case PairingDecision.Admit:
+                    return new Admission.Admitted(record!, Rule: null);
+                case PairingDecision.AutoApprove approve:
+                    next = Transitions.AutoApprove(record, claim, approve.Rule, rules.Policy.Implications, now, rules.Lifetimes) with { Version = NewVersion() };
+                    admission = new Admission.Admitted(next, approve.Rule);
+                    break;
+                case PairingDecision.RequirePairing require:
+                    Ask ask = Transitions.Ask(
+                        record, claim, require.Reason, rules.Policy.Classify(locality), origin.Address, now, rules.Lifetimes);
+                    if (ask.Outcome == AskOutcome.TooMany)
+                        return new Admission.TooManyRequests();
+                    next = ask.Outcome switch
+                    {
+                        AskOutcome.Opened => ask.Next with { Version = NewVersion() },
+                        AskOutcome.Renewed => ask.Next,
+                        _ => null,
+                    };
+                    admission = new Admission.Refused(require.Reason, ask.Request!, record, IsNew: ask.Outcome == AskOutcome.Opened);
+                    break;
+                default:
+                    throw new InvalidOperationException("The policy asks for a user that was looked up.");
+            }
+
+            if (next is null)
+                return admission;
+            switch (await SwapAsync(record, next, rules, cancellationToken))
+            {
+                case SwapResult.Swapped:
+                    return admission;
+                case SwapResult.TooManyRequests:
+                    return new Admission.TooManyRequests();
+            }
+        }
+
+        throw Contended();
+    }
+
+    /// <summary>An operator approves a request.</summary>
+    /// <param name="id">The request.</param>
+    /// <param name="scopes">The scopes to grant; null for all that it asks for.</param>
+    /// <param name="by">Who approves.</param>
+    /// <param name="rules">The policy and bounds in force.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="RegistryUnavailableException">Whether the approval was written is not known; it may be repeated.</exception>
+    public ValueTask<Decision?> ApproveAsync(RequestId id, ScopeSet? scopes, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
+        DecideAsync(id, (record, now) => Transitions.Approve(record, id, scopes, by, rules.Policy.Implications, now, rules.Lifetimes), rules, cancellationToken);
+
+    /// <summary>An operator rejects a request.</summary>
+    /// <param name="id">The request.</param>
+    /// <param name="by">Who rejects.</param>
+    /// <param name="rules">The policy and bounds in force.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="RegistryUnavailableException">Whether the rejection was written is not known; it may be repeated.</exception>
+    public ValueTask<Decision?> RejectAsync(RequestId id, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
+        DecideAsync(id, (record, now) => Transitions.Reject(record, id, by, now, rules.Lifetimes), rules, cancellationToken);
+
+    /// <summary>An operator removes a device. False if it is not paired and has nothing open.</summary>
+    /// <param name="id">The device.</param>
+    /// <param name="by">Who removes it.</param>
+    /// <param name="rules">The policy and bounds in force.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="RegistryUnavailableException">Whether the removal was written is not known; it may be repeated.</exception>
+    public async ValueTask<bool> RemoveAsync(DeviceId id, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(rules);
+        for (int attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
+            if (record is null || (!record.IsPaired && !record.Requests.Any(r => r.IsOpen(now))))
+                return false;
+            DeviceRecord next = Transitions.Remove(record, by, now, rules.Lifetimes) with { Version = NewVersion() };
+            if (await SwapAsync(record, next, rules, cancellationToken) == SwapResult.Swapped)
+                return true;
+        }
+
+        throw Contended();
+    }
+
+    /// <summary>The record of a device, or null.</summary>
+    public async ValueTask<DeviceRecord?> FindAsync(DeviceId id, CancellationToken cancellationToken) =>
+        (await store.GetAsync(id, cancellationToken)).Record;
+
+    /// <summary>A request as it stands now, resolved ones included while they are readable; or null.</summary>
+    public async ValueTask<PairingRequest?> FindRequestAsync(RequestId id, CancellationToken cancellationToken)
+    {
+        if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
+            return null;
+        (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(device, cancellationToken);
+        return record?.FindRequest(id)?.AsOf(now);
+    }
+
+    /// <inheritdoc cref="IDeviceStore.ListPairedAsync"/>
+    public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+        store.ListPairedAsync(cursor, limit, cancellationToken);
+
+    /// <inheritdoc cref="IDeviceStore.ListOpenRequestsAsync"/>
+    public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+        store.ListOpenRequestsAsync(cursor, limit, cancellationToken);
+
+    /// <inheritdoc cref="IDeviceStore.PingAsync"/>
+    public ValueTask PingAsync(CancellationToken cancellationToken) => store.PingAsync(cancellationToken);
+
+    private async ValueTask<Decision?> DecideAsync(
+        RequestId id, Func<DeviceRecord, DateTimeOffset, Decision> decide, PairingRules rules, CancellationToken cancellationToken)
+    {
+        for (int attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
+                return null;
+            (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(device, cancellationToken);
+            if (record is null)
+                return null;
+            Decision decision = decide(record, now);
+            if (decision.Outcome != DecisionOutcome.Done)
+                return decision;
+            decision = decision with { Record = decision.Record with { Version = NewVersion() } };
+            if (await SwapAsync(record, decision.Record, rules, cancellationToken) == SwapResult.Swapped)
+                return decision;
+        }
+
+        throw Contended();
+    }
+
+    private async ValueTask<SwapResult> SwapAsync(DeviceRecord? previous, DeviceRecord next, PairingRules rules, CancellationToken cancellationToken)
+    {
+        var swap = new DeviceSwap(previous, next, Transitions.ExpiresAt(next, rules.Lifetimes), rules.Limits);
+        SwapResult result = await store.SwapAsync(swap, cancellationToken);
+        if (result == SwapResult.Swapped && previous?.Version != next.Version)
+            Changed?.Invoke(next);
+        return result;
+    }
+
+    private static string NewVersion() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));
+
+    private static RegistryUnavailableException Contended() => new("A device's record changes faster than it can be read.");
+}
+
+/// <summary>What the registry needs to know of the configuration in force.</summary>
+/// <param name="Policy">The pairing policy.</param>
+/// <param name="Lifetimes">How long things stay on record.</param>
+/// <param name="Limits">How many requests may be open.</param>
+public sealed record PairingRules(PairingPolicy Policy, Lifetimes Lifetimes, PendingLimits Limits);
+
+/// <summary>Where a claim comes from.</summary>
+/// <param name="Locality">For the policy.</param>
+/// <param name="Address">For operators: the client's address; null if it cannot be told.</param>
+/// <param name="LookUpPeerUser">Finds the operating-system user of a loopback peer; called only when a rule hangs on it.</param>
+public sealed record ClaimOrigin(Locality Locality, string? Address, Func<PeerUser> LookUpPeerUser);
+
+/// <summary>What became of a claim.</summary>
+public abstract record Admission
+{
+    private Admission()
+    {
+    }
+
+    /// <summary>Forward the connection.</summary>
+    /// <param name="Record">The record that covers the claim.</param>
+    /// <param name="Rule">The rule that approved it just now; null if it was covered already.</param>
+    public sealed record Admitted(DeviceRecord Record, string? Rule) : Admission;
+
+    /// <summary>An operator has to approve, or has rejected.</summary>
+    /// <param name="Reason">What is not covered.</param>
+    /// <param name="Request">The request that stands for the ask.</param>
+    /// <param name="Record">What was on record when it was decided; null if nothing.</param>
+    /// <param name="IsNew">Whether the request was opened by this very claim.</param>
+    public sealed record Refused(PairingReason Reason, PairingRequest Request, DeviceRecord? Record, bool IsNew) : Admission;
+
+    /// <summary>No more requests can be opened at this time.</summary>
+    public sealed record TooManyRequests : Admission;
+}

@@ -1,0 +1,88 @@
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>
+/// Keeps one document per device: get, swap, page through, notify. Everything else is in <see cref="Transitions"/> and
+/// <see cref="DeviceRegistry"/>, once for all stores. Every method throws <see cref="RegistryUnavailableException"/> when the store
+/// cannot be reached or is slower than its time-out, and <see cref="OperationCanceledException"/> when cancelled. Nothing may be cached.
+/// </summary>
+public interface IDeviceStore : IAsyncDisposable
+{
+    /// <summary>The record of a device, and the store's time.</summary>
+    ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Replaces a device's record if the one in the store still has <see cref="DeviceSwap.Previous"/>'s version (or is still absent),
+    /// in one atomic step that also announces the change. The indexes of open requests and paired devices follow.
+    /// </summary>
+    ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken);
+
+    /// <summary>The device whose record may hold this request; null if none does. A hint: the record is the truth.</summary>
+    ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken);
+
+    /// <summary>Records with something approved, in a stable order that visits each exactly once while others write.</summary>
+    /// <param name="cursor">Where the last page ended; null for the first.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken);
+
+    /// <summary>Open requests, newest first.</summary>
+    /// <param name="cursor">Where the last page ended; null for the first.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken);
+
+    /// <summary>Asks the store for a sign of life.</summary>
+    ValueTask PingAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>A device's record, as one read found it.</summary>
+/// <param name="Record">The record; null if there is none, or if it has expired.</param>
+/// <param name="Now">The store's time. Whatever has to do with expiry is decided by it.</param>
+public readonly record struct StoredDevice(DeviceRecord? Record, DateTimeOffset Now);
+
+/// <summary>A compare-and-swap of one device's record.</summary>
+/// <param name="Previous">The record that was read; null if there was none.</param>
+/// <param name="Next">The record that takes its place.</param>
+/// <param name="ExpiresAt">When the store forgets the new record, by its own time; null for never.</param>
+/// <param name="Limits">How many requests may be open. They are applied to requests that are open in <paramref name="Next"/> only.</param>
+public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateTimeOffset? ExpiresAt, PendingLimits Limits)
+{
+    /// <summary>The device.</summary>
+    public DeviceId Id => Next.Id;
+
+    /// <summary>Requests that are open from now on, or whose expiry moved.</summary>
+    public IEnumerable<PairingRequest> Opened => Next.Requests.Where(r => r.Status == PairingRequestStatus.Open && Previous?.FindRequest(r.Id) != r);
+
+    /// <summary>Requests that were open and are no longer.</summary>
+    public IEnumerable<PairingRequest> Closed => Previous is null ? [] : Previous.Requests.Where(r =>
+        r.Status == PairingRequestStatus.Open && Next.FindRequest(r.Id) is not { Status: PairingRequestStatus.Open });
+}
+
+/// <summary>How a swap went.</summary>
+public enum SwapResult
+{
+    /// <summary>The new record is in the store.</summary>
+    Swapped,
+
+    /// <summary>Somebody else was faster: read again, decide again.</summary>
+    Conflict,
+
+    /// <summary>Too many requests are open; nothing was written.</summary>
+    TooManyRequests,
+}
+
+/// <summary>How many pairing requests may be open at a time.</summary>
+/// <param name="InAll">In the whole registry.</param>
+/// <param name="PerAddress">From one client address.</param>
+public readonly record struct PendingLimits(int InAll, int PerAddress)
+{
+    /// <summary>No limits.</summary>
+    public static PendingLimits None { get; } = new(int.MaxValue, int.MaxValue);
+}
+
+/// <summary>A part of a list.</summary>
+/// <param name="Items">The items.</param>
+/// <param name="Next">Where the next page begins; null if this was the last.</param>
+public sealed record Page<T>(IReadOnlyList<T> Items, string? Next);

@@ -1,0 +1,25 @@
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>
+/// The registry cannot be reached, is too slow, or answers what cannot be understood. Whoever asked must not admit anybody,
+/// and must not say that a device is unknown either.
+/// </summary>
+public sealed class RegistryUnavailableException : Exception
+{
+    /// <summary>With a message.</summary>
+    public RegistryUnavailableException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>With a message and what caused it.</summary>
+    public RegistryUnavailableException(string message, Exception innerException)
+        : base(message, innerException)
+    {
+    }
+
+    /// <summary>Without anything to say.</summary>
+    public RegistryUnavailableException()
+    {
+    }
+}
