@@ -16,6 +16,7 @@ internal interface IDeviceHandshake
     /// <param name="context">The upgrade request.</param>
     /// <param name="origin">Where it comes from.</param>
     /// <param name="options">The options in force.</param>
+    /// <param name="place">The place among the handshakes under way; to be disposed of as soon as the handshake is over, however it ends.</param>
     /// <param name="next">The rest of YARP's pipeline, which forwards.</param>
-    Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, RequestDelegate next);
+    Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, IDisposable place, RequestDelegate next);
 }

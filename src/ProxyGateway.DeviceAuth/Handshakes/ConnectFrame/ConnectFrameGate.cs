@@ -9,7 +9,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>One connection's handshake, apart from its bytes: what is asked of whom, how long that may take, and what is said of it in the log.</summary>
 internal sealed partial class ConnectFrameGate(
-    HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, Gatekeeper gatekeeper, TimeProvider time, ILogger logger)
+    HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, Gatekeeper gatekeeper, IDisposable place, TimeProvider time, ILogger logger)
 {
     /// <summary>How long a challenge may be.</summary>
     public const int MaxChallengeBytes = 64 * 1024;
@@ -91,6 +91,9 @@ internal sealed partial class ConnectFrameGate(
         LogBackendRefused(origin.Address);
         await Task.Delay(BackendCloseTimeout, time, cancellationToken);
     }
+
+    /// <summary>The backend has accepted the device: its place among the handshakes under way is free.</summary>
+    public void Completed() => place.Dispose();
 
     /// <summary>The backend did not begin with a challenge.</summary>
     public void NoChallenge() => LogNoChallenge(context.Request.Path);

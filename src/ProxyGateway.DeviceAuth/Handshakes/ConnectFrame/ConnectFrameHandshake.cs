@@ -13,12 +13,12 @@ internal sealed class ConnectFrameHandshake(Gatekeeper gatekeeper, TimeProvider 
 {
     public string Name => DeviceAuthDefaults.ConnectFrame;
 
-    public async Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, RequestDelegate next)
+    public async Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, IDisposable place, RequestDelegate next)
     {
         ConnectFrameStream? stream = null;
         GatedUpgrade.Install(context, client => stream = new ConnectFrameStream(
             client,
-            new ConnectFrameGate(context, origin, options, gatekeeper, time, logger),
+            new ConnectFrameGate(context, origin, options, gatekeeper, place, time, logger),
             new SessionPipe(context, client, time)));
         try
         {

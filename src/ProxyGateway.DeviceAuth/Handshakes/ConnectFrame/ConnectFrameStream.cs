@@ -168,6 +168,7 @@ internal sealed class ConnectFrameStream : Stream
         switch (await _gate.WithinTimeAsync(_answer.Task, cancellationToken))
         {
             case BackendAnswer.Accepted:
+                _gate.Completed();
                 break;
             case BackendAnswer.Refused:
                 await _gate.WaitForBackendToCloseAsync(cancellationToken);
