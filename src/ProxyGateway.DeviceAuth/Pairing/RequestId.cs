@@ -42,6 +42,21 @@ public readonly record struct RequestId
         return new RequestId(new string(text));
     }
 
+    /// <summary>When the request was made: the time that went into its id, to the millisecond.</summary>
+    public DateTimeOffset CreatedAt
+    {
+        get
+        {
+            long time = 0;
+            foreach (char digit in ToString().AsSpan(0, TimeLength))
+            {
+                time = (time << 5) | (uint)Digits.IndexOf(digit, StringComparison.Ordinal);
+            }
+
+            return DateTimeOffset.FromUnixTimeMilliseconds(time);
+        }
+    }
+
     /// <summary>Reads an id; false for anything that <see cref="New"/> cannot have made.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out RequestId id)
     {

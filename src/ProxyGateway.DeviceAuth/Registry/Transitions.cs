@@ -118,12 +118,16 @@ public static class Transitions
 
     /// <summary>
     /// An operator sets what a role may do; null takes the role away. Whatever the device loses by it is marked, so that no rule gives it back.
+    /// An operator's ceiling bounds what they may leave granted; taking a role away leaves nothing.
     /// </summary>
-    public static DeviceRecord SetGrant(
+    public static Decision SetGrant(
         DeviceRecord record, string role, ScopeSet? scopes, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
         ArgumentNullException.ThrowIfNull(implications);
+        if (scopes is not null && !by.MayGrant(role, scopes, implications))
+            return new Decision(DecisionOutcome.AboveCeiling, record, Request: null);
+
         DeviceRecord next = Prune(record, now, lifetimes);
         bool narrowed = scopes is null || !implications.Covers(role, scopes, next.ScopesOf(role));
         next = next with
@@ -133,7 +137,7 @@ public static class Transitions
                 : next.Grants.SetItem(role, new Grant { Scopes = scopes, ApprovedAt = now, ApprovedBy = by.Name }),
             Refusals = narrowed ? Mark(next.Refusals, role, now) : next.Refusals,
         };
-        return CoverRequests(next, implications, now);
+        return new Decision(DecisionOutcome.Done, CoverRequests(next, implications, now), Request: null);
     }
 
     /// <summary>An operator removes the device: nothing is left but the mark that keeps rules from pairing it again.</summary>

@@ -1,0 +1,147 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Sqlite;
+
+/// <summary>The file, its folder, its lock and its schema.</summary>
+internal sealed class RegistryFile : IDisposable
+{
+    private const int SchemaVersion = 1;
+
+    private const string Schema =
+        """
+        CREATE TABLE devices (
+            id TEXT NOT NULL PRIMARY KEY,
+            version TEXT NOT NULL,
+            paired INTEGER NOT NULL,
+            expires_at INTEGER, -- Unix time in milliseconds, as all times here; NULL: never
+            document BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX devices_paired ON devices (id) WHERE paired = 1;
+        CREATE INDEX devices_expiry ON devices (expires_at) WHERE expires_at IS NOT NULL;
+
+        CREATE TABLE requests (
+            id TEXT NOT NULL PRIMARY KEY,
+            device TEXT NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+            address TEXT,
+            open_until INTEGER -- NULL once resolved
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX requests_device ON requests (device);
+        CREATE INDEX requests_open ON requests (open_until) WHERE open_until IS NOT NULL;
+        CREATE INDEX requests_address ON requests (address, open_until) WHERE open_until IS NOT NULL;
+        """;
+
+    private readonly string _path;
+    private readonly FileStream _lock;
+
+    private RegistryFile(string path, FileStream fileLock)
+    {
+        _path = path;
+        _lock = fileLock;
+    }
+
+    /// <summary>Locks the file for this process and brings its schema up to date.</summary>
+    /// <exception cref="RegistryUnavailableException">In use, not writable, not a registry, or of a newer version; the message names the file.</exception>
+    public static RegistryFile Open(string path)
+    {
+        path = Path.GetFullPath(path);
+        RegistryFile? file = null;
+        try
+        {
+            MakeFolder(Path.GetDirectoryName(path)!);
+            file = new RegistryFile(path, Lock(path));
+            using (OpenPrivately(path, FileMode.OpenOrCreate, FileShare.ReadWrite))
+            {
+                // SQLite gives its companion files the mode of this one.
+            }
+
+            using SqliteConnection connection = file.Connect();
+            Migrate(connection, path);
+            return file;
+        }
+        catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException or RegistryUnavailableException)
+        {
+            file?.Dispose();
+            throw e as RegistryUnavailableException ?? new RegistryUnavailableException($"The registry {path} cannot be opened: {e.Message}", e);
+        }
+    }
+
+    /// <summary>A new connection, set up.</summary>
+    public SqliteConnection Connect()
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder
+        {
+            DataSource = _path,
+            Mode = SqliteOpenMode.ReadWrite,
+            Pooling = false, // readers are kept with their prepared statements
+            ForeignKeys = true,
+        }.ToString());
+        connection.Open();
+
+        // FULL: a commit is on disk before it is acknowledged; WAL alone would only promise that the file stays consistent.
+        Execute(connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;");
+        return connection;
+    }
+
+    public void Dispose() => _lock.Dispose();
+
+    private static void Migrate(SqliteConnection connection, string path)
+    {
+        using SqliteTransaction transaction = connection.BeginTransaction(deferred: false);
+        using SqliteCommand read = connection.CreateCommand();
+        read.Transaction = transaction;
+        read.CommandText = "PRAGMA user_version";
+        long version = (long)read.ExecuteScalar()!;
+        if (version > SchemaVersion)
+        {
+            throw new RegistryUnavailableException(
+                $"The registry {path} was written by a newer ProxyGateway (schema {version}; this one knows {SchemaVersion}). Run that version, or start with another file.");
+        }
+
+        if (version == 0)
+            Execute(connection, Schema, transaction);
+        Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {SchemaVersion}"), transaction);
+        transaction.Commit();
+    }
+
+    private static void Execute(SqliteConnection connection, string sql, SqliteTransaction? transaction = null)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.Transaction = transaction;
+#pragma warning disable CA2100 // only constants of this file
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        command.ExecuteNonQuery();
+    }
+
+    // SQLite's own locks would let a second process in between two transactions. FileShare.None is flock(2) on Unix.
+    private static FileStream Lock(string path)
+    {
+        try
+        {
+            return OpenPrivately(path + ".lock", FileMode.OpenOrCreate, FileShare.None);
+        }
+        catch (IOException e) when (e is not (FileNotFoundException or DirectoryNotFoundException))
+        {
+            throw new RegistryUnavailableException(
+                $"The registry {path} is in use by another process ({path}.lock is locked). A file serves one gateway; use Redis for more.", e);
+        }
+    }
+
+    private static FileStream OpenPrivately(string path, FileMode mode, FileShare share)
+    {
+        var options = new FileStreamOptions { Mode = mode, Access = FileAccess.ReadWrite, Share = share, BufferSize = 0 };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        return new FileStream(path, options);
+    }
+
+    private static void MakeFolder(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(path);
+        else
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+}

@@ -1,0 +1,36 @@
+using Microsoft.Data.Sqlite;
+
+namespace ProxyGateway.DeviceAuth.Sqlite;
+
+internal static class SqliteCommandExtensions
+{
+    /// <summary>A prepared statement that lives as long as its connection.</summary>
+    public static SqliteCommand Prepare(this SqliteConnection connection, string sql, params ReadOnlySpan<string> parameters)
+    {
+        SqliteCommand command = connection.CreateCommand();
+#pragma warning disable CA2100 // callers pass constants
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        foreach (string parameter in parameters)
+        {
+            command.Parameters.AddWithValue(parameter, DBNull.Value);
+        }
+
+        command.Prepare();
+        return command;
+    }
+
+    public static SqliteCommand Set(this SqliteCommand command, string parameter, object? value)
+    {
+        SqliteParameter target = command.Parameters[parameter];
+        target.ResetSqliteType(); // or the type of the value before this one stays
+        target.Value = value ?? DBNull.Value;
+        return command;
+    }
+
+    public static SqliteCommand In(this SqliteCommand command, SqliteTransaction transaction)
+    {
+        command.Transaction = transaction;
+        return command;
+    }
+}

@@ -1,0 +1,161 @@
+using System.Collections.Concurrent;
+using Microsoft.Data.Sqlite;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Sqlite;
+
+/// <summary>
+/// The registry in one SQLite file, for one gateway: one writer, as many readers as there are threads reading. SQLite has no
+/// asynchronous calls; reads come from the page cache, writes are rare and wait for the disk.
+/// </summary>
+public sealed class SqliteDeviceStore : IDeviceStore
+{
+    private readonly RegistryFile _file;
+    private readonly TimeProvider _time;
+    private readonly Writer _writer;
+    private readonly SemaphoreSlim _writing = new(1, 1);
+    private readonly ConcurrentBag<Reader> _readers = [];
+    private int _disposed;
+
+    private SqliteDeviceStore(RegistryFile file, TimeProvider time)
+    {
+        _file = file;
+        _time = time;
+        _writer = new Writer(file.Connect());
+    }
+
+    /// <summary>Opens the file, or makes it, and locks it against other processes.</summary>
+    /// <param name="options">Where the file is.</param>
+    /// <param name="time">The store's time.</param>
+    /// <exception cref="RegistryUnavailableException">The file cannot be used; the message names it and says why.</exception>
+    public static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(time);
+        RegistryFile file = RegistryFile.Open(options.Path);
+        try
+        {
+            return new SqliteDeviceStore(file, time);
+        }
+        catch (SqliteException e)
+        {
+            file.Dispose();
+            throw Unavailable(e);
+        }
+    }
+
+    // Whole milliseconds, as the indexes have them: a request is open to both or to neither.
+    private DateTimeOffset Now => DateTimeOffset.FromUnixTimeMilliseconds(_time.GetUtcNow().ToUnixTimeMilliseconds());
+
+    /// <inheritdoc/>
+    public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
+    {
+        DateTimeOffset now = Now;
+        return ValueTask.FromResult(new StoredDevice(Read(reader => reader.Get(id, now), cancellationToken), now));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(swap);
+        await _writing.WaitAsync(cancellationToken);
+        try
+        {
+            ThrowIfDisposed();
+            return _writer.Swap(swap, Now);
+        }
+        catch (SqliteException e)
+        {
+            throw Unavailable(e);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(Read(reader => reader.FindRequest(id), cancellationToken));
+
+    /// <inheritdoc/>
+    public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        List<DeviceRecord> found = Read(reader => reader.ListPaired(cursor, limit + 1), cancellationToken);
+        return ValueTask.FromResult(PageOf(found, limit, record => record.Id.ToString()));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        DateTimeOffset now = Now;
+        List<PairingRequest> found = Read(reader => reader.ListOpenRequests(cursor, limit + 1, now), cancellationToken);
+        return ValueTask.FromResult(PageOf(found, limit, request => request.Id.ToString()));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask PingAsync(CancellationToken cancellationToken)
+    {
+        _ = Read(reader => reader.Ping(), cancellationToken);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 1)
+            return;
+        await _writing.WaitAsync(); // lets a write that is under way end
+        while (_readers.TryTake(out Reader? reader))
+        {
+            reader.Dispose();
+        }
+
+        _writer.Dispose();
+        _file.Dispose();
+        _writing.Release();
+    }
+
+    private T Read<T>(Func<Reader, T> read, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        ThrowIfDisposed();
+        Reader? reader = null;
+        try
+        {
+            if (!_readers.TryTake(out reader))
+                reader = new Reader(_file.Connect());
+            T result = read(reader);
+            if (_disposed == 0)
+            {
+                _readers.Add(reader);
+                reader = null;
+            }
+
+            return result;
+        }
+        catch (SqliteException e)
+        {
+            throw Unavailable(e);
+        }
+        finally
+        {
+            reader?.Dispose(); // a reader that failed is not used again
+        }
+    }
+
+    // One more than the page holds was asked for, to know whether there is another page.
+    private static Page<T> PageOf<T>(List<T> found, int limit, Func<T, string> cursorOf) =>
+        found.Count <= limit ? new Page<T>(found, Next: null) : new Page<T>(found[..limit], cursorOf(found[limit - 1]));
+
+    private void ThrowIfDisposed()
+    {
+        if (_disposed == 1)
+            throw new RegistryUnavailableException("The registry is closed.");
+    }
+
+    private static RegistryUnavailableException Unavailable(SqliteException e) => new($"The registry's file failed: {e.Message}", e);
+}

@@ -1,0 +1,89 @@
+using Microsoft.Data.Sqlite;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Sqlite;
+
+/// <summary>The one connection that writes, with its prepared statements. For one caller at a time.</summary>
+internal sealed class Writer : IDisposable
+{
+    // Expired documents are absent already; this only gives their space back, a little at every write.
+    private const int ForgottenAtOnce = 32;
+
+    private readonly SqliteConnection _connection;
+    private readonly SqliteCommand _version;
+    private readonly SqliteCommand _countInAll;
+    private readonly SqliteCommand _countOfAddress;
+    private readonly SqliteCommand _put;
+    private readonly SqliteCommand _dropRequests;
+    private readonly SqliteCommand _putRequest;
+    private readonly SqliteCommand _forget;
+
+    public Writer(SqliteConnection connection)
+    {
+        _connection = connection;
+        _version = connection.Prepare(
+            "SELECT version FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+        _countInAll = connection.Prepare("SELECT count(*) FROM requests WHERE open_until > $now", "$now");
+        _countOfAddress = connection.Prepare(
+            "SELECT count(*) FROM requests WHERE address = $address AND open_until > $now", "$address", "$now");
+        _put = connection.Prepare(
+            """
+            INSERT INTO devices (id, version, paired, expires_at, document) VALUES ($id, $version, $paired, $expires, $document)
+            ON CONFLICT (id) DO UPDATE SET version = excluded.version, paired = excluded.paired, expires_at = excluded.expires_at, document = excluded.document
+            """,
+            "$id", "$version", "$paired", "$expires", "$document");
+        _dropRequests = connection.Prepare("DELETE FROM requests WHERE device = $device", "$device");
+        _putRequest = connection.Prepare(
+            "INSERT INTO requests (id, device, address, open_until) VALUES ($id, $device, $address, $until)", "$id", "$device", "$address", "$until");
+        _forget = connection.Prepare(
+            "DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE expires_at <= $now ORDER BY expires_at LIMIT $limit)", "$now", "$limit");
+    }
+
+    public SwapResult Swap(DeviceSwap swap, DateTimeOffset time)
+    {
+        long now = time.ToUnixTimeMilliseconds();
+        string id = swap.Id.ToString();
+        using SqliteTransaction transaction = _connection.BeginTransaction(deferred: false);
+        string? version = _version.In(transaction).Set("$id", id).Set("$now", now).ExecuteScalar() as string;
+        if (version != swap.Previous?.Version)
+            return SwapResult.Conflict;
+        if (!HasRoom(swap, now, transaction))
+            return SwapResult.TooManyRequests;
+
+        _put.In(transaction).Set("$id", id).Set("$version", swap.Next.Version).Set("$paired", swap.Next.IsPaired ? 1 : 0)
+            .Set("$expires", swap.ExpiresAt?.ToUnixTimeMilliseconds()).Set("$document", DeviceDocument.Serialize(swap.Next)).ExecuteNonQuery();
+        _dropRequests.In(transaction).Set("$device", id).ExecuteNonQuery();
+        foreach (PairingRequest request in swap.Next.Requests)
+        {
+            long? until = request.Status == PairingRequestStatus.Open ? request.ExpiresAt.ToUnixTimeMilliseconds() : null;
+            _putRequest.In(transaction).Set("$id", request.Id.ToString()).Set("$device", id).Set("$address", request.Address).Set("$until", until)
+                .ExecuteNonQuery();
+        }
+
+        _forget.In(transaction).Set("$now", now).Set("$limit", ForgottenAtOnce).ExecuteNonQuery();
+        transaction.Commit();
+        return SwapResult.Swapped;
+    }
+
+    public void Dispose() => _connection.Dispose();
+
+    // A renewal is no new request, and is never refused for room.
+    private bool HasRoom(DeviceSwap swap, long now, SqliteTransaction transaction)
+    {
+        foreach (PairingRequest request in swap.Opened)
+        {
+            if (swap.Previous?.FindRequest(request.Id) is not null)
+                continue;
+            if ((long)_countInAll.In(transaction).Set("$now", now).ExecuteScalar()! >= swap.Limits.InAll)
+                return false;
+            if (request.Address is { } address
+                && (long)_countOfAddress.In(transaction).Set("$address", address).Set("$now", now).ExecuteScalar()! >= swap.Limits.PerAddress)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}
