@@ -1,0 +1,89 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Net;
+using Microsoft.Extensions.Configuration;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Configuration;
+
+/// <summary>Reads <see cref="AdminOptions"/> from the section <c>Admin</c>.</summary>
+public static class AdminOptionsReader
+{
+    private const int Sha256Digits = 64;
+    private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
+
+    /// <summary>Reads the section and notes everything that is wrong with it; what is returned then must not be used.</summary>
+    /// <param name="configuration">The whole configuration, so that its layers can be told apart.</param>
+    /// <param name="errors">Where errors go.</param>
+    public static AdminOptions Read(IConfiguration configuration, ConfigurationErrors errors)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        ArgumentNullException.ThrowIfNull(errors);
+        var section = new SectionReader(ConfigurationLayers.Of(configuration), AdminOptions.SectionName, errors);
+        var defaults = new AdminOptions();
+        var options = new AdminOptions
+        {
+            Url = Url(section, defaults.Url),
+            KeyFile = section.Text(nameof(AdminOptions.KeyFile), defaults.KeyFile),
+            Keys = [.. section.Section(nameof(AdminOptions.Keys)).Sections().Select(k => Key(k.Name, k.Section))],
+        };
+        foreach (IGrouping<string, AdminKeyOptions> same in options.Keys.GroupBy(k => Convert.ToHexString([.. k.Sha256])).Where(g => g.Key.Length > 0 && g.Count() > 1))
+            errors.Add($"{AdminOptions.SectionName}:{nameof(AdminOptions.Keys)}", $"{string.Join(" and ", same.Select(k => k.Name))} are the same key; allowed: a key for each name.");
+
+        section.ReportUnknownKeys();
+        return options;
+    }
+
+    private static Uri Url(SectionReader section, Uri fallback)
+    {
+        const string name = nameof(AdminOptions.Url);
+        string text = section.Text(name, fallback.OriginalString);
+        if (Uri.TryCreate(text, UriKind.Absolute, out Uri? url)
+            && OriginNames.TryParse(text.TrimEnd('/'), out _)
+            && (url.Scheme == Uri.UriSchemeHttps || (url.Scheme == Uri.UriSchemeHttp && IsLoopback(url))))
+        {
+            return url;
+        }
+
+        section.Errors.AddValue(section.PathOf(name), text, "http://127.0.0.1:port or another loopback host, or https://host:port elsewhere, with no path");
+        return fallback;
+    }
+
+    private static bool IsLoopback(Uri url) =>
+        url.IdnHost.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+        || (IPAddress.TryParse(url.IdnHost, out IPAddress? address) && IPAddress.IsLoopback(address));
+
+    private static AdminKeyOptions Key(string name, SectionReader section)
+    {
+        if (!ScopeSet.IsValidName(name))
+            section.Errors.Add(section.Path, $"is no name of an operator; allowed: {SectionReader.ScopeNames}.");
+        return new AdminKeyOptions
+        {
+            Name = name,
+            Sha256 = Sha256(section),
+            Role = Role(section),
+            UpTo = section.ScopesByRole(nameof(AdminKeyOptions.UpTo)),
+        };
+    }
+
+    private static ImmutableArray<byte> Sha256(SectionReader section)
+    {
+        const string name = nameof(AdminKeyOptions.Sha256);
+        if (section.Value(name) is { Length: Sha256Digits } text && !text.AsSpan().ContainsAnyExcept(HexDigits))
+            return [.. Convert.FromHexString(text)];
+
+        // Not the value: it may be the key itself.
+        section.Errors.Add(section.PathOf(name), section.Has(name)
+            ? $"is no SHA-256; allowed: {Sha256Digits} hexadecimal digits."
+            : $"is missing; it is the SHA-256 of the key, {Sha256Digits} hexadecimal digits.");
+        return [];
+    }
+
+    private static AdminRole Role(SectionReader section)
+    {
+        const string name = nameof(AdminKeyOptions.Role);
+        if (!section.Has(name))
+            section.Errors.Add(section.PathOf(name), "is missing; allowed: viewer, approver.");
+        return section.Choice(name, AdminRole.Viewer);
+    }
+}

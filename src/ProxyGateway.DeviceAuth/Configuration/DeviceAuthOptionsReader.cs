@@ -1,0 +1,118 @@
+using System.Collections.Immutable;
+using System.Net;
+using Microsoft.Extensions.Configuration;
+using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Configuration;
+
+/// <summary>Reads <see cref="DeviceAuthOptions"/> from the section <c>DeviceAuth</c>.</summary>
+public static class DeviceAuthOptionsReader
+{
+    private const int MaxCount = 1_000_000;
+
+    /// <summary>The names of the handshakes there are.</summary>
+    internal static ImmutableArray<string> Handshakes { get; } = [DeviceAuthDefaults.ConnectFrame];
+
+    /// <summary>Reads the section and notes everything that is wrong with it; what is returned then must not be used.</summary>
+    /// <param name="configuration">The whole configuration, so that its layers can be told apart.</param>
+    /// <param name="users">Who resolves the names of users in rules.</param>
+    /// <param name="errors">Where errors go.</param>
+    public static DeviceAuthOptions Read(IConfiguration configuration, IOperatingSystemUsers users, ConfigurationErrors errors)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        ArgumentNullException.ThrowIfNull(users);
+        ArgumentNullException.ThrowIfNull(errors);
+        return Read(ConfigurationLayers.Of(configuration), users, errors);
+    }
+
+    internal static DeviceAuthOptions Read(ConfigurationLayers layers, IOperatingSystemUsers users, ConfigurationErrors errors)
+    {
+        var section = new SectionReader(layers, DeviceAuthOptions.SectionName, errors);
+        SectionReader pairing = section.Section("Pairing");
+        var defaults = new DeviceAuthOptions();
+        var options = new DeviceAuthOptions
+        {
+            Handshake = Handshake(section, defaults.Handshake),
+            HandshakeTimeout = section.Span(nameof(defaults.HandshakeTimeout), defaults.HandshakeTimeout, TimeSpan.FromMinutes(10)),
+            MaxHandshakeBytes = section.Number(nameof(defaults.MaxHandshakeBytes), defaults.MaxHandshakeBytes, 1024, 16 * 1024 * 1024),
+            SignatureSkew = section.Span(nameof(defaults.SignatureSkew), defaults.SignatureSkew, TimeSpan.FromHours(1)),
+            HttpRequests = section.Choice(nameof(defaults.HttpRequests), defaults.HttpRequests),
+            TrustedProxies = TrustedProxies(section),
+            AllowedOrigins = AllowedOrigins(section),
+            Limits = Limits(section.Section(nameof(defaults.Limits))),
+            RequestLifetime = pairing.Span(nameof(defaults.RequestLifetime), defaults.RequestLifetime, TimeSpan.FromDays(7)),
+            MaxPendingRequests = pairing.Number(nameof(defaults.MaxPendingRequests), defaults.MaxPendingRequests, 1, MaxCount),
+            ForgetRemovedAfter = pairing.Span(nameof(defaults.ForgetRemovedAfter), defaults.ForgetRemovedAfter, TimeSpan.FromDays(36500)),
+            Policy = new PairingPolicy
+            {
+                LegacyDevices = pairing.Choice(nameof(PairingPolicy.LegacyDevices), PairingPolicy.Default.LegacyDevices),
+                Implications = ScopeImplicationsReader.Read(section.Section("ScopeImplications")),
+                AutoApprove = AutoApproveReader.Read(pairing, users),
+            },
+        };
+        if (options.ForgetRemovedAfter < options.RequestLifetime)
+        {
+            errors.AddValue(
+                pairing.PathOf(nameof(defaults.ForgetRemovedAfter)),
+                options.ForgetRemovedAfter.ToString("c"),
+                $"at least {pairing.PathOf(nameof(defaults.RequestLifetime))}, which is {options.RequestLifetime:c}");
+        }
+
+        section.ReportUnknownKeys();
+        return options;
+    }
+
+    private static string Handshake(SectionReader section, string fallback)
+    {
+        string handshake = section.Text(nameof(DeviceAuthOptions.Handshake), fallback);
+        if (!Handshakes.Contains(handshake))
+            section.Errors.AddValue(section.PathOf(nameof(DeviceAuthOptions.Handshake)), handshake, string.Join(", ", Handshakes));
+        return handshake;
+    }
+
+    private static DeviceAuthLimits Limits(SectionReader section)
+    {
+        var defaults = new DeviceAuthLimits();
+        return new DeviceAuthLimits
+        {
+            HandshakesPerAddress = Count(nameof(defaults.HandshakesPerAddress), defaults.HandshakesPerAddress),
+            HandshakesPerDestination = Count(nameof(defaults.HandshakesPerDestination), defaults.HandshakesPerDestination),
+            Handshakes = Count(nameof(defaults.Handshakes), defaults.Handshakes),
+            SessionsPerDevice = Count(nameof(defaults.SessionsPerDevice), defaults.SessionsPerDevice),
+            PendingRequestsPerAddress = Count(nameof(defaults.PendingRequestsPerAddress), defaults.PendingRequestsPerAddress),
+        };
+
+        int Count(string name, int fallback) => section.Number(name, fallback, 1, MaxCount);
+    }
+
+    private static ImmutableArray<IPNetwork> TrustedProxies(SectionReader section)
+    {
+        const string name = nameof(DeviceAuthOptions.TrustedProxies);
+        var networks = ImmutableArray.CreateBuilder<IPNetwork>();
+        foreach (string text in section.List(name) ?? [])
+        {
+            if (NetworkNames.TryParseAddress(text, out IPNetwork network) || NetworkNames.TryParseNetwork(text, out network))
+                networks.Add(network);
+            else
+                section.Errors.AddValue(section.PathOf(name), text, "addresses and networks, as in 10.0.0.5 or 10.0.0.0/8, with no bits set beneath the prefix");
+        }
+
+        return networks.ToImmutable();
+    }
+
+    private static ImmutableArray<string> AllowedOrigins(SectionReader section)
+    {
+        const string name = nameof(DeviceAuthOptions.AllowedOrigins);
+        var origins = ImmutableArray.CreateBuilder<string>();
+        foreach (string text in section.List(name) ?? [])
+        {
+            if (OriginNames.TryParse(text, out string? origin))
+                origins.Add(origin);
+            else
+                section.Errors.AddValue(section.PathOf(name), text, "exact origins, as in https://example.org or http://localhost:3000, with no path and no *");
+        }
+
+        return origins.ToImmutable();
+    }
+}

@@ -1,0 +1,45 @@
+using System.Collections.Immutable;
+using Yarp.ReverseProxy.Configuration;
+using Yarp.ReverseProxy.Configuration.RouteValidators;
+
+namespace ProxyGateway.DeviceAuth.Configuration;
+
+/// <summary>Refuses routes whose metadata for the gate is misspelt: a route that reads as gated one way must not run another.</summary>
+/// <param name="handshakes">The names of the handshakes there are.</param>
+public sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) : IRouteValidator
+{
+    private readonly ImmutableArray<string> _handshakes = [.. handshakes, DeviceAuthDefaults.Off];
+    private readonly ImmutableArray<string> _httpRequests = [.. Enum.GetNames<HttpRequests>()];
+
+    /// <inheritdoc/>
+    public ValueTask ValidateAsync(RouteConfig routeConfig, IList<Exception> errors)
+    {
+        ArgumentNullException.ThrowIfNull(routeConfig);
+        ArgumentNullException.ThrowIfNull(errors);
+        foreach ((string key, string value) in routeConfig.Metadata ?? ImmutableDictionary<string, string>.Empty)
+        {
+            if (!key.StartsWith(DeviceAuthDefaults.HandshakeMetadata, StringComparison.OrdinalIgnoreCase))
+                continue;
+
+            string where = $"Route '{routeConfig.RouteId}', metadata '{key}'";
+            if (Find(routeConfig.Metadata!, key) is not { } known)
+                errors.Add(new InvalidOperationException($"{where}: unknown key; allowed: {DeviceAuthDefaults.HandshakeMetadata}, {DeviceAuthDefaults.HttpMetadata}."));
+            else if (Allowed(known) is var allowed && !allowed.Contains(value))
+                errors.Add(new InvalidOperationException($"{where}: found '{value}'; allowed: {string.Join(", ", allowed)}."));
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    // Metadata from configuration files ignores case; what other providers make may not, and then another case is not found by the gate.
+    private static string? Find(IReadOnlyDictionary<string, string> metadata, string key)
+    {
+        string[] known = [DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.HttpMetadata];
+        return known.FirstOrDefault(k => k == key
+            || (string.Equals(k, key, StringComparison.OrdinalIgnoreCase)
+                && metadata.ContainsKey(k)
+                && !metadata.Keys.Contains(k, StringComparer.Ordinal)));
+    }
+
+    private ImmutableArray<string> Allowed(string key) => key == DeviceAuthDefaults.HttpMetadata ? _httpRequests : _handshakes;
+}

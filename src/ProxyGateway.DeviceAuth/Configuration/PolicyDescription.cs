@@ -1,0 +1,51 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Configuration;
+
+/// <summary>A pairing policy in words, for the log.</summary>
+internal static class PolicyDescription
+{
+    /// <summary>The policy, a line for each thing to know.</summary>
+    public static IReadOnlyList<string> Lines(PairingPolicy policy)
+    {
+        var lines = new List<string>();
+        lines.AddRange(policy.AutoApprove.Select(Line));
+        lines.Add(policy.AutoApprove.IsEmpty
+            ? "Nothing is approved without an operator."
+            : "Everything else waits for an operator.");
+        if (policy.LegacyDevices == LegacyDevices.RePair)
+            lines.Add("Devices imported without roles or scopes wait for an operator, whatever the rules say.");
+        lines.AddRange(
+            from role in policy.Implications.ByRole.OrderBy(r => r.Key, StringComparer.Ordinal)
+            from scope in role.Value.OrderBy(s => s.Key, StringComparer.Ordinal)
+            where !scope.Value.IsEmpty
+            select $"Role {role.Key}: {scope.Key} covers {string.Join(", ", scope.Value)}.");
+        return lines;
+    }
+
+    private static string Line(AutoApproveRule rule)
+    {
+        string line = $"Rule {rule.Name} approves {string.Join(", ", rule.Reasons.Select(r => r.ToWireName()))} from {From(rule)}";
+        if (rule.Users is { } users)
+            line += string.Create(CultureInfo.InvariantCulture, $", of users with the ids [{string.Join(", ", users)}]");
+        if (rule.UpTo is { } upTo)
+            line += $", up to {UpTo(upTo)}";
+        return line + (rule.Browsers ? ", browsers included." : ".");
+    }
+
+    private static string From(AutoApproveRule rule)
+    {
+        var places = new List<string>();
+        if (rule.FromAny)
+            places.Add("anywhere");
+        if (rule.FromLoopback)
+            places.Add("loopback");
+        places.AddRange(rule.FromNetworks.Select(n => n.ToString()));
+        return string.Join(", ", places);
+    }
+
+    private static string UpTo(ImmutableDictionary<string, ScopeSet> upTo) =>
+        string.Join("; ", upTo.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => $"{r.Key} [{string.Join(", ", r.Value)}]"));
+}

@@ -1,0 +1,33 @@
+namespace ProxyGateway.DeviceAuth.Configuration;
+
+/// <summary>The configuration of the registry: section <c>Registry</c>, read and validated.</summary>
+public sealed record RegistryOptions
+{
+    /// <summary>The configuration section.</summary>
+    public const string SectionName = "Registry";
+
+    /// <summary>Where the registry is kept.</summary>
+    public RegistryProvider Provider { get; init; } = RegistryProvider.Sqlite;
+
+    /// <summary>The file of <see cref="RegistryProvider.Sqlite"/>, absolute or relative to the content root.</summary>
+    public string SqlitePath { get; init; } = "data/registry.db";
+
+    /// <summary>How to reach Redis: a connection string of StackExchange.Redis. It may hold a password.</summary>
+    public string RedisConfiguration { get; init; } = "127.0.0.1:6379";
+
+    /// <summary>What every key in Redis starts with.</summary>
+    public string RedisKeyPrefix { get; init; } = "pg:";
+
+    /// <summary>How long one operation on Redis may take.</summary>
+    public TimeSpan RedisTimeout { get; init; } = TimeSpan.FromSeconds(1);
+}
+
+/// <summary>Where the registry is kept.</summary>
+public enum RegistryProvider
+{
+    /// <summary>In one file, for one gateway.</summary>
+    Sqlite,
+
+    /// <summary>In Redis, for one gateway or many.</summary>
+    Redis,
+}

@@ -1,0 +1,44 @@
+using System.Buffers;
+using Microsoft.Extensions.Configuration;
+
+namespace ProxyGateway.DeviceAuth.Configuration;
+
+/// <summary>Reads <see cref="RegistryOptions"/> from the section <c>Registry</c>.</summary>
+public static class RegistryOptionsReader
+{
+    private const int LongestKeyPrefix = 64;
+
+    // Braces would make a hash tag of their own and undo the one that keeps a device's keys together.
+    private static readonly SearchValues<char> KeyPrefixCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/-");
+
+    /// <summary>Reads the section and notes everything that is wrong with it; what is returned then must not be used.</summary>
+    /// <param name="configuration">The whole configuration.</param>
+    /// <param name="errors">Where errors go.</param>
+    public static RegistryOptions Read(IConfiguration configuration, ConfigurationErrors errors)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        ArgumentNullException.ThrowIfNull(errors);
+        var section = new SectionReader(ConfigurationLayers.Of(configuration), RegistryOptions.SectionName, errors);
+        SectionReader sqlite = section.Section("Sqlite");
+        SectionReader redis = section.Section("Redis");
+        var defaults = new RegistryOptions();
+        var options = new RegistryOptions
+        {
+            Provider = section.Choice("Provider", defaults.Provider),
+            SqlitePath = sqlite.Text("Path", defaults.SqlitePath),
+            RedisConfiguration = redis.Value("Configuration") ?? defaults.RedisConfiguration,
+            RedisKeyPrefix = redis.Text("KeyPrefix", defaults.RedisKeyPrefix),
+            RedisTimeout = redis.Span("Timeout", defaults.RedisTimeout, TimeSpan.FromMinutes(1)),
+        };
+        if (options.Provider == RegistryProvider.Redis && !redis.Has("Configuration"))
+            errors.Add(redis.PathOf("Configuration"), "is missing; with Provider Redis it says which one, as in 127.0.0.1:6379.");
+        else if (string.IsNullOrWhiteSpace(options.RedisConfiguration))
+            errors.Add(redis.PathOf("Configuration"), "is blank; allowed: where Redis is, as in 127.0.0.1:6379.");
+        if (options.RedisKeyPrefix.Length > LongestKeyPrefix || options.RedisKeyPrefix.AsSpan().ContainsAnyExcept(KeyPrefixCharacters))
+            errors.AddValue(redis.PathOf("KeyPrefix"), options.RedisKeyPrefix, $"up to {LongestKeyPrefix} of A-Z a-z 0-9 . _ : / -");
+
+        section.ReportUnknownKeys();
+        return options;
+    }
+}

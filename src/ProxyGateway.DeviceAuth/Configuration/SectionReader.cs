@@ -1,0 +1,227 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Configuration;
+
+/// <summary>
+/// Reads typed values from one configuration section: notes every error rather than the first, and every key that was asked for, so
+/// that <see cref="ReportUnknownKeys"/> can tell which ones nobody knows.
+/// </summary>
+internal sealed class SectionReader
+{
+    private readonly ConfigurationLayers _layers;
+    private readonly Dictionary<string, SectionReader?> _known = new(StringComparer.OrdinalIgnoreCase); // null: a value, not a section
+
+    public SectionReader(ConfigurationLayers layers, string path, ConfigurationErrors errors)
+    {
+        _layers = layers;
+        Path = path;
+        Errors = errors;
+    }
+
+    /// <summary>The section's full path.</summary>
+    public string Path { get; }
+
+    public ConfigurationErrors Errors { get; }
+
+    /// <summary>Whether any layer has this section, be it empty.</summary>
+    public bool Exists => _layers.Topmost(Path) is not null;
+
+    /// <summary>The full path of a key in this section.</summary>
+    public string PathOf(string name) => ConfigurationPath.Combine(Path, name);
+
+    /// <summary>Whether any layer has this key.</summary>
+    public bool Has(string name) => _layers.Topmost(PathOf(name)) is not null;
+
+    /// <summary>A section within this one.</summary>
+    public SectionReader Section(string name)
+    {
+        if (_known.TryGetValue(name, out SectionReader? section) && section is not null)
+            return section;
+
+        section = new SectionReader(_layers, PathOf(name), Errors);
+        _known[name] = section;
+        if (_layers.TryGetValue(section.Path, out string? value) && value is not null)
+            Errors.AddValue(section.Path, value, "a section with keys of its own");
+        return section;
+    }
+
+    /// <summary>The sections within this one, whatever their names; the layers' merge.</summary>
+    public IReadOnlyList<(string Name, SectionReader Section)> Sections() => [.. _layers.ChildNames(Path).Select(n => (n, Section(n)))];
+
+    /// <summary>The names of the keys in this section, whatever they are; the layers' merge.</summary>
+    public IReadOnlyList<string> Names() => _layers.ChildNames(Path);
+
+    /// <summary>A text; the fallback if it is not configured.</summary>
+    public string Text(string name, string fallback)
+    {
+        if (Value(name) is not { } value)
+            return fallback;
+        if (!string.IsNullOrWhiteSpace(value))
+            return value;
+        Errors.AddValue(PathOf(name), value, "a text that is not blank");
+        return fallback;
+    }
+
+    /// <summary>A value of an enumeration, by name; the fallback if it is not configured.</summary>
+    public T Choice<T>(string name, T fallback)
+        where T : struct, Enum
+    {
+        if (Value(name) is not { } value)
+            return fallback;
+        foreach (T choice in Enum.GetValues<T>())
+        {
+            if (string.Equals(choice.ToString(), value, StringComparison.OrdinalIgnoreCase))
+                return choice;
+        }
+
+        Errors.AddValue(PathOf(name), value, string.Join(", ", Enum.GetNames<T>()));
+        return fallback;
+    }
+
+    public bool Flag(string name, bool fallback)
+    {
+        if (Value(name) is not { } value)
+            return fallback;
+        if (bool.TryParse(value, out bool flag))
+            return flag;
+        Errors.AddValue(PathOf(name), value, "true, false");
+        return fallback;
+    }
+
+    public int Number(string name, int fallback, int min, int max)
+    {
+        if (Value(name) is not { } value)
+            return fallback;
+        if (int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= min && number <= max)
+            return number;
+        Errors.AddValue(PathOf(name), value, string.Create(CultureInfo.InvariantCulture, $"a whole number from {min} to {max}"));
+        return fallback;
+    }
+
+    /// <summary>A time span that is more than zero and at most <paramref name="max"/>.</summary>
+    public TimeSpan Span(string name, TimeSpan fallback, TimeSpan max)
+    {
+        if (Value(name) is not { } value)
+            return fallback;
+
+        // A bare number would be days, which nobody means who writes one.
+        if (value.Contains(':', StringComparison.Ordinal)
+            && TimeSpan.TryParseExact(value, "c", CultureInfo.InvariantCulture, out TimeSpan span) && span > TimeSpan.Zero && span <= max)
+        {
+            return span;
+        }
+
+        Errors.AddValue(PathOf(name), value, $"a time span as [d.]hh:mm:ss, more than 00:00:00 and at most {max:c}");
+        return fallback;
+    }
+
+    /// <summary>A list of texts, whole from the topmost layer that has it; null if none does, or if it is wrong.</summary>
+    public ImmutableArray<string>? List(string name)
+    {
+        _known[name] = null;
+        string path = PathOf(name);
+        return _layers.Topmost(path) is { } layer ? List(layer, path) : null;
+    }
+
+    /// <summary>Role -> scopes, whole from the topmost layer that has it; null if none does.</summary>
+    public ImmutableDictionary<string, ScopeSet>? ScopesByRole(string name)
+    {
+        _known[name] = null;
+        string path = PathOf(name);
+        if (_layers.Topmost(path) is not { } layer)
+            return null;
+
+        var scopesByRole = ImmutableDictionary.CreateBuilder<string, ScopeSet>(StringComparer.Ordinal);
+        IReadOnlyList<string> roles = ConfigurationLayers.ChildNames(layer, path);
+        if (roles.Count == 0)
+        {
+            layer.TryGet(path, out string? value);
+            Errors.AddValue(path, value, "at least one role with its scopes, as in { \"operator\": [\"operator.read\"] }");
+        }
+
+        foreach (string role in roles)
+        {
+            string rolePath = ConfigurationPath.Combine(path, role);
+            if (!ScopeSet.IsValidName(role))
+                Errors.Add(rolePath, $"is no role; allowed: {ScopeNames}.");
+            if (List(layer, rolePath) is not { } scopes)
+                continue;
+            foreach (string scope in scopes.Where(s => !ScopeSet.IsValidName(s)))
+                Errors.AddValue(rolePath, scope, $"scopes, each {ScopeNames}");
+            scopesByRole[role] = ScopeSet.Of(scopes);
+        }
+
+        return scopesByRole.ToImmutable();
+    }
+
+    /// <summary>What a scope or a role may look like, for people.</summary>
+    public const string ScopeNames = "1 to 128 of A-Z a-z 0-9 . _ : -";
+
+    /// <summary>Reports every key in this section, and in those within, that nobody asked for. Call it when everything was read.</summary>
+    public void ReportUnknownKeys()
+    {
+        foreach (string name in _layers.ChildNames(Path))
+        {
+            // No value: an unknown key may well be a misspelt secret.
+            if (!_known.TryGetValue(name, out SectionReader? section))
+                Errors.Add(PathOf(name), $"unknown key; allowed here: {string.Join(", ", _known.Keys)}.");
+            else
+                section?.ReportUnknownKeys();
+        }
+    }
+
+    /// <summary>The value of a key in the topmost layer that has it; null if none does, or if it is no value.</summary>
+    public string? Value(string name)
+    {
+        _known[name] = null;
+        string path = PathOf(name);
+        if (_layers.ChildNames(path).Count > 0)
+        {
+            Errors.Add(path, "found keys beneath it; allowed: one value.");
+            return null;
+        }
+
+        if (!_layers.TryGetValue(path, out string? value))
+            return null;
+        if (value is null)
+            Errors.AddValue(path, value, "a value, or to leave the key out");
+        return value;
+    }
+
+    private ImmutableArray<string>? List(IConfigurationProvider layer, string path)
+    {
+        layer.TryGet(path, out string? whole);
+        IReadOnlyList<string> names = ConfigurationLayers.ChildNames(layer, path);
+        if (names.Count == 0)
+        {
+            if (whole == "") // what the JSON provider makes of []
+                return [];
+            Errors.AddValue(path, whole, "a list");
+            return null;
+        }
+
+        var list = ImmutableArray.CreateBuilder<string>(names.Count);
+        foreach (string name in names)
+        {
+            string elementPath = ConfigurationPath.Combine(path, name);
+            if (!ConfigurationLayers.TryParseIndex(name, out int index))
+                Errors.Add(elementPath, "is no element of a list; allowed: a list.");
+            else if (index != list.Count)
+                Errors.Add(elementPath, "elements are missing before it; a list is taken whole from the topmost layer that has it, from element 0 on.");
+            else if (!layer.TryGet(elementPath, out string? element) || element is null)
+                Errors.Add(elementPath, "is no text; allowed: a list of texts.");
+            else
+            {
+                list.Add(element);
+                continue;
+            }
+
+            return null;
+        }
+
+        return list.ToImmutable();
+    }
+}

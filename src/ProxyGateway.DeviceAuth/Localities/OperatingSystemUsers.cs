@@ -1,0 +1,69 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+
+namespace ProxyGateway.DeviceAuth.Localities;
+
+/// <summary>The users of this machine.</summary>
+public interface IOperatingSystemUsers
+{
+    /// <summary>The numeric id of the user that this process runs as; null where users have no numeric ids.</summary>
+    uint? CurrentId { get; }
+
+    /// <summary>The numeric id of the user with this name; null if there is none.</summary>
+    uint? FindId(string name);
+}
+
+/// <summary>The users that the C library knows: <c>/etc/passwd</c> and whatever else the machine is set up to ask.</summary>
+public sealed partial class OperatingSystemUsers : IOperatingSystemUsers
+{
+    private const int OutOfRange = 34; // ERANGE, the same on Linux and macOS
+    private const int LargestBuffer = 1024 * 1024;
+
+    /// <inheritdoc/>
+    public uint? CurrentId => OperatingSystem.IsWindows() ? null : GetEffectiveUserId();
+
+    /// <inheritdoc/>
+    public unsafe uint? FindId(string name)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        if (OperatingSystem.IsWindows())
+            return null;
+
+        for (int size = 4096; size <= LargestBuffer; size *= 4)
+        {
+            byte[] buffer = ArrayPool<byte>.Shared.Rent(size);
+            try
+            {
+                fixed (byte* texts = buffer)
+                {
+                    int error = GetPasswordEntry(name, out PasswordEntry entry, texts, (nuint)buffer.Length, out nint found);
+                    if (error == 0)
+                        return found == 0 ? null : entry.UserId;
+                    if (error != OutOfRange)
+                        return null;
+                }
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+
+        return null;
+    }
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    private static partial uint GetEffectiveUserId();
+
+    [LibraryImport("libc", EntryPoint = "getpwnam_r", StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int GetPasswordEntry(string name, out PasswordEntry entry, byte* buffer, nuint length, out nint found);
+
+    /// <summary>The beginning of <c>struct passwd</c>, which glibc, musl and macOS share; what follows is left room for.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 128)]
+    private readonly struct PasswordEntry
+    {
+        private readonly nint _name;
+        private readonly nint _password;
+        public readonly uint UserId;
+    }
+}
