@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
+using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -14,9 +15,9 @@ public sealed class AdminKeyRing
     private const int KeyBytes = 32;
     private const int MinKeyLength = 32;
 
-    private readonly ImmutableArray<AdminKey> _keys;
+    private readonly ImmutableArray<AdminKeyOptions> _keys;
 
-    private AdminKeyRing(ImmutableArray<AdminKey> keys, string? createdFile)
+    private AdminKeyRing(ImmutableArray<AdminKeyOptions> keys, string? createdFile)
     {
         _keys = keys;
         CreatedFile = createdFile;
@@ -43,7 +44,12 @@ public sealed class AdminKeyRing
         string fresh = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(KeyBytes));
         bool created = !File.Exists(path) && PrivateFile.TryCreate(path, fresh);
         string key = ReadKeyFile(path) ?? throw new IOException($"{path} was there a moment ago and is gone");
-        var generated = new AdminKey(GeneratedName, [.. SHA256.HashData(Encoding.UTF8.GetBytes(key))], AdminRole.Approver, UpTo: null);
+        var generated = new AdminKeyOptions
+        {
+            Name = GeneratedName,
+            Sha256 = [.. SHA256.HashData(Encoding.UTF8.GetBytes(key))],
+            Role = AdminRole.Approver,
+        };
         return new AdminKeyRing([generated], created ? path : null);
     }
 
@@ -62,14 +68,14 @@ public sealed class AdminKeyRing
     }
 
     /// <summary>The key that was presented, or null. How long it takes says nothing about how close a wrong one came.</summary>
-    internal AdminKey? Find(ReadOnlySpan<char> presented)
+    internal AdminKeyOptions? Find(ReadOnlySpan<char> presented)
     {
         byte[] bytes = new byte[Encoding.UTF8.GetMaxByteCount(presented.Length)];
         int length = Encoding.UTF8.GetBytes(presented, bytes);
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(bytes.AsSpan(0, length), hash);
-        AdminKey? found = null;
-        foreach (AdminKey key in _keys)
+        AdminKeyOptions? found = null;
+        foreach (AdminKeyOptions key in _keys)
         {
             if (CryptographicOperations.FixedTimeEquals(hash, key.Sha256.AsSpan()))
                 found = key;

@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Admin;
@@ -11,7 +12,7 @@ namespace ProxyGateway.DeviceAuth.Admin;
 /// </summary>
 internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions options, ILogger<AdminRequestGuard> logger)
 {
-    private readonly string _configuredHost = BindingAddress.Parse(options.Url).Host;
+    private readonly string _configuredHost = options.Url.IdnHost;
 
     public Task InvokeAsync(HttpContext context)
     {

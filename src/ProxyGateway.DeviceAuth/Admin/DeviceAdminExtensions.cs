@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.Operating;
 
@@ -25,26 +26,18 @@ internal sealed record AdminSettings(Uri Url, string Key)
     public static AdminSettings Read(ParseResult parsed)
     {
         IConfiguration configuration = Configuration();
-        string url = parsed.GetValue(UrlOption) ?? Variable(UrlVariable) ?? configuration["Admin:Url"] ?? new AdminOptions().Url;
+        string url = parsed.GetValue(UrlOption) ?? Variable(UrlVariable) ?? configuration["Admin:Url"] ?? new AdminOptions().Url.OriginalString;
         return new AdminSettings(ReadUrl(url), ReadKey(parsed.GetValue(KeyFileOption), configuration));
     }
 
     private static Uri ReadUrl(string text)
     {
-        BindingAddress address;
-        try
-        {
-            address = BindingAddress.Parse(text);
-        }
-        catch (FormatException)
-        {
+        if (!Uri.TryCreate(text, UriKind.Absolute, out Uri? url) || url.Scheme is not ("http" or "https"))
             throw new CommandFailedException(ExitCodes.Usage, $"'{text}' is not the URL of an admin endpoint, as in http://127.0.0.1:9090");
-        }
 
         // A server that listens on every address is reached on this one.
-        string host = address.Host is "*" or "+" or "0.0.0.0" or "[::]" ? "127.0.0.1" : address.Host;
-        if (!Uri.TryCreate($"{address.Scheme}://{host}:{address.Port}/", UriKind.Absolute, out Uri? url))
-            throw new CommandFailedException(ExitCodes.Usage, $"'{text}' is not the URL of an admin endpoint, as in http://127.0.0.1:9090");
+        if (url.Host is "0.0.0.0" or "[::]")
+            url = new UriBuilder(url) { Host = "127.0.0.1" }.Uri;
         if (url.Scheme != Uri.UriSchemeHttps && !url.IsLoopback)
             throw new CommandFailedException(ExitCodes.Usage, $"The key is not sent to {url} unencrypted; use https, or a tunnel to the gateway's loopback address");
         return url;
