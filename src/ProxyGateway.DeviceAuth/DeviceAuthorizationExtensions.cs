@@ -1,0 +1,60 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Handshakes;
+using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+using ProxyGateway.DeviceAuth.Limits;
+using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sessions;
+using Yarp.ReverseProxy.Configuration.RouteValidators;
+using Yarp.ReverseProxy.Transforms.Builder;
+
+namespace ProxyGateway.DeviceAuth;
+
+/// <summary>Adds device authorization to a YARP application.</summary>
+public static class DeviceAuthorizationExtensions
+{
+    /// <summary>
+    /// Adds the gate, configured by the section <c>DeviceAuth</c>. Add an <see cref="IDeviceStore"/> as well, and put
+    /// <see cref="UseDeviceAuthorization"/> into the proxy's pipeline.
+    /// </summary>
+    /// <param name="services">The application's services.</param>
+    /// <param name="configuration">The whole configuration; reloads are followed.</param>
+    public static IServiceCollection AddDeviceAuthorization(this IServiceCollection services, IConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configuration);
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<IOperatingSystemUsers, OperatingSystemUsers>();
+        services.TryAddSingleton<IDeviceAuthSettings>(s => new DeviceAuthSettings(
+            configuration, s.GetRequiredService<IOperatingSystemUsers>(), s.GetRequiredService<ILogger<DeviceAuthSettings>>()));
+        services.TryAddSingleton<DeviceRegistry>();
+        services.TryAddSingleton<SessionTable>();
+        services.TryAddSingleton<Gatekeeper>();
+        services.TryAddSingleton<HandshakeBudgets>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IDeviceHandshake, ConnectFrameHandshake>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>
+            new DeviceAuthRouteValidator(s.GetServices<IDeviceHandshake>().Select(h => h.Name))));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, UpgradeOnlyTransform>());
+        return services;
+    }
+
+    /// <summary>
+    /// Puts the gate into YARP's pipeline. It belongs at the end, after load balancing and health checks, right before the forwarding:
+    /// <c>app.MapReverseProxy(proxy => { proxy.UseSessionAffinity(); proxy.UseLoadBalancing(); proxy.UsePassiveHealthChecks(); proxy.UseDeviceAuthorization(); })</c>.
+    /// </summary>
+    /// <param name="proxy">The proxy's pipeline.</param>
+    /// <exception cref="PlatformNotSupportedException">OpenSSL 3 is missing.</exception>
+    public static IReverseProxyApplicationBuilder UseDeviceAuthorization(this IReverseProxyApplicationBuilder proxy)
+    {
+        ArgumentNullException.ThrowIfNull(proxy);
+        Ed25519.EnsureSupported();
+        _ = proxy.ApplicationServices.GetRequiredService<IDeviceAuthSettings>(); // what is wrong with the configuration is said at start
+        proxy.UseMiddleware<DeviceAuthorizationMiddleware>();
+        return proxy;
+    }
+}

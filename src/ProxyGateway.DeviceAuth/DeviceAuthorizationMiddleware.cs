@@ -1,0 +1,95 @@
+using System.Collections.Frozen;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Microsoft.Net.Http.Headers;
+using ProxyGateway.DeviceAuth.Handshakes;
+using ProxyGateway.DeviceAuth.Limits;
+using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Registry;
+using Yarp.ReverseProxy.Model;
+
+namespace ProxyGateway.DeviceAuth;
+
+/// <summary>
+/// Stands in YARP's pipeline right before the forwarder: leaves ungated routes alone, refuses what is no WebSocket upgrade, and hands the
+/// rest to the route's handshake. A route is gated unless its metadata says <c>"DeviceAuth": "Off"</c>.
+/// </summary>
+internal sealed partial class DeviceAuthorizationMiddleware(
+    RequestDelegate next,
+    IEnumerable<IDeviceHandshake> handshakes,
+    IDeviceAuthSettings settings,
+    HandshakeBudgets budgets,
+    ILogger<DeviceAuthorizationMiddleware> logger)
+{
+    private const string NoAddress = "-";
+    private readonly FrozenDictionary<string, IDeviceHandshake> _handshakes = handshakes.ToFrozenDictionary(h => h.Name);
+
+    public Task InvokeAsync(HttpContext context)
+    {
+        DeviceAuthOptions options = settings.Current;
+        IReadOnlyDictionary<string, string>? metadata = context.GetRouteModel().Config.Metadata;
+        string name = metadata?.GetValueOrDefault(DeviceAuthDefaults.HandshakeMetadata) ?? options.Handshake;
+        if (name == DeviceAuthDefaults.Off)
+            return next(context);
+
+        switch (WebSocketUpgrade.Classify(context))
+        {
+            case UpgradeKind.None when AllowsHttp(metadata, options):
+                return next(context);
+            case UpgradeKind.None:
+                return Problems.HttpRefused(context);
+            case UpgradeKind.OtherVersion:
+                return Problems.VersionRefused(context);
+            case not UpgradeKind.WebSocket:
+                return Problems.UpgradeRefused(context);
+        }
+
+        if (!OriginCheck.Allows(context.Request, options.AllowedOrigins))
+        {
+            LogOriginRefused(context.Request.Path);
+            return Problems.OriginRefused(context);
+        }
+
+        return ShakeHandsAsync(context, _handshakes[name], options); // a name that is not there throws: fails closed
+    }
+
+    private static bool AllowsHttp(IReadOnlyDictionary<string, string>? metadata, DeviceAuthOptions options) =>
+        metadata?.GetValueOrDefault(DeviceAuthDefaults.HttpMetadata) is { } value
+            ? value == nameof(HttpRequests.Allow)
+            : options.HttpRequests == HttpRequests.Allow;
+
+    private async Task ShakeHandsAsync(HttpContext context, IDeviceHandshake handshake, DeviceAuthOptions options)
+    {
+        ClaimOrigin origin = LocalityReader.Read(context, options.TrustedProxies);
+        BudgetScope exhausted = budgets.TryTake(origin.Address ?? NoAddress, ChooseDestination(context), options.Limits, out HandshakeBudgets.Place place);
+        if (exhausted != BudgetScope.None)
+        {
+            LogOverBudget(origin.Address, exhausted);
+            await Problems.OverBudget(context, ofAddress: exhausted == BudgetScope.Address);
+            return;
+        }
+
+        using (place)
+        {
+            // Without extensions no frame is compressed, and every byte that is decided on is a byte that is there.
+            context.Request.Headers.Remove(HeaderNames.SecWebSocketExtensions);
+            await handshake.InvokeAsync(context, origin, options, place, next);
+        }
+    }
+
+    /// <summary>The destination that YARP has chosen. Where it left a choice, this makes it, so that the budget is that of the destination in fact.</summary>
+    private static string ChooseDestination(HttpContext context)
+    {
+        IReverseProxyFeature proxy = context.GetReverseProxyFeature();
+        IReadOnlyList<DestinationState> available = proxy.AvailableDestinations;
+        if (available.Count > 1)
+            proxy.AvailableDestinations = available[Random.Shared.Next(available.Count)];
+        return proxy.AvailableDestinations is [var destination, ..] ? $"{proxy.Cluster.Config.ClusterId}/{destination.DestinationId}" : "";
+    }
+
+    [LoggerMessage(1201, LogLevel.Information, "Refused an upgrade of {Path}: its Origin is neither listed in DeviceAuth:AllowedOrigins nor the gateway's own.")]
+    private partial void LogOriginRefused(PathString path);
+
+    [LoggerMessage(1202, LogLevel.Warning, "Refused an upgrade from {Address}: its budget is used up ({Scope}, see DeviceAuth:Limits).")]
+    private partial void LogOverBudget(string? address, BudgetScope scope);
+}

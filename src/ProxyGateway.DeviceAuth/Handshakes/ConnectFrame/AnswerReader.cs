@@ -1,0 +1,194 @@
+using System.Text.Json;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+
+/// <summary>What a backend made of the <c>connect</c> request.</summary>
+internal enum BackendAnswer
+{
+    /// <summary>Nothing yet.</summary>
+    None,
+
+    /// <summary>A top-level <c>res</c> with the request's id and <c>ok:true</c>.</summary>
+    Accepted,
+
+    /// <summary>Any other answer to that request.</summary>
+    Refused,
+
+    /// <summary>What the backend sends is not the protocol.</summary>
+    Broken,
+}
+
+/// <summary>
+/// Looks for the answer to one request in what the backend streams to the client, without holding anything back: a hello can be
+/// hundreds of kilobytes. Only the top level of each text message is looked at.
+/// </summary>
+/// <param name="requestId">The request's id.</param>
+internal sealed class AnswerReader(string requestId) : IDisposable
+{
+    // The longest token (a string, say) that may straddle chunks. A hello has no such strings.
+    private const int MaxTokenBytes = 4 * 1024 * 1024;
+
+    private readonly ByteBuffer _json = new();
+    private readonly byte[] _header = new byte[FrameHeader.MaxLength];
+    private int _headerLength;
+    private bool _inFrame;
+    private FrameHeader _frame;
+    private long _payloadLeft;
+    private Opcode _message; // Continuation: between messages
+    private JsonReaderState _state = new(new JsonReaderOptions { MaxDepth = 128 });
+    private TopLevel _found;
+
+    /// <summary>Takes note of bytes that pass. Once it has answered, it is of no more use.</summary>
+    public BackendAnswer Read(ReadOnlySpan<byte> data)
+    {
+        while (!data.IsEmpty)
+        {
+            if (!_inFrame)
+            {
+                switch (ReadHeader(ref data))
+                {
+                    case FrameHeaderStatus.NeedsMore:
+                        return BackendAnswer.None;
+                    case FrameHeaderStatus.Malformed:
+                        return BackendAnswer.Broken;
+                }
+            }
+
+            int length = (int)Math.Min(_payloadLeft, data.Length);
+            ReadOnlySpan<byte> payload = data[..length];
+            data = data[length..];
+            _payloadLeft -= length;
+            _inFrame = _payloadLeft > 0;
+            if (_frame.IsControl)
+                continue;
+
+            bool isEnd = !_inFrame && _frame.IsFinal;
+            bool isText = _message == Opcode.Text;
+            if (isText && !ReadJson(payload, isEnd))
+                return BackendAnswer.Broken;
+            if (!isEnd)
+                continue;
+            _message = Opcode.Continuation;
+            if (isText && _found is { IsResponse: true, IsOurs: true })
+                return _found.IsOk ? BackendAnswer.Accepted : BackendAnswer.Refused;
+        }
+
+        return BackendAnswer.None;
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose() => _json.Dispose();
+
+    private FrameHeaderStatus ReadHeader(ref ReadOnlySpan<byte> data)
+    {
+        while (!data.IsEmpty)
+        {
+            _header[_headerLength++] = data[0];
+            data = data[1..];
+            FrameHeaderStatus status = FrameHeader.TryRead(_header.AsSpan(0, _headerLength), out _frame);
+            if (status == FrameHeaderStatus.NeedsMore)
+                continue;
+            if (status == FrameHeaderStatus.Malformed || _frame.IsMasked || (!_frame.IsControl && !BeginDataFrame()))
+                return FrameHeaderStatus.Malformed;
+            _headerLength = 0;
+            _payloadLeft = _frame.PayloadLength;
+            _inFrame = true;
+            return FrameHeaderStatus.Complete;
+        }
+
+        return FrameHeaderStatus.NeedsMore;
+    }
+
+    /// <summary>Whether the frame may stand where it does, RFC 6455 §5.4.</summary>
+    private bool BeginDataFrame()
+    {
+        bool inMessage = _message != Opcode.Continuation;
+        if (inMessage != (_frame.Opcode == Opcode.Continuation))
+            return false;
+        if (!inMessage)
+        {
+            _message = _frame.Opcode;
+            _found = default;
+            _state = new JsonReaderState(_state.Options);
+            _json.Clear();
+        }
+
+        return true;
+    }
+
+    private bool ReadJson(ReadOnlySpan<byte> payload, bool isEnd)
+    {
+        _json.Append(payload);
+        var reader = new Utf8JsonReader(_json.Span, isEnd, _state);
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader.CurrentDepth <= 1)
+                    _found.Take(ref reader, requestId);
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return false; // an invalid text is no answer
+        }
+
+        _json.Consume((int)reader.BytesConsumed);
+        _state = reader.CurrentState;
+        return _json.Length <= MaxTokenBytes;
+    }
+
+    /// <summary>The members of a message's top level that matter. Of duplicate members none counts: such an answer is no acceptance.</summary>
+    private struct TopLevel
+    {
+        private Member _member;
+        private int _seen;
+        private bool _type;
+        private bool _id;
+        private bool _ok;
+
+        private enum Member
+        {
+            Other,
+            Type,
+            Id,
+            Ok,
+        }
+
+        public readonly bool IsResponse => _type;
+
+        public readonly bool IsOurs => _id;
+
+        public readonly bool IsOk => _ok && _seen == 3;
+
+        public void Take(ref Utf8JsonReader reader, string requestId)
+        {
+            if (reader.TokenType == JsonTokenType.PropertyName)
+            {
+                _member = reader.ValueTextEquals("type"u8) ? Member.Type
+                    : reader.ValueTextEquals("id"u8) ? Member.Id
+                    : reader.ValueTextEquals("ok"u8) ? Member.Ok
+                    : Member.Other;
+                _seen += _member == Member.Other ? 0 : 1;
+                return;
+            }
+
+            if (reader.CurrentDepth == 1)
+            {
+                switch (_member)
+                {
+                    case Member.Type:
+                        _type |= reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("res"u8);
+                        break;
+                    case Member.Id:
+                        _id |= reader.TokenType == JsonTokenType.String && reader.ValueTextEquals(requestId);
+                        break;
+                    case Member.Ok:
+                        _ok = reader.TokenType == JsonTokenType.True;
+                        break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using System.Buffers;
+using System.Text.Json;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+
+/// <summary>The answers to a refused <c>connect</c> request, in the terms that the protocol's own clients understand.</summary>
+internal static class Answers
+{
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
+    /// <summary>A request that is not what the protocol says.</summary>
+    /// <param name="id">The request's id.</param>
+    /// <param name="problem">What is wrong with it, in words of ours.</param>
+    public static Refusal InvalidHandshake(string id, string problem)
+    {
+        Closing closing = Closing.InvalidHandshake(problem);
+        return Refuse(closing, id, "INVALID_REQUEST");
+    }
+
+    /// <summary>The client took too long.</summary>
+    public static Refusal TimedOut() => new(Closing.HandshakeTimeout);
+
+    /// <summary>The proof does not hold.</summary>
+    public static Refusal ProofFailed(string id, ProofFailure failure) => failure switch
+    {
+        ProofFailure.IdentityRequired => Refuse(Closing.IdentityRequired, id, "NOT_PAIRED", "DEVICE_IDENTITY_REQUIRED"),
+        ProofFailure.PublicKeyInvalid => Refuse(Closing.PublicKeyInvalid, id, "INVALID_REQUEST", "DEVICE_AUTH_PUBLIC_KEY_INVALID", "device-public-key"),
+        ProofFailure.IdentityMismatch => Refuse(Closing.IdentityMismatch, id, "INVALID_REQUEST", "DEVICE_AUTH_DEVICE_ID_MISMATCH", "device-id-mismatch"),
+        ProofFailure.NonceRequired => Refuse(Closing.NonceRequired, id, "INVALID_REQUEST", "DEVICE_AUTH_NONCE_REQUIRED", "device-nonce-missing"),
+        ProofFailure.NonceMismatch => Refuse(Closing.NonceMismatch, id, "INVALID_REQUEST", "DEVICE_AUTH_NONCE_MISMATCH", "device-nonce-mismatch"),
+        ProofFailure.SignatureExpired => Refuse(Closing.SignatureExpired, id, "INVALID_REQUEST", "DEVICE_AUTH_SIGNATURE_EXPIRED", "device-signature-stale"),
+        ProofFailure.SignatureInvalid => Refuse(Closing.SignatureInvalid, id, "INVALID_REQUEST", "DEVICE_AUTH_SIGNATURE_INVALID", "device-signature"),
+        _ => throw new ArgumentOutOfRangeException(nameof(failure), failure, message: null),
+    };
+
+    /// <summary>The registry cannot be asked.</summary>
+    public static Refusal RegistryUnavailable(string id) => Unavailable(Closing.RegistryUnavailable, id);
+
+    /// <summary>Too many requests are open, or too many sessions of the device.</summary>
+    public static Refusal TryAgainLater(string id) => Unavailable(Closing.TryAgainLater, id);
+
+    /// <summary>The device was removed, or its grant narrowed, while it was being admitted.</summary>
+    public static Refusal Revoked(string id, Closing closing) => Refuse(closing, id, "NOT_PAIRED");
+
+    /// <summary>An operator has to approve, or has rejected.</summary>
+    public static Refusal PairingRequired(string id, Claim claim, Admission.Refused refused)
+    {
+        PairingRequest request = refused.Request;
+        bool rejected = request.Status == PairingRequestStatus.Rejected;
+        Closing closing = rejected ? Closing.PairingRejected(request.Id) : Closing.PairingRequired(refused.Reason, request.Id);
+        string message = rejected ? "pairing rejected" : $"pairing required: {Closing.Describe(refused.Reason)}";
+        byte[] answer = Answer(id, "NOT_PAIRED", message, json =>
+        {
+            json.WriteStartObject("details"u8);
+            json.WriteString("code"u8, "PAIRING_REQUIRED"u8);
+            json.WriteString("reason"u8, refused.Reason.ToWireName());
+            json.WriteString("requestId"u8, request.Id.ToString());
+            json.WriteString("deviceId"u8, claim.Device.ToString());
+            json.WriteString("requestedRole"u8, claim.Role);
+            WriteList(json, "requestedScopes"u8, claim.Scopes);
+            if (refused.Record is { IsPaired: true } record)
+            {
+                WriteList(json, "approvedRoles"u8, record.Grants.Keys);
+                WriteList(json, "approvedScopes"u8, record.ScopesOf(claim.Role));
+            }
+
+            json.WriteString("remediationHint"u8, rejected
+                ? "An operator of the gateway has rejected this request. Ask them before you try again."
+                : $"An operator of the gateway can approve it: proxygateway requests approve {request.Id}");
+
+            // Without these two the client would stop for good, even after approval.
+            json.WriteString("recommendedNextStep"u8, rejected ? "contact_operator"u8 : "wait_then_retry"u8);
+            json.WriteBoolean("retryable"u8, !rejected);
+            json.WriteBoolean("pauseReconnect"u8, rejected);
+            json.WriteEndObject();
+        });
+        return new Refusal(closing, answer);
+    }
+
+    private static Refusal Refuse(Closing closing, string id, string code, string? detailsCode = null, string? reason = null) =>
+        new(closing, Answer(id, code, closing.Reason, json =>
+        {
+            if (detailsCode is null)
+                return;
+            json.WriteStartObject("details"u8);
+            json.WriteString("code"u8, detailsCode);
+            if (reason is not null)
+                json.WriteString("reason"u8, reason);
+            json.WriteEndObject();
+        }));
+
+    private static Refusal Unavailable(Closing closing, string id) => new(closing, Answer(id, "UNAVAILABLE", closing.Reason, static json =>
+    {
+        json.WriteBoolean("retryable"u8, true);
+        json.WriteNumber("retryAfterMs"u8, (long)RetryAfter.TotalMilliseconds);
+    }));
+
+    private static byte[] Answer(string id, string code, string message, Action<Utf8JsonWriter> writeMore)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("type"u8, "res"u8);
+            json.WriteString("id"u8, id);
+            json.WriteBoolean("ok"u8, false);
+            json.WriteStartObject("error"u8);
+            json.WriteString("code"u8, code);
+            json.WriteString("message"u8, message);
+            writeMore(json);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        return FrameWriter.Text(buffer.WrittenSpan);
+    }
+
+    private static void WriteList(Utf8JsonWriter json, ReadOnlySpan<byte> name, IEnumerable<string> values)
+    {
+        if (!values.Any())
+            return;
+        json.WriteStartArray(name);
+        foreach (string value in values)
+        {
+            json.WriteStringValue(value);
+        }
+
+        json.WriteEndArray();
+    }
+}

@@ -1,0 +1,128 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+
+/// <summary>One connection's handshake, apart from its bytes: what is asked of whom, how long that may take, and what is said of it in the log.</summary>
+internal sealed partial class ConnectFrameGate(
+    HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, Gatekeeper gatekeeper, IDisposable place, TimeProvider time, ILogger logger)
+{
+    /// <summary>How long a challenge may be.</summary>
+    public const int MaxChallengeBytes = 64 * 1024;
+
+    private static readonly TimeSpan BackendCloseTimeout = TimeSpan.FromSeconds(2);
+
+    private bool _clientLeft;
+
+    /// <summary>The options that were in force when the connection came.</summary>
+    public DeviceAuthOptions Options { get; } = options;
+
+    /// <summary>The id of the client's <c>connect</c> request, once there is one.</summary>
+    public string RequestId { get; private set; } = "";
+
+    /// <summary>Whether the client ended the connection.</summary>
+    public bool ClientLeft
+    {
+        get => _clientLeft || context.RequestAborted.IsCancellationRequested;
+        set => _clientLeft = value;
+    }
+
+    /// <summary>A limit on how long the client may take.</summary>
+    public CancellationTokenSource StartDeadline() => new(Options.HandshakeTimeout, time);
+
+    /// <summary>What the task gives, or nothing if the backend takes too long.</summary>
+    public async Task<T?> WithinTimeAsync<T>(Task<T> task, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await task.WaitAsync(Options.HandshakeTimeout, time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            return default;
+        }
+    }
+
+    /// <summary>Verifies and decides the client's request. There is a session if, and only if, there is no refusal.</summary>
+    /// <param name="message">The client's first message.</param>
+    /// <param name="nonce">The nonce of the challenge that was relayed to it.</param>
+    /// <param name="withinTime">Cancelled when the client's time is up, too.</param>
+    /// <param name="cancellationToken">Cancelled when the connection is gone.</param>
+    public async ValueTask<(Refusal? Refusal, Session? Session)> DecideAsync(
+        ReadOnlyMemory<byte> message, string nonce, CancellationToken withinTime, CancellationToken cancellationToken)
+    {
+        if (!ConnectRequestReader.TryRead(message, out ConnectRequest request, out Refusal malformed))
+            return (Logged(malformed), null);
+        RequestId = request.Id;
+
+        ProofFailure failure = ConnectProof.Verify(request, nonce, time.GetUtcNow(), Options.SignatureSkew, out Claim claim);
+        if (failure != ProofFailure.None)
+            return (Logged(Answers.ProofFailed(request.Id, failure)), null);
+
+        try
+        {
+            return await gatekeeper.DecideAsync(claim, origin, Options, withinTime) switch
+            {
+                Verdict.Admitted admitted => (null, admitted.Session),
+                Verdict.Refused refused => (Answers.PairingRequired(request.Id, claim, refused.Pairing), null),
+                Verdict.TooMany => (Answers.TryAgainLater(request.Id), null),
+                _ => (Answers.RegistryUnavailable(request.Id), null),
+            };
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return (Answers.RegistryUnavailable(request.Id), null);
+        }
+    }
+
+    /// <summary>The client broke a rule of the WebSocket protocol, or of the handshake.</summary>
+    public Refusal Violated(Closing closing) => Logged(new Refusal(closing));
+
+    /// <summary>The client took too long.</summary>
+    public Refusal TimedOut() => Logged(Answers.TimedOut());
+
+    /// <summary>A backend that has refused is expected to close by itself; gives it a moment.</summary>
+    public async Task WaitForBackendToCloseAsync(CancellationToken cancellationToken)
+    {
+        LogBackendRefused(origin.Address);
+        await Task.Delay(BackendCloseTimeout, time, cancellationToken);
+    }
+
+    /// <summary>The backend has accepted the device: its place among the handshakes under way is free.</summary>
+    public void Completed() => place.Dispose();
+
+    /// <summary>The backend did not begin with a challenge.</summary>
+    public void NoChallenge() => LogNoChallenge(context.Request.Path);
+
+    /// <summary>The backend has not answered the request, or what it sent is not the protocol.</summary>
+    public void NoAnswer() => LogNoAnswer(context.Request.Path, Options.HandshakeTimeout);
+
+    /// <summary>The backend ended the connection before it had answered.</summary>
+    public void BackendLeft() => LogBackendLeft(context.Request.Path);
+
+    private Refusal Logged(Refusal refusal)
+    {
+        LogRefused(origin.Address, refusal.Closing.Code, refusal.Closing.Reason);
+        return refusal;
+    }
+
+    [LoggerMessage(1101, LogLevel.Information, "Refused a handshake from {Address}: {Code} {Reason}.")]
+    private partial void LogRefused(string? address, ushort code, string reason);
+
+    [LoggerMessage(1102, LogLevel.Warning, "The backend of {Path} did not begin with a connect.challenge. Is it an OpenClaw-protocol backend? "
+        + "A route to any other needs the metadata \"DeviceAuth\": \"Off\", which leaves it ungated.")]
+    private partial void LogNoChallenge(PathString path);
+
+    [LoggerMessage(1103, LogLevel.Warning, "The backend of {Path} gave no proper answer to a connect request within {Timeout} (DeviceAuth:HandshakeTimeout).")]
+    private partial void LogNoAnswer(PathString path, TimeSpan timeout);
+
+    [LoggerMessage(1104, LogLevel.Warning, "The backend of {Path} ended a connection in the middle of the handshake.")]
+    private partial void LogBackendLeft(PathString path);
+
+    [LoggerMessage(1105, LogLevel.Information, "The backend refused the connect request of an admitted device from {Address}.")]
+    private partial void LogBackendRefused(string? address);
+}

@@ -1,0 +1,283 @@
+using System.Runtime.CompilerServices;
+using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+
+/// <summary>
+/// The client's stream as the proxy sees it: what the proxy reads is what may go to the backend, and what it writes came from there.
+/// Until the backend has accepted the one <c>connect</c> request that was let through, both ways lead through the handshake; after that
+/// this is a pipe.
+/// </summary>
+internal sealed class ConnectFrameStream : Stream
+{
+    private const int ReceiveSize = 4096;
+
+    private readonly Stream _client;
+    private readonly ConnectFrameGate _gate;
+    private readonly SessionPipe _pipe;
+    private readonly MessageReader _fromClient;
+    private readonly MessageReader _fromBackend;
+
+    // Set by the way from the backend, awaited by the way to it, and the other way round.
+    private readonly TaskCompletionSource<string?> _challenge = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<bool> _verdict = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<BackendAnswer> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private IAsyncEnumerator<ReadOnlyMemory<byte>>? _handshake;
+    private AnswerReader? _answers;
+    private Session? _session;
+    private bool _challenged;
+    private bool _passing;
+    private bool _open;
+
+    public ConnectFrameStream(Stream client, ConnectFrameGate gate, SessionPipe pipe)
+    {
+        (_client, _gate, _pipe) = (client, gate, pipe);
+        _fromClient = new MessageReader(FrameSource.Client, gate.Options.MaxHandshakeBytes);
+        _fromBackend = new MessageReader(FrameSource.Backend, ConnectFrameGate.MaxChallengeBytes);
+    }
+
+    /// <inheritdoc/>
+    public override bool CanRead => true;
+
+    /// <inheritdoc/>
+    public override bool CanWrite => true;
+
+    /// <inheritdoc/>
+    public override bool CanSeek => false;
+
+    /// <inheritdoc/>
+    public override long Length => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    /// <summary>What goes to the backend.</summary>
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        _open ? _pipe.ReadAsync(buffer, cancellationToken) : ReadHandshakeAsync(buffer, cancellationToken);
+
+    /// <summary>What comes from the backend.</summary>
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+        _passing ? _pipe.Outlet.WriteAsync(buffer, cancellationToken) : WriteHandshakeAsync(buffer, cancellationToken);
+
+    /// <inheritdoc/>
+    public override Task FlushAsync(CancellationToken cancellationToken) => _client.FlushAsync(cancellationToken);
+
+    /// <summary>To be called once the tunnel is gone, however it ended.</summary>
+    public async Task FinishAsync()
+    {
+        _verdict.TrySetResult(false);
+        if (_handshake is { } handshake)
+            await handshake.DisposeAsync();
+        if (!_answer.Task.IsCompleted && !_pipe.IsClosing && !_gate.ClientLeft)
+        {
+            _gate.BackendLeft();
+            _pipe.Close(Closing.BackendHandshakeFailed);
+        }
+
+        await _pipe.DisposeAsync();
+        _session?.Dispose();
+        _fromClient.Dispose();
+        _fromBackend.Dispose();
+        _answers?.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void Flush() => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    private async ValueTask<int> ReadHandshakeAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        _handshake ??= ShakeHandsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
+        while (!_pipe.HasOffer)
+        {
+            if (!await _handshake.MoveNextAsync())
+                return _open ? await _pipe.ReadAsync(buffer, cancellationToken) : await _pipe.EndAsync(buffer, cancellationToken);
+            _pipe.Offer(_handshake.Current);
+        }
+
+        return buffer.IsEmpty ? 0 : _pipe.Take(buffer);
+    }
+
+    /// <summary>The handshake, step by step. What it yields goes to the backend; each piece is good until the next is asked for.</summary>
+    private async IAsyncEnumerable<ReadOnlyMemory<byte>> ShakeHandsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (await _gate.WithinTimeAsync(_challenge.Task, cancellationToken) is not { } nonce)
+        {
+            _gate.NoChallenge();
+            Refuse(new Refusal(Closing.BackendHandshakeFailed));
+            yield break;
+        }
+
+        Refusal? refusal;
+        using (CancellationTokenSource deadline = _gate.StartDeadline())
+        using (var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken))
+        {
+            FrameEvent next;
+            while ((next = await ReceiveAsync(either.Token, cancellationToken)) == FrameEvent.Control)
+            {
+                yield return _fromClient.ControlFrame.Bytes;
+                if (_fromClient.ControlFrame.Opcode == Opcode.Close)
+                {
+                    _gate.ClientLeft = true;
+                    yield break;
+                }
+            }
+
+            if (next == FrameEvent.NeedsMore && _gate.ClientLeft)
+                yield break;
+            if (next == FrameEvent.Message)
+                (refusal, _session) = await _gate.DecideAsync(_fromClient.Message, nonce, either.Token, cancellationToken);
+            else
+                refusal = next == FrameEvent.Violation ? _gate.Violated(_fromClient.Violation!) : _gate.TimedOut();
+        }
+
+        if (refusal is not null)
+        {
+            Refuse(refusal);
+            yield break;
+        }
+
+        _answers = new AnswerReader(_gate.RequestId);
+        _pipe.Begin(_session!);
+        if (_session!.Closing is { } revoked)
+        {
+            Refuse(Answers.Revoked(_gate.RequestId, revoked)); // since it was admitted, and not one byte of it has gone out
+            yield break;
+        }
+
+        _verdict.TrySetResult(true);
+        yield return _fromClient.MessageFrames;
+
+        switch (await _gate.WithinTimeAsync(_answer.Task, cancellationToken))
+        {
+            case BackendAnswer.Accepted:
+                _gate.Completed();
+                break;
+            case BackendAnswer.Refused:
+                await _gate.WaitForBackendToCloseAsync(cancellationToken);
+                _pipe.Close(Closing.BackendHandshakeFailed);
+                yield break;
+            default:
+                _gate.NoAnswer();
+                _pipe.Close(Closing.BackendHandshakeFailed);
+                yield break;
+        }
+
+        if (!_fromClient.Rest.IsEmpty && _session.Closing is null)
+            yield return _fromClient.Rest;
+        _fromClient.Dispose();
+        _fromBackend.Dispose();
+        _answers.Dispose();
+        _open = true;
+    }
+
+    /// <summary>
+    /// The client's next frame or message. <see cref="FrameEvent.NeedsMore"/> if nothing more comes: because the client left, or because
+    /// it is out of time.
+    /// </summary>
+    private async ValueTask<FrameEvent> ReceiveAsync(CancellationToken either, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            FrameEvent next = _fromClient.Next();
+            if (next != FrameEvent.NeedsMore)
+                return next;
+            try
+            {
+                _ = await _client.ReadAsync(Memory<byte>.Empty, either); // holds no memory while the client is silent
+                int received = await _client.ReadAsync(_fromClient.Reserve(ReceiveSize), either);
+                if (received == 0)
+                {
+                    _gate.ClientLeft = true;
+                    return FrameEvent.NeedsMore;
+                }
+
+                _fromClient.Received(received);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                return FrameEvent.NeedsMore;
+            }
+            catch (IOException)
+            {
+                _gate.ClientLeft = true;
+                return FrameEvent.NeedsMore;
+            }
+        }
+    }
+
+    private void Refuse(Refusal refusal)
+    {
+        _verdict.TrySetResult(false);
+        _pipe.Close(refusal.Closing, refusal.Answer);
+    }
+
+    private async ValueTask WriteHandshakeAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+    {
+        if (!_verdict.Task.IsCompleted)
+        {
+            _fromBackend.Receive(data.Span);
+            if (!_challenged && (_challenge.Task.IsCompleted || !await RelayChallengeAsync(cancellationToken)))
+                return;
+            while (_fromBackend.TryReadControlFrame())
+            {
+                await _pipe.Outlet.WriteAsync(_fromBackend.ControlFrame.Bytes, cancellationToken);
+            }
+
+            data = _fromBackend.Rest;
+            if (data.IsEmpty)
+                return;
+        }
+
+        // What the backend says before the decision is held right here, in the proxy's own buffer.
+        if (!await _verdict.Task.WaitAsync(cancellationToken))
+            return;
+        BackendAnswer answer = _answers!.Read(data.Span);
+        await _pipe.Outlet.WriteAsync(data, cancellationToken);
+        if (answer == BackendAnswer.None)
+            return;
+        _passing = true;
+        _answer.TrySetResult(answer);
+    }
+
+    /// <summary>Relays the backend's first message if it is a challenge; false while it is not whole, or if it is something else.</summary>
+    private async ValueTask<bool> RelayChallengeAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            switch (_fromBackend.Next())
+            {
+                case FrameEvent.NeedsMore:
+                    return false;
+                case FrameEvent.Control:
+                    await _pipe.Outlet.WriteAsync(_fromBackend.ControlFrame.Bytes, cancellationToken);
+                    break;
+                case FrameEvent.Message when Challenge.ReadNonce(_fromBackend.Message) is { } nonce:
+                    _challenged = true;
+                    await _pipe.Outlet.WriteAsync(_fromBackend.MessageFrames, cancellationToken);
+                    _challenge.TrySetResult(nonce);
+                    return true;
+                default:
+                    _challenge.TrySetResult(null);
+                    return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using System.Buffers.Text;
+using System.Globalization;
+using System.Text;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+
+/// <summary>What is wrong with a proof.</summary>
+internal enum ProofFailure
+{
+    None,
+    IdentityRequired,
+    PublicKeyInvalid,
+    IdentityMismatch,
+    NonceRequired,
+    NonceMismatch,
+    SignatureExpired,
+    SignatureInvalid,
+}
+
+/// <summary>
+/// Verifies that a <c>connect</c> request was signed, a moment ago and for this very connection, by the key whose hash is the device's id.
+/// Cheap checks first; the signature, the dearest step, last.
+/// </summary>
+internal static class ConnectProof
+{
+    private const int VersionThree = 3;
+
+    /// <param name="request">The request.</param>
+    /// <param name="nonce">The nonce of the challenge that was relayed on this connection.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="skew">How far the signature's time may be from it, either way.</param>
+    /// <param name="claim">What is proved.</param>
+    public static ProofFailure Verify(ConnectRequest request, string nonce, DateTimeOffset now, TimeSpan skew, out Claim claim)
+    {
+        claim = null!;
+        if (request.Device is not { } device)
+            return ProofFailure.IdentityRequired;
+
+        Span<byte> key = stackalloc byte[Ed25519.PublicKeySize];
+        if (!PublicKeyText.TryDecodeKey(device.PublicKey, key) || !Ed25519.IsAcceptableKey(key))
+            return ProofFailure.PublicKeyInvalid;
+        if (!DeviceId.TryParse(device.Id, out DeviceId id) || id != DeviceId.Of(key))
+            return ProofFailure.IdentityMismatch;
+        if (string.IsNullOrEmpty(device.Nonce))
+            return ProofFailure.NonceRequired;
+        if (device.Nonce != nonce)
+            return ProofFailure.NonceMismatch;
+
+        // Both bounds by comparison: the difference of a hostile time and now could overflow.
+        long time = now.ToUnixTimeMilliseconds();
+        long tolerance = (long)skew.TotalMilliseconds;
+        if (device.SignedAt < time - tolerance || device.SignedAt > time + tolerance)
+            return ProofFailure.SignatureExpired;
+
+        Span<byte> signature = stackalloc byte[Ed25519.SignatureSize];
+        if (!PublicKeyText.TryDecode(device.Signature, signature))
+            return ProofFailure.SignatureInvalid;
+
+        // A client that speaks protocol 3 at most is likelier to sign v2; a needless verification costs as much as a needed one.
+        bool oldFirst = request.MaxProtocol is > 0 and <= VersionThree;
+        if (!Ed25519.Verify(key, Payload(request, device, nonce, version3: !oldFirst), signature)
+            && !Ed25519.Verify(key, Payload(request, device, nonce, version3: oldFirst), signature))
+        {
+            return ProofFailure.SignatureInvalid;
+        }
+
+        claim = new Claim(id, Base64Url.EncodeToString(key), request.Role, ScopeSet.Of(request.Scopes), request.Describe());
+        return ProofFailure.None;
+    }
+
+    private static byte[] Payload(ConnectRequest request, ConnectDevice device, string nonce, bool version3)
+    {
+        var payload = new StringBuilder(512);
+        payload.Append(version3 ? "v3" : "v2")
+            .Append('|').Append(device.Id)
+            .Append('|').Append(request.ClientId)
+            .Append('|').Append(request.ClientMode)
+            .Append('|').Append(request.Role)
+            .Append('|').AppendJoin(',', request.Scopes)
+            .Append('|').Append(device.SignedAt.ToString(CultureInfo.InvariantCulture))
+            .Append('|').Append(request.SignedToken)
+            .Append('|').Append(nonce);
+        if (version3)
+            payload.Append('|').Append(Normalize(request.Platform)).Append('|').Append(Normalize(request.DeviceFamily));
+        return Encoding.UTF8.GetBytes(payload.ToString());
+    }
+
+    /// <summary>Trimmed, ASCII upper case lowered, as clients do it.</summary>
+    private static string Normalize(string text) =>
+        string.Create(text.Trim().Length, text.Trim(), static (span, trimmed) =>
+        {
+            for (int i = 0; i < span.Length; i++)
+            {
+                span[i] = char.IsAsciiLetterUpper(trimmed[i]) ? (char)(trimmed[i] | 0x20) : trimmed[i];
+            }
+        });
+}

@@ -1,0 +1,188 @@
+using System.Text.Json;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+
+/// <summary>
+/// Reads a <c>connect</c> request: strict in every member that the gate uses, indifferent to the rest, which is the backend's business
+/// and grows with its versions.
+/// </summary>
+internal static class ConnectRequestReader
+{
+    private const string DefaultRole = "operator";
+    private const int MaxIdLength = 256;
+    private const int MaxTextLength = 4096;
+    private const int MaxScopes = 64;
+
+    /// <summary>The request, or why it is none.</summary>
+    /// <param name="message">The text message, valid UTF-8.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="refusal">What the client is told otherwise.</param>
+    public static bool TryRead(ReadOnlyMemory<byte> message, out ConnectRequest request, out Refusal refusal)
+    {
+        request = null!;
+        refusal = null!;
+        using JsonDocument? document = StrictJson.Parse(message);
+        if (document is null)
+        {
+            refusal = new Refusal(Closing.InvalidHandshake("not strict JSON"));
+            return false;
+        }
+
+        JsonElement root = document.RootElement;
+        if (root.ValueKind != JsonValueKind.Object
+            || !TryGetText(root, "type", out string? type) || type != "req"
+            || !TryGetText(root, "id", out string? id) || id is not { Length: > 0 and <= MaxIdLength })
+        {
+            refusal = new Refusal(Closing.InvalidHandshake("not a request frame"));
+            return false;
+        }
+
+        string? problem = ReadRequest(root, id, out request);
+        if (problem is not null)
+            refusal = Answers.InvalidHandshake(id, problem);
+        return problem is null;
+    }
+
+    /// <summary>What is wrong with the request, in words of ours; null if nothing.</summary>
+    private static string? ReadRequest(JsonElement root, string id, out ConnectRequest request)
+    {
+        request = null!;
+        if (!TryGetText(root, "method", out string? method) || method != "connect")
+            return "the first request must be connect";
+        if (!TryGetObject(root, "params", out JsonElement? p) || p is not { } parameters)
+            return "params must be an object";
+        if (!TryGetObject(parameters, "client", out JsonElement? c) || c is not { } client
+            || !TryGetText(client, "id", out string? clientId) || !IsSignable(clientId)
+            || !TryGetText(client, "mode", out string? clientMode) || !IsSignable(clientMode)
+            || !TryGetText(client, "platform", out string? platform) || (platform is { Length: > 0 } && !IsSignable(platform))
+            || !TryGetText(client, "deviceFamily", out string? deviceFamily) || (deviceFamily is { Length: > 0 } && !IsSignable(deviceFamily))
+            || !TryGetText(client, "displayName", out string? displayName))
+        {
+            return "params.client is malformed";
+        }
+
+        if (!TryGetProtocol(parameters, "minProtocol", out _) || !TryGetProtocol(parameters, "maxProtocol", out int maxProtocol))
+            return "the protocol versions must be integers";
+        if (!TryGetText(parameters, "role", out string? role) || (role is not null && !ScopeSet.IsValidName(role)))
+            return "params.role is malformed";
+        if (!TryGetScopes(parameters, out List<string> scopes))
+            return "params.scopes is malformed";
+        if (!TryGetSignedToken(parameters, out string token))
+            return "params.auth is malformed";
+        if (!TryGetDevice(parameters, out ConnectDevice? device))
+            return "params.device is malformed";
+
+        request = new ConnectRequest
+        {
+            Id = id,
+            MaxProtocol = maxProtocol,
+            ClientId = clientId!,
+            ClientMode = clientMode!,
+            Platform = platform ?? "",
+            DeviceFamily = deviceFamily ?? "",
+            DisplayName = displayName,
+            Role = role ?? DefaultRole,
+            Scopes = scopes,
+            SignedToken = token,
+            Device = device,
+        };
+        return null;
+    }
+
+    private static bool TryGetScopes(JsonElement parameters, out List<string> scopes)
+    {
+        scopes = [];
+        if (!parameters.TryGetProperty("scopes"u8, out JsonElement array))
+            return true;
+        if (array.ValueKind != JsonValueKind.Array || array.GetArrayLength() > MaxScopes)
+            return false;
+        foreach (JsonElement item in array.EnumerateArray())
+        {
+            if (item.ValueKind != JsonValueKind.String || item.GetString() is not { } scope || !ScopeSet.IsValidName(scope))
+                return false;
+            scopes.Add(scope);
+        }
+
+        return true;
+    }
+
+    private static bool TryGetSignedToken(JsonElement parameters, out string token)
+    {
+        token = "";
+        if (!TryGetObject(parameters, "auth", out JsonElement? a))
+            return false;
+        if (a is not { } auth)
+            return true;
+        if (!TryGetText(auth, "token", out string? shared)
+            || !TryGetText(auth, "deviceToken", out string? device)
+            || !TryGetText(auth, "bootstrapToken", out string? bootstrap))
+        {
+            return false;
+        }
+
+        token = shared ?? device ?? bootstrap ?? "";
+        return token.Length == 0 || IsSignable(token);
+    }
+
+    private static bool TryGetDevice(JsonElement parameters, out ConnectDevice? device)
+    {
+        device = null;
+        if (!TryGetObject(parameters, "device", out JsonElement? d))
+            return false;
+        if (d is not { } element)
+            return true;
+        if (!TryGetText(element, "id", out string? id) || id is null
+            || !TryGetText(element, "publicKey", out string? publicKey) || publicKey is null
+            || !TryGetText(element, "signature", out string? signature) || signature is null
+            || !TryGetText(element, "nonce", out string? nonce)
+            || !element.TryGetProperty("signedAt"u8, out JsonElement time)
+            || time.ValueKind != JsonValueKind.Number || !time.TryGetInt64(out long signedAt))
+        {
+            return false;
+        }
+
+        device = new ConnectDevice(id, publicKey, signature, signedAt, nonce);
+        return true;
+    }
+
+    /// <summary>True for a text of bearable length and for an absent member; false for any other type, null included.</summary>
+    private static bool TryGetText(JsonElement element, string name, out string? value)
+    {
+        value = null;
+        if (!element.TryGetProperty(name, out JsonElement member))
+            return true;
+        if (member.ValueKind != JsonValueKind.String)
+            return false;
+        value = member.GetString();
+        return value!.Length <= MaxTextLength;
+    }
+
+    private static bool TryGetObject(JsonElement element, string name, out JsonElement? value)
+    {
+        value = element.TryGetProperty(name, out JsonElement member) ? member : null;
+        return value is null or { ValueKind: JsonValueKind.Object };
+    }
+
+    private static bool TryGetProtocol(JsonElement parameters, string name, out int version)
+    {
+        version = 0;
+        return !parameters.TryGetProperty(name, out JsonElement member)
+            || (member.ValueKind == JsonValueKind.Number && member.TryGetInt32(out version));
+    }
+
+    /// <summary>Whether a text may stand in the signed payload, whose separators are not escaped.</summary>
+    private static bool IsSignable(string? text)
+    {
+        if (string.IsNullOrEmpty(text))
+            return false;
+        foreach (char c in text)
+        {
+            if (c is ',' or '|' || char.IsControl(c))
+                return false;
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,47 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Net.Http.Headers;
+
+namespace ProxyGateway.DeviceAuth.Handshakes;
+
+/// <summary>The answers to requests that are refused before any upgrade, RFC 9457.</summary>
+internal static class Problems
+{
+    private const string TypePrefix = "urn:proxygateway:problem:";
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
+    public static Task HttpRefused(HttpContext context) => WriteAsync(context, StatusCodes.Status403Forbidden,
+        "http-refused", "Only WebSocket upgrades pass here.", "This route admits devices by a WebSocket handshake (DeviceAuth:HttpRequests is Deny).");
+
+    public static Task UpgradeRefused(HttpContext context) => WriteAsync(context, StatusCodes.Status403Forbidden,
+        "upgrade-refused", "Only well-formed WebSocket upgrades pass here.", "The request is not a WebSocket upgrade as RFC 6455 or RFC 8441 describe it.");
+
+    public static Task VersionRefused(HttpContext context)
+    {
+        context.Response.Headers.SecWebSocketVersion = WebSocketUpgrade.Version;
+        return WriteAsync(context, StatusCodes.Status426UpgradeRequired,
+            "websocket-version", "Only version 13 of the WebSocket protocol is spoken here.", "See RFC 6455, section 4.4.");
+    }
+
+    public static Task OriginRefused(HttpContext context) => WriteAsync(context, StatusCodes.Status403Forbidden,
+        "origin-refused", "Pages of this origin may not connect.", "Add the origin to DeviceAuth:AllowedOrigins if its pages are trusted.");
+
+    public static Task OverBudget(HttpContext context, bool ofAddress)
+    {
+        context.Response.Headers[HeaderNames.RetryAfter] = ((int)RetryAfter.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        return ofAddress
+            ? WriteAsync(context, StatusCodes.Status429TooManyRequests, "too-many-handshakes", "Too many handshakes from this address are under way.", "Try again later.")
+            : WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "too-many-handshakes", "Too many handshakes are under way.", "Try again later.");
+    }
+
+    private static Task WriteAsync(HttpContext context, int status, string type, string title, string detail)
+    {
+        context.Response.StatusCode = status;
+        return context.Response.WriteAsJsonAsync(
+            new ProblemDetails { Type = TypePrefix + type, Title = title, Status = status, Detail = detail },
+            options: null,
+            contentType: "application/problem+json",
+            context.RequestAborted);
+    }
+}

@@ -1,0 +1,41 @@
+using System.Net;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Yarp.ReverseProxy.Transforms;
+using Yarp.ReverseProxy.Transforms.Builder;
+
+namespace ProxyGateway.DeviceAuth.Handshakes;
+
+/// <summary>
+/// Lets only one answer of a backend to a gated upgrade pass: that it switches. With any other it would talk to a client which nobody has
+/// verified, so the client gets a 502, and nothing of the backend's.
+/// </summary>
+internal sealed class UpgradeOnlyTransform : ITransformProvider
+{
+    public void ValidateRoute(TransformRouteValidationContext context)
+    {
+    }
+
+    public void ValidateCluster(TransformClusterValidationContext context)
+    {
+    }
+
+    public void Apply(TransformBuilderContext context)
+    {
+        context.AddResponseTransform(static response =>
+        {
+            HttpContext http = response.HttpContext;
+            if (http.Features.Get<GatedUpgrade>() is null || response.ProxyResponse is not { } answer || Switches(answer))
+                return default;
+            http.Response.Headers.Clear();
+            http.Response.StatusCode = StatusCodes.Status502BadGateway;
+            http.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = null;
+            response.SuppressResponseBody = true;
+            return default;
+        });
+    }
+
+    private static bool Switches(HttpResponseMessage answer) => answer.StatusCode == HttpStatusCode.SwitchingProtocols
+        ? answer.Headers.Upgrade is { Count: 1 } upgrade && string.Equals(upgrade.First().Name, "websocket", StringComparison.OrdinalIgnoreCase)
+        : answer.IsSuccessStatusCode && answer.Version.Major == 2 && answer.RequestMessage?.Method == HttpMethod.Connect;
+}

@@ -1,0 +1,108 @@
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Sessions;
+
+/// <summary>Decides about verified claims, whatever handshake they came by. Every path that is not an admission ends the session again.</summary>
+internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable sessions, ILogger<Gatekeeper> logger)
+{
+    // A record that changes between the reading and the admission is read again; one that keeps changing is not waited for.
+    private const int MaxAttempts = 4;
+
+    /// <summary>Decides a claim.</summary>
+    /// <param name="claim">The verified claim.</param>
+    /// <param name="origin">Where it comes from.</param>
+    /// <param name="options">The options in force when the connection came.</param>
+    /// <param name="cancellationToken">The client is gone, or out of time.</param>
+    public async ValueTask<Verdict> DecideAsync(Claim claim, ClaimOrigin origin, DeviceAuthOptions options, CancellationToken cancellationToken)
+    {
+        Session? session = sessions.TryEnter(claim, options.Limits.SessionsPerDevice);
+        if (session is null)
+        {
+            LogTooManySessions(claim.Device, options.Limits.SessionsPerDevice);
+            return new Verdict.TooMany();
+        }
+
+        Verdict? verdict = null;
+        try
+        {
+            verdict = await DecideAsync(session, origin, options, cancellationToken);
+            return verdict;
+        }
+        finally
+        {
+            if (verdict is not Verdict.Admitted)
+                session.Dispose();
+        }
+    }
+
+    private async ValueTask<Verdict> DecideAsync(Session session, ClaimOrigin origin, DeviceAuthOptions options, CancellationToken cancellationToken)
+    {
+        Claim claim = session.Claim;
+        PairingRules rules = options.PairingRules;
+        try
+        {
+            for (int attempt = 0; attempt < MaxAttempts; attempt++)
+            {
+                switch (await registry.AdmitAsync(claim, origin, rules, cancellationToken))
+                {
+                    case Admission.Admitted admitted:
+                        if (!session.TryAdmit(admitted.Record, rules.Policy))
+                            continue;
+                        LogAdmitted(claim.Device, claim.Role, claim.Scopes, origin.Address, admitted.Rule ?? "grant");
+                        return new Verdict.Admitted(session);
+                    case Admission.Refused refused:
+                        LogPairingRequired(claim.Device, claim.Role, claim.Scopes, origin.Address, refused.Reason.ToWireName(), refused.Request.Id, refused.Request.Status);
+                        return new Verdict.Refused(refused);
+                    case Admission.TooManyRequests:
+                        LogTooManyRequests(claim.Device, origin.Address);
+                        return new Verdict.TooMany();
+                }
+            }
+
+            return new Verdict.Unavailable();
+        }
+        catch (RegistryUnavailableException e)
+        {
+            LogRegistryUnavailable(claim.Device, e);
+            return new Verdict.Unavailable();
+        }
+    }
+
+    [LoggerMessage(1001, LogLevel.Information, "Admitted device {Device} as {Role} with [{Scopes}] from {Address} by {By}.")]
+    private partial void LogAdmitted(DeviceId device, string role, ScopeSet scopes, string? address, string by);
+
+    [LoggerMessage(1002, LogLevel.Information, "Device {Device} asks for {Role} with [{Scopes}] from {Address}: {Reason}, request {Request} is {Status}.")]
+    private partial void LogPairingRequired(
+        DeviceId device, string role, ScopeSet scopes, string? address, string reason, RequestId request, PairingRequestStatus status);
+
+    [LoggerMessage(1003, LogLevel.Warning, "Too many pairing requests are open; the ask of device {Device} from {Address} was put off.")]
+    private partial void LogTooManyRequests(DeviceId device, string? address);
+
+    [LoggerMessage(1004, LogLevel.Warning, "Device {Device} has {Limit} sessions already; one more was put off.")]
+    private partial void LogTooManySessions(DeviceId device, int limit);
+
+    [LoggerMessage(1005, LogLevel.Error, "The registry is unavailable; device {Device} was not admitted.")]
+    private partial void LogRegistryUnavailable(DeviceId device, Exception exception);
+}
+
+/// <summary>What the gatekeeper made of a claim.</summary>
+internal abstract record Verdict
+{
+    private Verdict()
+    {
+    }
+
+    /// <summary>Forward the connection, and dispose of the session when it is over.</summary>
+    public sealed record Admitted(Session Session) : Verdict;
+
+    /// <summary>An operator has to approve, or has rejected.</summary>
+    public sealed record Refused(Admission.Refused Pairing) : Verdict;
+
+    /// <summary>Too many requests or sessions.</summary>
+    public sealed record TooMany : Verdict;
+
+    /// <summary>The registry cannot tell.</summary>
+    public sealed record Unavailable : Verdict;
+}

@@ -1,0 +1,59 @@
+using System.Buffers;
+
+namespace ProxyGateway.DeviceAuth.WebSockets;
+
+/// <summary>A first-in-first-out run of bytes in pooled memory that grows as needed. For the handshake only: <see cref="Dispose"/> gives the memory back.</summary>
+internal sealed class ByteBuffer : IDisposable
+{
+    private byte[] _bytes = [];
+    private int _start;
+    private int _end;
+
+    public int Length => _end - _start;
+
+    public ReadOnlySpan<byte> Span => _bytes.AsSpan(_start, Length);
+
+    public ReadOnlyMemory<byte> Memory => _bytes.AsMemory(_start, Length);
+
+    /// <summary>Room for at least this many more bytes; say with <see cref="Commit"/> how many came.</summary>
+    public Memory<byte> Reserve(int count)
+    {
+        if (_bytes.Length - _end < count)
+            Grow(count);
+        return _bytes.AsMemory(_end);
+    }
+
+    public void Commit(int count) => _end += count;
+
+    public Span<byte> Append(ReadOnlySpan<byte> data)
+    {
+        data.CopyTo(Reserve(data.Length).Span);
+        Commit(data.Length);
+        return _bytes.AsSpan(_end - data.Length, data.Length);
+    }
+
+    public void Consume(int count) => _start += count;
+
+    public void Clear() => _start = _end = 0;
+
+    /// <summary>Gives the memory back. The buffer is empty then, and of use again.</summary>
+    public void Dispose()
+    {
+        byte[] bytes = _bytes;
+        _bytes = [];
+        Clear();
+        if (bytes.Length > 0)
+            ArrayPool<byte>.Shared.Return(bytes, clearArray: true); // it held tokens
+    }
+
+    private void Grow(int count)
+    {
+        byte[] old = _bytes;
+        int length = Length;
+        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(1024, length + count));
+        old.AsSpan(_start, length).CopyTo(larger);
+        (_bytes, _start, _end) = (larger, 0, length);
+        if (old.Length > 0)
+            ArrayPool<byte>.Shared.Return(old, clearArray: true);
+    }
+}

@@ -1,0 +1,65 @@
+using System.Text;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.WebSockets;
+
+/// <summary>A close code and its reason. Every one that the gate sends is made here.</summary>
+/// <param name="Code">RFC 6455 §7.4.</param>
+/// <param name="Reason">One line of at most 123 bytes of UTF-8, without secrets.</param>
+internal sealed record Closing(ushort Code, string Reason)
+{
+    private const int MaxReasonBytes = 123;
+    private const ushort PolicyViolation = 1008;
+    private const ushort ServiceRestart = 1012;
+    private const ushort TryAgainLaterCode = 1013;
+
+    /// <summary>Sent to a backend: the client has nothing more to say.</summary>
+    public static readonly Closing ClientLeft = new(1000, "");
+
+    // Breaches of RFC 6455 itself.
+    public static readonly Closing ProtocolError = new(1002, "protocol error");
+    public static readonly Closing InvalidUtf8 = new(1007, "invalid UTF-8");
+    public static readonly Closing TooLarge = new(1009, "handshake too large");
+
+    // The handshake.
+    public static readonly Closing HandshakeTimeout = new(PolicyViolation, "handshake timeout");
+    public static readonly Closing IdentityRequired = new(PolicyViolation, "device identity required");
+    public static readonly Closing IdentityMismatch = new(PolicyViolation, "device identity mismatch");
+    public static readonly Closing PublicKeyInvalid = new(PolicyViolation, "device public key invalid");
+    public static readonly Closing SignatureInvalid = new(PolicyViolation, "device signature invalid");
+    public static readonly Closing SignatureExpired = new(PolicyViolation, "device signature expired");
+    public static readonly Closing NonceRequired = new(PolicyViolation, "device nonce required");
+    public static readonly Closing NonceMismatch = new(PolicyViolation, "device nonce mismatch");
+
+    // Admission.
+    public static readonly Closing DeviceRemoved = new(PolicyViolation, "device removed");
+    public static readonly Closing GrantRevoked = new(PolicyViolation, "grant revoked");
+    public static readonly Closing TryAgainLater = new(TryAgainLaterCode, "try again later");
+    public static readonly Closing RegistryUnavailable = new(TryAgainLaterCode, "registry unavailable");
+    public static readonly Closing BackendHandshakeFailed = new(1011, "backend handshake failed");
+    public static readonly Closing Restarting = new(ServiceRestart, "gateway restarting");
+
+    /// <summary>The handshake was not understood.</summary>
+    /// <param name="what">What is wrong with it, in words of ours; never a client's.</param>
+    public static Closing InvalidHandshake(string what) => new(PolicyViolation, Fit($"invalid handshake: {what}"));
+
+    /// <summary>An operator has to approve.</summary>
+    public static Closing PairingRequired(PairingReason reason, RequestId request) =>
+        new(PolicyViolation, Fit($"pairing required: {Describe(reason)} (requestId: {request})"));
+
+    /// <summary>An operator has said no.</summary>
+    public static Closing PairingRejected(RequestId request) => new(PolicyViolation, Fit($"pairing rejected (requestId: {request})"));
+
+    /// <summary>The reason in the words that clients know.</summary>
+    public static string Describe(PairingReason reason) => reason switch
+    {
+        PairingReason.NotPaired => "device is not approved yet",
+        PairingReason.RoleUpgrade => "device is asking for a higher role than currently approved",
+        PairingReason.ScopeUpgrade => "device is asking for more scopes than currently approved",
+        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, message: null),
+    };
+
+    private static string Fit(string reason) => Encoding.UTF8.GetByteCount(reason) <= MaxReasonBytes
+        ? reason
+        : throw new ArgumentException("A close reason is longer than a control frame allows.", nameof(reason));
+}

@@ -1,0 +1,155 @@
+using System.Text.Unicode;
+
+namespace ProxyGateway.DeviceAuth.WebSockets;
+
+/// <summary>Which side's frames are read: a client's must be masked, a backend's must not be (RFC 6455 §5.1).</summary>
+internal enum FrameSource
+{
+    Client,
+    Backend,
+}
+
+/// <summary>What the reader found next.</summary>
+internal enum FrameEvent
+{
+    /// <summary>Nothing whole yet.</summary>
+    NeedsMore,
+
+    /// <summary>A control frame: <see cref="MessageReader.ControlFrame"/>.</summary>
+    Control,
+
+    /// <summary>A text message: <see cref="MessageReader.Message"/>, and as it came, <see cref="MessageReader.MessageFrames"/>.</summary>
+    Message,
+
+    /// <summary>The stream breaks a rule: <see cref="MessageReader.Violation"/>.</summary>
+    Violation,
+}
+
+/// <summary>
+/// Reads the first text message of one side before admission, strictly and within a bound, and keeps its frames as they came.
+/// Control frames may come in between (RFC 6455 §5.4), and are told apart.
+/// </summary>
+/// <param name="source">Whose frames these are.</param>
+/// <param name="maxMessageBytes">How long the message may be.</param>
+internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : IDisposable
+{
+    private readonly ByteBuffer _unread = new();
+    private readonly ByteBuffer _frames = new();
+    private readonly ByteBuffer _message = new();
+    private int _frameLength;
+
+    /// <summary>The control frame that was read last, its opcode and its bytes as they came; good until the next call.</summary>
+    public (Opcode Opcode, ReadOnlyMemory<byte> Bytes) ControlFrame { get; private set; }
+
+    /// <summary>The payload of the whole message.</summary>
+    public ReadOnlyMemory<byte> Message => _message.Memory;
+
+    /// <summary>The frames of the message as they came, control frames left out.</summary>
+    public ReadOnlyMemory<byte> MessageFrames => _frames.Memory;
+
+    /// <summary>What has been received after the message.</summary>
+    public ReadOnlyMemory<byte> Rest => _unread.Memory;
+
+    /// <summary>The rule that was broken.</summary>
+    public Closing? Violation { get; private set; }
+
+    /// <summary>Room for what is received next; say with <see cref="Received"/> how much came.</summary>
+    public Memory<byte> Reserve(int count) => _unread.Reserve(count);
+
+    public void Received(int count) => _unread.Commit(count);
+
+    public void Receive(ReadOnlySpan<byte> data) => _unread.Append(data);
+
+    /// <summary>The next control frame, message or violation.</summary>
+    public FrameEvent Next()
+    {
+        while (true)
+        {
+            _unread.Consume(_frameLength);
+            _frameLength = 0;
+            switch (FrameHeader.TryRead(_unread.Span, out FrameHeader header))
+            {
+                case FrameHeaderStatus.NeedsMore:
+                    return FrameEvent.NeedsMore;
+                case FrameHeaderStatus.Malformed:
+                    return Fail(Closing.ProtocolError);
+            }
+
+            if (Check(header) is { } violation)
+                return Fail(violation);
+            if (_unread.Length < header.HeaderLength + header.PayloadLength)
+                return FrameEvent.NeedsMore;
+            _frameLength = header.HeaderLength + (int)header.PayloadLength;
+            if (header.IsControl)
+            {
+                ControlFrame = (header.Opcode, _unread.Memory[.._frameLength]);
+                return FrameEvent.Control;
+            }
+
+            ReadOnlySpan<byte> frame = _unread.Span[.._frameLength];
+            _frames.Append(frame);
+            Span<byte> payload = _message.Append(frame[header.HeaderLength..]);
+            if (header.IsMasked)
+                Masking.Apply(payload, header.Mask);
+            if (header.IsFinal)
+            {
+                _unread.Consume(_frameLength);
+                _frameLength = 0;
+                return Utf8.IsValid(_message.Span) ? FrameEvent.Message : Fail(Closing.InvalidUtf8);
+            }
+        }
+    }
+
+    /// <summary>
+    /// The next control frame of the backend while its messages are held. Stops in front of anything else, which stays in <see cref="Rest"/>.
+    /// </summary>
+    public bool TryReadControlFrame()
+    {
+        _unread.Consume(_frameLength);
+        _frameLength = 0;
+        if (FrameHeader.TryRead(_unread.Span, out FrameHeader header) != FrameHeaderStatus.Complete
+            || !header.IsControl || header.IsMasked != (source == FrameSource.Client)
+            || _unread.Length < header.HeaderLength + header.PayloadLength)
+        {
+            return false;
+        }
+
+        _frameLength = header.HeaderLength + (int)header.PayloadLength;
+        ControlFrame = (header.Opcode, _unread.Memory[.._frameLength]);
+        return true;
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        _unread.Dispose();
+        _frames.Dispose();
+        _message.Dispose();
+        ControlFrame = default;
+        _frameLength = 0;
+    }
+
+    private Closing? Check(in FrameHeader header)
+    {
+        if (header.IsMasked != (source == FrameSource.Client))
+            return Closing.ProtocolError;
+        if (header.IsControl)
+            return null;
+        bool inMessage = _frames.Length > 0;
+        if (inMessage != (header.Opcode == Opcode.Continuation))
+            return Closing.ProtocolError;
+        if (header.Opcode == Opcode.Binary)
+            return Closing.InvalidHandshake("binary message");
+        if (header.PayloadLength > maxMessageBytes - _message.Length)
+            return Closing.TooLarge;
+
+        // Fragments of no bytes never end a message, but their headers are kept.
+        return _frames.Length > (2 * maxMessageBytes) + FrameHeader.MaxLength ? Closing.TooLarge : null;
+    }
+
+    private FrameEvent Fail(Closing violation)
+    {
+        Violation = violation;
+        return FrameEvent.Violation;
+    }
+}
