@@ -3,9 +3,9 @@ using SampleAgent;
 
 // A tiny agent service that speaks as much of the OpenClaw gateway protocol as it takes to see ProxyGateway work. It checks nobody: that is
 // the gateway's part, which is why it listens on the loopback address only.
-WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
-builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
-builder.WebHost.UseUrls(builder.Configuration["urls"] ?? "http://127.0.0.1:18789");
+WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { Args = args });
+builder.Configuration.AddCommandLine(args);
+builder.WebHost.UseKestrelCore().UseUrls(builder.Configuration["urls"] ?? "http://127.0.0.1:18789");
 
 WebApplication app = builder.Build();
 app.UseWebSockets();
@@ -27,4 +27,6 @@ app.Run(async context =>
         Console.WriteLine("A connection was lost");
     }
 });
-await app.RunAsync();
+await app.StartAsync();
+Console.WriteLine($"The sample agent listens on {string.Join(' ', app.Urls)}");
+await app.WaitForShutdownAsync();

@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
@@ -22,8 +21,15 @@ public static class DeviceAdminExtensions
         services.AddSingleton(options);
         services.AddSingleton(keys);
         services.AddRouting();
-        services.AddAuthentication(AdminKeyHandler.SchemeName)
-            .AddScheme<AuthenticationSchemeOptions, AdminKeyHandler>(AdminKeyHandler.SchemeName, configureOptions: null);
+
+        // Not AddAuthentication: it brings data protection along, which keeps keys in the user's home that nothing here would use.
+        services.AddAuthenticationCore(authentication =>
+        {
+            authentication.DefaultScheme = AdminKeyHandler.SchemeName;
+            authentication.AddScheme<AdminKeyHandler>(AdminKeyHandler.SchemeName, displayName: null);
+        });
+        services.AddWebEncoders();
+        services.AddTransient<AdminKeyHandler>();
         services.AddAuthorizationBuilder()
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build())
             .AddPolicy(AdminPolicies.Read, policy => policy.RequireRole(nameof(AdminRole.Viewer), nameof(AdminRole.Approver)))

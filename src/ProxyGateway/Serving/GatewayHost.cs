@@ -1,3 +1,6 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration.Memory;
+using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Localities;
@@ -21,6 +24,7 @@ internal static class GatewayHost
             Args = args,
             ContentRootPath = Directory.GetCurrentDirectory(),
         });
+        AddLogging(builder);
         IConfigurationSection proxy = builder.Configuration.GetSection("ReverseProxy");
 
         var errors = new ConfigurationErrors();
@@ -38,16 +42,34 @@ internal static class GatewayHost
         builder.Services.AddSingleton(_ => AdminKeyRing.Load(admin, builder.Environment.ContentRootPath));
         builder.Services.AddHostedService<AdminHost>();
 
+        // A start that fails is reported by whoever asked for it, in one line; the host would add a stack trace for each layer.
+        bool started = false;
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", _ => started);
         WebApplication app = builder.Build();
+        app.Lifetime.ApplicationStarted.Register(() => started = true);
         app.MapReverseProxy(pipeline =>
         {
-            pipeline.UseDeviceAuthorization();
             pipeline.UseSessionAffinity();
             pipeline.UseLoadBalancing();
             pipeline.UsePassiveHealthChecks();
+            pipeline.UseDeviceAuthorization();
         });
         return app;
     }
+
+    // Beneath every other layer, so that the configuration has the last word.
+    private static void AddLogging(WebApplicationBuilder builder) =>
+        ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new MemoryConfigurationSource
+        {
+            InitialData = new Dictionary<string, string?>
+            {
+                ["Logging:LogLevel:Microsoft.AspNetCore"] = "Warning",
+                ["Logging:LogLevel:Microsoft.AspNetCore.DataProtection"] = "Error", // for YARP's session affinity; of no interest without
+                ["Logging:LogLevel:Yarp"] = "Warning",
+                ["Logging:Console:FormatterOptions:SingleLine"] = "true",
+                ["Logging:Console:FormatterOptions:TimestampFormat"] = "HH:mm:ss ",
+            },
+        });
 
     private static void AddRegistry(WebApplicationBuilder builder, ConfigurationErrors errors)
     {
