@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration.Memory;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
