@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.FileProviders;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Primitives;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Configuration;
 
@@ -110,6 +112,20 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     }
 
     [Fact]
+    public void A_file_that_cannot_be_parsed_is_told_of_and_changes_nothing()
+    {
+        using var file = new OneFile("""{ "DeviceAuth": { "MaxHandshakeBytes": 2048 } }""");
+        IConfigurationRoot configuration = new ConfigurationBuilder().AddJsonFile(file, "settings.json", optional: false, reloadOnChange: false).Build();
+        using DeviceAuthSettings settings = Start(configuration);
+
+        file.Text = """{ "DeviceAuth": { """;
+        Should.Throw<InvalidDataException>(configuration.Reload);
+
+        settings.Current.MaxHandshakeBytes.ShouldBe(2048);
+        _log.Texts.ShouldContain(t => t.StartsWith("Error: A reload") && t.Contains("settings.json"));
+    }
+
+    [Fact]
     public void After_disposal_nothing_changes()
     {
         DeviceAuthSettings settings = Start();
@@ -123,8 +139,10 @@ public sealed class DeviceAuthSettingsTests : IDisposable
 
     public void Dispose() => _log.Dispose();
 
-    private DeviceAuthSettings Start() => new(
-        new ConfigurationBuilder().Add(_source).Build(), new Configurations.Users(), new Logger<DeviceAuthSettings>(new LoggerFactory([_log])));
+    private DeviceAuthSettings Start() => Start(new ConfigurationBuilder().Add(_source).Build());
+
+    private DeviceAuthSettings Start(IConfiguration configuration) =>
+        new(configuration, new Configurations.Users(), new Logger<DeviceAuthSettings>(new LoggerFactory([_log])));
 
     private sealed class Source : ConfigurationProvider, IConfigurationSource
     {
@@ -133,6 +151,35 @@ public sealed class DeviceAuthSettingsTests : IDisposable
         public void Reload() => OnReload();
 
         public void Clear() => Data.Clear();
+    }
+
+    private sealed class OneFile(string text) : IFileProvider, IFileInfo, IDisposable
+    {
+        private readonly CancellationTokenSource _never = new();
+
+        public string Text { get; set; } = text;
+
+        public bool Exists => true;
+
+        public long Length => Text.Length;
+
+        public string? PhysicalPath => null;
+
+        public string Name => "settings.json";
+
+        public DateTimeOffset LastModified => default;
+
+        public bool IsDirectory => false;
+
+        public Stream CreateReadStream() => new MemoryStream(System.Text.Encoding.UTF8.GetBytes(Text));
+
+        public IDirectoryContents GetDirectoryContents(string subpath) => NotFoundDirectoryContents.Singleton;
+
+        public IFileInfo GetFileInfo(string subpath) => this;
+
+        public IChangeToken Watch(string filter) => new CancellationChangeToken(_never.Token);
+
+        public void Dispose() => _never.Dispose();
     }
 
     private sealed class Lines : ILoggerProvider, ILogger

@@ -1,4 +1,6 @@
+using System.Net;
 using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using ProxyGateway.DeviceAuth;
@@ -6,6 +8,8 @@ using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Pairing;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Configuration.RouteValidators;
+using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Transforms.Builder;
 
 namespace ProxyGateway.Tests.Configuration;
 
@@ -14,7 +18,8 @@ public sealed class ShippedConfigurationTests
 {
     public static TheoryData<string> Files => [.. Directory.GetFiles(Path.Combine(Root, "config"), "*.json").Select(f => Path.GetRelativePath(Root, f)).Append("appsettings.json")];
 
-    private static string Root => RootOf();
+    /// <summary>The repository's root.</summary>
+    internal static string Root => RootOf();
 
     [Theory]
     [MemberData(nameof(Files))]
@@ -63,8 +68,58 @@ public sealed class ShippedConfigurationTests
         RouteConfig route = (await RoutesOf(configuration)).ShouldHaveSingleItem();
         route.Match.Path.ShouldBe("/");
         route.Transforms.ShouldNotBeNull().ShouldContain(t => t.ContainsKey("X-Forwarded") && t["X-Forwarded"] == "Off");
-        string[] passed = route.Transforms!.Single(t => t.ContainsKey("RequestHeadersAllowed"))["RequestHeadersAllowed"].Split(';');
-        passed.ShouldBe(["Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Origin", "User-Agent"]);
+    }
+
+    // What OpenClaw believes, or refuses a connection for, and what else proxies are known to add.
+    [Theory]
+    [InlineData("Forwarded")]
+    [InlineData("X-Forwarded")]
+    [InlineData("X-Forwarded-For")]
+    [InlineData("X-Forwarded-Proto")]
+    [InlineData("X-Forwarded-Host")]
+    [InlineData("X-Forwarded-Prefix")]
+    [InlineData("X-Forwarded-Port")]
+    [InlineData("X-Forwarded-Server")]
+    [InlineData("X-Forwarded-Ssl")]
+    [InlineData("X-Forwarded-User")]
+    [InlineData("X-Forwarded-Anything-Else")]
+    [InlineData("X-Real-IP")]
+    [InlineData("X-Remote-User")]
+    [InlineData("X-Pomerium-Claim-Email")]
+    [InlineData("Via")]
+    [InlineData("CF-Connecting-IP")]
+    [InlineData("Cf-Access-Jwt-Assertion")]
+    [InlineData("True-Client-IP")]
+    [InlineData("Tailscale-User-Login")]
+    [InlineData("Tailscale-User-Name")]
+    [InlineData("Tailscale-User-Profile-Pic")]
+    [InlineData("Tailscale-App-Capabilities")]
+    [InlineData("Tailscale-Funnel-Request")]
+    [InlineData("Tailscale-Headers-Info")]
+    [InlineData("X-OpenClaw-Scopes")]
+    [InlineData("X-OpenClaw-Token")]
+    [InlineData("Authorization")]
+    [InlineData("Cookie")]
+    public async Task An_OpenClaw_backend_gets_no_header_that_it_might_believe(string header)
+    {
+        var request = new DefaultHttpContext();
+        request.Connection.RemoteIpAddress = IPAddress.Parse("203.0.113.7");
+        request.Request.Scheme = "https";
+        request.Request.Host = new HostString("gateway.example");
+        string[] passed = ["Origin", "Sec-WebSocket-Key", "Sec-WebSocket-Protocol", "Sec-WebSocket-Version", "User-Agent"];
+        foreach (string name in passed.Append(header))
+            request.Request.Headers[name] = "1";
+
+        foreach (IConfigurationRoot configuration in new[] { Load("config/openclaw.json"), Load("appsettings.json", "config/openclaw.json") })
+        {
+            await using ServiceProvider services = ServicesFor(configuration);
+            HttpTransformer transformer = services.GetRequiredService<ITransformBuilder>().Build((await RoutesOf(configuration)).Single(), cluster: null);
+            using var forwarded = new HttpRequestMessage();
+            await transformer.TransformRequestAsync(request, forwarded, "http://127.0.0.1:18789", CancellationToken.None);
+
+            forwarded.Headers.Select(h => h.Key).Order(StringComparer.Ordinal).ShouldBe(passed);
+            forwarded.Headers.Host.ShouldBeNull();
+        }
     }
 
     private static IConfigurationRoot Load(params string[] files)
@@ -78,12 +133,7 @@ public sealed class ShippedConfigurationTests
     // YARP's own reading and validation, with the gate's added.
     private static async Task<IReadOnlyList<RouteConfig>> RoutesOf(IConfiguration configuration)
     {
-        await using ServiceProvider services = new ServiceCollection()
-            .AddLogging()
-            .AddRouting()
-            .AddSingleton<IRouteValidator>(new DeviceAuthRouteValidator([DeviceAuthDefaults.ConnectFrame]))
-            .AddReverseProxy().LoadFromConfig(configuration.GetSection("ReverseProxy")).Services
-            .BuildServiceProvider();
+        await using ServiceProvider services = ServicesFor(configuration);
         IProxyConfig config = services.GetRequiredService<IProxyConfigProvider>().GetConfig();
         IConfigValidator validator = services.GetRequiredService<IConfigValidator>();
         foreach (RouteConfig route in config.Routes)
@@ -92,6 +142,13 @@ public sealed class ShippedConfigurationTests
             (await validator.ValidateClusterAsync(cluster)).ShouldBeEmpty();
         return config.Routes;
     }
+
+    private static ServiceProvider ServicesFor(IConfiguration configuration) => new ServiceCollection()
+        .AddLogging()
+        .AddRouting()
+        .AddSingleton<IRouteValidator>(new DeviceAuthRouteValidator([DeviceAuthDefaults.ConnectFrame]))
+        .AddReverseProxy().LoadFromConfig(configuration.GetSection("ReverseProxy")).Services
+        .BuildServiceProvider();
 
     private static string RootOf([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../../.."));
 }
