@@ -58,7 +58,10 @@ internal static class LocalityReader
     /// <summary>
     /// The socket's own peer. Not <see cref="ConnectionInfo.RemoteIpAddress"/>, which middleware may rewrite from headers.
     /// </summary>
-    internal static EndPoint? PeerOf(HttpContext context) => context.Features.Get<IConnectionEndPointFeature>()?.RemoteEndPoint;
+    private static EndPoint? PeerOf(HttpContext context) =>
+        context.Features.Get<IConnectionEndPointFeature>() is { } endpoints
+            ? endpoints.RemoteEndPoint
+            : context.Features.Get<IConnectionSocketFeature>()?.Socket.RemoteEndPoint;
 
     private static bool ShowsProxy(IHeaderDictionary headers)
     {
