@@ -20,7 +20,7 @@ internal static class CommandLine
         {
             ParseResult parsed = Root().Parse(args);
             if (parsed.Errors.Count > 0)
-                throw new CommandFailedException(ExitCodes.Usage, parsed.Errors[0].Message + " (--help shows what there is)");
+                throw new CommandFailedException(ExitCodes.Usage, string.Join(" ", parsed.Errors.Select(e => e.Message)) + " (--help shows what there is)");
 
             // No time-out of its own: the host ends a gateway at a signal in order, and the system ends everything else.
             var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };

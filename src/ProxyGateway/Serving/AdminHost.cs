@@ -38,7 +38,6 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         IConfiguration certificates = Certificates(gateway.GetRequiredService<IConfiguration>());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().UseUrls(options.Url.GetLeftPart(UriPartial.Authority));
-        builder.WebHost.UseSetting(WebHostDefaults.SuppressStatusMessagesKey, "true"); // the gateway says where operators are served
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

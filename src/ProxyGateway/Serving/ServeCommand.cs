@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using Microsoft.AspNetCore.Connections;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Registry;
@@ -37,7 +38,12 @@ internal static class ServeCommand
         }
         catch (Exception e) when (IsForTheOperator(e))
         {
-            throw new CommandFailedException(ExitCodes.Refused, e.InnerException is FormatException inner ? $"{e.Message} {inner.Message}" : e.Message);
+            throw new CommandFailedException(ExitCodes.Refused, e switch
+            {
+                IOException { InnerException: AddressInUseException } => e.Message + " Stop what uses it, or choose another with --Urls=... or --Admin:Url=...",
+                InvalidDataException { InnerException: { } inner } => $"{e.Message} {inner.Message}",
+                _ => e.Message,
+            });
         }
     }
 
