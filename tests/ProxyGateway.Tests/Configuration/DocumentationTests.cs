@@ -1,8 +1,6 @@
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Configuration;
 using ProxyGateway.DeviceAuth.Configuration;
-using Shouldly;
-using Xunit;
 
 namespace ProxyGateway.Tests.Configuration;
 

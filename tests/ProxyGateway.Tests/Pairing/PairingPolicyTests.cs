@@ -1,8 +1,6 @@
 using System.Net;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.Tests.Configuration;
-using Shouldly;
-using Xunit;
 using static ProxyGateway.Tests.Pairing.PolicyCases;
 
 namespace ProxyGateway.Tests.Pairing;
