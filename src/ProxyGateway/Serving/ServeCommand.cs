@@ -48,7 +48,8 @@ internal static class ServeCommand
     // What the machine or the configuration is to blame for, and not the program.
     private static bool IsForTheOperator(Exception e) => e
         is InvalidConfigurationException or InvalidDataException or RegistryUnavailableException
-        or IOException or UnauthorizedAccessException or SocketException or CryptographicException or FormatException;
+        or IOException or UnauthorizedAccessException or SocketException or CryptographicException or FormatException
+        or PlatformNotSupportedException;
 
     // The host would ignore a word that is not a setting; a mistyped command must not start a gateway.
     private static void CheckSettings(string[] settings)

@@ -27,6 +27,9 @@ internal sealed class FrameConnection(Stream stream, bool masks) : IAsyncDisposa
     /// <summary>Every byte that was received.</summary>
     public MemoryStream Received { get; } = new();
 
+    /// <summary>Whether it is over.</summary>
+    public bool HasEnded { get; set; }
+
     public static byte[] Encode(Opcode opcode, ReadOnlySpan<byte> payload, bool masked, bool isFinal = true)
     {
         using var frame = new MemoryStream();
@@ -156,6 +159,24 @@ internal sealed class FrameConnection(Stream stream, bool masks) : IAsyncDisposa
         return frames;
     }
 
+    /// <summary>What was received so far, unmasked and frame by frame; each on a line.</summary>
+    public string ReceivedText()
+    {
+        byte[] bytes = Received.ToArray();
+        var text = new StringBuilder();
+        var rest = bytes.AsSpan();
+        while (FrameHeader.TryRead(rest, out FrameHeader header) == FrameHeaderStatus.Complete
+            && rest.Length >= header.HeaderLength + header.PayloadLength)
+        {
+            byte[] payload = rest.Slice(header.HeaderLength, (int)header.PayloadLength).ToArray();
+            Masking.Apply(payload, header.Mask);
+            text.AppendLine(Encoding.UTF8.GetString(payload));
+            rest = rest[(header.HeaderLength + (int)header.PayloadLength)..];
+        }
+
+        return text.ToString();
+    }
+
     public ValueTask DisposeAsync() => stream.DisposeAsync();
 
     private async Task<bool> FillAsync(byte[] buffer, CancellationToken cancellationToken)
@@ -168,13 +189,18 @@ internal sealed class FrameConnection(Stream stream, bool masks) : IAsyncDisposa
             {
                 read = await stream.ReadAsync(buffer.AsMemory(filled), cancellationToken);
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
             {
+                HasEnded = true;
                 return false;
             }
 
             if (read == 0)
+            {
+                HasEnded = true;
                 return false;
+            }
+
             Received.Write(buffer, filled, read);
             filled += read;
         }

@@ -114,5 +114,9 @@ internal sealed class TestBackend : IAsyncDisposable
         {
             // The gate is gone: tests look at what came before.
         }
+        finally
+        {
+            connection.HasEnded = true;
+        }
     }
 }

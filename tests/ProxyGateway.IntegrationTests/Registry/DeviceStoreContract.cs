@@ -40,7 +40,7 @@ public abstract class DeviceStoreContract : IAsyncLifetime
         DeviceRecord record = Transitions.Ask(
             Some.Paired(claim, now), claim.Asking("node"), PairingReason.RoleUpgrade, LocalityKind.Network, "192.0.2.1", now, Some.Lifetimes).Next
             with
-            { Refusals = new RefusalMarks { At = now, Roles = ScopeSet.Of("node") }, LastSeenAt = now };
+        { Refusals = new RefusalMarks { At = now, Roles = ScopeSet.Of("node") }, LastSeenAt = now };
 
         (await PutAsync(previous: null, record)).ShouldBe(SwapResult.Swapped);
 

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -114,6 +115,17 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.GetAsync(Some.Claim().Device, CancellationToken.None));
         await Should.ThrowAsync<RegistryUnavailableException>(
             async () => await PutAsync(previous: null, Some.Paired(Some.Claim(), _time.GetUtcNow())));
+    }
+
+    [Fact]
+    public async Task It_is_registered_as_the_store()
+    {
+        await Store.DisposeAsync();
+        await using ServiceProvider services = new ServiceCollection()
+            .AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path })
+            .BuildServiceProvider();
+
+        await services.GetRequiredService<IDeviceStore>().ShouldBeOfType<SqliteDeviceStore>().PingAsync(CancellationToken.None);
     }
 
     protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(Reopen());
