@@ -99,6 +99,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         parsed.HeartbeatInterval = TimeSpan.FromMilliseconds(500); // looks for lost connections, and tries them again
         parsed.ReconnectRetryPolicy = new LinearRetry(500);
         parsed.KeepAlive = 5;
+        parsed.ConfigCheckSeconds = 2; // looks for a primary that is one no longer, or again
         parsed.IncludePerformanceCountersInExceptions = false;
         return parsed;
     }
