@@ -22,6 +22,10 @@ internal static class CommandLine
             if (parsed.Errors.Count > 0)
                 throw new CommandFailedException(ExitCodes.Usage, string.Join(" ", parsed.Errors.Select(e => e.Message)) + " (--help shows what there is)");
 
+            // Settings may follow the root and serve only, but the parser lets that permission reach every command.
+            if (parsed.UnmatchedTokens is [var first, ..] && parsed.CommandResult.Command.TreatUnmatchedTokensAsErrors)
+                throw new CommandFailedException(ExitCodes.Usage, $"'{first}' is not understood here (--help shows what there is)");
+
             // No time-out of its own: the host ends a gateway at a signal in order, and the system ends everything else.
             var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
             return await parsed.InvokeAsync(invocation);

@@ -46,7 +46,7 @@ internal sealed record AdminSettings(Uri Url, string Key)
     private static string ReadKey(string? option, IConfiguration configuration)
     {
         if (option is null && Variable(KeyVariable) is { } key)
-            return key.Trim();
+            return IsKey(key.Trim()) ? key.Trim() : throw new CommandFailedException(ExitCodes.Usage, $"{KeyVariable} holds no key");
         string path = option ?? Variable(KeyFileVariable) ?? configuration["Admin:KeyFile"] ?? new AdminOptions().KeyFile;
         try
         {
@@ -63,6 +63,8 @@ internal sealed record AdminSettings(Uri Url, string Key)
             throw new CommandFailedException(ExitCodes.Refused, $"The key file {path} cannot be read: {e.Message}");
         }
     }
+
+    private static bool IsKey(string text) => text.Length > 0 && !text.AsSpan().ContainsAnyExceptInRange('!', '~');
 
     private static IConfiguration Configuration()
     {
