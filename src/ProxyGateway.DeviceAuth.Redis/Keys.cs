@@ -1,0 +1,38 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using StackExchange.Redis;
+
+namespace ProxyGateway.DeviceAuth.Redis;
+
+/// <summary>The names of keys and channels. No command and no script touches two of these keys, so a Redis Cluster may spread them.</summary>
+internal sealed class Keys(string prefix)
+{
+    /// <summary>Sorted set of open requests, <see cref="PendingMember"/>s by expiry.</summary>
+    public RedisKey Pending { get; } = prefix + "pending";
+
+    /// <summary>Sorted set of the ids of paired devices, all with score 0: by name.</summary>
+    public RedisKey Devices { get; } = prefix + "devices";
+
+    /// <summary>Where a changed device's id is announced.</summary>
+    public RedisValue Changes { get; } = prefix + "changes";
+
+    /// <summary>The document, in the device's own slot.</summary>
+    public RedisKey Device(DeviceId id) => $"{prefix}{{{id}}}";
+
+    /// <summary>The id of the device that made a request.</summary>
+    public RedisKey Request(RequestId id) => $"{prefix}request:{id}";
+
+    /// <summary>Sorted set like <see cref="Pending"/>, of one client address.</summary>
+    public RedisKey Address(string address) => $"{prefix}address:{address}";
+}
+
+/// <summary>A request and its device, as the sorted sets of open requests have them.</summary>
+internal readonly record struct PendingMember(RequestId Request, DeviceId Device)
+{
+    public override string ToString() => $"{Request}:{Device}";
+
+    public static PendingMember Parse(string text)
+    {
+        int colon = text.IndexOf(':', StringComparison.Ordinal);
+        return new PendingMember(RequestId.Parse(text[..colon]), DeviceId.Parse(text[(colon + 1)..]));
+    }
+}

@@ -1,0 +1,91 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using StackExchange.Redis;
+
+namespace ProxyGateway.DeviceAuth.Redis;
+
+/// <summary>The indexes of open requests: in all and by address, sorted by expiry; and which device made a request.</summary>
+internal sealed class OpenRequests(RedisConnection redis, Keys keys)
+{
+    /// <summary>Enters what a swap opens or renews. False if there is no room for it, and then nothing was entered.</summary>
+    public async Task<bool> EnterAsync(DeviceSwap swap, Deadline deadline, CancellationToken cancellationToken)
+    {
+        foreach (PairingRequest request in swap.Opened)
+        {
+            bool isRenewal = swap.Previous?.FindRequest(request.Id) is not null;
+            bool[] entered = await Task.WhenAll(
+                RememberDeviceAsync(request, deadline, cancellationToken),
+                EnterAsync(keys.Pending, request, isRenewal ? null : swap.Limits.InAll, deadline, cancellationToken),
+                request.Address is { } address
+                    ? EnterAsync(keys.Address(address), request, isRenewal ? null : swap.Limits.PerAddress, deadline, cancellationToken)
+                    : Task.FromResult(true));
+            if (entered.Contains(false))
+            {
+                await ForgetAsync(request, deadline, cancellationToken);
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Takes a request that is no longer open out of the sets. Which device made it stays known while it is readable.</summary>
+    public Task LeaveAsync(PairingRequest request, Deadline deadline, CancellationToken cancellationToken) =>
+        LeaveAsync(new PendingMember(request.Id, request.DeviceId), request.Address, deadline, cancellationToken);
+
+    /// <inheritdoc cref="LeaveAsync(PairingRequest, Deadline, CancellationToken)"/>
+    public Task LeaveAsync(PendingMember member, string? address, Deadline deadline, CancellationToken cancellationToken) => Task.WhenAll(
+        RemoveAsync(keys.Pending, member, deadline, cancellationToken),
+        address is null ? Task.CompletedTask : RemoveAsync(keys.Address(address), member, deadline, cancellationToken));
+
+    /// <summary>Takes out all traces of a request that came to nothing.</summary>
+    public Task ForgetAsync(PairingRequest request, Deadline deadline, CancellationToken cancellationToken) => Task.WhenAll(
+        LeaveAsync(request, deadline, cancellationToken),
+        redis.RunAsync(database => database.KeyDeleteAsync(keys.Request(request.Id), RedisConnection.Primary), deadline, cancellationToken));
+
+    /// <summary>The device that made this request, or null.</summary>
+    public async Task<DeviceId?> FindAsync(RequestId id, Deadline deadline, CancellationToken cancellationToken)
+    {
+        string? device = await redis.RunAsync(
+            database => database.StringGetAsync(keys.Request(id), RedisConnection.Primary), deadline, cancellationToken);
+        return DeviceId.TryParse(device, out DeviceId parsed) ? parsed : null;
+    }
+
+    /// <summary>Everything in the set that has not expired, newest first, and the time. At most <see cref="PendingLimits.InAll"/>.</summary>
+    public async Task<(PendingMember[] Members, DateTimeOffset Now)> ListAsync(Deadline deadline, CancellationToken cancellationToken)
+    {
+        RedisResult result = await redis.RunAsync(Script.List, keys.Pending, [], deadline, cancellationToken);
+        string[] members = (string[])result[0]!;
+        Array.Sort(members, static (a, b) => string.CompareOrdinal(b, a)); // a member begins with the request's id, and that with its time
+        return (Array.ConvertAll(members, PendingMember.Parse), ServerTime.Read(result[1]));
+    }
+
+    private async Task<bool> EnterAsync(RedisKey set, PairingRequest request, int? room, Deadline deadline, CancellationToken cancellationToken)
+    {
+        RedisResult result = await redis.RunAsync(
+            Script.Enter,
+            set,
+            [
+                new PendingMember(request.Id, request.DeviceId).ToString(),
+                request.ExpiresAt.ToUnixTimeMilliseconds(),
+                room is { } limit ? limit : RedisValue.EmptyString,
+            ],
+            deadline,
+            cancellationToken);
+        return (int)result == 1;
+    }
+
+    // A resolved request stays readable for as long as it could have waited at first, which is no longer than what is added here.
+    private Task<bool> RememberDeviceAsync(PairingRequest request, Deadline deadline, CancellationToken cancellationToken)
+    {
+        DateTimeOffset readableUntil = request.ExpiresAt + (request.ExpiresAt - request.CreatedAt);
+        return redis.RunAsync(
+            database => database.StringSetAsync(
+                keys.Request(request.Id), request.DeviceId.ToString(), new Expiration(readableUntil.UtcDateTime), flags: RedisConnection.Primary),
+            deadline,
+            cancellationToken);
+    }
+
+    private Task<bool> RemoveAsync(RedisKey set, PendingMember member, Deadline deadline, CancellationToken cancellationToken) =>
+        redis.RunAsync(database => database.SortedSetRemoveAsync(set, member.ToString(), RedisConnection.Primary), deadline, cancellationToken);
+}

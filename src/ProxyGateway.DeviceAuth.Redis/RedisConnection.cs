@@ -1,0 +1,150 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Registry;
+using StackExchange.Redis;
+using StackExchange.Redis.Availability;
+
+namespace ProxyGateway.DeviceAuth.Redis;
+
+/// <summary>The connection to the primary: connects by itself and again, bounds every call, and turns every failure into one kind of exception.</summary>
+internal sealed class RedisConnection : IAsyncDisposable
+{
+    /// <summary>Nothing is read from replicas: they may not have heard of a revocation yet.</summary>
+    public const CommandFlags Primary = CommandFlags.DemandMaster;
+
+    private readonly ConfigurationOptions _options;
+    private readonly ILogger _logger;
+    private readonly Lock _connecting = new();
+    private Task<ConnectionMultiplexer> _multiplexer;
+
+    public RedisConnection(RedisStoreOptions options, ILogger logger)
+    {
+        _options = Configure(options);
+        _logger = logger;
+        _multiplexer = ConnectAsync();
+    }
+
+    /// <summary>Checks the options without connecting.</summary>
+    /// <exception cref="ArgumentException">They cannot be used. The message does not repeat the configuration, which may hold a password.</exception>
+    public static void Validate(RedisStoreOptions options) => Configure(options);
+
+    /// <summary>Runs a script on one key. Redis knows it by its hash; a server that was restarted or flushed is told the text once more.</summary>
+    public Task<RedisResult> RunAsync(Script script, RedisKey key, RedisValue[] arguments, Deadline deadline, CancellationToken cancellationToken) =>
+        RunAsync(
+            async database =>
+            {
+                try
+                {
+                    return await database.ScriptEvaluateAsync(script.Hash, [key], arguments, Primary);
+                }
+                catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
+                {
+                    return await database.ScriptEvaluateAsync(script.Text, [key], arguments, Primary | CommandFlags.NoScriptCache);
+                }
+            },
+            deadline,
+            cancellationToken);
+
+    /// <summary>Runs a command.</summary>
+    /// <exception cref="RegistryUnavailableException">No answer by the deadline, or none that can be used.</exception>
+    public async Task<T> RunAsync<T>(Func<IDatabase, Task<T>> command, Deadline deadline, CancellationToken cancellationToken)
+    {
+        Task<T>? running = null;
+        try
+        {
+            ConnectionMultiplexer multiplexer = await Connection().WaitAsync(deadline.Remaining, cancellationToken);
+            running = command(multiplexer.GetDatabase());
+            return await running.WaitAsync(deadline.Remaining, cancellationToken);
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException or System.Net.Sockets.SocketException or IOException)
+        {
+            throw new RegistryUnavailableException(e is TimeoutException ? "Redis is too slow." : "Redis cannot be used.", e);
+        }
+        finally
+        {
+            if (running is { IsCompleted: false })
+                _ = running.ContinueWith(static t => _ = t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await (await _multiplexer).DisposeAsync();
+        }
+        catch (RedisException)
+        {
+            // never connected
+        }
+    }
+
+    private static ConfigurationOptions Configure(RedisStoreOptions options)
+    {
+        if (options.Timeout <= TimeSpan.Zero)
+            throw new ArgumentException("Timeout must be positive.", nameof(options));
+        if (options.KeyPrefix.AsSpan().ContainsAny('{', '}'))
+            throw new ArgumentException("KeyPrefix must not contain braces.", nameof(options));
+        ConfigurationOptions parsed = TryParse(options.Configuration)
+            ?? throw new ArgumentException("Configuration is not what StackExchange.Redis understands: host:port, then name=value, all separated by commas.", nameof(options));
+        if (parsed.EndPoints.Count == 0)
+            throw new ArgumentException("Configuration names no host.", nameof(options));
+
+        int timeout = (int)Math.Ceiling(options.Timeout.TotalMilliseconds);
+        parsed.AbortOnConnectFail = false; // the gateway starts while Redis is away
+        parsed.BacklogPolicy = BacklogPolicy.FailFast; // nothing queues while Redis is away: handshakes are refused, and ask again
+        parsed.RetryPolicy = RetryPolicy.None; // whoever retries decides again first
+        parsed.AsyncTimeout = timeout;
+        parsed.ConnectTimeout = Math.Max(timeout, 1000);
+        parsed.HeartbeatInterval = TimeSpan.FromMilliseconds(500); // looks for lost connections, and tries them again
+        parsed.ReconnectRetryPolicy = new LinearRetry(500);
+        parsed.KeepAlive = 5;
+        parsed.IncludePerformanceCountersInExceptions = false;
+        return parsed;
+    }
+
+    private static ConfigurationOptions? TryParse(string configuration)
+    {
+        try
+        {
+            return ConfigurationOptions.Parse(configuration);
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException)
+        {
+            return null; // what it says may quote a password
+        }
+    }
+
+    private async Task<ConnectionMultiplexer> ConnectAsync()
+    {
+        ConnectionMultiplexer multiplexer = await ConnectionMultiplexer.ConnectAsync(_options);
+        multiplexer.ConnectionFailed += (_, e) => Log.ConnectionLost(_logger, e.EndPoint, e.FailureType);
+        multiplexer.ConnectionRestored += (_, e) => Log.ConnectionRestored(_logger, e.EndPoint);
+        return multiplexer;
+    }
+
+    private Task<ConnectionMultiplexer> Connection()
+    {
+        if (_multiplexer is { IsFaulted: false } connection)
+            return connection;
+        lock (_connecting)
+        {
+            return _multiplexer.IsFaulted ? _multiplexer = ConnectAsync() : _multiplexer;
+        }
+    }
+}
+
+/// <summary>Until when a call may take, however many commands it needs.</summary>
+internal readonly struct Deadline(TimeSpan timeout)
+{
+    private readonly long _started = Stopwatch.GetTimestamp();
+
+    public TimeSpan Remaining
+    {
+        get
+        {
+            TimeSpan remaining = timeout - Stopwatch.GetElapsedTime(_started);
+            return remaining > TimeSpan.Zero ? remaining : TimeSpan.Zero;
+        }
+    }
+}

@@ -1,0 +1,180 @@
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using StackExchange.Redis;
+
+namespace ProxyGateway.DeviceAuth.Redis;
+
+/// <summary>
+/// The registry in Redis, for any number of gateways. The document of a device is the truth; the indexes beside it are hints in slots
+/// of their own, written before the document and repaired by whoever reads them.
+/// </summary>
+public sealed class RedisDeviceStore : IDeviceStore
+{
+    private const int ReadAtOnce = 256;
+
+    // A request that is in the index and not in its document may be about to be written; after this it was given up.
+    private static readonly TimeSpan GivenUpAfter = TimeSpan.FromSeconds(10);
+
+    private readonly TimeSpan _timeout;
+    private readonly ILogger _logger;
+    private readonly RedisConnection _redis;
+    private readonly Documents _documents;
+    private readonly OpenRequests _openRequests;
+    private readonly PairedDevices _pairedDevices;
+
+    /// <summary>Begins to connect, and goes on trying for as long as it takes.</summary>
+    /// <param name="options">Where Redis is.</param>
+    /// <param name="logger">Hears of lost connections.</param>
+    /// <exception cref="ArgumentException">The options cannot be used; the message says why.</exception>
+    public RedisDeviceStore(RedisStoreOptions options, ILogger<RedisDeviceStore> logger)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var keys = new Keys(options.KeyPrefix);
+        _timeout = options.Timeout;
+        _logger = logger;
+        _redis = new RedisConnection(options, logger);
+        _documents = new Documents(_redis, keys);
+        _openRequests = new OpenRequests(_redis, keys);
+        _pairedDevices = new PairedDevices(_redis, keys, _documents);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) =>
+        await _documents.GetAsync(id, new Deadline(_timeout), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(swap);
+        var deadline = new Deadline(_timeout);
+        if (!await _openRequests.EnterAsync(swap, deadline, cancellationToken))
+            return SwapResult.TooManyRequests;
+        if (swap.Next.IsPaired && swap.Previous is not { IsPaired: true })
+            await _pairedDevices.AddAsync(swap.Id, deadline, cancellationToken);
+
+        bool swapped;
+        try
+        {
+            swapped = await _documents.SwapAsync(swap, deadline, cancellationToken);
+        }
+        catch (RegistryUnavailableException e) when (e.InnerException is RedisServerException)
+        {
+            // Redis said no. In any other case it may have written the document, and a request must not be there unseen.
+            await TryAsync(() => WithdrawAsync(swap, deadline));
+            throw;
+        }
+
+        await TryAsync(() => swapped ? SettleAsync(swap, deadline) : WithdrawAsync(swap, deadline));
+        return swapped ? SwapResult.Swapped : SwapResult.Conflict;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) =>
+        await _openRequests.FindAsync(id, new Deadline(_timeout), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        var deadline = new Deadline(_timeout);
+        var found = new List<DeviceRecord>();
+        while (true)
+        {
+            int count = Math.Min(limit + 1 - found.Count, ReadAtOnce);
+            DeviceId[] ids = await _pairedDevices.ListAsync(cursor, count, deadline, cancellationToken);
+            DeviceRecord?[] records = await _documents.GetAsync(ids, deadline, cancellationToken);
+            foreach ((DeviceId id, DeviceRecord? record) in ids.Zip(records))
+            {
+                if (record is { IsPaired: true })
+                    found.Add(record);
+                else
+                    await TryAsync(() => _pairedDevices.RemoveAsync(id, deadline, cancellationToken));
+            }
+
+            if (found.Count > limit)
+                return new Page<DeviceRecord>(found[..limit], Next: found[limit - 1].Id.ToString());
+            if (ids.Length < count)
+                return new Page<DeviceRecord>(found, Next: null);
+            cursor = ids[^1].ToString();
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        var deadline = new Deadline(_timeout);
+        var found = new List<PairingRequest>();
+        (PendingMember[] members, DateTimeOffset now) = await _openRequests.ListAsync(deadline, cancellationToken);
+        IEnumerable<PendingMember> older = members.Where(m => cursor is null || string.CompareOrdinal(m.Request.ToString(), cursor) < 0);
+        foreach (PendingMember[] chunk in older.Chunk(Math.Min(limit + 1, ReadAtOnce)))
+        {
+            DeviceRecord?[] records = await _documents.GetAsync(chunk.Select(m => m.Device), deadline, cancellationToken);
+            foreach ((PendingMember member, DeviceRecord? record) in chunk.Zip(records))
+            {
+                PairingRequest? request = record?.FindRequest(member.Request);
+                if (request?.IsOpen(now) == true)
+                    found.Add(request);
+                else if (IsLeftBehind(member, request, now))
+                    await TryAsync(() => _openRequests.LeaveAsync(member, request?.Address, deadline, cancellationToken));
+            }
+
+            if (found.Count > limit)
+                return new Page<PairingRequest>(found[..limit], Next: found[limit - 1].Id.ToString());
+        }
+
+        return new Page<PairingRequest>(found, Next: null);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask PingAsync(CancellationToken cancellationToken) =>
+        await _redis.RunAsync(database => database.PingAsync(RedisConnection.Primary), new Deadline(_timeout), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => _redis.DisposeAsync();
+
+    // What was resolved never opens again, so taking it out cannot be wrong. What expires goes by itself.
+    private static bool IsLeftBehind(PendingMember member, PairingRequest? request, DateTimeOffset now) =>
+        request is null ? now - member.Request.CreatedAt > GivenUpAfter : request.Status != PairingRequestStatus.Open;
+
+    /// <summary>After a swap: brings the indexes up to date.</summary>
+    private async Task SettleAsync(DeviceSwap swap, Deadline deadline)
+    {
+        await Task.WhenAll(swap.Closed.Select(request => _openRequests.LeaveAsync(request, deadline, CancellationToken.None)));
+        if (swap.Next.IsPaired)
+            await _pairedDevices.AddAsync(swap.Id, deadline, CancellationToken.None); // also if it was: this repairs
+        else if (swap.Previous is { IsPaired: true })
+            await _pairedDevices.RemoveAsync(swap.Id, deadline, CancellationToken.None);
+    }
+
+    /// <summary>After a swap that was not to be: takes out the requests that it had entered, unless the document has them by somebody else's hand.</summary>
+    private async Task WithdrawAsync(DeviceSwap swap, Deadline deadline)
+    {
+        PairingRequest[] opened = [.. swap.Opened];
+        if (opened.Length == 0)
+            return;
+        DeviceRecord? record = (await _documents.GetAsync(swap.Id, deadline, CancellationToken.None)).Record;
+        foreach (PairingRequest request in opened)
+        {
+            PairingRequest? recorded = record?.FindRequest(request.Id);
+            if (recorded is null)
+                await _openRequests.ForgetAsync(request, deadline, CancellationToken.None);
+            else if (recorded.Status != PairingRequestStatus.Open)
+                await _openRequests.LeaveAsync(request, deadline, CancellationToken.None);
+        }
+    }
+
+    /// <summary>Does what is a hint only: the document has been decided on, whether or not this succeeds.</summary>
+    private async Task TryAsync(Func<Task> update)
+    {
+        try
+        {
+            await update();
+        }
+        catch (RegistryUnavailableException e)
+        {
+            Log.IndexLeftBehind(_logger, e);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+namespace ProxyGateway.DeviceAuth.Redis;
+
+/// <summary>Section <c>Registry:Redis</c>.</summary>
+public sealed record RedisStoreOptions
+{
+    /// <summary>Where Redis is, in StackExchange.Redis' form: <c>host:port,password=…,ssl=true</c>. It may hold a password: it is never logged.</summary>
+    public string Configuration { get; init; } = "127.0.0.1:6379";
+
+    /// <summary>What all keys and channels begin with. No braces: they would put all keys in one slot.</summary>
+    public string KeyPrefix { get; init; } = "pg:";
+
+    /// <summary>How long one call may take, whatever it has to ask of Redis. Past it the registry counts as unavailable.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(1);
+}

@@ -1,0 +1,126 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using StackExchange.Redis;
+
+namespace ProxyGateway.IntegrationTests.Redis;
+
+/// <summary>
+/// A Redis of our own, on a free port, that keeps its data in a folder of its own as it should in production: append-only, synced at every
+/// write. The one that tests share is the one that <c>PROXYGATEWAY_TEST_REDIS</c> names, if it is set.
+/// </summary>
+public sealed class RedisServer : IAsyncDisposable
+{
+    private readonly DirectoryInfo? _folder;
+    private Process? _process;
+
+    private RedisServer(string endPoint, DirectoryInfo? folder)
+    {
+        EndPoint = endPoint;
+        _folder = folder;
+    }
+
+    /// <summary>Host and port.</summary>
+    public string EndPoint { get; }
+
+    /// <summary>Starts one that nobody else uses, or takes a port for one that is to be started later.</summary>
+    public static async Task<RedisServer> StartAsync(bool started = true)
+    {
+        var server = new RedisServer($"127.0.0.1:{FreePort()}", Directory.CreateTempSubdirectory("proxygateway-redis-"));
+        if (started)
+            await server.RestartAsync();
+        return server;
+    }
+
+    /// <summary>One that others use too: keep to keys of your own, and leave it running.</summary>
+    public static async Task<RedisServer> StartSharedAsync() =>
+        Environment.GetEnvironmentVariable("PROXYGATEWAY_TEST_REDIS") is { Length: > 0 } existing ? new RedisServer(existing, folder: null) : await StartAsync();
+
+    /// <summary>A connection for looking behind the store's back.</summary>
+    public async Task<ConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync($"{EndPoint},allowAdmin=true");
+
+    /// <summary>Ends it without any warning.</summary>
+    public async Task KillAsync()
+    {
+        if (_process is not { } process)
+            return;
+        _process = null;
+        process.Kill();
+        await process.WaitForExitAsync();
+        process.Dispose();
+    }
+
+    /// <summary>Starts it, with the data it had, and waits until it answers.</summary>
+    public async Task RestartAsync()
+    {
+        await KillAsync();
+        string port = EndPoint[(EndPoint.LastIndexOf(':') + 1)..];
+        _process = Process.Start(new ProcessStartInfo(
+            "redis-server",
+            [
+                "--port", port, "--bind", "127.0.0.1", "--dir", _folder!.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+                "--logfile", Path.Combine(_folder.FullName, "log"),
+            ]));
+        await Eventually.HoldsAsync(AnswersAsync, "redis-server answers");
+    }
+
+    /// <summary>Stops it in its tracks (SIGSTOP): connections stay open, and nothing answers.</summary>
+    public Task StopAsync() => SignalAsync("-STOP");
+
+    /// <summary>Lets it go on (SIGCONT).</summary>
+    public Task ContinueAsync() => SignalAsync("-CONT");
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
+        _folder?.Delete(recursive: true);
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private async Task SignalAsync(string signal)
+    {
+        using Process kill = Process.Start("kill", [signal, _process!.Id.ToString(CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
+        kill.ExitCode.ShouldBe(0);
+    }
+
+    private async Task<bool> AnswersAsync()
+    {
+        try
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(IPEndPoint.Parse(EndPoint));
+            await client.GetStream().WriteAsync("PING\r\n"u8.ToArray());
+            byte[] answer = new byte[5];
+            return await client.GetStream().ReadAtLeastAsync(answer, answer.Length, throwOnEndOfStream: false) == 5 && answer.AsSpan().SequenceEqual("+PONG"u8);
+        }
+        catch (Exception e) when (e is SocketException or IOException)
+        {
+            return false;
+        }
+    }
+}
+
+/// <summary>The Redis that tests share which do it no harm.</summary>
+[CollectionDefinition(Name)]
+public sealed class SharedRedis : ICollectionFixture<SharedRedis.Fixture>
+{
+    public const string Name = "Redis";
+
+    public sealed class Fixture : IAsyncLifetime
+    {
+        public RedisServer Server { get; private set; } = null!;
+
+        public async Task InitializeAsync() => Server = await RedisServer.StartSharedAsync();
+
+        public async Task DisposeAsync() => await Server.DisposeAsync();
+    }
+}

@@ -1,0 +1,485 @@
+using System.Collections.Concurrent;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.IntegrationTests.Registry;
+
+/// <summary>What every store must do, whatever it is made of.</summary>
+public abstract class DeviceStoreContract : IAsyncLifetime
+{
+    private static readonly CancellationToken None = CancellationToken.None;
+
+    protected IDeviceStore Store { get; private set; } = null!;
+
+    protected DeviceRegistry Registry { get; private set; } = null!;
+
+    public virtual async Task InitializeAsync()
+    {
+        Store = await OpenAsync();
+        Registry = new DeviceRegistry(Store);
+    }
+
+    public virtual async Task DisposeAsync() => await Store.DisposeAsync();
+
+    [Fact]
+    public async Task A_device_that_nobody_wrote_is_absent()
+    {
+        (await Store.GetAsync(Some.Claim().Device, None)).Record.ShouldBeNull();
+        (await Store.FindRequestAsync(RequestId.New(DateTimeOffset.UtcNow), None)).ShouldBeNull();
+        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        (await Store.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        await Store.PingAsync(None);
+    }
+
+    [Fact]
+    public async Task What_is_written_is_read_back_whole()
+    {
+        DateTimeOffset now = await NowAsync();
+        Claim claim = Some.Claim("operator", "operator.read", "operator.write");
+        DeviceRecord record = Transitions.Ask(
+            Some.Paired(claim, now), claim.Asking("node"), PairingReason.RoleUpgrade, LocalityKind.Network, "192.0.2.1", now, Some.Lifetimes).Next
+            with
+            { Refusals = new RefusalMarks { At = now, Roles = ScopeSet.Of("node") }, LastSeenAt = now };
+
+        (await PutAsync(previous: null, record)).ShouldBe(SwapResult.Swapped);
+
+        DeviceRecord? read = (await Store.GetAsync(claim.Device, None)).Record;
+        DeviceDocument.Serialize(read!).ShouldBe(DeviceDocument.Serialize(record));
+    }
+
+    [Fact]
+    public async Task A_swap_needs_the_version_that_is_there()
+    {
+        DateTimeOffset now = await NowAsync();
+        DeviceRecord first = Some.Paired(Some.Claim(), now);
+        DeviceRecord second = first with { Version = Some.Version() };
+        (await PutAsync(first, second)).ShouldBe(SwapResult.Conflict, "there is none to replace");
+
+        (await PutAsync(previous: null, first)).ShouldBe(SwapResult.Swapped);
+        (await PutAsync(previous: null, second)).ShouldBe(SwapResult.Conflict, "there is one already");
+        (await PutAsync(second, first)).ShouldBe(SwapResult.Conflict, "it has another version");
+        (await PutAsync(first, second)).ShouldBe(SwapResult.Swapped);
+        (await PutAsync(first, second)).ShouldBe(SwapResult.Conflict, "it was replaced already");
+        (await Store.GetAsync(first.Id, None)).Record!.Version.ShouldBe(second.Version);
+    }
+
+    [Fact]
+    public async Task A_version_that_begins_like_another_is_another()
+    {
+        DeviceRecord record = Some.Paired(Some.Claim(), await NowAsync()) with { Version = "abc" };
+        await PutAsync(previous: null, record);
+
+        (await PutAsync(record with { Version = "ab" }, record)).ShouldBe(SwapResult.Conflict);
+        (await PutAsync(record with { Version = "" }, record)).ShouldBe(SwapResult.Conflict);
+        (await PutAsync(record with { Version = "abcd" }, record)).ShouldBe(SwapResult.Conflict);
+    }
+
+    [Fact]
+    public async Task A_document_expires_by_the_stores_time()
+    {
+        DateTimeOffset now = await NowAsync();
+        DeviceRecord record = Some.Paired(Some.Claim(), now);
+        (await Store.SwapAsync(new DeviceSwap(Previous: null, record, now.AddMilliseconds(300), PendingLimits.None), None)).ShouldBe(SwapResult.Swapped);
+        StoredDevice read = await Store.GetAsync(record.Id, None);
+        if (read.Now < now.AddMilliseconds(300))
+            read.Record.ShouldNotBeNull();
+
+        await PassAsync(now.AddMilliseconds(300));
+
+        (await Store.GetAsync(record.Id, None)).Record.ShouldBeNull();
+        (await PutAsync(record, record)).ShouldBe(SwapResult.Conflict, "what has expired is absent");
+        (await PutAsync(previous: null, record)).ShouldBe(SwapResult.Swapped);
+    }
+
+    [Fact]
+    public async Task A_device_that_was_never_approved_leaves_nothing_behind()
+    {
+        PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromMilliseconds(200), TimeSpan.FromDays(90)) };
+        Claim claim = Some.Claim();
+        PairingRequest request = await AskAsync(claim, rules);
+
+        await PassAsync(request.ExpiresAt + rules.Lifetimes.Request + TimeSpan.FromMilliseconds(50));
+
+        (await Store.GetAsync(claim.Device, None)).Record.ShouldBeNull();
+        (await Registry.FindRequestAsync(request.Id, None)).ShouldBeNull();
+        (await Store.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        await Registry.AdmitAsync(Some.Claim(), Some.Origin, rules, None); // stores may clean up when they write
+        await LeavesNothingAsync(claim, request);
+    }
+
+    [Fact]
+    public async Task An_approved_device_never_expires()
+    {
+        PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(200)) };
+        Claim claim = Some.Claim();
+        PairingRequest request = await AskAsync(claim, rules);
+        (await Registry.ApproveAsync(request.Id, scopes: null, Some.Operator, rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+
+        await PassAsync(request.ExpiresAt + (3 * rules.Lifetimes.Request));
+
+        (await Registry.AdmitAsync(claim, Some.Origin, rules, None)).ShouldBeOfType<Admission.Admitted>();
+        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
+    }
+
+    [Fact]
+    public async Task A_removed_device_is_a_mark_that_is_not_listed()
+    {
+        Claim claim = Some.Claim();
+        await PairAsync(claim);
+
+        (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
+
+        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        (await Store.GetAsync(claim.Device, None)).Record!.Refusals!.WholeDevice.ShouldBeTrue();
+        (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeFalse("there is nothing left to remove");
+        PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
+        (await Registry.AdmitAsync(claim, Some.Loopback, silent, None)).ShouldBeOfType<Admission.Refused>();
+    }
+
+    [Fact]
+    public async Task The_same_ask_ten_times_is_one_request()
+    {
+        Claim claim = Some.Claim("operator", "operator.read");
+
+        var ids = new HashSet<RequestId>();
+        for (int i = 0; i < 10; i++)
+        {
+            ids.Add((await AskAsync(claim, Some.Rules)).Id);
+        }
+
+        ids.Count.ShouldBe(1);
+        (await Store.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(ids.Single());
+    }
+
+    [Fact]
+    public async Task The_same_ask_from_many_at_once_is_one_request()
+    {
+        Claim claim = Some.Claim("operator", "operator.read");
+
+        PairingRequest[] requests = await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => Task.Run(() => AskAsync(claim, Some.Rules))));
+
+        RequestId id = requests.Select(r => r.Id).Distinct().ShouldHaveSingleItem();
+        (await Store.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(id);
+        (await Store.FindRequestAsync(id, None)).ShouldBe(claim.Device);
+    }
+
+    [Fact]
+    public async Task Open_requests_come_newest_first_across_pages()
+    {
+        var asked = new List<RequestId>();
+        for (int i = 0; i < 25; i++)
+        {
+            asked.Add((await AskAsync(Some.Claim(), Some.Rules)).Id);
+            await PassAsync((await NowAsync()).AddMilliseconds(1)); // ids of one millisecond have no order
+        }
+
+        asked.Reverse();
+        List<RequestId> listed = await ListOpenAsync(pageSize: 10);
+
+        listed.ShouldBe(asked);
+        (await Store.ListOpenRequestsAsync(cursor: null, 25, None)).Next.ShouldBeNull("there is no page after the last item");
+    }
+
+    [Fact]
+    public async Task A_resolved_request_is_not_open_and_still_found()
+    {
+        Claim claim = Some.Claim();
+        PairingRequest approved = await AskAsync(claim, Some.Rules);
+        PairingRequest rejected = await AskAsync(claim.Asking("node"), Some.Rules);
+        await Registry.ApproveAsync(approved.Id, scopes: null, Some.Operator, Some.Rules, None);
+        await Registry.RejectAsync(rejected.Id, Some.Operator, Some.Rules, None);
+
+        (await Store.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        (await Registry.FindRequestAsync(approved.Id, None))!.Status.ShouldBe(PairingRequestStatus.Approved);
+        (await Registry.FindRequestAsync(rejected.Id, None))!.Status.ShouldBe(PairingRequestStatus.Rejected);
+        (await Registry.RejectAsync(approved.Id, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.AlreadyResolved);
+    }
+
+    [Fact]
+    public async Task Requests_that_expire_are_resolved_for_as_long_again()
+    {
+        PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)) };
+        PairingRequest request = await AskAsync(Some.Claim(), rules);
+
+        await PassAsync(request.ExpiresAt);
+
+        (await Store.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        (await Registry.FindRequestAsync(request.Id, None))!.Status.ShouldBe(PairingRequestStatus.Expired);
+    }
+
+    [Fact]
+    public async Task No_more_requests_than_allowed_are_open_in_all()
+    {
+        PairingRules rules = Some.Rules with { Limits = new PendingLimits(InAll: 3, PerAddress: int.MaxValue) };
+        Claim first = Some.Claim();
+        PairingRequest open = await AskAsync(first, rules);
+        await AskAsync(Some.Claim(), rules);
+        await AskAsync(Some.Claim(), rules);
+
+        Claim late = Some.Claim();
+        (await Registry.AdmitAsync(late, Some.Origin, rules, None)).ShouldBeOfType<Admission.TooManyRequests>();
+        (await Store.GetAsync(late.Device, None)).Record.ShouldBeNull("a refused ask leaves nothing behind");
+        (await AskAsync(first, rules)).Id.ShouldBe(open.Id, "an open ask is no new one");
+
+        await Registry.RejectAsync(open.Id, Some.Operator, rules, None);
+        await AskAsync(late, rules);
+        (await Registry.AdmitAsync(Some.Claim(), Some.Origin, rules, None)).ShouldBeOfType<Admission.TooManyRequests>();
+    }
+
+    [Fact]
+    public async Task No_more_requests_than_allowed_are_open_from_one_address()
+    {
+        PairingRules rules = Some.Rules with { Limits = new PendingLimits(InAll: 5, PerAddress: 2) };
+        PairingRequest open = await AskAsync(Some.Claim(), rules, "192.0.2.1");
+        await AskAsync(Some.Claim(), rules, "192.0.2.1");
+
+        Claim late = Some.Claim();
+        (await Registry.AdmitAsync(late, Some.Origin with { Address = "192.0.2.1" }, rules, None)).ShouldBeOfType<Admission.TooManyRequests>();
+        await AskAsync(Some.Claim(), rules, "192.0.2.2");
+        await AskAsync(Some.Claim(), rules, address: null);
+
+        await Registry.ApproveAsync(open.Id, scopes: null, Some.Operator, rules, None);
+        await AskAsync(late, rules, "192.0.2.1");
+        (await ListOpenAsync(pageSize: 10)).Count.ShouldBe(4, "the ask that was refused for its address takes no room in all");
+        await AskAsync(Some.Claim(), rules, "192.0.2.3");
+        (await Registry.AdmitAsync(Some.Claim(), Some.Origin with { Address = "192.0.2.4" }, rules, None)).ShouldBeOfType<Admission.TooManyRequests>();
+    }
+
+    [Fact]
+    public async Task Room_comes_back_when_requests_expire()
+    {
+        PairingRules rules = Some.Rules with
+        {
+            Lifetimes = new Lifetimes(TimeSpan.FromMilliseconds(300), TimeSpan.FromDays(1)),
+            Limits = new PendingLimits(InAll: 2, PerAddress: 2),
+        };
+        await AskAsync(Some.Claim(), rules, "192.0.2.1");
+        PairingRequest last = await AskAsync(Some.Claim(), rules, "192.0.2.1");
+
+        await PassAsync(last.ExpiresAt);
+
+        await AskAsync(Some.Claim(), rules, "192.0.2.1");
+    }
+
+    [Fact]
+    public async Task The_limit_holds_when_many_ask_at_once()
+    {
+        PairingRules rules = Some.Rules with { Limits = new PendingLimits(InAll: 10, PerAddress: int.MaxValue) };
+
+        Admission[] admissions = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ =>
+            Task.Run(async () => await Registry.AdmitAsync(Some.Claim(), Some.Origin, rules, None))));
+
+        admissions.OfType<Admission.Refused>().Count().ShouldBe(10);
+        admissions.OfType<Admission.TooManyRequests>().Count().ShouldBe(30);
+        (await ListOpenAsync(pageSize: 100)).Count.ShouldBe(10);
+    }
+
+    [Fact]
+    public async Task Renewals_are_never_refused_for_room()
+    {
+        PairingRules roomy = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(2), TimeSpan.FromDays(1)) };
+        PairingRules full = roomy with { Limits = new PendingLimits(InAll: 0, PerAddress: 0) };
+        Claim claim = Some.Claim();
+        PairingRequest first = await AskAsync(claim, roomy, "192.0.2.1");
+        await PassAsync(first.CreatedAt.AddMilliseconds(500));
+
+        PairingRequest renewed = await AskAsync(claim, full, "192.0.2.1");
+
+        renewed.Id.ShouldBe(first.Id);
+        renewed.ExpiresAt.ShouldBeGreaterThan(first.ExpiresAt);
+        await PassAsync(first.ExpiresAt);
+        (await ListOpenAsync(pageSize: 10)).ShouldHaveSingleItem().ShouldBe(first.Id);
+    }
+
+    [Fact]
+    public async Task Many_writers_on_one_device_lose_nothing()
+    {
+        Claim claim = Some.Claim();
+        string[] roles = [.. Enumerable.Range(0, Transitions.MaxOpenRequestsPerDevice).Select(i => $"role{i}")];
+        var decisions = new ConcurrentBag<Decision>();
+
+        // Every role is asked for by four connections at a time, and each of them has it approved.
+        await Task.WhenAll(roles.SelectMany(role => Enumerable.Range(0, 4).Select(i => Task.Run(async () =>
+        {
+            Admission admission = await Registry.AdmitAsync(claim.Asking(role, $"{role}.a", $"{role}.b"), Some.Origin, Some.Rules, None);
+            if (admission is Admission.Admitted)
+                return; // late: it was approved already
+            RequestId id = admission.ShouldBeOfType<Admission.Refused>().Request.Id;
+            if (await Registry.ApproveAsync(id, scopes: null, new Operator($"ops{i}"), Some.Rules, None) is { } decision)
+                decisions.Add(decision);
+        }))));
+
+        DeviceRecord record = (await Store.GetAsync(claim.Device, None)).Record!;
+        record.Grants.Keys.ShouldBe(roles);
+        foreach (string role in roles)
+        {
+            record.ScopesOf(role).ShouldBe(ScopeSet.Of($"{role}.a", $"{role}.b"));
+            PairingRequest request = record.Requests.Where(r => r.Role == role).ShouldHaveSingleItem();
+            request.Status.ShouldBe(PairingRequestStatus.Approved);
+            decisions.Count(d => d.Outcome == DecisionOutcome.Done && d.Request!.Id == request.Id).ShouldBe(1, "one approval did it");
+        }
+
+        decisions.ShouldAllBe(d => d.Outcome == DecisionOutcome.Done || d.Outcome == DecisionOutcome.AlreadyDone);
+        (await ListOpenAsync(pageSize: 10)).ShouldBeEmpty();
+        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task One_of_an_approval_and_a_rejection_wins()
+    {
+        for (int round = 0; round < 20; round++)
+        {
+            Claim claim = Some.Claim("operator", "operator.read");
+            PairingRequest request = await AskAsync(claim, Some.Rules);
+
+            Decision?[] decisions = await Task.WhenAll(
+                Task.Run(async () => await Registry.ApproveAsync(request.Id, scopes: null, Some.Operator, Some.Rules, None)),
+                Task.Run(async () => await Registry.RejectAsync(request.Id, Some.Operator, Some.Rules, None)));
+
+            decisions.Select(d => d!.Outcome).ShouldBe([DecisionOutcome.Done, DecisionOutcome.AlreadyResolved], ignoreOrder: true);
+            bool approved = decisions[0]!.Outcome == DecisionOutcome.Done;
+            (await Store.GetAsync(claim.Device, None)).Record!.IsPaired.ShouldBe(approved);
+            (await ListOpenAsync(pageSize: 10)).ShouldNotContain(request.Id);
+        }
+    }
+
+    [Fact]
+    public async Task An_approval_survives_asks_and_renewals_at_the_same_time()
+    {
+        PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(3), TimeSpan.FromDays(1)) };
+        for (int round = 0; round < 5; round++)
+        {
+            Claim claim = Some.Claim("operator", "operator.read");
+            PairingRequest request = await AskAsync(claim, rules);
+            await PassAsync(request.CreatedAt.AddMilliseconds(301)); // a tenth of the lifetime: the next ask renews
+
+            await Task.WhenAll(
+                Task.Run(() => Registry.AdmitAsync(claim, Some.Origin, rules, None).AsTask()),
+                Task.Run(() => Registry.ApproveAsync(request.Id, scopes: null, Some.Operator, rules, None).AsTask()),
+                Task.Run(() => Registry.AdmitAsync(claim.Asking("node"), Some.Origin, rules, None).AsTask()));
+
+            DeviceRecord record = (await Store.GetAsync(claim.Device, None)).Record!;
+            record.ScopesOf("operator").ShouldBe(claim.Scopes);
+            PairingRequest other = record.Requests.Where(r => r.Role == "node").ShouldHaveSingleItem();
+            List<RequestId> open = await ListOpenAsync(pageSize: 10);
+            open.ShouldContain(other.Id);
+            open.ShouldNotContain(request.Id);
+        }
+    }
+
+    [Fact]
+    public async Task A_removal_and_an_approval_at_the_same_time_end_as_if_one_came_first()
+    {
+        for (int round = 0; round < 20; round++)
+        {
+            Claim claim = Some.Claim("operator", "operator.read");
+            await PairAsync(claim);
+            PairingRequest request = await AskAsync(claim.Asking("node"), Some.Rules);
+
+            Decision? approval = null;
+            await Task.WhenAll(
+                Task.Run(async () => approval = await Registry.ApproveAsync(request.Id, scopes: null, Some.Operator, Some.Rules, None)),
+                Task.Run(() => Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None).AsTask()));
+
+            // Whichever came first, the removal is the last word: an approval before it is taken back, one after it finds the request resolved.
+            approval!.Outcome.ShouldBeOneOf(DecisionOutcome.Done, DecisionOutcome.AlreadyResolved);
+            DeviceRecord record = (await Store.GetAsync(claim.Device, None)).Record!;
+            record.IsPaired.ShouldBeFalse();
+            record.Refusals!.Covers("node").ShouldBeTrue();
+            (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+            (await ListOpenAsync(pageSize: 10)).ShouldBeEmpty();
+        }
+    }
+
+    [Fact]
+    public async Task Ten_thousand_devices_are_paged_through_once_each_while_others_write()
+    {
+        const int Count = 10_000;
+        DateTimeOffset now = await NowAsync();
+        var devices = new ConcurrentBag<DeviceRecord>();
+        await Parallel.ForAsync(0, Count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (_, _) =>
+        {
+            DeviceRecord record = Some.Paired(Some.Claim(), now);
+            (await PutAsync(previous: null, record)).ShouldBe(SwapResult.Swapped);
+            devices.Add(record);
+        });
+
+        using var done = new CancellationTokenSource();
+        Task writers = Task.Run(async () =>
+        {
+            DeviceRecord[] existing = [.. devices];
+            for (int i = 0; !done.IsCancellationRequested; i++)
+            {
+                Claim passing = Some.Claim();
+                await PairAsync(passing);
+                await Registry.RemoveAsync(passing.Device, Some.Operator, Some.Rules, None);
+                DeviceRecord touched = existing[i * 7 % Count];
+                await PutAsync(touched, existing[i * 7 % Count] = Transitions.Touch(touched, now) with { Version = Some.Version() });
+            }
+        });
+        var visited = new List<DeviceId>();
+        string? cursor = null;
+        do
+        {
+            Page<DeviceRecord> page = await Store.ListPairedAsync(cursor, 500, None);
+            page.Items.Count.ShouldBeLessThanOrEqualTo(500);
+            visited.AddRange(page.Items.Select(d => d.Id));
+            cursor = page.Next;
+        }
+        while (cursor is not null);
+        await done.CancelAsync();
+        await writers;
+
+        visited.Count.ShouldBe(visited.Distinct().Count());
+        devices.Select(d => d.Id).Except(visited).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Cancellation_is_heard()
+    {
+        using var cancelled = new CancellationTokenSource();
+        await cancelled.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(async () => await Store.GetAsync(Some.Claim().Device, cancelled.Token));
+        await Should.ThrowAsync<OperationCanceledException>(async () => await Store.ListPairedAsync(cursor: null, 1, cancelled.Token));
+    }
+
+    /// <summary>An empty store.</summary>
+    protected abstract Task<IDeviceStore> OpenAsync();
+
+    /// <summary>Waits until it is this time at the store.</summary>
+    protected abstract Task PassAsync(DateTimeOffset time);
+
+    /// <summary>Checks behind the store's back that nothing of the device and its request is kept.</summary>
+    protected abstract Task LeavesNothingAsync(Claim claim, PairingRequest request);
+
+    protected async Task<DateTimeOffset> NowAsync() => (await Store.GetAsync(Some.Claim().Device, None)).Now;
+
+    protected async Task<SwapResult> PutAsync(DeviceRecord? previous, DeviceRecord next) =>
+        await Store.SwapAsync(new DeviceSwap(previous, next, ExpiresAt: null, PendingLimits.None), None);
+
+    protected async Task<PairingRequest> AskAsync(Claim claim, PairingRules rules, string? address = null) =>
+        (await Registry.AdmitAsync(claim, Some.Origin with { Address = address }, rules, None)).ShouldBeOfType<Admission.Refused>().Request;
+
+    protected async Task PairAsync(Claim claim)
+    {
+        PairingRequest request = await AskAsync(claim, Some.Rules);
+        (await Registry.ApproveAsync(request.Id, scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+    }
+
+    protected async Task<List<RequestId>> ListOpenAsync(int pageSize)
+    {
+        var listed = new List<RequestId>();
+        string? cursor = null;
+        do
+        {
+            Page<PairingRequest> page = await Store.ListOpenRequestsAsync(cursor, pageSize, None);
+            page.Items.Count.ShouldBeLessThanOrEqualTo(pageSize);
+            listed.AddRange(page.Items.Select(r => r.Id));
+            cursor = page.Next;
+        }
+        while (cursor is not null);
+
+        return listed;
+    }
+}

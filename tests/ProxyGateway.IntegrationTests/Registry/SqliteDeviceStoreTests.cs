@@ -1,0 +1,147 @@
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Time.Testing;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sqlite;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.IntegrationTests.Registry;
+
+public sealed class SqliteDeviceStoreTests : DeviceStoreContract
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxygateway-sqlite-");
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 22, 10, 0, 0, TimeSpan.Zero));
+
+    private string Path => System.IO.Path.Combine(_folder.FullName, "data", "registry.db");
+
+    public override async Task DisposeAsync()
+    {
+        await base.DisposeAsync();
+        _folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task A_second_open_is_refused_and_the_file_is_named()
+    {
+        Should.Throw<RegistryUnavailableException>(Reopen).Message.ShouldContain($"{Path} is in use");
+
+        await Store.DisposeAsync();
+        await Reopen().DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_reopened_file_has_everything()
+    {
+        Claim paired = Some.Claim("operator", "operator.read");
+        await PairAsync(paired);
+        PairingRequest open = await AskAsync(paired.Asking("node"), Some.Rules);
+
+        await Store.DisposeAsync();
+        await using SqliteDeviceStore reopened = Reopen();
+
+        var registry = new DeviceRegistry(reopened);
+        (await registry.AdmitAsync(paired, Some.Origin, Some.Rules, CancellationToken.None)).ShouldBeOfType<Admission.Admitted>();
+        (await registry.ListOpenRequestsAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(open.Id);
+    }
+
+    [Fact]
+    public async Task Only_its_owner_can_read_the_file()
+    {
+        await PairAsync(Some.Claim());
+        if (OperatingSystem.IsWindows())
+            return;
+        File.GetUnixFileMode(System.IO.Path.GetDirectoryName(Path)!).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        foreach (string file in Directory.GetFiles(System.IO.Path.GetDirectoryName(Path)!))
+        {
+            File.GetUnixFileMode(file).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite, file);
+        }
+    }
+
+    [Theory]
+    [InlineData("x'7b'")]
+    [InlineData("cast('null' as blob)")]
+    [InlineData("cast('{}' as blob)")]
+    [InlineData("cast(replace(cast(document as text), '\"grants\":{', '\"grants\":null,\"x\":{') as blob)")]
+    [InlineData("cast(replace(cast(document as text), '\"id\":\"', '\"id\":\"0') as blob)")]
+    [InlineData("cast(replace(cast(document as text), '\"id\":\"', '\"id\":1,\"x\":\"') as blob)")]
+    [InlineData("(select document from devices d where d.id <> devices.id)")]
+    public async Task A_damaged_document_is_no_answer(string damage)
+    {
+        Claim claim = Some.Claim();
+        await PairAsync(claim);
+        await PairAsync(Some.Claim());
+        Execute($"UPDATE devices SET document = {damage} WHERE id = '{claim.Device}'");
+
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.GetAsync(claim.Device, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_file_of_a_newer_version_is_refused_and_named()
+    {
+        await Store.DisposeAsync();
+        Execute("PRAGMA user_version = 99");
+
+        string message = Should.Throw<RegistryUnavailableException>(Reopen).Message;
+
+        message.ShouldContain(Path);
+        message.ShouldContain("schema 99");
+    }
+
+    [Fact]
+    public async Task A_file_that_is_something_else_is_refused_and_named()
+    {
+        await Store.DisposeAsync();
+        await File.WriteAllTextAsync(Path, string.Concat(Enumerable.Repeat("This is no database. ", 100)));
+
+        Should.Throw<RegistryUnavailableException>(Reopen).Message.ShouldContain(Path);
+    }
+
+    [Fact]
+    public async Task A_failed_file_is_unavailability()
+    {
+        Execute("DROP TABLE requests");
+
+        await Should.ThrowAsync<RegistryUnavailableException>(() => AskAsync(Some.Claim(), Some.Rules));
+        await Should.ThrowAsync<RegistryUnavailableException>(
+            async () => await Store.ListOpenRequestsAsync(cursor: null, 10, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_closed_store_is_unavailability()
+    {
+        await Store.DisposeAsync();
+
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.GetAsync(Some.Claim().Device, CancellationToken.None));
+        await Should.ThrowAsync<RegistryUnavailableException>(
+            async () => await PutAsync(previous: null, Some.Paired(Some.Claim(), _time.GetUtcNow())));
+    }
+
+    protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(Reopen());
+
+    protected override Task PassAsync(DateTimeOffset time)
+    {
+        if (time > _time.GetUtcNow())
+            _time.SetUtcNow(time);
+        return Task.CompletedTask;
+    }
+
+    protected override Task LeavesNothingAsync(Claim claim, PairingRequest request)
+    {
+        Execute($"SELECT count(*) FROM devices WHERE id = '{claim.Device}'").ShouldBe(0L);
+        Execute($"SELECT count(*) FROM requests WHERE device = '{claim.Device}'").ShouldBe(0L);
+        return Task.CompletedTask;
+    }
+
+    private SqliteDeviceStore Reopen() => SqliteDeviceStore.Open(new SqliteStoreOptions { Path = Path }, _time);
+
+    private object? Execute(string sql)
+    {
+        using var connection = new SqliteConnection($"Data Source={Path};Pooling=False");
+        connection.Open();
+        using SqliteCommand command = connection.CreateCommand();
+#pragma warning disable CA2100 // the tests' own
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        return command.ExecuteScalar();
+    }
+}
