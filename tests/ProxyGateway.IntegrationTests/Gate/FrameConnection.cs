@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.IntegrationTests.Gate;
@@ -23,9 +24,25 @@ internal sealed record Frame(Opcode Opcode, bool IsFinal, byte[] Payload)
 internal sealed class FrameConnection(Stream stream, bool masks) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _sending = new(1, 1);
+    private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Every byte that was received.</summary>
     public MemoryStream Received { get; } = new();
+
+    /// <summary>Of a backend's connection: the upgrade request.</summary>
+    public HttpContext? Request { get; init; }
+
+    /// <summary>Of a backend's connection: completes when its script is over, and nothing more is received.</summary>
+    public Task Completion => _completion.Task.WaitAsync(Eventually.Patience);
+
+    public void Complete() => _completion.TrySetResult();
+
+    /// <summary>The frames in what was received; a last one that is not whole is left out.</summary>
+    public async Task<IReadOnlyList<Frame>> ReceivedFramesAsync()
+    {
+        await using var replay = new FrameConnection(new MemoryStream(Received.ToArray()), masks);
+        return await replay.ReceiveToEndAsync();
+    }
 
     public static byte[] Encode(Opcode opcode, ReadOnlySpan<byte> payload, bool masked, bool isFinal = true)
     {

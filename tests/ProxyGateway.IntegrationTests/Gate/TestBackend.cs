@@ -104,7 +104,7 @@ internal sealed class TestBackend : IAsyncDisposable
 
         context.Response.Headers.Upgrade = "websocket";
         context.Response.Headers["Sec-WebSocket-Accept"] = Protocol.AcceptFor(context.Request.Headers.SecWebSocketKey!);
-        await using var connection = new FrameConnection(await upgrade.UpgradeAsync(), masks: false);
+        await using var connection = new FrameConnection(await upgrade.UpgradeAsync(), masks: false) { Request = context };
         _connections.Writer.TryWrite(connection);
         try
         {
@@ -113,6 +113,10 @@ internal sealed class TestBackend : IAsyncDisposable
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
             // The gate is gone: tests look at what came before.
+        }
+        finally
+        {
+            connection.Complete();
         }
     }
 }
