@@ -54,6 +54,13 @@ internal sealed class TestBackend : IAsyncDisposable
         await AnswerAsync(client);
     }
 
+    /// <summary>A script for tests that play the backend themselves: challenges, and leaves the rest to them until they complete the connection.</summary>
+    public static async Task ChallengeAsync(FrameConnection client)
+    {
+        await client.SendTextAsync(Protocol.Challenge("a-nonce"));
+        await client.Completion;
+    }
+
     /// <summary>Accepts one connect and echoes from then on.</summary>
     public static async Task AnswerAsync(FrameConnection client)
     {
