@@ -45,8 +45,9 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     public void Close(Closing closing, byte[]? answer = null)
     {
         IsClosing = true;
-        Interlocked.CompareExchange(
-            ref _abort, time.CreateTimer(static c => ((HttpContext)c!).Abort(), context, Grace, Timeout.InfiniteTimeSpan), comparand: null);
+        ITimer abort = time.CreateTimer(static c => ((HttpContext)c!).Abort(), context, Grace, Timeout.InfiniteTimeSpan);
+        if (Interlocked.CompareExchange(ref _abort, abort, comparand: null) is not null)
+            abort.Dispose(); // a second one would outlive the request, whose context serves the next one on the connection
         Outlet.Close(closing, answer);
     }
 
