@@ -99,6 +99,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         parsed.HeartbeatInterval = TimeSpan.FromMilliseconds(500); // looks for lost connections, and tries them again
         parsed.ReconnectRetryPolicy = new LinearRetry(500);
         parsed.KeepAlive = 5;
+        parsed.ConfigCheckSeconds = 2; // looks for a primary that is one no longer, or again
         parsed.IncludePerformanceCountersInExceptions = false;
         return parsed;
     }
@@ -118,9 +119,21 @@ internal sealed class RedisConnection : IAsyncDisposable
     private async Task<ConnectionMultiplexer> ConnectAsync()
     {
         ConnectionMultiplexer multiplexer = await ConnectionMultiplexer.ConnectAsync(_options);
-        multiplexer.ConnectionFailed += (_, e) => Log.ConnectionLost(_logger, e.EndPoint, e.FailureType);
-        multiplexer.ConnectionRestored += (_, e) => Log.ConnectionRestored(_logger, e.EndPoint);
+        multiplexer.ConnectionFailed += (_, e) => Report(e, isConnected: false);
+        multiplexer.ConnectionRestored += (_, e) => Report(e, isConnected: true);
+        if (!multiplexer.IsConnected)
+            Log.NotConnected(_logger);
         return multiplexer;
+    }
+
+    private void Report(ConnectionFailedEventArgs e, bool isConnected)
+    {
+        if (e.ConnectionType != ConnectionType.Interactive)
+            return; // the connection for announcements comes and goes with this one
+        if (isConnected)
+            Log.ConnectionRestored(_logger, e.EndPoint);
+        else
+            Log.ConnectionLost(_logger, e.EndPoint, e.FailureType);
     }
 
     private Task<ConnectionMultiplexer> Connection()

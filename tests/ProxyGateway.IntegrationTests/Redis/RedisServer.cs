@@ -52,7 +52,7 @@ public sealed class RedisServer : IAsyncDisposable
     }
 
     /// <summary>Starts it, with the data it had, and waits until it answers.</summary>
-    public async Task RestartAsync()
+    public async Task RestartAsync(string? password = null)
     {
         await KillAsync();
         string port = EndPoint[(EndPoint.LastIndexOf(':') + 1)..];
@@ -61,6 +61,7 @@ public sealed class RedisServer : IAsyncDisposable
             [
                 "--port", port, "--bind", "127.0.0.1", "--dir", _folder!.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
                 "--logfile", Path.Combine(_folder.FullName, "log"),
+                .. password is null ? Array.Empty<string>() : ["--requirepass", password],
             ]));
         await Eventually.HoldsAsync(AnswersAsync, "redis-server answers");
     }
@@ -100,7 +101,8 @@ public sealed class RedisServer : IAsyncDisposable
             await client.ConnectAsync(IPEndPoint.Parse(EndPoint));
             await client.GetStream().WriteAsync("PING\r\n"u8.ToArray());
             byte[] answer = new byte[5];
-            return await client.GetStream().ReadAtLeastAsync(answer, answer.Length, throwOnEndOfStream: false) == 5 && answer.AsSpan().SequenceEqual("+PONG"u8);
+            int length = await client.GetStream().ReadAtLeastAsync(answer, answer.Length, throwOnEndOfStream: false);
+            return answer.AsSpan(0, length).SequenceEqual("+PONG"u8) || answer.AsSpan(0, length).SequenceEqual("-NOAU"u8); // up, and wants a password
         }
         catch (Exception e) when (e is SocketException or IOException)
         {

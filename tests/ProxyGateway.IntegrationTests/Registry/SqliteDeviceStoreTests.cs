@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
@@ -27,6 +28,40 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         Should.Throw<RegistryUnavailableException>(Reopen).Message.ShouldContain($"{Path} is in use");
 
         await Store.DisposeAsync();
+        await Reopen().DisposeAsync();
+    }
+
+    [Fact]
+    public async Task The_file_is_locked_against_other_processes()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        using Process other = Process.Start("flock", ["--nonblock", $"{Path}.lock", "true"]);
+        await other.WaitForExitAsync();
+
+        other.ExitCode.ShouldBe(1, "flock(1) says so if somebody else holds the lock");
+    }
+
+    [Fact]
+    public async Task A_file_that_another_process_holds_is_refused()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        await Store.DisposeAsync();
+        using Process other = Process.Start(new ProcessStartInfo("flock", [$"{Path}.lock", "cat"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        })!;
+        await other.StandardInput.WriteLineAsync("locked");
+        await other.StandardInput.FlushAsync();
+        await other.StandardOutput.ReadLineAsync(); // cat runs, so the lock is held
+
+        Should.Throw<RegistryUnavailableException>(Reopen).Message.ShouldContain($"{Path} is in use");
+
+        other.StandardInput.Close();
+        await other.WaitForExitAsync();
         await Reopen().DisposeAsync();
     }
 

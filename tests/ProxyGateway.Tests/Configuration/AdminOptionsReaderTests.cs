@@ -55,7 +55,7 @@ public sealed class AdminOptionsReaderTests
     [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "owner" } } }""", "Admin:Keys:ops:Role: found \"owner\"; allowed: Viewer, Approver.")]
     [InlineData("""{ "Keys": { "ops": { "Role": "viewer" } } }""", "Admin:Keys:ops:Sha256: is missing")]
     [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH0", "Role": "viewer" } } }""", "Admin:Keys:ops:Sha256: is no SHA-256")]
-    [InlineData("""{ "Keys": { "o p s": { "Sha256": "HASH", "Role": "viewer" } } }""", "Admin:Keys:o p s: is no name")]
+    [InlineData("""{ "Keys": { "o p s": { "Sha256": "HASH", "Role": "viewer" } } }""", "Admin:Keys:o p s: has no proper name")]
     [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "approver", "UpTo": { "operator": ["a b"] } } } }""", "Admin:Keys:ops:UpTo:operator: found \"a b\"")]
     [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "approver", "UpTo": { } } } }""", "Admin:Keys:ops:UpTo: found null or {}")]
     [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "approver", "Key": "secret" } } }""", "Admin:Keys:ops:Key: unknown key; allowed here: Sha256, Role, UpTo.")]
@@ -66,6 +66,10 @@ public sealed class AdminOptionsReaderTests
     [Fact]
     public void A_key_where_its_hash_belongs_is_not_repeated() =>
         Read("""{ "Keys": { "ops": { "Sha256": "the key itself", "Role": "viewer" } } }""").Errors.ShouldHaveSingleItem().ShouldNotContain("the key itself");
+
+    [Fact]
+    public void A_key_in_place_of_its_section_is_not_repeated() =>
+        Read("""{ "Keys": { "ops": "the key itself" } }""").Errors.ShouldAllBe(e => !e.Contains("the key itself"));
 
     private static (AdminOptions Options, IReadOnlyList<string> Errors) Read(string json)
     {

@@ -42,6 +42,8 @@ public sealed class AutoApproveReaderTests
 
     [Theory]
     [InlineData("""{ "lan": {} }""", "lan: says nothing")]
+    [InlineData("""[{ "From": ["any"], "Reasons": ["not-paired"] }]""", "0: has no proper name")]
+    [InlineData("""{ "a rule": { "From": ["any"], "Reasons": ["not-paired"] } }""", "a rule: has no proper name")]
     [InlineData("""{ "loopback": null }""", "loopback: says nothing")]
     [InlineData("""{ "lan": { "Reasons": ["not-paired"] } }""", "lan:From: is missing")]
     [InlineData("""{ "lan": { "From": ["10.0.0.0/8"] } }""", "lan:Reasons: is missing")]

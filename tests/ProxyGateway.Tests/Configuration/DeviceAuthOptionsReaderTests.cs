@@ -91,7 +91,7 @@ public sealed class DeviceAuthOptionsReaderTests
     [InlineData("""{ "Handshake": "Off" }""", "DeviceAuth:Handshake: found \"Off\"; allowed: ConnectFrame.")]
     [InlineData("""{ "HttpRequests": "0" }""", "DeviceAuth:HttpRequests: found \"0\"; allowed: Deny, Allow.")]
     [InlineData("""{ "Limits": { "Handshakes": 0 } }""", "DeviceAuth:Limits:Handshakes: found \"0\"")]
-    [InlineData("""{ "Limits": 5 }""", "DeviceAuth:Limits: found \"5\"; allowed: a section")]
+    [InlineData("""{ "Limits": 5 }""", "DeviceAuth:Limits: is one value; allowed: a section")]
     [InlineData("""{ "TrustedProxies": ["10.0.0.1/8"] }""", "DeviceAuth:TrustedProxies: found \"10.0.0.1/8\"")]
     [InlineData("""{ "TrustedProxies": ["10/8"] }""", "DeviceAuth:TrustedProxies: found")]
     [InlineData("""{ "TrustedProxies": ["010.0.0.1"] }""", "DeviceAuth:TrustedProxies: found")]

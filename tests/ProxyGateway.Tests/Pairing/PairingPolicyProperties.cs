@@ -51,6 +51,14 @@ public sealed class PairingPolicyProperties
         || c.Policy.Decide(c.Record, c.Claim, c.Locality) is PairingDecision.Admit or PairingDecision.RequirePairing;
 
     [Property]
+    public bool A_rule_that_names_users_is_for_loopback_only(Case c)
+    {
+        PairingPolicy policy = c.Policy with { AutoApprove = [.. c.Policy.AutoApprove.Select(r => r with { Users = r.Users ?? [0] })] };
+        return c.Locality.IsLoopback
+            || policy.Decide(c.Record, c.Claim, c.Locality) is PairingDecision.Admit or PairingDecision.RequirePairing;
+    }
+
+    [Property]
     public bool Looking_the_peer_up_settles_it(Case c, uint user) =>
         c.Policy.Decide(c.Record, c.Claim, c.Locality with { Peer = PeerUser.Known(user % 3) }) is not PairingDecision.LookUpPeerUser
         && c.Policy.Decide(c.Record, c.Claim, c.Locality with { Peer = PeerUser.Unknown }) is not PairingDecision.LookUpPeerUser;
