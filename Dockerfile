@@ -2,7 +2,9 @@
 #
 #   dotnet publish src/ProxyGateway --configuration Release --output artifacts/publish
 #   docker build --tag proxygateway .
-#   docker run --volume ./appsettings.json:/gateway/appsettings.json:ro --volume gateway-data:/gateway/data --publish 8080:8080 proxygateway
+#   docker run --name gateway --volume ./appsettings.json:/gateway/appsettings.json:ro --volume gateway-data:/gateway/data \
+#     --env Urls=http://+:8080 --publish 8080:8080 proxygateway
+#   docker exec gateway /app/proxygateway requests list
 #
 # How this was checked: there was no container engine at hand, so the image was never built. Instead, the publish output was started by its
 # ENTRYPOINT as an unprivileged user, in a folder that held appsettings.json and a data folder of that user's, and with the variables that
@@ -18,7 +20,7 @@ WORKDIR /gateway
 RUN mkdir --mode=700 data && chown $APP_UID:$APP_UID data
 VOLUME /gateway/data
 
-# The base image's own unprivileged user. It also sets ASPNETCORE_HTTP_PORTS=8080: every address, unless appsettings.json has Urls.
+# The base image's own unprivileged user. The image also sets ASPNETCORE_HTTP_PORTS=8080: every address, unless Urls says otherwise.
 USER $APP_UID
 EXPOSE 8080
 ENTRYPOINT ["/app/proxygateway"]

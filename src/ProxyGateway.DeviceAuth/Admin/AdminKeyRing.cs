@@ -32,8 +32,7 @@ public sealed class AdminKeyRing
     /// <param name="options">The configuration.</param>
     /// <param name="contentRoot">What a relative key file is relative to.</param>
     /// <exception cref="InvalidDataException">The key file is not fit to be one; the message says why.</exception>
-    /// <exception cref="IOException">The key file cannot be read or made.</exception>
-    /// <exception cref="UnauthorizedAccessException">The key file may not be read or made.</exception>
+    /// <exception cref="IOException">The key file cannot be read or made; the message says why.</exception>
     public static AdminKeyRing Load(AdminOptions options, string contentRoot)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -41,16 +40,14 @@ public sealed class AdminKeyRing
             return new AdminKeyRing(options.Keys, createdFile: null);
 
         string path = Path.GetFullPath(options.KeyFile, contentRoot);
-        string fresh = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(KeyBytes));
-        bool created = !File.Exists(path) && PrivateFile.TryCreate(path, fresh);
-        string key = ReadKeyFile(path) ?? throw new IOException($"{path} was there a moment ago and is gone");
-        var generated = new AdminKeyOptions
+        try
         {
-            Name = GeneratedName,
-            Sha256 = [.. SHA256.HashData(Encoding.UTF8.GetBytes(key))],
-            Role = AdminRole.Approver,
-        };
-        return new AdminKeyRing([generated], created ? path : null);
+            return LoadFile(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"The operators' key file {path} cannot be read or made: {e.Message}", e);
+        }
     }
 
     /// <summary>The key in a key file; null if there is no such file.</summary>
@@ -82,5 +79,19 @@ public sealed class AdminKeyRing
         }
 
         return found;
+    }
+
+    private static AdminKeyRing LoadFile(string path)
+    {
+        string fresh = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(KeyBytes));
+        bool created = !File.Exists(path) && PrivateFile.TryCreate(path, fresh);
+        string key = ReadKeyFile(path) ?? throw new IOException("it was there a moment ago and is gone");
+        var generated = new AdminKeyOptions
+        {
+            Name = GeneratedName,
+            Sha256 = [.. SHA256.HashData(Encoding.UTF8.GetBytes(key))],
+            Role = AdminRole.Approver,
+        };
+        return new AdminKeyRing([generated], created ? path : null);
     }
 }

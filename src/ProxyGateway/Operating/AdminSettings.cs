@@ -80,7 +80,7 @@ internal sealed record AdminSettings(Uri Url, string Key)
         }
         catch (InvalidDataException e)
         {
-            throw new CommandFailedException(ExitCodes.Refused, $"{e.Message} {e.InnerException?.Message}");
+            throw new CommandFailedException(ExitCodes.Refused, $"{e.Message} {e.GetBaseException().Message}");
         }
     }
 

@@ -36,12 +36,7 @@ internal static class ServeCommand
         }
         catch (Exception e) when (IsForTheOperator(e))
         {
-            throw new CommandFailedException(ExitCodes.Refused, e switch
-            {
-                IOException { InnerException: AddressInUseException } => e.Message + " Stop what uses it, or choose another with --Urls=... or --Admin:Url=...",
-                InvalidDataException { InnerException: { } inner } => $"{e.Message} {inner.Message}",
-                _ => e.Message,
-            });
+            throw new CommandFailedException(ExitCodes.Refused, Describe(e));
         }
     }
 
@@ -49,7 +44,19 @@ internal static class ServeCommand
     private static bool IsForTheOperator(Exception e) => e
         is InvalidConfigurationException or InvalidDataException or RegistryUnavailableException
         or IOException or UnauthorizedAccessException or SocketException or CryptographicException or FormatException
-        or PlatformNotSupportedException;
+        or PlatformNotSupportedException || IsOfKestrel(e);
+
+    // As of an https address without a certificate.
+    private static bool IsOfKestrel(Exception e) => e is InvalidOperationException { Source: "Microsoft.AspNetCore.Server.Kestrel.Core" };
+
+    private static string Describe(Exception e) => e switch
+    {
+        InvalidConfigurationException => e.Message,
+        InvalidDataException { InnerException: not null } => $"{e.Message} {e.GetBaseException().Message}", // a file that is no JSON, and where
+        IOException { InnerException: AddressInUseException } => e.Message + " Stop what uses it, or choose another with --Urls=... or --Admin:Url=...",
+        SocketException => $"The gateway cannot listen: {e.Message}. See Urls and Admin:Url.",
+        _ => e.Message.ReplaceLineEndings(" "),
+    };
 
     // The host would ignore a word that is not a setting; a mistyped command must not start a gateway.
     private static void CheckSettings(string[] settings)
