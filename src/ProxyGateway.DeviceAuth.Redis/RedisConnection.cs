@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Registry;
 using StackExchange.Redis;
@@ -49,6 +50,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     /// <exception cref="RegistryUnavailableException">No answer by the deadline, or none that can be used.</exception>
     public async Task<T> RunAsync<T>(Func<IDatabase, Task<T>> command, Deadline deadline, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         Task<T>? running = null;
         try
         {
@@ -56,7 +58,7 @@ internal sealed class RedisConnection : IAsyncDisposable
             running = command(multiplexer.GetDatabase());
             return await running.WaitAsync(deadline.Remaining, cancellationToken);
         }
-        catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException or System.Net.Sockets.SocketException or IOException)
+        catch (Exception e) when (IsFailure(e) || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             throw new RegistryUnavailableException(e is TimeoutException ? "Redis is too slow." : "Redis cannot be used.", e);
         }
@@ -78,6 +80,9 @@ internal sealed class RedisConnection : IAsyncDisposable
             // never connected
         }
     }
+
+    private static bool IsFailure(Exception e) =>
+        e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or SocketException or IOException;
 
     private static ConfigurationOptions Configure(RedisStoreOptions options)
     {

@@ -65,7 +65,5 @@ internal sealed class Script(string text)
 
     public string Text { get; } = text;
 
-#pragma warning disable CA5350 // the name by which Redis knows a script, nothing that has to resist anybody
     public byte[] Hash { get; } = SHA1.HashData(Encoding.UTF8.GetBytes(text));
-#pragma warning restore CA5350
 }

@@ -19,6 +19,7 @@ public sealed class RedisServer : IAsyncDisposable
     {
         EndPoint = endPoint;
         _folder = folder;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => CleanUp(); // a test that fails to start is never disposed
     }
 
     /// <summary>Host and port.</summary>
@@ -76,7 +77,16 @@ public sealed class RedisServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await KillAsync();
-        _folder?.Delete(recursive: true);
+        CleanUp();
+    }
+
+    private void CleanUp()
+    {
+        _process?.Kill();
+        _process = null;
+        if (_folder is { Exists: true })
+            _folder.Delete(recursive: true);
+        _folder?.Refresh();
     }
 
     private static int FreePort()

@@ -98,6 +98,22 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
     }
 
     [Fact]
+    public async Task What_is_not_ours_under_our_keys_is_unavailability()
+    {
+        Claim claim = Some.Claim();
+        await Behind.SortedSetAddAsync($"{_prefix}devices", "no device", 0);
+        await Behind.SortedSetAddAsync($"{_prefix}pending", "no request", 9e15);
+        await Behind.ListLeftPushAsync($"{_prefix}{{{claim.Device}}}", "no document");
+
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.ListPairedAsync(cursor: null, 10, CancellationToken.None));
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.ListOpenRequestsAsync(cursor: null, 10, CancellationToken.None));
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.GetAsync(claim.Device, CancellationToken.None));
+        await Behind.KeyDeleteAsync($"{_prefix}{{{claim.Device}}}");
+        await Behind.StringSetAsync($"{_prefix}{{{claim.Device}}}", "v1\n{damaged");
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.GetAsync(claim.Device, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task Lost_indexes_come_back_with_the_next_write()
     {
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(3), TimeSpan.FromDays(1)) };

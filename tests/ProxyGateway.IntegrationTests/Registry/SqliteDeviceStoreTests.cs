@@ -186,9 +186,7 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         using var connection = new SqliteConnection($"Data Source={Path};Pooling=False");
         connection.Open();
         using SqliteCommand command = connection.CreateCommand();
-#pragma warning disable CA2100 // the tests' own
         command.CommandText = sql;
-#pragma warning restore CA2100
         return command.ExecuteScalar();
     }
 }
