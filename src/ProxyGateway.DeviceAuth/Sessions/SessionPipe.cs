@@ -45,8 +45,9 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     public void Close(Closing closing, byte[]? answer = null)
     {
         IsClosing = true;
-        Interlocked.CompareExchange(
-            ref _abort, time.CreateTimer(static c => ((HttpContext)c!).Abort(), context, Grace, Timeout.InfiniteTimeSpan), comparand: null);
+        ITimer abort = time.CreateTimer(static c => ((HttpContext)c!).Abort(), context, Grace, Timeout.InfiniteTimeSpan);
+        if (Interlocked.CompareExchange(ref _abort, abort, comparand: null) is not null)
+            abort.Dispose(); // a second one would outlive the request, whose context serves the next one on the connection
         Outlet.Close(closing, answer);
     }
 
@@ -155,7 +156,8 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
         try
         {
             await Outlet.Completion.WaitAsync(patience.Token);
-            patience.CancelAfter(Linger);
+            if (_session is null)
+                patience.CancelAfter(Linger); // a stranger was sent next to nothing, and holds a place among the handshakes under way
             byte[] discarded = new byte[4096];
             while (await client.ReadAsync(discarded, patience.Token) > 0)
             {

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.IntegrationTests.Gate;
@@ -23,12 +24,28 @@ internal sealed record Frame(Opcode Opcode, bool IsFinal, byte[] Payload)
 internal sealed class FrameConnection(Stream stream, bool masks) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _sending = new(1, 1);
+    private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Every byte that was received.</summary>
     public MemoryStream Received { get; } = new();
 
-    /// <summary>Whether it is over.</summary>
-    public bool HasEnded { get; set; }
+    /// <summary>Of a backend's connection: the upgrade request.</summary>
+    public HttpContext? Request { get; init; }
+
+    /// <summary>Of a backend's connection: completes when its script is over, and nothing more is received.</summary>
+    public Task Completion => _completion.Task.WaitAsync(Eventually.Patience);
+
+    public void Complete() => _completion.TrySetResult();
+
+    /// <summary>The frames in what was received; a last one that is not whole is left out.</summary>
+    public async Task<IReadOnlyList<Frame>> ReceivedFramesAsync()
+    {
+        await using var replay = new FrameConnection(new MemoryStream(Received.ToArray()), masks);
+        return await replay.ReceiveToEndAsync();
+    }
+
+    /// <summary>What was received, each frame's payload on a line.</summary>
+    public async Task<string> ReceivedTextAsync() => string.Join('\n', (await ReceivedFramesAsync()).Select(f => f.Text));
 
     public static byte[] Encode(Opcode opcode, ReadOnlySpan<byte> payload, bool masked, bool isFinal = true)
     {
@@ -159,24 +176,6 @@ internal sealed class FrameConnection(Stream stream, bool masks) : IAsyncDisposa
         return frames;
     }
 
-    /// <summary>What was received so far, unmasked and frame by frame; each on a line.</summary>
-    public string ReceivedText()
-    {
-        byte[] bytes = Received.ToArray();
-        var text = new StringBuilder();
-        var rest = bytes.AsSpan();
-        while (FrameHeader.TryRead(rest, out FrameHeader header) == FrameHeaderStatus.Complete
-            && rest.Length >= header.HeaderLength + header.PayloadLength)
-        {
-            byte[] payload = rest.Slice(header.HeaderLength, (int)header.PayloadLength).ToArray();
-            Masking.Apply(payload, header.Mask);
-            text.AppendLine(Encoding.UTF8.GetString(payload));
-            rest = rest[(header.HeaderLength + (int)header.PayloadLength)..];
-        }
-
-        return text.ToString();
-    }
-
     public ValueTask DisposeAsync() => stream.DisposeAsync();
 
     private async Task<bool> FillAsync(byte[] buffer, CancellationToken cancellationToken)
@@ -191,16 +190,11 @@ internal sealed class FrameConnection(Stream stream, bool masks) : IAsyncDisposa
             }
             catch (Exception e) when (e is IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
             {
-                HasEnded = true;
                 return false;
             }
 
             if (read == 0)
-            {
-                HasEnded = true;
                 return false;
-            }
-
             Received.Write(buffer, filled, read);
             filled += read;
         }

@@ -53,14 +53,19 @@ internal sealed record Ask
     /// <summary>Last changes to the frame, after it was signed.</summary>
     public Action<JsonObject>? Tamper { get; init; }
 
+    /// <summary>What the device signs.</summary>
+    public string PayloadOf(TestDevice device, long? time = null)
+    {
+        long signedAt = time ?? SignedAt.ToUnixTimeMilliseconds();
+        string payload = $"{Version}|{device.Id}|{ClientId}|{ClientMode}|{Role ?? "operator"}|{string.Join(',', Scopes ?? [])}|{signedAt}|{Token}|{Nonce}";
+        return Version == "v3" ? $"{payload}|{Platform.Trim().ToLowerInvariant()}|{DeviceFamily?.Trim().ToLowerInvariant()}" : payload;
+    }
+
     /// <summary>The frame of this ask, signed by the device.</summary>
     public string SignedBy(TestDevice device)
     {
         long signedAt = SignedAt.ToUnixTimeMilliseconds();
-        string payload = $"{Version}|{device.Id}|{ClientId}|{ClientMode}|{Role ?? "operator"}|{string.Join(',', Scopes ?? [])}|{signedAt}|{Token}|{Nonce}";
-        if (Version == "v3")
-            payload += $"|{Platform.Trim().ToLowerInvariant()}|{DeviceFamily?.Trim().ToLowerInvariant()}";
-
+        string payload = PayloadOf(device, signedAt);
         var client = new JsonObject { ["id"] = ClientId, ["version"] = "1.0.0", ["platform"] = Platform, ["mode"] = ClientMode };
         if (DeviceFamily is not null)
             client["deviceFamily"] = DeviceFamily;

@@ -156,7 +156,7 @@ public sealed class RevocationTests
         (close.CloseCode, close.CloseReason).ShouldBe((1008, "device removed"));
         FrameConnection backend = await gateway.Backend.AcceptAsync();
         await Eventually.HoldsAsync(() => Task.FromResult(gateway.Sessions.Count == 0), "the session has ended");
-        backend.ReceivedText().ShouldNotContain("held until hello-ok");
+        (await backend.ReceivedTextAsync()).ShouldNotContain("held until hello-ok");
     }
 
     [Fact]
@@ -209,12 +209,12 @@ public sealed class RevocationTests
     private static async Task ShouldEndWithAClosingClientAsync(FrameConnection backend)
     {
         // The backend's own script reads; what it read is kept.
-        await Eventually.HoldsAsync(() => Task.FromResult(backend.HasEnded), "the backend's connection has ended");
+        await backend.Completion;
         byte[] received = backend.Received.ToArray();
         byte[] close = received[^8..];
         (close[0], close[1]).ShouldBe(((byte)0x88, (byte)0x82), "The last frame is a masked close of two bytes.");
         (((close[6] ^ close[2]) << 8) | (close[7] ^ close[3])).ShouldBe(1000);
-        backend.ReceivedText().ShouldNotContain("after");
+        (await backend.ReceivedTextAsync()).ShouldNotContain("after");
     }
 
     private static async Task IgnoringResetsAsync(Func<Task> send)

@@ -54,6 +54,13 @@ internal sealed class TestBackend : IAsyncDisposable
         await AnswerAsync(client);
     }
 
+    /// <summary>A script for tests that play the backend themselves: challenges, and leaves the rest to them until they complete the connection.</summary>
+    public static async Task ChallengeAsync(FrameConnection client)
+    {
+        await client.SendTextAsync(Protocol.Challenge("a-nonce"));
+        await client.Completion;
+    }
+
     /// <summary>Accepts one connect and echoes from then on.</summary>
     public static async Task AnswerAsync(FrameConnection client)
     {
@@ -104,7 +111,7 @@ internal sealed class TestBackend : IAsyncDisposable
 
         context.Response.Headers.Upgrade = "websocket";
         context.Response.Headers["Sec-WebSocket-Accept"] = Protocol.AcceptFor(context.Request.Headers.SecWebSocketKey!);
-        await using var connection = new FrameConnection(await upgrade.UpgradeAsync(), masks: false);
+        await using var connection = new FrameConnection(await upgrade.UpgradeAsync(), masks: false) { Request = context };
         _connections.Writer.TryWrite(connection);
         try
         {
@@ -116,7 +123,7 @@ internal sealed class TestBackend : IAsyncDisposable
         }
         finally
         {
-            connection.HasEnded = true;
+            connection.Complete();
         }
     }
 }

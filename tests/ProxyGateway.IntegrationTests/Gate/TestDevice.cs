@@ -42,7 +42,28 @@ internal sealed partial class TestDevice
         return Base64Url.EncodeToString(signature);
     }
 
+    /// <summary>What OpenSSL says, asked by itself.</summary>
+    public static bool OpenSslVerifies(byte[] key, byte[] message, byte[] signature)
+    {
+        nint handle = EVP_PKEY_new_raw_public_key(Ed25519, 0, key, 32);
+        nint context = EVP_MD_CTX_new();
+        EVP_DigestVerifyInit(context, 0, 0, 0, handle).ShouldBe(1);
+        bool verifies = EVP_DigestVerify(context, signature, (nuint)signature.Length, message, (nuint)message.Length) == 1;
+        EVP_MD_CTX_free(context);
+        EVP_PKEY_free(handle);
+        return verifies;
+    }
+
     private const string Library = "libcrypto.so.3";
+
+    [LibraryImport(Library)]
+    private static partial nint EVP_PKEY_new_raw_public_key(int type, nint engine, byte[] key, nuint length);
+
+    [LibraryImport(Library)]
+    private static partial int EVP_DigestVerifyInit(nint context, nint keyContext, nint digest, nint engine, nint key);
+
+    [LibraryImport(Library)]
+    private static partial int EVP_DigestVerify(nint context, byte[] signature, nuint signatureLength, byte[] message, nuint messageLength);
 
     [LibraryImport(Library)]
     private static partial nint EVP_PKEY_new_raw_private_key(int type, nint engine, byte[] key, nuint length);

@@ -54,7 +54,8 @@ internal sealed class TestGateway : IAsyncDisposable
         Dictionary<string, string?>? settings = null,
         Dictionary<string, string>? metadata = null,
         Action<IServiceCollection>? services = null,
-        Action<KestrelServerOptions>? kestrel = null)
+        Action<KestrelServerOptions>? kestrel = null,
+        TimeProvider? time = null)
     {
         TestBackend backend = await TestBackend.StartAsync();
         string folder = Directory.CreateTempSubdirectory("gate-").FullName;
@@ -82,6 +83,8 @@ internal sealed class TestGateway : IAsyncDisposable
                     Destinations = new Dictionary<string, DestinationConfig> { ["local"] = new() { Address = backend.Address } },
                 },
             ]);
+        if (time is not null)
+            builder.Services.AddSingleton(time);
         builder.Services.AddDeviceAuthorization(builder.Configuration);
         if (services is null)
             builder.Services.AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path.Combine(folder, "registry.db") });

@@ -76,7 +76,10 @@ internal sealed class ConnectFrameStream : Stream
             await handshake.DisposeAsync();
         if (!_answer.Task.IsCompleted && !_pipe.IsClosing && !_gate.ClientLeft)
         {
-            _gate.BackendLeft();
+            if (_challenged)
+                _gate.BackendLeft();
+            else
+                _gate.NoChallenge();
             _pipe.Close(Closing.BackendHandshakeFailed);
         }
 
@@ -233,8 +236,10 @@ internal sealed class ConnectFrameStream : Stream
     {
         if (!_verdict.Task.IsCompleted)
         {
+            if (!_challenged && _challenge.Task.IsCompleted)
+                return; // it did not begin with one
             _fromBackend.Receive(data.Span);
-            if (!_challenged && (_challenge.Task.IsCompleted || !await RelayChallengeAsync(cancellationToken)))
+            if (!_challenged && !await RelayChallengeAsync(cancellationToken))
                 return;
             while (_fromBackend.TryReadControlFrame())
             {
@@ -250,6 +255,8 @@ internal sealed class ConnectFrameStream : Stream
         if (!await _verdict.Task.WaitAsync(cancellationToken))
             return;
         BackendAnswer answer = _answers!.Read(data.Span);
+        if (answer == BackendAnswer.Broken)
+            _pipe.Close(Closing.BackendHandshakeFailed); // while a close frame still has a place among its bytes
         await _pipe.Outlet.WriteAsync(data, cancellationToken);
         if (answer == BackendAnswer.None)
             return;
@@ -266,7 +273,7 @@ internal sealed class ConnectFrameStream : Stream
             {
                 case FrameEvent.NeedsMore:
                     return false;
-                case FrameEvent.Control:
+                case FrameEvent.Control when _fromBackend.ControlFrame.Opcode != Opcode.Close:
                     await _pipe.Outlet.WriteAsync(_fromBackend.ControlFrame.Bytes, cancellationToken);
                     break;
                 case FrameEvent.Message when Challenge.ReadNonce(_fromBackend.Message) is { } nonce:
