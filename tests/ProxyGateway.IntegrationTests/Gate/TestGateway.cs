@@ -55,7 +55,8 @@ internal sealed class TestGateway : IAsyncDisposable
         Dictionary<string, string>? metadata = null,
         Action<IServiceCollection>? services = null,
         Action<KestrelServerOptions>? kestrel = null,
-        TimeProvider? time = null)
+        TimeProvider? time = null,
+        Action<WebApplication>? before = null)
     {
         TestBackend backend = await TestBackend.StartAsync();
         string folder = Directory.CreateTempSubdirectory("gate-").FullName;
@@ -95,6 +96,7 @@ internal sealed class TestGateway : IAsyncDisposable
         var log = new CapturedLog();
         builder.Logging.AddProvider(log);
         WebApplication app = builder.Build();
+        before?.Invoke(app);
         app.MapReverseProxy(proxy =>
         {
             proxy.UseSessionAffinity();
