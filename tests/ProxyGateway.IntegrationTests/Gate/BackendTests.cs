@@ -229,7 +229,7 @@ public sealed class BackendTests(BackendTests.ImpatientGateway shared) : IClassF
 
     private static byte[] Text(string text) => FrameConnection.Encode(Opcode.Text, Encoding.UTF8.GetBytes(text), masked: false);
 
-    private static Task AnswerAsync(HttpContext context, int status)
+    internal static Task AnswerAsync(HttpContext context, int status)
     {
         if (!context.Response.HasStarted)
         {

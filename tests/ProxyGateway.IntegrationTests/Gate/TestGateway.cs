@@ -50,6 +50,9 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public PairingRules Rules => _app.Services.GetRequiredService<IDeviceAuthSettings>().Current.PairingRules;
 
+    /// <summary>A value of the configuration it was started with.</summary>
+    public string? Setting(string key) => _app.Configuration[key];
+
     public static async Task<TestGateway> StartAsync(
         Dictionary<string, string?>? settings = null,
         Dictionary<string, string>? metadata = null,
