@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -27,6 +26,7 @@ internal static class WebSocketUpgrade
     public const string Version = "13";
     private const string Protocol = "websocket";
     private const int KeySize = 16;
+    private const int KeyTextLength = 24; // with more it would hold blanks, which decoders skip
 
     public static UpgradeKind Classify(HttpContext context)
     {
@@ -58,6 +58,6 @@ internal static class WebSocketUpgrade
     private static bool IsKey(string key)
     {
         Span<byte> bytes = stackalloc byte[KeySize];
-        return Base64.IsValid(key, out int length) && length == KeySize && Convert.TryFromBase64String(key, bytes, out _);
+        return key.Length == KeyTextLength && Convert.TryFromBase64String(key, bytes, out int length) && length == KeySize;
     }
 }

@@ -58,6 +58,17 @@ internal sealed record Encounter(TestGateway Gateway, FrameConnection Client, Fr
         return answer;
     }
 
+    /// <summary>Refused until an operator approves, and not a byte of the client's data has reached the backend. The request's id.</summary>
+    public async Task<string> ShouldRequirePairingAsync(string reason)
+    {
+        JsonElement answer = await Client.ReceiveJsonAsync();
+        var outcome = new Outcome(Client, answer, await Client.ReceiveCloseAsync());
+        outcome.ShouldRequirePairing(reason);
+        await Client.DisposeAsync();
+        await BackendShouldHaveHeardNothingAsync();
+        return outcome.RequestId;
+    }
+
     /// <summary>Waits for the backend's connection to end: at most control frames have come over it.</summary>
     public async Task BackendShouldHaveHeardNothingAsync()
     {

@@ -17,6 +17,14 @@ internal static class TestClient
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         await socket.ConnectAsync(IPAddress.Loopback, port);
         var stream = new NetworkStream(socket, ownsSocket: true);
+        (int status, string head) = await RequestAsync(stream, host ?? $"127.0.0.1:{port}", path, headers, requestLine);
+        return (status, head, stream);
+    }
+
+    /// <summary>Sends an upgrade request over any stream and gives back the raw answer.</summary>
+    public static async Task<(int Status, string Head)> RequestAsync(
+        Stream stream, string host, string path = "/", string[]? headers = null, string? requestLine = null)
+    {
         string key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(16));
         string[] upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", $"Sec-WebSocket-Key: {key}"];
 
@@ -26,7 +34,7 @@ internal static class TestClient
         IEnumerable<string> lines =
         [
             requestLine ?? $"GET {path} HTTP/1.1",
-            $"Host: {host ?? $"127.0.0.1:{port}"}",
+            $"Host: {host}",
             .. upgrade.Where(h => !names.Contains(h.Split(':')[0].ToUpperInvariant())),
             .. given.Where(h => !h.EndsWith(':')),
             "",
@@ -43,7 +51,7 @@ internal static class TestClient
         }
 
         string text = head.ToString();
-        return (text.Length > 12 ? int.Parse(text.AsSpan(9, 3)) : 0, text, stream);
+        return (text.Length > 12 ? int.Parse(text.AsSpan(9, 3)) : 0, text);
     }
 
     /// <summary>Upgrades, or fails the test.</summary>

@@ -50,12 +50,16 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public PairingRules Rules => _app.Services.GetRequiredService<IDeviceAuthSettings>().Current.PairingRules;
 
+    /// <summary>A value of the configuration it was started with.</summary>
+    public string? Setting(string key) => _app.Configuration[key];
+
     public static async Task<TestGateway> StartAsync(
         Dictionary<string, string?>? settings = null,
         Dictionary<string, string>? metadata = null,
         Action<IServiceCollection>? services = null,
         Action<KestrelServerOptions>? kestrel = null,
-        TimeProvider? time = null)
+        TimeProvider? time = null,
+        Action<WebApplication>? before = null)
     {
         TestBackend backend = await TestBackend.StartAsync();
         string folder = Directory.CreateTempSubdirectory("gate-").FullName;
@@ -95,6 +99,7 @@ internal sealed class TestGateway : IAsyncDisposable
         var log = new CapturedLog();
         builder.Logging.AddProvider(log);
         WebApplication app = builder.Build();
+        before?.Invoke(app);
         app.MapReverseProxy(proxy =>
         {
             proxy.UseSessionAffinity();

@@ -1,0 +1,165 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.IntegrationTests.Gate;
+
+/// <summary>Rules that approve only what this machine's own user does.</summary>
+public sealed class UsersTests(UsersTests.OwnUserGateway shared) : IClassFixture<UsersTests.OwnUserGateway>
+{
+    /// <summary>Which way a client comes.</summary>
+    public enum Way
+    {
+        IPv4,
+        IPv6,
+        IPv6ToIPv4,
+        IPv4ToDualMode,
+        IPv6ToDualMode,
+        UnixSocket,
+    }
+
+    [Theory]
+    [InlineData(Way.IPv4)]
+    [InlineData(Way.IPv6)]
+    [InlineData(Way.IPv6ToIPv4)]
+    [InlineData(Way.IPv4ToDualMode)]
+    [InlineData(Way.IPv6ToDualMode)]
+    [InlineData(Way.UnixSocket)]
+    public async Task The_same_user_is_approved(Way way)
+    {
+        EndPoint endpoint = EndPointOf(way);
+        var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
+        if (way == Way.IPv6ToIPv4)
+            socket.DualMode = true;
+        await socket.ConnectAsync(endpoint);
+
+        await using Encounter encounter = await AskAsync(new NetworkStream(socket, ownsSocket: true));
+
+        await encounter.ShouldBeAdmittedAsync();
+    }
+
+    [RootTheory]
+    [InlineData(Way.IPv4)]
+    [InlineData(Way.IPv6)]
+    [InlineData(Way.IPv6ToIPv4)]
+    [InlineData(Way.IPv4ToDualMode)]
+    [InlineData(Way.IPv6ToDualMode)]
+    [InlineData(Way.UnixSocket)]
+    public async Task Another_user_is_not(Way way)
+    {
+        Stream stream = EndPointOf(way) switch
+        {
+            UnixDomainSocketEndPoint unix => OtherUser.Connect(unix),
+            IPEndPoint ip => OtherUser.Connect(ip),
+            _ => throw new ArgumentOutOfRangeException(nameof(way)),
+        };
+
+        Encounter encounter = await AskAsync(stream);
+
+        await encounter.ShouldRequirePairingAsync("not-paired");
+    }
+
+    [RootTheory]
+    [InlineData(Way.IPv4)]
+    [InlineData(Way.IPv6)]
+    [InlineData(Way.UnixSocket)]
+    public async Task A_user_that_a_rule_names_is_approved(Way way)
+    {
+        await using TestGateway gateway = await OwnUserGateway.StartAsync($"{OtherUser.Id}");
+        EndPoint endpoint = OwnUserGateway.EndPointOf(way, gateway);
+        Stream stream = endpoint is UnixDomainSocketEndPoint unix ? OtherUser.Connect(unix) : OtherUser.Connect((IPEndPoint)endpoint);
+
+        await using Encounter encounter = await AskAsync(stream, gateway);
+
+        await encounter.ShouldBeAdmittedAsync();
+    }
+
+    [Fact]
+    public async Task Nobody_is_at_the_other_end_of_a_socket_that_its_process_has_closed()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(listener.LocalEndpoint);
+        using Socket server = await listener.AcceptSocketAsync();
+        var context = new DefaultHttpContext();
+        context.Features.Set<IConnectionSocketFeature>(new SocketFeature(server));
+        LoopbackPeer.FindUser(context).State.ShouldBe(PeerUserState.Known);
+
+        client.Dispose();
+
+        // The kernel keeps the socket, and shows it as the root user's.
+        LoopbackPeer.FindUser(context).ShouldBe(PeerUser.Unknown);
+    }
+
+    [Fact]
+    public void Nobody_can_be_told_without_a_socket() => LoopbackPeer.FindUser(new DefaultHttpContext()).ShouldBe(PeerUser.Unknown);
+
+    private EndPoint EndPointOf(Way way) => OwnUserGateway.EndPointOf(way, shared.Gateway);
+
+    private async Task<Encounter> AskAsync(Stream stream, TestGateway? gateway = null)
+    {
+        gateway ??= shared.Gateway;
+        (int status, string head) = await TestClient.RequestAsync(stream, "localhost");
+        status.ShouldBe(101, head);
+        var encounter = new Encounter(gateway, new FrameConnection(stream, masks: true), await gateway.Backend.AcceptAsync());
+        (await encounter.Client.ReceiveJsonAsync()).GetProperty("event").GetString().ShouldBe("connect.challenge");
+        await encounter.Client.SendTextAsync(new Ask().SignedBy(new TestDevice()));
+        return encounter;
+    }
+
+    private sealed class SocketFeature(Socket socket) : IConnectionSocketFeature
+    {
+        public Socket Socket => socket;
+    }
+
+    public sealed class OwnUserGateway : SharedGateway
+    {
+        private static readonly string Folder = Directory.CreateTempSubdirectory("users-").FullName;
+        private static int _sockets;
+
+        internal static EndPoint EndPointOf(Way way, TestGateway gateway) => way switch
+        {
+            Way.IPv4 => new IPEndPoint(IPAddress.Loopback, gateway.Port),
+            Way.IPv6 => new IPEndPoint(IPAddress.IPv6Loopback, gateway.Ports[2]),
+            Way.IPv6ToIPv4 => new IPEndPoint(IPAddress.Loopback.MapToIPv6(), gateway.Port),
+            Way.IPv4ToDualMode => new IPEndPoint(IPAddress.Loopback, gateway.Ports[3]),
+            Way.IPv6ToDualMode => new IPEndPoint(IPAddress.IPv6Loopback, gateway.Ports[3]),
+            _ => new UnixDomainSocketEndPoint(SocketOf(gateway)),
+        };
+
+        internal static async Task<TestGateway> StartAsync(string user)
+        {
+            string path = Path.Combine(Folder, $"{Interlocked.Increment(ref _sockets)}.sock");
+            TestGateway gateway = await TestGateway.StartAsync(
+                new(Generous)
+                {
+                    ["DeviceAuth:Pairing:AutoApprove:users:From:0"] = "loopback",
+                    ["DeviceAuth:Pairing:AutoApprove:users:Reasons:0"] = "not-paired",
+                    ["DeviceAuth:Pairing:AutoApprove:users:Users:0"] = user,
+                    ["Test:Socket"] = path,
+                },
+                kestrel: options =>
+                {
+                    options.Listen(IPAddress.IPv6Loopback, 0);
+                    options.ListenAnyIP(0);
+                    options.ListenUnixSocket(path);
+                });
+            if (OperatingSystem.IsLinux())
+            {
+                // For the other user, too.
+                File.SetUnixFileMode(Folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+                File.SetUnixFileMode(path, File.GetUnixFileMode(path) | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
+            }
+
+            return gateway;
+        }
+
+        private protected override Task<TestGateway> StartAsync() => StartAsync("self");
+
+        private static string SocketOf(TestGateway gateway) => gateway.Setting("Test:Socket")!;
+    }
+}
