@@ -1,5 +1,7 @@
+using Microsoft.Extensions.Hosting;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
 
@@ -11,11 +13,12 @@ internal sealed class SessionTable
     private readonly IDeviceAuthSettings _settings;
     private readonly TimeProvider _time;
 
-    public SessionTable(DeviceRegistry registry, IDeviceAuthSettings settings, TimeProvider time)
+    public SessionTable(DeviceRegistry registry, IDeviceAuthSettings settings, TimeProvider time, IHostApplicationLifetime lifetime)
     {
         _settings = settings;
         _time = time;
         registry.Changed += OnChanged;
+        lifetime.ApplicationStopping.Register(CloseAll); // or the server would wait for them until its time is up
     }
 
     /// <summary>How many sessions there are, provisional ones included.</summary>
@@ -53,6 +56,20 @@ internal sealed class SessionTable
         {
             if (_byDevice.TryGetValue(session.Claim.Device, out List<Session>? sessions) && sessions.Remove(session) && sessions.Count == 0)
                 _byDevice.Remove(session.Claim.Device);
+        }
+    }
+
+    private void CloseAll()
+    {
+        Session[] all;
+        lock (_lock)
+        {
+            all = [.. _byDevice.Values.SelectMany(sessions => sessions)];
+        }
+
+        foreach (Session session in all)
+        {
+            session.Close(Closing.Restarting);
         }
     }
 

@@ -193,6 +193,21 @@ public sealed class RevocationTests
     }
 
     [Fact]
+    public async Task A_gateway_that_stops_says_so()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync();
+        Outcome outcome = await TestClient.ConnectAsync(gateway.Port, _device);
+        outcome.ShouldBeAdmitted();
+
+        Task stopping = gateway.StopAsync();
+
+        Frame close = await outcome.Client.ReceiveCloseAsync();
+        (close.CloseCode, close.CloseReason).ShouldBe((1012, "gateway restarting"));
+        await outcome.Client.SendAsync(Opcode.Close, close.Payload);
+        await stopping;
+    }
+
+    [Fact]
     public async Task A_device_has_as_many_sessions_as_it_may_and_no_more()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:SessionsPerDevice"] = "2" });

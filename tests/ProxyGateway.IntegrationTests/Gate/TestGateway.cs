@@ -138,6 +138,9 @@ internal sealed class TestGateway : IAsyncDisposable
     public async Task<bool> NarrowAsync(TestDevice device, string role, params string[] scopes) =>
         await Registry.SetGrantAsync(device.Id, role, ScopeSet.Of(scopes), Some.Operator, Rules, default) is { Outcome: DecisionOutcome.Done };
 
+    /// <summary>Ends it as a signal would.</summary>
+    public Task StopAsync() => _app.StopAsync();
+
     public async ValueTask DisposeAsync()
     {
         using var patience = new CancellationTokenSource(TimeSpan.Zero);
