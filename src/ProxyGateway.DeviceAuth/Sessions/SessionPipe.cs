@@ -72,6 +72,8 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     {
         if (_session!.Closing is not null)
             return EndAsync(buffer, cancellationToken);
+        if (_toBackend is { SawClose: true, AtBoundary: true })
+            return new ValueTask<int>(0); // the client's last word; and a read that waits would only have to be cancelled when the backend answers
 
         ValueTask<int> read = client.ReadAsync(buffer, ReadingToken(cancellationToken));
         return read.IsCompletedSuccessfully && _session.Closing is null
