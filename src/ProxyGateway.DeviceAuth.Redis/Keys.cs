@@ -1,4 +1,5 @@
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
 using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
@@ -30,9 +31,8 @@ internal readonly record struct PendingMember(RequestId Request, DeviceId Device
 {
     public override string ToString() => $"{Request}:{Device}";
 
-    public static PendingMember Parse(string text)
-    {
-        int colon = text.IndexOf(':', StringComparison.Ordinal);
-        return new PendingMember(RequestId.Parse(text[..colon]), DeviceId.Parse(text[(colon + 1)..]));
-    }
+    public static PendingMember Parse(string text) =>
+        text.Split(':') is [var request, var device] && RequestId.TryParse(request, out RequestId requestId) && DeviceId.TryParse(device, out DeviceId deviceId)
+            ? new PendingMember(requestId, deviceId)
+            : throw new RegistryUnavailableException("The index of open requests holds what is no request.");
 }

@@ -5,28 +5,43 @@ using StackExchange.Redis;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>The indexes of open requests: in all and by address, sorted by expiry; and which device made a request.</summary>
-internal sealed class OpenRequests(RedisConnection redis, Keys keys)
+internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents documents)
 {
-    /// <summary>Enters what a swap opens or renews. False if there is no room for it, and then nothing was entered.</summary>
+    /// <summary>Enters what a swap opens or renews. False if there is no room for it; then, as after a failure, it is to be withdrawn.</summary>
     public async Task<bool> EnterAsync(DeviceSwap swap, Deadline deadline, CancellationToken cancellationToken)
     {
         foreach (PairingRequest request in swap.Opened)
         {
-            bool isRenewal = swap.Previous?.FindRequest(request.Id) is not null;
+            bool isNew = IsNew(swap, request);
             bool[] entered = await Task.WhenAll(
                 RememberDeviceAsync(request, deadline, cancellationToken),
-                EnterAsync(keys.Pending, request, isRenewal ? null : swap.Limits.InAll, deadline, cancellationToken),
+                EnterAsync(keys.Pending, request, isNew ? swap.Limits.InAll : null, deadline, cancellationToken),
                 request.Address is { } address
-                    ? EnterAsync(keys.Address(address), request, isRenewal ? null : swap.Limits.PerAddress, deadline, cancellationToken)
+                    ? EnterAsync(keys.Address(address), request, isNew ? swap.Limits.PerAddress : null, deadline, cancellationToken)
                     : Task.FromResult(true));
             if (entered.Contains(false))
-            {
-                await ForgetAsync(request, deadline, cancellationToken);
                 return false;
-            }
         }
 
         return true;
+    }
+
+    /// <summary>After a swap that was not to be: takes out again what it had entered. A deadline that has passed is time enough to send that.</summary>
+    public async Task WithdrawAsync(DeviceSwap swap, Deadline deadline)
+    {
+        PairingRequest[] opened = [.. swap.Opened];
+        await Task.WhenAll(opened.Where(r => IsNew(swap, r)).Select(r => ForgetAsync(r, deadline)));
+
+        // What was renewed may have been resolved by whoever was faster, and is in no set then.
+        PairingRequest[] renewed = [.. opened.Where(r => !IsNew(swap, r))];
+        if (renewed.Length == 0)
+            return;
+        DeviceRecord? record = (await documents.GetAsync(swap.Id, deadline, CancellationToken.None)).Record;
+        foreach (PairingRequest request in renewed)
+        {
+            if (record?.FindRequest(request.Id) is not { Status: PairingRequestStatus.Open })
+                await LeaveAsync(request, deadline, CancellationToken.None);
+        }
     }
 
     /// <summary>Takes a request that is no longer open out of the sets. Which device made it stays known while it is readable.</summary>
@@ -37,11 +52,6 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys)
     public Task LeaveAsync(PendingMember member, string? address, Deadline deadline, CancellationToken cancellationToken) => Task.WhenAll(
         RemoveAsync(keys.Pending, member, deadline, cancellationToken),
         address is null ? Task.CompletedTask : RemoveAsync(keys.Address(address), member, deadline, cancellationToken));
-
-    /// <summary>Takes out all traces of a request that came to nothing.</summary>
-    public Task ForgetAsync(PairingRequest request, Deadline deadline, CancellationToken cancellationToken) => Task.WhenAll(
-        LeaveAsync(request, deadline, cancellationToken),
-        redis.RunAsync(database => database.KeyDeleteAsync(keys.Request(request.Id), RedisConnection.Primary), deadline, cancellationToken));
 
     /// <summary>The device that made this request, or null.</summary>
     public async Task<DeviceId?> FindAsync(RequestId id, Deadline deadline, CancellationToken cancellationToken)
@@ -59,6 +69,12 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys)
         Array.Sort(members, static (a, b) => string.CompareOrdinal(b, a)); // a member begins with the request's id, and that with its time
         return (Array.ConvertAll(members, PendingMember.Parse), ServerTime.Read(result[1]));
     }
+
+    private static bool IsNew(DeviceSwap swap, PairingRequest request) => swap.Previous?.FindRequest(request.Id) is null;
+
+    private Task ForgetAsync(PairingRequest request, Deadline deadline) => Task.WhenAll(
+        LeaveAsync(request, deadline, CancellationToken.None),
+        redis.RunAsync(database => database.KeyDeleteAsync(keys.Request(request.Id), RedisConnection.Primary), deadline, CancellationToken.None));
 
     private async Task<bool> EnterAsync(RedisKey set, PairingRequest request, int? room, Deadline deadline, CancellationToken cancellationToken)
     {

@@ -1,4 +1,5 @@
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
 using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
@@ -27,6 +28,8 @@ internal sealed class PairedDevices(RedisConnection redis, Keys keys, Documents 
                 keys.Devices, min: after ?? default(RedisValue), exclude: Exclude.Start, take: count, flags: RedisConnection.Primary),
             deadline,
             cancellationToken);
-        return Array.ConvertAll(ids, id => DeviceId.Parse(id!));
+        return Array.ConvertAll(ids, text => DeviceId.TryParse(text, out DeviceId id)
+            ? id
+            : throw new RegistryUnavailableException("The index of paired devices holds what is no device."));
     }
 }

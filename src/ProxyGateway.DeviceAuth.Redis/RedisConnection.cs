@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Registry;
 using StackExchange.Redis;
@@ -49,6 +50,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     /// <exception cref="RegistryUnavailableException">No answer by the deadline, or none that can be used.</exception>
     public async Task<T> RunAsync<T>(Func<IDatabase, Task<T>> command, Deadline deadline, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         Task<T>? running = null;
         try
         {
@@ -56,7 +58,7 @@ internal sealed class RedisConnection : IAsyncDisposable
             running = command(multiplexer.GetDatabase());
             return await running.WaitAsync(deadline.Remaining, cancellationToken);
         }
-        catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException or System.Net.Sockets.SocketException or IOException)
+        catch (Exception e) when (IsFailure(e) || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             throw new RegistryUnavailableException(e is TimeoutException ? "Redis is too slow." : "Redis cannot be used.", e);
         }
@@ -79,6 +81,9 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
     }
 
+    private static bool IsFailure(Exception e) =>
+        e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or SocketException or IOException;
+
     private static ConfigurationOptions Configure(RedisStoreOptions options)
     {
         if (options.Timeout <= TimeSpan.Zero)
@@ -99,6 +104,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         parsed.HeartbeatInterval = TimeSpan.FromMilliseconds(500); // looks for lost connections, and tries them again
         parsed.ReconnectRetryPolicy = new LinearRetry(500);
         parsed.KeepAlive = 5;
+        parsed.ConfigCheckSeconds = 2; // looks for a primary that is one no longer, or again
         parsed.IncludePerformanceCountersInExceptions = false;
         return parsed;
     }
@@ -118,9 +124,21 @@ internal sealed class RedisConnection : IAsyncDisposable
     private async Task<ConnectionMultiplexer> ConnectAsync()
     {
         ConnectionMultiplexer multiplexer = await ConnectionMultiplexer.ConnectAsync(_options);
-        multiplexer.ConnectionFailed += (_, e) => Log.ConnectionLost(_logger, e.EndPoint, e.FailureType);
-        multiplexer.ConnectionRestored += (_, e) => Log.ConnectionRestored(_logger, e.EndPoint);
+        multiplexer.ConnectionFailed += (_, e) => Report(e, isConnected: false);
+        multiplexer.ConnectionRestored += (_, e) => Report(e, isConnected: true);
+        if (!multiplexer.IsConnected)
+            Log.NotConnected(_logger);
         return multiplexer;
+    }
+
+    private void Report(ConnectionFailedEventArgs e, bool isConnected)
+    {
+        if (e.ConnectionType != ConnectionType.Interactive)
+            return; // the connection for announcements comes and goes with this one
+        if (isConnected)
+            Log.ConnectionRestored(_logger, e.EndPoint);
+        else
+            Log.ConnectionLost(_logger, e.EndPoint, e.FailureType);
     }
 
     private Task<ConnectionMultiplexer> Connection()

@@ -35,7 +35,7 @@ public sealed class RedisDeviceStore : IDeviceStore
         _logger = logger;
         _redis = new RedisConnection(options, logger);
         _documents = new Documents(_redis, keys);
-        _openRequests = new OpenRequests(_redis, keys);
+        _openRequests = new OpenRequests(_redis, keys, _documents);
         _pairedDevices = new PairedDevices(_redis, keys, _documents);
     }
 
@@ -48,24 +48,29 @@ public sealed class RedisDeviceStore : IDeviceStore
     {
         ArgumentNullException.ThrowIfNull(swap);
         var deadline = new Deadline(_timeout);
-        if (!await _openRequests.EnterAsync(swap, deadline, cancellationToken))
-            return SwapResult.TooManyRequests;
-        if (swap.Next.IsPaired && swap.Previous is not { IsPaired: true })
-            await _pairedDevices.AddAsync(swap.Id, deadline, cancellationToken);
-
+        bool documentIsUntouched = true;
         bool swapped;
         try
         {
+            if (!await _openRequests.EnterAsync(swap, deadline, cancellationToken))
+            {
+                await TryAsync(() => _openRequests.WithdrawAsync(swap, deadline));
+                return SwapResult.TooManyRequests;
+            }
+
+            if (swap.Next.IsPaired && swap.Previous is not { IsPaired: true })
+                await _pairedDevices.AddAsync(swap.Id, deadline, cancellationToken);
+            documentIsUntouched = false;
             swapped = await _documents.SwapAsync(swap, deadline, cancellationToken);
         }
-        catch (RegistryUnavailableException e) when (e.InnerException is RedisServerException)
+        catch (Exception e) when (documentIsUntouched || e.InnerException is RedisServerException)
         {
-            // Redis said no. In any other case it may have written the document, and a request must not be there unseen.
-            await TryAsync(() => WithdrawAsync(swap, deadline));
+            // Redis was not asked, or said no. Without an answer it may have written the document, and a request must not be there unseen.
+            await TryAsync(() => _openRequests.WithdrawAsync(swap, deadline));
             throw;
         }
 
-        await TryAsync(() => swapped ? SettleAsync(swap, deadline) : WithdrawAsync(swap, deadline));
+        await TryAsync(() => swapped ? SettleAsync(swap, deadline) : _openRequests.WithdrawAsync(swap, deadline));
         return swapped ? SwapResult.Swapped : SwapResult.Conflict;
     }
 
@@ -146,23 +151,6 @@ public sealed class RedisDeviceStore : IDeviceStore
             await _pairedDevices.AddAsync(swap.Id, deadline, CancellationToken.None); // also if it was: this repairs
         else if (swap.Previous is { IsPaired: true })
             await _pairedDevices.RemoveAsync(swap.Id, deadline, CancellationToken.None);
-    }
-
-    /// <summary>After a swap that was not to be: takes out the requests that it had entered, unless the document has them by somebody else's hand.</summary>
-    private async Task WithdrawAsync(DeviceSwap swap, Deadline deadline)
-    {
-        PairingRequest[] opened = [.. swap.Opened];
-        if (opened.Length == 0)
-            return;
-        DeviceRecord? record = (await _documents.GetAsync(swap.Id, deadline, CancellationToken.None)).Record;
-        foreach (PairingRequest request in opened)
-        {
-            PairingRequest? recorded = record?.FindRequest(request.Id);
-            if (recorded is null)
-                await _openRequests.ForgetAsync(request, deadline, CancellationToken.None);
-            else if (recorded.Status != PairingRequestStatus.Open)
-                await _openRequests.LeaveAsync(request, deadline, CancellationToken.None);
-        }
     }
 
     /// <summary>Does what is a hint only: the document has been decided on, whether or not this succeeds.</summary>

@@ -109,9 +109,7 @@ internal sealed class RegistryFile : IDisposable
     {
         using SqliteCommand command = connection.CreateCommand();
         command.Transaction = transaction;
-#pragma warning disable CA2100 // only constants of this file
         command.CommandText = sql;
-#pragma warning restore CA2100
         command.ExecuteNonQuery();
     }
 

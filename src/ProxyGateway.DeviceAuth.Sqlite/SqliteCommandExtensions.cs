@@ -8,9 +8,7 @@ internal static class SqliteCommandExtensions
     public static SqliteCommand Prepare(this SqliteConnection connection, string sql, params ReadOnlySpan<string> parameters)
     {
         SqliteCommand command = connection.CreateCommand();
-#pragma warning disable CA2100 // callers pass constants
         command.CommandText = sql;
-#pragma warning restore CA2100
         foreach (string parameter in parameters)
         {
             command.Parameters.AddWithValue(parameter, DBNull.Value);

@@ -137,7 +137,7 @@ public sealed class SqliteDeviceStore : IDeviceStore
 
             return result;
         }
-        catch (SqliteException e)
+        catch (Exception e) when (e is SqliteException or FormatException)
         {
             throw Unavailable(e);
         }
@@ -157,5 +157,5 @@ public sealed class SqliteDeviceStore : IDeviceStore
             throw new RegistryUnavailableException("The registry is closed.");
     }
 
-    private static RegistryUnavailableException Unavailable(SqliteException e) => new($"The registry's file failed: {e.Message}", e);
+    private static RegistryUnavailableException Unavailable(Exception e) => new($"The registry's file failed: {e.Message}", e);
 }

@@ -1,1 +1,3 @@
-Console.WriteLine(1);
+using ProxyGateway;
+
+return await CommandLine.RunAsync(args);

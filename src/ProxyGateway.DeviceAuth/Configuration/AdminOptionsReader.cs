@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Collections.Immutable;
 using System.Net;
 using Microsoft.Extensions.Configuration;
-using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
 
@@ -25,11 +24,9 @@ public static class AdminOptionsReader
         {
             Url = Url(section, defaults.Url),
             KeyFile = section.Text(nameof(AdminOptions.KeyFile), defaults.KeyFile),
-            Keys = [.. section.Section(nameof(AdminOptions.Keys)).Sections().Select(k => Key(k.Name, k.Section))],
+            Keys = [.. section.Section(nameof(AdminOptions.Keys)).NamedSections().Select(k => Key(k.Name, k.Section))],
         };
-        foreach (IGrouping<string, AdminKeyOptions> same in options.Keys.GroupBy(k => Convert.ToHexString([.. k.Sha256])).Where(g => g.Key.Length > 0 && g.Count() > 1))
-            errors.Add($"{AdminOptions.SectionName}:{nameof(AdminOptions.Keys)}", $"{string.Join(" and ", same.Select(k => k.Name))} are the same key; allowed: a key for each name.");
-
+        ReportSharedKeys(section, options.Keys);
         section.ReportUnknownKeys();
         return options;
     }
@@ -53,18 +50,13 @@ public static class AdminOptionsReader
         url.IdnHost.Equals("localhost", StringComparison.OrdinalIgnoreCase)
         || (IPAddress.TryParse(url.IdnHost, out IPAddress? address) && IPAddress.IsLoopback(address));
 
-    private static AdminKeyOptions Key(string name, SectionReader section)
+    private static AdminKeyOptions Key(string name, SectionReader section) => new()
     {
-        if (!ScopeSet.IsValidName(name))
-            section.Errors.Add(section.Path, $"is no name of an operator; allowed: {SectionReader.ScopeNames}.");
-        return new AdminKeyOptions
-        {
-            Name = name,
-            Sha256 = Sha256(section),
-            Role = Role(section),
-            UpTo = section.ScopesByRole(nameof(AdminKeyOptions.UpTo)),
-        };
-    }
+        Name = name,
+        Sha256 = Sha256(section),
+        Role = Role(section),
+        UpTo = section.ScopesByRole(nameof(AdminKeyOptions.UpTo)),
+    };
 
     private static ImmutableArray<byte> Sha256(SectionReader section)
     {
@@ -77,6 +69,20 @@ public static class AdminOptionsReader
             ? $"is no SHA-256; allowed: {Sha256Digits} hexadecimal digits."
             : $"is missing; it is the SHA-256 of the key, {Sha256Digits} hexadecimal digits.");
         return [];
+    }
+
+    // The audit could not tell who it was.
+    private static void ReportSharedKeys(SectionReader section, ImmutableArray<AdminKeyOptions> keys)
+    {
+        foreach (IGrouping<string, AdminKeyOptions> same in keys.Where(k => !k.Sha256.IsEmpty).GroupBy(k => Convert.ToHexString(k.Sha256.AsSpan())))
+        {
+            if (same.Count() > 1)
+            {
+                section.Errors.Add(
+                    section.PathOf(nameof(AdminOptions.Keys)),
+                    $"{string.Join(" and ", same.Select(k => k.Name))} are the same key; allowed: a key for each name.");
+            }
+        }
     }
 
     private static AdminRole Role(SectionReader section)

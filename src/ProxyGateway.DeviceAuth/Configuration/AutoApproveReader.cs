@@ -16,6 +16,7 @@ internal static class AutoApproveReader
     private const string Loopback = "loopback";
     private const string Any = "any";
     private const string Self = "self";
+    private const string Places = $"{Loopback}, {Any}, and networks other than loopback's as in 10.0.0.0/8, with no bits set beneath the prefix";
 
     public static ImmutableArray<AutoApproveRule> Read(SectionReader pairing, IOperatingSystemUsers users)
     {
@@ -25,7 +26,7 @@ internal static class AutoApproveReader
             return PairingPolicy.Default.AutoApprove;
 
         var rules = ImmutableArray.CreateBuilder<AutoApproveRule>();
-        foreach ((string ruleName, SectionReader rule) in section.Sections())
+        foreach ((string ruleName, SectionReader rule) in section.NamedSections())
         {
             if (rule.Names().Count == 0)
             {
@@ -81,7 +82,7 @@ internal static class AutoApproveReader
             if (NetworkNames.TryParseNetwork(place, out IPNetwork network) && !NetworkNames.LiesWithinLoopback(network))
                 networks.Add(network);
             else
-                section.Errors.AddValue(section.PathOf(name), place, $"{Loopback}, {Any}, and networks other than loopback's as in 10.0.0.0/8, with no bits set beneath the prefix");
+                section.Errors.AddValue(section.PathOf(name), place, Places);
         }
 
         return rule with { FromLoopback = places.Contains(Loopback), FromAny = places.Contains(Any), FromNetworks = networks.ToImmutable() };

@@ -67,6 +67,9 @@ internal sealed class ConfigurationLayers
     /// <summary>The layers that have the key or keys beneath it.</summary>
     public ImmutableArray<IConfigurationProvider> With(string path) => [.. _topmostFirst.Where(l => Has(l, path))];
 
+    /// <summary>The layers of a kind.</summary>
+    public IEnumerable<T> OfType<T>() => _topmostFirst.OfType<T>();
+
     /// <summary>Whether this layer is still there but has no key at all any more, as when its file is gone or cannot be read.</summary>
     public bool HasFallenSilent(IConfigurationProvider layer) => _topmostFirst.Contains(layer) && ChildNames(layer, path: null).Count == 0;
 

@@ -89,13 +89,14 @@ public static class DeviceAuthOptionsReader
     private static ImmutableArray<IPNetwork> TrustedProxies(SectionReader section)
     {
         const string name = nameof(DeviceAuthOptions.TrustedProxies);
+        const string allowed = "addresses and networks, as in 10.0.0.5 or 10.0.0.0/8, with no bits set beneath the prefix";
         var networks = ImmutableArray.CreateBuilder<IPNetwork>();
         foreach (string text in section.List(name) ?? [])
         {
             if (NetworkNames.TryParseAddress(text, out IPNetwork network) || NetworkNames.TryParseNetwork(text, out network))
                 networks.Add(network);
             else
-                section.Errors.AddValue(section.PathOf(name), text, "addresses and networks, as in 10.0.0.5 or 10.0.0.0/8, with no bits set beneath the prefix");
+                section.Errors.AddValue(section.PathOf(name), text, allowed);
         }
 
         return networks.ToImmutable();
@@ -104,13 +105,14 @@ public static class DeviceAuthOptionsReader
     private static ImmutableArray<string> AllowedOrigins(SectionReader section)
     {
         const string name = nameof(DeviceAuthOptions.AllowedOrigins);
+        const string allowed = "exact origins, as in https://example.org or http://localhost:3000, with no path and no *";
         var origins = ImmutableArray.CreateBuilder<string>();
         foreach (string text in section.List(name) ?? [])
         {
             if (OriginNames.TryParse(text, out string? origin))
                 origins.Add(origin);
             else
-                section.Errors.AddValue(section.PathOf(name), text, "exact origins, as in https://example.org or http://localhost:3000, with no path and no *");
+                section.Errors.AddValue(section.PathOf(name), text, allowed);
         }
 
         return origins.ToImmutable();

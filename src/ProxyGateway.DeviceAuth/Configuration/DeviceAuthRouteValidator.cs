@@ -8,6 +8,8 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// <param name="handshakes">The names of the handshakes there are.</param>
 public sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) : IRouteValidator
 {
+    private static readonly ImmutableArray<string> Keys = [DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.HttpMetadata];
+
     private readonly ImmutableArray<string> _handshakes = [.. handshakes, DeviceAuthDefaults.Off];
     private readonly ImmutableArray<string> _httpRequests = [.. Enum.GetNames<HttpRequests>()];
 
@@ -23,7 +25,7 @@ public sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) : I
 
             string where = $"Route '{routeConfig.RouteId}', metadata '{key}'";
             if (Find(routeConfig.Metadata!, key) is not { } known)
-                errors.Add(new InvalidOperationException($"{where}: unknown key; allowed: {DeviceAuthDefaults.HandshakeMetadata}, {DeviceAuthDefaults.HttpMetadata}."));
+                errors.Add(new InvalidOperationException($"{where}: unknown key; allowed: {string.Join(", ", Keys)}."));
             else if (Allowed(known) is var allowed && !allowed.Contains(value))
                 errors.Add(new InvalidOperationException($"{where}: found '{value}'; allowed: {string.Join(", ", allowed)}."));
         }
@@ -32,14 +34,10 @@ public sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) : I
     }
 
     // Metadata from configuration files ignores case; what other providers make may not, and then another case is not found by the gate.
-    private static string? Find(IReadOnlyDictionary<string, string> metadata, string key)
-    {
-        string[] known = [DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.HttpMetadata];
-        return known.FirstOrDefault(k => k == key
-            || (string.Equals(k, key, StringComparison.OrdinalIgnoreCase)
-                && metadata.ContainsKey(k)
-                && !metadata.Keys.Contains(k, StringComparer.Ordinal)));
-    }
+    private static string? Find(IReadOnlyDictionary<string, string> metadata, string key) => Keys.FirstOrDefault(k => k == key
+        || (string.Equals(k, key, StringComparison.OrdinalIgnoreCase)
+            && metadata.ContainsKey(k)
+            && !metadata.Keys.Contains(k, StringComparer.Ordinal)));
 
     private ImmutableArray<string> Allowed(string key) => key == DeviceAuthDefaults.HttpMetadata ? _httpRequests : _handshakes;
 }

@@ -39,6 +39,7 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
         _snapshot = Read(errors);
         errors.ThrowIfAny();
         Describe(_snapshot);
+        LogUnreadableFiles();
 
         _subscription = ChangeToken.OnChange(configuration.GetReloadToken, Reload);
         if (before.HasChanged) // while it was read
@@ -77,6 +78,14 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
             Log.Reloaded(_logger);
             Describe(next);
         }
+    }
+
+    // A file that cannot be parsed any more announces no reload, so that otherwise nobody would hear of it.
+    private void LogUnreadableFiles()
+    {
+        foreach (FileConfigurationProvider file in _snapshot.All.OfType<FileConfigurationProvider>())
+            file.Source.OnLoadException ??= context =>
+                Log.ReloadRefused(_logger, $"{context.Provider}: {context.Exception.GetBaseException().Message}");
     }
 
     private Snapshot Read(ConfigurationErrors errors)

@@ -7,10 +7,14 @@ internal static partial class Log
     [LoggerMessage(100, LogLevel.Information, "Pairing policy: {Line}", EventName = "PairingPolicy")]
     public static partial void PairingPolicy(ILogger logger, string line);
 
-    [LoggerMessage(101, LogLevel.Warning, "Rule {Rule} approves connections from anywhere ({From}) without an operator.", EventName = "RuleFromAnywhere")]
+    [LoggerMessage(101, LogLevel.Warning,
+        "Rule {Rule} approves connections from anywhere ({From}) without an operator.",
+        EventName = "RuleFromAnywhere")]
     public static partial void RuleFromAnywhere(ILogger logger, string rule, string from);
 
-    [LoggerMessage(102, LogLevel.Warning, "Rule {Rule} names users, which can be told on Linux only: here it matches nobody.", EventName = "RuleWithUsersElsewhere")]
+    [LoggerMessage(102, LogLevel.Warning,
+        "Rule {Rule} names users, which can be told on Linux only: here it matches nobody.",
+        EventName = "RuleWithUsersElsewhere")]
     public static partial void RuleWithUsersElsewhere(ILogger logger, string rule);
 
     [LoggerMessage(103, LogLevel.Information,
@@ -21,6 +25,8 @@ internal static partial class Log
     [LoggerMessage(104, LogLevel.Information, "The configuration was reloaded.", EventName = "Reloaded")]
     public static partial void Reloaded(ILogger logger);
 
-    [LoggerMessage(105, LogLevel.Error, "A reload of the configuration was refused, and the one before stays in force: {Error}", EventName = "ReloadRefused")]
+    [LoggerMessage(105, LogLevel.Error,
+        "A reload of the configuration was refused, and the one before stays in force: {Error}",
+        EventName = "ReloadRefused")]
     public static partial void ReloadRefused(ILogger logger, string error);
 }

@@ -12,7 +12,8 @@ internal static class ScopeImplicationsReader
         foreach ((string role, SectionReader scopes) in section.Sections())
         {
             CheckName(role, "role", byRole.Keys, scopes);
-            ImmutableDictionary<string, ImmutableArray<string>> byScope = byRole.GetValueOrDefault(role, ImmutableDictionary<string, ImmutableArray<string>>.Empty);
+            ImmutableDictionary<string, ImmutableArray<string>> byScope =
+                byRole.GetValueOrDefault(role, ImmutableDictionary<string, ImmutableArray<string>>.Empty);
             foreach (string scope in scopes.Names())
             {
                 CheckName(scope, "scope", byScope.Keys, scopes);

@@ -44,12 +44,20 @@ internal sealed class SectionReader
         section = new SectionReader(_layers, PathOf(name), Errors);
         _known[name] = section;
         if (_layers.TryGetValue(section.Path, out string? value) && value is not null)
-            Errors.AddValue(section.Path, value, "a section with keys of its own");
+            Errors.Add(section.Path, "is one value; allowed: a section with keys of its own."); // the value may be a misplaced secret
         return section;
     }
 
     /// <summary>The sections within this one, whatever their names; the layers' merge.</summary>
     public IReadOnlyList<(string Name, SectionReader Section)> Sections() => [.. _layers.ChildNames(Path).Select(n => (n, Section(n)))];
+
+    /// <summary>The sections within this one, each of which somebody has named; a name is not a number, as a list's elements have.</summary>
+    public IReadOnlyList<(string Name, SectionReader Section)> NamedSections()
+    {
+        foreach (string name in Names().Where(n => !ScopeSet.IsValidName(n) || ConfigurationLayers.TryParseIndex(n, out _)))
+            Errors.Add(PathOf(name), $"has no proper name; allowed: {ScopeNames}, and not a number.");
+        return Sections();
+    }
 
     /// <summary>The names of the keys in this section, whatever they are; the layers' merge.</summary>
     public IReadOnlyList<string> Names() => _layers.ChildNames(Path);

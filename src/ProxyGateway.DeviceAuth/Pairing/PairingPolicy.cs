@@ -88,6 +88,10 @@ public sealed record PairingPolicy
     {
         if (LegacyDevices != LegacyDevices.RePair || record is null)
             return false;
-        return record.Grants.TryGetValue(role, out Grant? grant) ? grant.Scopes is null : record.Legacy;
+        if (record.Grants.TryGetValue(role, out Grant? grant))
+            return grant.Scopes is null;
+
+        // A device that an operator has yet to approve again must not get round it by asking for another role.
+        return record.Legacy || record.Grants.Values.Any(g => g.Scopes is null);
     }
 }

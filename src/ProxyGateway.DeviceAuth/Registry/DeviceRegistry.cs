@@ -120,6 +120,34 @@ public sealed class DeviceRegistry(IDeviceStore store)
         throw Contended();
     }
 
+    /// <summary>An operator sets what a device may do in a role; null takes the role away. Null if the device is not paired.</summary>
+    /// <param name="id">The device.</param>
+    /// <param name="role">The role.</param>
+    /// <param name="scopes">Its scopes from now on.</param>
+    /// <param name="by">Who sets them.</param>
+    /// <param name="rules">The policy and bounds in force.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="RegistryUnavailableException">Whether the change was written is not known; it may be repeated.</exception>
+    public async ValueTask<Decision?> SetGrantAsync(
+        DeviceId id, string role, ScopeSet? scopes, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(rules);
+        for (int attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
+            if (record is not { IsPaired: true })
+                return null;
+            Decision decision = Transitions.SetGrant(record, role, scopes, by, rules.Policy.Implications, now, rules.Lifetimes);
+            if (decision.Outcome != DecisionOutcome.Done)
+                return decision;
+            decision = decision with { Record = decision.Record with { Version = NewVersion() } };
+            if (await SwapAsync(record, decision.Record, rules, cancellationToken) == SwapResult.Swapped)
+                return decision;
+        }
+
+        throw Contended();
+    }
+
     /// <summary>The record of a device, or null.</summary>
     public async ValueTask<DeviceRecord?> FindAsync(DeviceId id, CancellationToken cancellationToken) =>
         (await store.GetAsync(id, cancellationToken)).Record;

@@ -88,6 +88,7 @@ public static class Transitions
         bool inFull = implications.Covers(request.Role, grant.Scopes, request.Scopes);
         next = next with
         {
+            Legacy = false, // from now on the grants say what was approved
             Grants = next.Grants.SetItem(request.Role, grant),
             Refusals = inFull ? Clear(next.Refusals, request.Role) : Mark(next.Refusals, request.Role, now),
             Requests = next.Requests.Replace(request, approved),
@@ -132,6 +133,7 @@ public static class Transitions
         bool narrowed = scopes is null || !implications.Covers(role, scopes, next.ScopesOf(role));
         next = next with
         {
+            Legacy = false,
             Grants = scopes is null
                 ? next.Grants.Remove(role)
                 : next.Grants.SetItem(role, new Grant { Scopes = scopes, ApprovedAt = now, ApprovedBy = by.Name }),

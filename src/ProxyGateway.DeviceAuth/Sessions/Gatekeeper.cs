@@ -50,10 +50,10 @@ internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable s
                     case Admission.Admitted admitted:
                         if (!session.TryAdmit(admitted.Record, rules.Policy))
                             continue;
-                        LogAdmitted(claim.Device, claim.Role, claim.Scopes, origin.Address, admitted.Rule ?? "grant");
+                        LogAdmitted(claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, admitted.Rule ?? "grant");
                         return new Verdict.Admitted(session);
                     case Admission.Refused refused:
-                        LogPairingRequired(claim.Device, claim.Role, claim.Scopes, origin.Address, refused.Reason.ToWireName(), refused.Request.Id, refused.Request.Status);
+                        LogPairingRequired(claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, refused.Reason.ToWireName(), refused.Request.Id, refused.Request.Status);
                         return new Verdict.Refused(refused);
                     case Admission.TooManyRequests:
                         LogTooManyRequests(claim.Device, origin.Address);
@@ -71,11 +71,11 @@ internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable s
     }
 
     [LoggerMessage(1001, LogLevel.Information, "Admitted device {Device} as {Role} with [{Scopes}] from {Address} by {By}.")]
-    private partial void LogAdmitted(DeviceId device, string role, ScopeSet scopes, string? address, string by);
+    private partial void LogAdmitted(DeviceId device, string role, string scopes, string? address, string by);
 
     [LoggerMessage(1002, LogLevel.Information, "Device {Device} asks for {Role} with [{Scopes}] from {Address}: {Reason}, request {Request} is {Status}.")]
     private partial void LogPairingRequired(
-        DeviceId device, string role, ScopeSet scopes, string? address, string reason, RequestId request, PairingRequestStatus status);
+        DeviceId device, string role, string scopes, string? address, string reason, RequestId request, PairingRequestStatus status);
 
     [LoggerMessage(1003, LogLevel.Warning, "Too many pairing requests are open; the ask of device {Device} from {Address} was put off.")]
     private partial void LogTooManyRequests(DeviceId device, string? address);

@@ -156,7 +156,8 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
         try
         {
             await Outlet.Completion.WaitAsync(patience.Token);
-            patience.CancelAfter(Linger);
+            if (_session is null)
+                patience.CancelAfter(Linger); // a stranger was sent next to nothing, and holds a place among the handshakes under way
             byte[] discarded = new byte[4096];
             while (await client.ReadAsync(discarded, patience.Token) > 0)
             {

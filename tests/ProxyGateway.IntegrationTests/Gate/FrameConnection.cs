@@ -44,6 +44,9 @@ internal sealed class FrameConnection(Stream stream, bool masks) : IAsyncDisposa
         return await replay.ReceiveToEndAsync();
     }
 
+    /// <summary>What was received, each frame's payload on a line.</summary>
+    public async Task<string> ReceivedTextAsync() => string.Join('\n', (await ReceivedFramesAsync()).Select(f => f.Text));
+
     public static byte[] Encode(Opcode opcode, ReadOnlySpan<byte> payload, bool masked, bool isFinal = true)
     {
         using var frame = new MemoryStream();
@@ -185,7 +188,7 @@ internal sealed class FrameConnection(Stream stream, bool masks) : IAsyncDisposa
             {
                 read = await stream.ReadAsync(buffer.AsMemory(filled), cancellationToken);
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
             {
                 return false;
             }

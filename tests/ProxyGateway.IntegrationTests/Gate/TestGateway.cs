@@ -134,6 +134,10 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public async Task<bool> RemoveAsync(TestDevice device) => await Registry.RemoveAsync(device.Id, Some.Operator, Rules, default);
 
+    /// <summary>Sets a grant, as an operator would.</summary>
+    public async Task<bool> NarrowAsync(TestDevice device, string role, params string[] scopes) =>
+        await Registry.SetGrantAsync(device.Id, role, ScopeSet.Of(scopes), Some.Operator, Rules, default) is { Outcome: DecisionOutcome.Done };
+
     public async ValueTask DisposeAsync()
     {
         using var patience = new CancellationTokenSource(TimeSpan.Zero);

@@ -19,6 +19,7 @@ public sealed class RedisServer : IAsyncDisposable
     {
         EndPoint = endPoint;
         _folder = folder;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => CleanUp(); // a test that fails to start is never disposed
     }
 
     /// <summary>Host and port.</summary>
@@ -52,7 +53,7 @@ public sealed class RedisServer : IAsyncDisposable
     }
 
     /// <summary>Starts it, with the data it had, and waits until it answers.</summary>
-    public async Task RestartAsync()
+    public async Task RestartAsync(string? password = null)
     {
         await KillAsync();
         string port = EndPoint[(EndPoint.LastIndexOf(':') + 1)..];
@@ -61,6 +62,7 @@ public sealed class RedisServer : IAsyncDisposable
             [
                 "--port", port, "--bind", "127.0.0.1", "--dir", _folder!.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
                 "--logfile", Path.Combine(_folder.FullName, "log"),
+                .. password is null ? Array.Empty<string>() : ["--requirepass", password],
             ]));
         await Eventually.HoldsAsync(AnswersAsync, "redis-server answers");
     }
@@ -75,7 +77,16 @@ public sealed class RedisServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await KillAsync();
-        _folder?.Delete(recursive: true);
+        CleanUp();
+    }
+
+    private void CleanUp()
+    {
+        _process?.Kill();
+        _process = null;
+        if (_folder is { Exists: true })
+            _folder.Delete(recursive: true);
+        _folder?.Refresh();
     }
 
     private static int FreePort()
@@ -100,7 +111,8 @@ public sealed class RedisServer : IAsyncDisposable
             await client.ConnectAsync(IPEndPoint.Parse(EndPoint));
             await client.GetStream().WriteAsync("PING\r\n"u8.ToArray());
             byte[] answer = new byte[5];
-            return await client.GetStream().ReadAtLeastAsync(answer, answer.Length, throwOnEndOfStream: false) == 5 && answer.AsSpan().SequenceEqual("+PONG"u8);
+            int length = await client.GetStream().ReadAtLeastAsync(answer, answer.Length, throwOnEndOfStream: false);
+            return answer.AsSpan(0, length).SequenceEqual("+PONG"u8) || answer.AsSpan(0, length).SequenceEqual("-NOAU"u8); // up, and wants a password
         }
         catch (Exception e) when (e is SocketException or IOException)
         {

@@ -40,7 +40,7 @@ public abstract class DeviceStoreContract : IAsyncLifetime
         DeviceRecord record = Transitions.Ask(
             Some.Paired(claim, now), claim.Asking("node"), PairingReason.RoleUpgrade, LocalityKind.Network, "192.0.2.1", now, Some.Lifetimes).Next
             with
-            { Refusals = new RefusalMarks { At = now, Roles = ScopeSet.Of("node") }, LastSeenAt = now };
+        { Refusals = new RefusalMarks { At = now, Roles = ScopeSet.Of("node") }, LastSeenAt = now };
 
         (await PutAsync(previous: null, record)).ShouldBe(SwapResult.Swapped);
 
@@ -113,10 +113,10 @@ public abstract class DeviceStoreContract : IAsyncLifetime
     {
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(200)) };
         Claim claim = Some.Claim();
-        PairingRequest request = await AskAsync(claim, rules);
+        PairingRequest request = await AskAsync(claim, Some.Rules);
         (await Registry.ApproveAsync(request.Id, scopes: null, Some.Operator, rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
 
-        await PassAsync(request.ExpiresAt + (3 * rules.Lifetimes.Request));
+        await PassAsync(await NowAsync() + (3 * rules.Lifetimes.Request));
 
         (await Registry.AdmitAsync(claim, Some.Origin, rules, None)).ShouldBeOfType<Admission.Admitted>();
         (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
@@ -199,7 +199,7 @@ public abstract class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task Requests_that_expire_are_resolved_for_as_long_again()
     {
-        PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)) };
+        PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(2), TimeSpan.FromDays(1)) };
         PairingRequest request = await AskAsync(Some.Claim(), rules);
 
         await PassAsync(request.ExpiresAt);
@@ -278,11 +278,11 @@ public abstract class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task Renewals_are_never_refused_for_room()
     {
-        PairingRules roomy = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(2), TimeSpan.FromDays(1)) };
+        PairingRules roomy = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(3), TimeSpan.FromDays(1)) };
         PairingRules full = roomy with { Limits = new PendingLimits(InAll: 0, PerAddress: 0) };
         Claim claim = Some.Claim();
         PairingRequest first = await AskAsync(claim, roomy, "192.0.2.1");
-        await PassAsync(first.CreatedAt.AddMilliseconds(500));
+        await PassAsync(first.CreatedAt.AddSeconds(2));
 
         PairingRequest renewed = await AskAsync(claim, full, "192.0.2.1");
 

@@ -1,8 +1,10 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Redis;
+using ProxyGateway.Tests.Shared;
 using StackExchange.Redis;
 
 namespace ProxyGateway.IntegrationTests.Registry;
@@ -28,6 +30,159 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
         await _behind.DisposeAsync();
     }
 
+    [Fact]
+    public async Task A_swap_that_was_not_to_be_leaves_nothing_in_the_indexes()
+    {
+        Claim claim = Some.Claim();
+        DateTimeOffset now = await NowAsync();
+        Ask ask = Ask(claim, now);
+        DeviceRecord somebodyElses = Some.Paired(claim, now);
+        await PutAsync(previous: null, somebodyElses);
+
+        (await PutAsync(previous: null, ask.Next)).ShouldBe(SwapResult.Conflict);
+
+        (await KeysAsync()).Select(k => k.ToString()).ShouldBe([$"{_prefix}{{{claim.Device}}}", $"{_prefix}devices"], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task A_renewal_that_came_too_late_does_not_bring_a_request_back()
+    {
+        Claim claim = Some.Claim();
+        PairingRequest request = await AskAsync(claim, Some.Rules, "192.0.2.1");
+        DeviceRecord before = (await Store.GetAsync(claim.Device, CancellationToken.None)).Record!;
+        await Registry.RejectAsync(request.Id, Some.Operator, Some.Rules, CancellationToken.None);
+
+        DeviceRecord renewed = before with { Requests = [request with { ExpiresAt = request.ExpiresAt.AddMinutes(1) }] };
+        (await PutAsync(before, renewed)).ShouldBe(SwapResult.Conflict);
+
+        (await Behind.KeyExistsAsync($"{_prefix}pending")).ShouldBeFalse();
+        (await Behind.KeyExistsAsync($"{_prefix}address:192.0.2.1")).ShouldBeFalse();
+        (await Registry.FindRequestAsync(request.Id, CancellationToken.None))!.Status.ShouldBe(PairingRequestStatus.Rejected);
+    }
+
+    [Fact]
+    public async Task Whoever_lists_devices_takes_out_what_is_not_paired()
+    {
+        Claim paired = Some.Claim();
+        Claim removed = Some.Claim();
+        await PairAsync(paired);
+        await PairAsync(removed);
+        await Registry.RemoveAsync(removed.Device, Some.Operator, Some.Rules, CancellationToken.None);
+        await Behind.SortedSetAddAsync($"{_prefix}devices", removed.Device.ToString(), 0);
+        await Behind.SortedSetAddAsync($"{_prefix}devices", Some.Claim().Device.ToString(), 0);
+
+        Page<DeviceRecord> page = await Store.ListPairedAsync(cursor: null, 1, CancellationToken.None);
+
+        page.Items.ShouldHaveSingleItem().Id.ShouldBe(paired.Device);
+        page.Next.ShouldBeNull();
+        (await Behind.SortedSetRangeByRankAsync($"{_prefix}devices")).ShouldBe([paired.Device.ToString()]);
+    }
+
+    [Fact]
+    public async Task Whoever_lists_requests_takes_out_what_is_not_open_but_not_what_is_about_to_be_written()
+    {
+        DateTimeOffset now = await NowAsync();
+        double later = now.AddMinutes(5).ToUnixTimeMilliseconds();
+        PairingRequest open = await AskAsync(Some.Claim(), Some.Rules);
+        PairingRequest rejected = await AskAsync(Some.Claim(), Some.Rules);
+        await Registry.RejectAsync(rejected.Id, Some.Operator, Some.Rules, CancellationToken.None);
+        string resolved = $"{rejected.Id}:{rejected.DeviceId}";
+        string givenUp = $"{RequestId.New(now.AddMinutes(-1))}:{Some.Claim().Device}";
+        string aboutToBe = $"{RequestId.New(now)}:{Some.Claim().Device}";
+        await Behind.SortedSetAddAsync($"{_prefix}pending", [new(resolved, later), new(givenUp, later), new(aboutToBe, later)]);
+
+        Page<PairingRequest> page = await Store.ListOpenRequestsAsync(cursor: null, 1, CancellationToken.None);
+
+        page.Items.ShouldHaveSingleItem().Id.ShouldBe(open.Id);
+        (await Behind.SortedSetRangeByRankAsync($"{_prefix}pending")).ShouldBe([$"{open.Id}:{open.DeviceId}", aboutToBe], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task What_is_not_ours_under_our_keys_is_unavailability()
+    {
+        Claim claim = Some.Claim();
+        await Behind.SortedSetAddAsync($"{_prefix}devices", "no device", 0);
+        await Behind.SortedSetAddAsync($"{_prefix}pending", "no request", 9e15);
+        await Behind.ListLeftPushAsync($"{_prefix}{{{claim.Device}}}", "no document");
+
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.ListPairedAsync(cursor: null, 10, CancellationToken.None));
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.ListOpenRequestsAsync(cursor: null, 10, CancellationToken.None));
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.GetAsync(claim.Device, CancellationToken.None));
+        await Behind.KeyDeleteAsync($"{_prefix}{{{claim.Device}}}");
+        await Behind.StringSetAsync($"{_prefix}{{{claim.Device}}}", "v1\n{damaged");
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.GetAsync(claim.Device, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Lost_indexes_come_back_with_the_next_write()
+    {
+        PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(3), TimeSpan.FromDays(1)) };
+        Claim paired = Some.Claim();
+        await PairAsync(paired);
+        PairingRequest open = await AskAsync(paired.Asking("node"), rules, "192.0.2.1");
+        await Behind.KeyDeleteAsync([$"{_prefix}pending", $"{_prefix}devices", $"{_prefix}address:192.0.2.1", $"{_prefix}request:{open.Id}"]);
+        await PassAsync(open.CreatedAt.AddMilliseconds(301)); // a tenth of the lifetime: the next ask renews
+
+        await AskAsync(paired.Asking("node"), rules, "192.0.2.1");
+
+        (await Store.ListPairedAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(paired.Device);
+        (await ListOpenAsync(pageSize: 10)).ShouldHaveSingleItem().ShouldBe(open.Id);
+        (await Store.FindRequestAsync(open.Id, CancellationToken.None)).ShouldBe(paired.Device);
+        (await Behind.SortedSetLengthAsync($"{_prefix}address:192.0.2.1")).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Changes_of_substance_are_announced_and_others_are_not()
+    {
+        var announced = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        await _behind.GetSubscriber().SubscribeAsync(RedisChannel.Literal($"{_prefix}changes"), (_, id) => announced.Enqueue(id.ToString()));
+        Claim claim = Some.Claim();
+        await PairAsync(claim);
+        DeviceRecord record = (await Store.GetAsync(claim.Device, CancellationToken.None)).Record!;
+        await PutAsync(record, Transitions.Touch(record, await NowAsync()));
+        await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, CancellationToken.None);
+        Claim last = Some.Claim();
+        await AskAsync(last, Some.Rules);
+
+        await Eventually.HoldsAsync(() => Task.FromResult(announced.Contains(last.Device.ToString())), "the last change is announced");
+        string id = claim.Device.ToString();
+        announced.ShouldBe([id, id, id, last.Device.ToString()]); // asked, approved, removed; and the other device
+    }
+
+    [Fact]
+    public async Task Keys_of_open_requests_go_by_themselves()
+    {
+        await AskAsync(Some.Claim(), Some.Rules, "192.0.2.1");
+
+        foreach (RedisKey key in await KeysAsync())
+        {
+            (await Behind.KeyTimeToLiveAsync(key)).ShouldNotBeNull(key.ToString());
+        }
+    }
+
+    [Theory]
+    [InlineData("pg:{x}", "localhost", 1)]
+    [InlineData("pg:", "", 1)]
+    [InlineData("pg:", "localhost,passwrod=secret", 1)]
+    [InlineData("pg:", "localhost,password=secret,ssl=secret", 1)]
+    [InlineData("pg:", "localhost,password=secret", 0)]
+    public void Options_that_cannot_work_are_refused_without_a_word_about_passwords(string prefix, string configuration, int seconds)
+    {
+        var options = new RedisStoreOptions { Configuration = configuration, KeyPrefix = prefix, Timeout = TimeSpan.FromSeconds(seconds) };
+
+        Should.Throw<ArgumentException>(() => new ServiceCollection().AddRedisDeviceStore(options)).ToString().ShouldNotContain("secret");
+    }
+
+    [Fact]
+    public async Task It_is_registered_as_the_store()
+    {
+        await using ServiceProvider services = new ServiceCollection()
+            .AddRedisDeviceStore(new RedisStoreOptions { Configuration = redis.Server.EndPoint, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10) })
+            .BuildServiceProvider();
+
+        await services.GetRequiredService<IDeviceStore>().ShouldBeOfType<RedisDeviceStore>().PingAsync(CancellationToken.None);
+    }
+
     protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(new RedisDeviceStore(
         new RedisStoreOptions { Configuration = redis.Server.EndPoint, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10) },
         NullLogger<RedisDeviceStore>.Instance));
@@ -37,6 +192,9 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
 
     protected override async Task LeavesNothingAsync(Claim claim, PairingRequest request) =>
         (await KeysAsync()).ShouldNotContain(key => key.ToString().Contains(claim.Device.ToString()) || key.ToString().Contains(request.Id.ToString()));
+
+    private static Ask Ask(Claim claim, DateTimeOffset now) =>
+        Transitions.Ask(record: null, claim, PairingReason.NotPaired, LocalityKind.Remote, "192.0.2.1", now, Some.Lifetimes);
 
     private async Task<List<RedisKey>> KeysAsync()
     {

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -26,6 +28,40 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         Should.Throw<RegistryUnavailableException>(Reopen).Message.ShouldContain($"{Path} is in use");
 
         await Store.DisposeAsync();
+        await Reopen().DisposeAsync();
+    }
+
+    [Fact]
+    public async Task The_file_is_locked_against_other_processes()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        using Process other = Process.Start("flock", ["--nonblock", $"{Path}.lock", "true"]);
+        await other.WaitForExitAsync();
+
+        other.ExitCode.ShouldBe(1, "flock(1) says so if somebody else holds the lock");
+    }
+
+    [Fact]
+    public async Task A_file_that_another_process_holds_is_refused()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        await Store.DisposeAsync();
+        using Process other = Process.Start(new ProcessStartInfo("flock", [$"{Path}.lock", "cat"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        })!;
+        await other.StandardInput.WriteLineAsync("locked");
+        await other.StandardInput.FlushAsync();
+        await other.StandardOutput.ReadLineAsync(); // cat runs, so the lock is held
+
+        Should.Throw<RegistryUnavailableException>(Reopen).Message.ShouldContain($"{Path} is in use");
+
+        other.StandardInput.Close();
+        await other.WaitForExitAsync();
         await Reopen().DisposeAsync();
     }
 
@@ -116,6 +152,17 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
             async () => await PutAsync(previous: null, Some.Paired(Some.Claim(), _time.GetUtcNow())));
     }
 
+    [Fact]
+    public async Task It_is_registered_as_the_store()
+    {
+        await Store.DisposeAsync();
+        await using ServiceProvider services = new ServiceCollection()
+            .AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path })
+            .BuildServiceProvider();
+
+        await services.GetRequiredService<IDeviceStore>().ShouldBeOfType<SqliteDeviceStore>().PingAsync(CancellationToken.None);
+    }
+
     protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(Reopen());
 
     protected override Task PassAsync(DateTimeOffset time)
@@ -139,9 +186,7 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         using var connection = new SqliteConnection($"Data Source={Path};Pooling=False");
         connection.Open();
         using SqliteCommand command = connection.CreateCommand();
-#pragma warning disable CA2100 // the tests' own
         command.CommandText = sql;
-#pragma warning restore CA2100
         return command.ExecuteScalar();
     }
 }

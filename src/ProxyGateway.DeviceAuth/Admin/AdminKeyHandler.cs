@@ -1,0 +1,43 @@
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>
+/// Knows an operator by <c>Authorization: Bearer</c> and a key (RFC 6750). The <see cref="Operator"/> is left in the request's features.
+/// </summary>
+internal sealed class AdminKeyHandler(
+    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, AdminKeyRing keys)
+    : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
+{
+    public const string SchemeName = "AdminKey";
+
+    private const string Bearer = "Bearer ";
+
+    protected override Task<AuthenticateResult> HandleAuthenticateAsync()
+    {
+        if (Request.Headers.Authorization is not [{ } header] || !header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
+            return Task.FromResult(AuthenticateResult.NoResult());
+        if (keys.Find(header.AsSpan(Bearer.Length).Trim(' ')) is not { } key)
+            return Task.FromResult(AuthenticateResult.Fail("No such key."));
+
+        Context.Features.Set(new Operator(key.Name, key.UpTo));
+        var identity = new ClaimsIdentity(
+            [new System.Security.Claims.Claim(ClaimTypes.Name, key.Name), new System.Security.Claims.Claim(ClaimTypes.Role, key.Role.ToString())],
+            Scheme.Name);
+        return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Scheme.Name)));
+    }
+
+    protected override Task HandleChallengeAsync(AuthenticationProperties properties)
+    {
+        // Nothing that says whether the key was missing, malformed or wrong.
+        Response.Headers.WWWAuthenticate = "Bearer";
+        return AdminProblems.Unauthorized.WriteAsync(Context);
+    }
+
+    protected override Task HandleForbiddenAsync(AuthenticationProperties properties) => AdminProblems.ViewerOnly.WriteAsync(Context);
+}

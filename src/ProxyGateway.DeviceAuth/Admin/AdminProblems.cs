@@ -1,0 +1,74 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>An error as RFC 9457 has it. The type is stable; title and detail are for people.</summary>
+internal sealed record AdminProblem(string Type, string Title, int Status, string? Detail = null) : IResult
+{
+    public Task ExecuteAsync(HttpContext httpContext) => WriteAsync(httpContext);
+
+    public Task WriteAsync(HttpContext context)
+    {
+        context.Response.StatusCode = Status;
+        context.Response.ContentType = "application/problem+json";
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(this, AdminJsonContext.Default.AdminProblem);
+        context.Response.ContentLength = body.Length;
+        return HttpMethods.IsHead(context.Request.Method) ? Task.CompletedTask : context.Response.Body.WriteAsync(body).AsTask();
+    }
+}
+
+/// <summary>Every error that operators can get, in the order of its status.</summary>
+internal static class AdminProblems
+{
+    public static AdminProblem InvalidRequest { get; } = Of("invalid-request", "The request is not understood", 400);
+
+    public static AdminProblem InvalidPage { get; } = InvalidRequest with
+    {
+        Detail = $"limit is 1 to {PageQuery.MaxLimit}, cursor is the next of the page before.",
+    };
+
+    public static AdminProblem Unauthorized { get; } = Of("unauthorized", "An operator's key is required", 401);
+
+    public static AdminProblem ViewerOnly { get; } = Of("viewer-only", "This key may read, but not decide", 403);
+
+    public static AdminProblem AboveCeiling { get; } = Of("above-ceiling", "This key may not grant as much as that", 403);
+
+    public static AdminProblem HostRefused { get; } = Of("host-refused", "The Host is not this endpoint's", 403);
+
+    public static AdminProblem OriginRefused { get; } = Of("origin-refused", "Pages of other origins are not served", 403);
+
+    public static AdminProblem NotFound { get; } = Of("not-found", "There is nothing at this path", 404);
+
+    public static AdminProblem RequestNotFound { get; } = Of("request-not-found", "There is no such pairing request, or it expired some time ago", 404);
+
+    public static AdminProblem DeviceNotFound { get; } = Of("device-not-found", "There is no such device", 404);
+
+    public static AdminProblem MethodNotAllowed { get; } = Of("method-not-allowed", "This path does not take that method", 405);
+
+    public static AdminProblem AlreadyResolved { get; } = Of("already-resolved", "The pairing request was resolved otherwise before", 409);
+
+    public static AdminProblem BodyTooLarge { get; } = Of("body-too-large", "The body is too large", 413);
+
+    public static AdminProblem NotJson { get; } = Of("not-json", "The body must be application/json", 415);
+
+    public static AdminProblem WiderThanAsked { get; } = Of("wider-than-asked", "The scopes are not covered by those asked for", 422);
+
+    public static AdminProblem InternalError { get; } = Of("internal-error", "The gateway failed; its log says why", 500);
+
+    public static AdminProblem RegistryUnavailable { get; } = Of("registry-unavailable", "The registry does not answer; try again", 503);
+
+    /// <summary>The problem of a status that the framework set without a body.</summary>
+    public static AdminProblem OfStatus(int status) => status switch
+    {
+        401 => Unauthorized,
+        404 => NotFound,
+        405 => MethodNotAllowed,
+        413 => BodyTooLarge,
+        415 => NotJson,
+        >= 500 => InternalError with { Status = status },
+        _ => InvalidRequest with { Status = status },
+    };
+
+    private static AdminProblem Of(string name, string title, int status) => new("urn:proxygateway:problem:" + name, title, status);
+}

@@ -1,0 +1,81 @@
+using System.Net;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>
+/// What comes before any endpoint: refuses requests that a page on the web could have made (a foreign <c>Origin</c>, a rebound name),
+/// and turns whatever goes wrong into a problem of RFC 9457.
+/// </summary>
+internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions options, ILogger<AdminRequestGuard> logger)
+{
+    private readonly string _configuredHost = options.Url.IdnHost;
+
+    public Task InvokeAsync(HttpContext context)
+    {
+        context.Response.OnStarting(static state =>
+        {
+            IHeaderDictionary headers = ((HttpContext)state).Response.Headers;
+            headers.CacheControl = "no-store";
+            headers.XContentTypeOptions = "nosniff";
+            return Task.CompletedTask;
+        }, context);
+
+        // A name that an attacker's DNS points here still says so in Host; an address cannot be rebound.
+        if (!IsOwnHost(context))
+            return AdminProblems.HostRefused.WriteAsync(context);
+        if (context.Request.Headers.Origin.Count > 0 && context.Request.Headers.Origin != $"{context.Request.Scheme}://{context.Request.Host}")
+            return AdminProblems.OriginRefused.WriteAsync(context);
+        return AnswerAsync(context);
+    }
+
+    private async Task AnswerAsync(HttpContext context)
+    {
+        AdminProblem problem;
+        try
+        {
+            await next(context);
+            if (context.Response.HasStarted || context.Response.StatusCode < 400 || context.Response.ContentType is not null)
+                return;
+            problem = AdminProblems.OfStatus(context.Response.StatusCode);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            return;
+        }
+        catch (RegistryUnavailableException e) when (!context.Response.HasStarted)
+        {
+            AdminLog.RegistryUnavailable(logger, e.Message);
+            context.Response.Headers.RetryAfter = "1";
+            problem = AdminProblems.RegistryUnavailable;
+        }
+        catch (BadHttpRequestException e) when (!context.Response.HasStarted)
+        {
+            problem = AdminProblems.OfStatus(e.StatusCode);
+        }
+        catch (Exception e) when (!context.Response.HasStarted)
+        {
+            AdminLog.Failed(logger, e);
+            problem = AdminProblems.InternalError;
+        }
+
+        await problem.WriteAsync(context);
+    }
+
+    private bool IsOwnHost(HttpContext context)
+    {
+        string host = context.Request.Host.Host;
+        if (IPAddress.TryParse(host.AsSpan().Trim("[]"), out IPAddress? address))
+        {
+            return IPAddress.IsLoopback(address) || address.Equals(context.Connection.LocalIpAddress)
+                || address.MapToIPv6().Equals(context.Connection.LocalIpAddress);
+        }
+
+        return host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            || host.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase)
+            || (host.Length > 0 && host.Equals(_configuredHost, StringComparison.OrdinalIgnoreCase));
+    }
+}

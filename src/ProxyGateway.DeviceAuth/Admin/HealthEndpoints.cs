@@ -1,0 +1,22 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>For whoever watches the process; the only endpoints without a key, so they say nothing but yes or no.</summary>
+internal static class HealthEndpoints
+{
+    public static void Map(IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapGet("/healthz", () => TypedResults.Text("ok")).AllowAnonymous();
+        endpoints.MapGet("/readyz", ReadyAsync).AllowAnonymous();
+    }
+
+    private static async Task<IResult> ReadyAsync(HttpContext context, DeviceRegistry registry)
+    {
+        await registry.PingAsync(context.RequestAborted);
+        return TypedResults.Text("ok");
+    }
+}

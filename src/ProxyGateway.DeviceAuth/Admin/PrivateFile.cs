@@ -1,0 +1,71 @@
+using System.Text;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>A small file with a secret in it that only its owner may read.</summary>
+internal static class PrivateFile
+{
+    private const int MaxBytes = 16 * 1024;
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private const UnixFileMode OthersMay =
+        UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+
+    /// <summary>Reads the file; null if there is none.</summary>
+    /// <exception cref="InvalidDataException">Others may read or write it, or it is too long to be what it should be.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    public static string? Read(string path)
+    {
+        if (!File.Exists(path))
+            return null;
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+
+        // The mode of the open file, not of whatever the path names a moment later.
+        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(file.SafeFileHandle) & OthersMay) != UnixFileMode.None)
+            throw new InvalidDataException($"{path} can be read or written by others than its owner; run: chmod 600 {path}");
+        if (file.Length > MaxBytes)
+            throw new InvalidDataException($"{path} is longer than {MaxBytes} bytes, so it is not the file it should be");
+        using var reader = new StreamReader(file, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+        return reader.ReadToEnd();
+    }
+
+    /// <summary>Writes the file unless there is one already; false if there is. It appears whole or not at all.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
+    public static bool TryCreate(string path, string content)
+    {
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(folder);
+        else
+            Directory.CreateDirectory(folder, OwnerOnly | UnixFileMode.UserExecute);
+
+        string draft = Path.Combine(folder, Path.GetRandomFileName());
+        try
+        {
+            Write(draft, content);
+
+            // Without overwriting, a move on Unix is link(2): it fails if the name is taken, also by another process that starts at this moment.
+            File.Move(draft, path, overwrite: false);
+            return true;
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            return false;
+        }
+        finally
+        {
+            File.Delete(draft);
+        }
+    }
+
+    private static void Write(string path, string content)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = OwnerOnly;
+        using var file = new FileStream(path, options);
+        file.Write(Encoding.UTF8.GetBytes(content));
+        file.Flush(flushToDisk: true);
+    }
+}

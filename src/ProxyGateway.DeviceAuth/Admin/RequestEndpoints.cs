@@ -1,0 +1,112 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>
+/// <c>/admin/v1/requests</c>: what waits for an operator, and the decisions. A decision is not given up when the operator hangs up: whoever
+/// hears of it in this process must hear of it if it was written.
+/// </summary>
+internal static class RequestEndpoints
+{
+    private const int MaxBodyBytes = 64 * 1024;
+
+    private static readonly AdminProblem NotAnApproval = AdminProblems.InvalidRequest with
+    {
+        Detail = "The body, if there is one, is {\"scopes\":[\"...\"]} and nothing else; a scope is 1 to 128 of A-Z a-z 0-9 . _ : -",
+    };
+
+    public static void Map(RouteGroupBuilder admin)
+    {
+        RouteGroupBuilder requests = admin.MapGroup("/requests");
+        requests.MapGet("", ListAsync).RequireAuthorization(AdminPolicies.Read);
+        requests.MapGet("/{id}", GetAsync).RequireAuthorization(AdminPolicies.Read);
+        requests.MapPost("/{id}/approve", ApproveAsync).RequireAuthorization(AdminPolicies.Decide);
+        requests.MapPost("/{id}/reject", RejectAsync).RequireAuthorization(AdminPolicies.Decide);
+    }
+
+    private static async Task<IResult> ListAsync(HttpContext context, DeviceRegistry registry)
+    {
+        if (!PageQuery.TryRead(context.Request.Query, out PageQuery query))
+            return AdminProblems.InvalidPage;
+        Page<PairingRequest> page = await registry.ListOpenRequestsAsync(query.Cursor, query.Limit, context.RequestAborted);
+        return TypedResults.Json(
+            new PageView<RequestView>([.. page.Items.Select(RequestView.Of)], page.Next), AdminJsonContext.Default.PageViewRequestView);
+    }
+
+    private static async Task<IResult> GetAsync(string id, HttpContext context, DeviceRegistry registry)
+    {
+        if (!RequestId.TryParse(id, out RequestId requestId)
+            || await registry.FindRequestAsync(requestId, context.RequestAborted) is not { } request)
+            return AdminProblems.RequestNotFound;
+        return TypedResults.Json(RequestView.Of(request), AdminJsonContext.Default.RequestView);
+    }
+
+    private static async Task<IResult> ApproveAsync(
+        string id, HttpContext context, DeviceRegistry registry, IDeviceAuthSettings settings, ILogger<AdminRequestGuard> logger)
+    {
+        (AdminProblem? wrong, ScopeSet? scopes) = await ReadApprovalAsync(context.Request);
+        if (wrong is not null)
+            return wrong;
+        if (!RequestId.TryParse(id, out RequestId requestId))
+            return AdminProblems.RequestNotFound;
+
+        Operator by = context.Features.GetRequiredFeature<Operator>();
+        Decision? decision = await registry.ApproveAsync(requestId, scopes, by, settings.Current.PairingRules, CancellationToken.None);
+        if (decision is { Outcome: DecisionOutcome.Done, Request: { } approved })
+            AdminLog.Approved(logger, by.Name, approved.Id, approved.DeviceId, approved.Role, approved.GrantedScopes ?? ScopeSet.Empty);
+        return Problem(decision) ?? (IResult)TypedResults.Json(DeviceView.Of(decision!.Record), AdminJsonContext.Default.DeviceView);
+    }
+
+    private static async Task<IResult> RejectAsync(
+        string id, HttpContext context, DeviceRegistry registry, IDeviceAuthSettings settings, ILogger<AdminRequestGuard> logger)
+    {
+        if (!RequestId.TryParse(id, out RequestId requestId))
+            return AdminProblems.RequestNotFound;
+
+        Operator by = context.Features.GetRequiredFeature<Operator>();
+        Decision? decision = await registry.RejectAsync(requestId, by, settings.Current.PairingRules, CancellationToken.None);
+        if (decision is { Outcome: DecisionOutcome.Done, Request: { } rejected })
+            AdminLog.Rejected(logger, by.Name, rejected.Id, rejected.DeviceId, rejected.Role, rejected.Scopes);
+        return Problem(decision) ?? (IResult)TypedResults.Json(RequestView.Of(decision!.Request!), AdminJsonContext.Default.RequestView);
+    }
+
+    private static AdminProblem? Problem(Decision? decision) => decision?.Outcome switch
+    {
+        null or DecisionOutcome.NotFound => AdminProblems.RequestNotFound,
+        DecisionOutcome.AboveCeiling => AdminProblems.AboveCeiling,
+        DecisionOutcome.WiderThanAsked => AdminProblems.WiderThanAsked with { Detail = $"Asked for: {decision.Request?.Scopes}" },
+        DecisionOutcome.AlreadyResolved => AdminProblems.AlreadyResolved with { Detail = Resolution(decision.Request!) },
+        _ => null,
+    };
+
+    private static string Resolution(PairingRequest request) =>
+        $"It is {request.Status.ToString().ToLowerInvariant()}" + (request.ResolvedBy is { } by ? $", by {by}." : ".");
+
+    private static async ValueTask<(AdminProblem? Wrong, ScopeSet? Scopes)> ReadApprovalAsync(HttpRequest request)
+    {
+        if (request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = MaxBodyBytes;
+        using var body = new MemoryStream();
+        await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted);
+        if (body.Length == 0)
+            return (null, null);
+        if (!request.HasJsonContentType())
+            return (AdminProblems.NotJson, null);
+        try
+        {
+            ApprovalBody? approval = JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), AdminInputContext.Default.ApprovalBody);
+            return approval is null ? (NotAnApproval, null) : (null, approval.Scopes);
+        }
+        catch (JsonException)
+        {
+            return (NotAnApproval, null);
+        }
+    }
+}

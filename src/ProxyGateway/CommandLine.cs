@@ -1,0 +1,53 @@
+using System.CommandLine;
+using ProxyGateway.Connecting;
+using ProxyGateway.Operating;
+using ProxyGateway.Serving;
+
+namespace ProxyGateway;
+
+/// <summary>The commands, and how they end.</summary>
+internal static class CommandLine
+{
+    private const string Description = """
+        Admits devices to an agent service. Without a command, it serves.
+
+        Exit codes: 0 done; 1 refused or failed; 2 the command line is not understood; 3 the gateway is not reachable.
+        """;
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        try
+        {
+            ParseResult parsed = Root().Parse(args);
+            if (parsed.Errors.Count > 0)
+                throw new CommandFailedException(ExitCodes.Usage, string.Join(" ", parsed.Errors.Select(e => e.Message)) + " (--help shows what there is)");
+
+            // Settings may follow the root and serve only, but the parser lets that permission reach every command.
+            if (parsed.UnmatchedTokens is [var first, ..] && parsed.CommandResult.Command.TreatUnmatchedTokensAsErrors)
+                throw new CommandFailedException(ExitCodes.Usage, $"'{first}' is not understood here (--help shows what there is)");
+
+            // No time-out of its own: the host ends a gateway at a signal in order, and the system ends everything else.
+            var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+            return await parsed.InvokeAsync(invocation);
+        }
+        catch (CommandFailedException e)
+        {
+            await Console.Error.WriteLineAsync("proxygateway: " + PlainText.Of(e.Message, keepLines: true));
+            return e.ExitCode;
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCodes.Refused;
+        }
+    }
+
+    private static RootCommand Root()
+    {
+        var root = new RootCommand(Description) { RequestCommands.Build(), DeviceCommands.Build(), ConnectCommand.Build() };
+        Command serve = ServeCommand.Build();
+        root.Add(serve);
+        root.TreatUnmatchedTokensAsErrors = false;
+        root.SetAction(ServeCommand.RunAsync);
+        return root;
+    }
+}

@@ -1,0 +1,84 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace ProxyGateway.Connecting;
+
+/// <summary>What became of an attempt to connect.</summary>
+internal sealed record ConnectReport
+{
+    public required bool Admitted { get; init; }
+
+    public required string DeviceId { get; init; }
+
+    public required string Role { get; init; }
+
+    public required IReadOnlyList<string> Scopes { get; init; }
+
+    /// <summary>The protocol that the backend speaks, once admitted.</summary>
+    public int? Protocol { get; init; }
+
+    /// <summary>What the backend says of itself, once admitted.</summary>
+    public JsonElement? Server { get; init; }
+
+    /// <summary>The most specific code that the refusal carries.</summary>
+    public string? Code { get; init; }
+
+    public string? Message { get; init; }
+
+    public string? Reason { get; init; }
+
+    public string? RequestId { get; init; }
+
+    public string? RemediationHint { get; init; }
+
+    public int? CloseCode { get; init; }
+
+    public string? CloseReason { get; init; }
+
+    /// <summary>The status, where the upgrade itself was refused.</summary>
+    public int? HttpStatus { get; init; }
+
+    /// <summary>Whether the same attempt may succeed later without anybody changing it.</summary>
+    [JsonIgnore]
+    public bool MayRetry { get; init; }
+
+    /// <summary>The refusal in a protocol's <c>res</c>: PROTOCOL's <c>error</c> and its <c>details</c>.</summary>
+    public ConnectReport WithError(JsonElement error)
+    {
+        JsonElement details = Member(error, "details");
+        string? code = Text(error, "code");
+        return this with
+        {
+            Code = Text(details, "code") ?? code,
+            Message = Text(error, "message"),
+            Reason = Text(details, "reason"),
+            RequestId = Text(details, "requestId"),
+            RemediationHint = Text(details, "remediationHint"),
+            MayRetry = Text(details, "code") == "PAIRING_REQUIRED"
+                ? Member(details, "pauseReconnect").ValueKind == JsonValueKind.False || Text(details, "recommendedNextStep") == "wait_then_retry"
+                : code == "UNAVAILABLE",
+        };
+    }
+
+    /// <summary>The refusal of an upgrade.</summary>
+    public ConnectReport WithHttpStatus(HttpStatusCode status) => this with
+    {
+        HttpStatus = (int)status,
+        MayRetry = status is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable or HttpStatusCode.BadGateway,
+    };
+
+    /// <summary>The close frame; 1012 and 1013 (RFC 6455's registry: service restart, try again later) invite another attempt.</summary>
+    public ConnectReport WithClose(int? code, string? reason) => this with
+    {
+        CloseCode = code,
+        CloseReason = string.IsNullOrEmpty(reason) ? null : reason,
+        MayRetry = MayRetry || (Code is null && code is 1012 or 1013),
+    };
+
+    private static JsonElement Member(JsonElement element, string name) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out JsonElement member) ? member : default;
+
+    private static string? Text(JsonElement element, string name) =>
+        Member(element, name) is { ValueKind: JsonValueKind.String } member ? member.GetString() : null;
+}

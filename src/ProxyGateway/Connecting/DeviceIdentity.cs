@@ -1,0 +1,95 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.Connecting;
+
+/// <summary>A device of one's own: an Ed25519 key in a file that only its owner may read.</summary>
+internal sealed class DeviceIdentity
+{
+    private readonly byte[] _seed;
+
+    private DeviceIdentity(byte[] seed)
+    {
+        _seed = seed;
+        byte[] publicKey = LibCrypto.PublicKey(seed);
+        PublicKey = Base64Url.EncodeToString(publicKey);
+        Id = DeviceId.Of(publicKey);
+    }
+
+    public DeviceId Id { get; }
+
+    /// <summary>The raw public key as base64url.</summary>
+    public string PublicKey { get; }
+
+    /// <summary><c>$XDG_CONFIG_HOME/proxygateway/identity.json</c>, which is in <c>~/.config</c> unless somebody says otherwise.</summary>
+    public static string DefaultPath => Path.Combine(
+        Environment.GetFolderPath(Environment.SpecialFolder.ApplicationData, Environment.SpecialFolderOption.DoNotVerify), "proxygateway", "identity.json");
+
+    /// <summary>The identity in the file, which is made if it does not exist.</summary>
+    public static DeviceIdentity LoadOrCreate(string path)
+    {
+        try
+        {
+            if (!File.Exists(path))
+                PrivateFile.TryCreate(path, New());
+            return Parse(PrivateFile.Read(path), path);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new CommandFailedException(ExitCodes.Refused, e.Message);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailedException(ExitCodes.Refused, $"The identity file {path} cannot be read or made: {e.Message}");
+        }
+        catch (DllNotFoundException)
+        {
+            throw new CommandFailedException(ExitCodes.Refused, "OpenSSL 3 (libcrypto.so.3) is not installed; a device key needs it");
+        }
+    }
+
+    /// <summary>The Ed25519 signature of the text, as base64url.</summary>
+    public string Sign(string text) => Base64Url.EncodeToString(LibCrypto.Sign(_seed, Encoding.UTF8.GetBytes(text)));
+
+    private static string New()
+    {
+        var identity = new DeviceIdentity(RandomNumberGenerator.GetBytes(LibCrypto.SeedLength));
+        var file = new IdentityFile(1, identity.Id.ToString(), identity.PublicKey, Base64Url.EncodeToString(identity._seed));
+        return JsonSerializer.Serialize(file, IdentityJsonContext.Default.IdentityFile) + "\n";
+    }
+
+    private static DeviceIdentity Parse(string? content, string path)
+    {
+        try
+        {
+            if (JsonSerializer.Deserialize(content ?? "", IdentityJsonContext.Default.IdentityFile) is { Version: 1 } file)
+            {
+                var identity = new DeviceIdentity(Base64Url.DecodeFromChars(file.PrivateKey));
+                if (identity.PublicKey == file.PublicKey)
+                    return identity;
+            }
+        }
+        catch (Exception e) when (e is JsonException or FormatException or CryptographicException)
+        {
+            // One message for every way in which it can be damaged.
+        }
+
+        throw new InvalidDataException($"{path} is not a device's identity; delete it for a new one, or name another file with --identity");
+    }
+}
+
+/// <summary>The file of a <see cref="DeviceIdentity"/>.</summary>
+/// <param name="Version">1.</param>
+/// <param name="DeviceId">The device's id, for people who look inside.</param>
+/// <param name="PublicKey">The raw public key, base64url.</param>
+/// <param name="PrivateKey">The raw private key (RFC 8032's seed), base64url.</param>
+internal sealed record IdentityFile(int Version, string DeviceId, string PublicKey, string PrivateKey);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Strict, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+[JsonSerializable(typeof(IdentityFile))]
+internal sealed partial class IdentityJsonContext : JsonSerializerContext;

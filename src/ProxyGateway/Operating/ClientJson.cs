@@ -1,0 +1,31 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using ProxyGateway.Connecting;
+using ProxyGateway.DeviceAuth.Admin;
+
+namespace ProxyGateway.Operating;
+
+/// <summary>The body of an approval that grants less than was asked for.</summary>
+internal sealed record ScopesToGrant(IReadOnlyList<string> Scopes);
+
+/// <summary>What <c>devices remove --json</c> prints.</summary>
+internal sealed record RemovedDevice(string Id, bool Removed);
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    WriteIndented = true)]
+[JsonSerializable(typeof(ScopesToGrant))]
+[JsonSerializable(typeof(RemovedDevice))]
+[JsonSerializable(typeof(ConnectReport))]
+internal sealed partial class ClientJsonContext : JsonSerializerContext;
+
+/// <summary>JSON for scripts, on the standard output.</summary>
+internal static class JsonOutput
+{
+    /// <summary>What the endpoints send, indented.</summary>
+    public static AdminJsonContext Admin { get; } = new(new JsonSerializerOptions(AdminJsonContext.Default.Options) { WriteIndented = true });
+
+    public static void Write<T>(T value, JsonTypeInfo<T> type) => Console.Out.WriteLine(JsonSerializer.Serialize(value, type));
+}

@@ -1,0 +1,20 @@
+namespace ProxyGateway.Operating;
+
+/// <summary>Finds the one thing that a shortened id means.</summary>
+internal static class IdPrefix
+{
+    private const int MinLength = 8;
+
+    public static string Resolve(string prefix, string what, string list, IEnumerable<string> ids)
+    {
+        if (prefix.Length < MinLength)
+            throw new CommandFailedException(ExitCodes.Usage, $"'{prefix}' is too short: the id of a {what} can be shortened to {MinLength} characters");
+        string[] found = [.. ids.Where(id => id.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))];
+        return found switch
+        {
+            [string one] => one,
+            [] => throw new CommandFailedException(ExitCodes.Refused, $"No {what} has an id that begins with '{prefix}'; see: proxygateway {list}"),
+            _ => throw new CommandFailedException(ExitCodes.Refused, $"'{prefix}' may mean {string.Join(" or ", found.Take(5))}; give more of the id"),
+        };
+    }
+}

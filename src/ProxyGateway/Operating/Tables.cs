@@ -1,0 +1,46 @@
+using System.Globalization;
+using ProxyGateway.DeviceAuth.Pairing;
+using Spectre.Console;
+
+namespace ProxyGateway.Operating;
+
+/// <summary>Tables for people. Every cell is text, never markup: names are what a device says about itself.</summary>
+internal static class Tables
+{
+    private const int WidthOfNoTerminal = 1000;
+
+    public static Table New(params ReadOnlySpan<string> columns)
+    {
+        var table = new Table { Border = TableBorder.None };
+        foreach (string column in columns)
+            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Bold))) { Padding = new Padding(0, 0, 2, 0) });
+        table.Columns[0].NoWrap();
+        return table;
+    }
+
+    public static void AddTextRow(this Table table, params IEnumerable<string?> cells) => table.AddRow(cells.Select(c => new Text(PlainText.Of(c))));
+
+    public static void Write(Table table)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings());
+        if (Console.IsOutputRedirected)
+            console.Profile.Width = WidthOfNoTerminal;
+        console.Write(table);
+    }
+
+    public static string Name(ClientDescription client)
+    {
+        string name = client.DisplayName ?? client.Id ?? "-";
+        return client.Platform is null ? name : $"{name} ({client.Platform})";
+    }
+
+    public static string Scopes(ScopeSet? scopes) => scopes is not { Count: > 0 } ? "(none)" : scopes.ToString();
+
+    public static string Time(DateTimeOffset? time) => time?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "-";
+
+    public static string In(DateTimeOffset time)
+    {
+        TimeSpan left = time - TimeProvider.System.GetUtcNow();
+        return left <= TimeSpan.Zero ? "now" : left < TimeSpan.FromMinutes(1) ? $"in {left.Seconds} s" : $"in {(int)left.TotalMinutes} min";
+    }
+}

@@ -1,0 +1,125 @@
+using Microsoft.Extensions.Configuration.Memory;
+using Microsoft.Extensions.Logging.Console;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Redis;
+using ProxyGateway.DeviceAuth.Sqlite;
+
+namespace ProxyGateway.Serving;
+
+/// <summary>Puts the gateway together: YARP with the gate in its pipeline, the registry, and the operators' listener.</summary>
+internal static class GatewayHost
+{
+    private const string DefaultUrl = "http://127.0.0.1:8080";
+
+    /// <summary>The gateway, ready to start.</summary>
+    /// <param name="args">Settings, as any ASP.NET Core program takes them.</param>
+    /// <exception cref="InvalidConfigurationException">The configuration is not valid; the message names everything that is wrong.</exception>
+    /// <exception cref="InvalidDataException">The operators' key file is not fit to be one.</exception>
+    public static async Task<WebApplication> BuildAsync(string[] args)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions
+        {
+            Args = args,
+            ContentRootPath = Directory.GetCurrentDirectory(),
+        });
+        AddLogging(builder);
+        IConfigurationSection proxy = builder.Configuration.GetSection("ReverseProxy");
+
+        var errors = new ConfigurationErrors();
+        DeviceAuthOptionsReader.Read(builder.Configuration, new OperatingSystemUsers(), errors);
+        AdminOptions admin = AdminOptionsReader.Read(builder.Configuration, errors);
+        AddRegistry(builder, errors);
+        UseUrls(builder, errors);
+        await ReverseProxyConfiguration.CheckAsync(proxy, errors);
+        errors.ThrowIfAny();
+
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
+        builder.Services.AddReverseProxy().LoadFromConfig(proxy);
+        builder.Services.AddDeviceAuthorization(builder.Configuration);
+        builder.Services.AddSingleton(admin);
+        builder.Services.AddSingleton(AdminKeyRing.Load(admin, builder.Environment.ContentRootPath));
+        builder.Services.AddHostedService<AdminHost>();
+
+        // A start that fails is reported by whoever asked for it, in one line; the host would add a stack trace for each layer.
+        bool started = false;
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => started && level >= LogLevel.Information);
+        WebApplication app = builder.Build();
+        app.Lifetime.ApplicationStarted.Register(() => started = true);
+        app.MapReverseProxy(pipeline =>
+        {
+            pipeline.UseSessionAffinity();
+            pipeline.UseLoadBalancing();
+            pipeline.UsePassiveHealthChecks();
+            pipeline.UseDeviceAuthorization();
+        });
+        return app;
+    }
+
+    // Beneath every other layer, so that the configuration has the last word.
+    private static void AddLogging(WebApplicationBuilder builder) =>
+        ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new MemoryConfigurationSource
+        {
+            InitialData = new Dictionary<string, string?>
+            {
+                ["Logging:LogLevel:Microsoft.AspNetCore"] = "Warning",
+                ["Logging:LogLevel:Microsoft.AspNetCore.DataProtection"] = "Error", // for YARP's session affinity; of no interest without
+                ["Logging:LogLevel:Yarp"] = "Warning",
+                ["Logging:Console:FormatterName"] = ConsoleFormatterNames.Simple,
+                ["Logging:Console:FormatterOptions:SingleLine"] = "true",
+                ["Logging:Console:FormatterOptions:TimestampFormat"] = "HH:mm:ss ",
+            },
+        });
+
+    private static void AddRegistry(WebApplicationBuilder builder, ConfigurationErrors errors)
+    {
+        RegistryOptions registry = RegistryOptionsReader.Read(builder.Configuration, errors);
+        if (errors.All.Count > 0)
+            return;
+        if (registry.Provider == RegistryProvider.Sqlite)
+        {
+            builder.Services.AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path.GetFullPath(registry.SqlitePath, builder.Environment.ContentRootPath) });
+            return;
+        }
+
+        try
+        {
+            builder.Services.AddRedisDeviceStore(new RedisStoreOptions
+            {
+                Configuration = registry.RedisConfiguration,
+                KeyPrefix = registry.RedisKeyPrefix,
+                Timeout = registry.RedisTimeout,
+            });
+        }
+        catch (ArgumentException e)
+        {
+            errors.Add("Registry:Redis", e.Message);
+        }
+    }
+
+    // ASP.NET Core's own default is another port.
+    private static void UseUrls(WebApplicationBuilder builder, ConfigurationErrors errors)
+    {
+        ConfigurationManager configuration = builder.Configuration;
+        if (configuration["urls"] is not { Length: > 0 } urls)
+        {
+            if (configuration["http_ports"] is null && configuration["https_ports"] is null && !configuration.GetSection("Kestrel:Endpoints").Exists())
+                builder.WebHost.UseUrls(DefaultUrl);
+            return;
+        }
+
+        foreach (string url in urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            try
+            {
+                BindingAddress.Parse(url);
+            }
+            catch (FormatException)
+            {
+                errors.AddValue("Urls", url, "URLs to listen on, as in " + DefaultUrl);
+            }
+        }
+    }
+}

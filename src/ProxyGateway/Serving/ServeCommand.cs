@@ -1,0 +1,75 @@
+using System.CommandLine;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Connections;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.Serving;
+
+/// <summary><c>proxygateway [serve] [Key:Sub=value ...]</c></summary>
+internal static class ServeCommand
+{
+    public static Command Build()
+    {
+        var command = new Command("serve", "Serve (the default). Settings may follow, as in --Urls=http://127.0.0.1:8080")
+        {
+            TreatUnmatchedTokensAsErrors = false,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    public static async Task<int> RunAsync(ParseResult parsed)
+    {
+        string[] settings = [.. parsed.UnmatchedTokens];
+        CheckSettings(settings);
+        try
+        {
+            await using WebApplication app = await GatewayHost.BuildAsync(settings);
+
+            // A registry that cannot be opened ends the start before anything listens.
+            app.Services.GetRequiredService<IDeviceStore>();
+            await app.StartAsync();
+            await app.WaitForShutdownAsync();
+            return ExitCodes.Ok;
+        }
+        catch (Exception e) when (IsForTheOperator(e))
+        {
+            throw new CommandFailedException(ExitCodes.Refused, Describe(e));
+        }
+    }
+
+    // What the machine or the configuration is to blame for, and not the program.
+    private static bool IsForTheOperator(Exception e) => e
+        is InvalidConfigurationException or InvalidDataException or RegistryUnavailableException
+        or IOException or UnauthorizedAccessException or SocketException or CryptographicException or FormatException
+        or PlatformNotSupportedException || IsOfKestrel(e);
+
+    // As of an https address without a certificate.
+    private static bool IsOfKestrel(Exception e) => e is InvalidOperationException { Source: "Microsoft.AspNetCore.Server.Kestrel.Core" };
+
+    private static string Describe(Exception e) => e switch
+    {
+        InvalidConfigurationException => e.Message,
+        InvalidDataException { InnerException: not null } => $"{e.Message} {e.GetBaseException().Message}", // a file that is no JSON, and where
+        IOException { InnerException: AddressInUseException } => e.Message + " Stop what uses it, or choose another with --Urls=... or --Admin:Url=...",
+        SocketException => $"The gateway cannot listen: {e.Message}. See Urls and Admin:Url.",
+        _ => e.Message.ReplaceLineEndings(" "),
+    };
+
+    // The host would ignore a word that is not a setting; a mistyped command must not start a gateway.
+    private static void CheckSettings(string[] settings)
+    {
+        for (int i = 0; i < settings.Length; i++)
+        {
+            string setting = settings[i];
+            if (setting.Contains('=', StringComparison.Ordinal))
+                continue;
+            if (setting.StartsWith('-') && i + 1 < settings.Length && !settings[i + 1].StartsWith('-'))
+                i++;
+            else
+                throw new CommandFailedException(ExitCodes.Usage, $"'{setting}' is neither a command nor a setting, as in --Urls=http://127.0.0.1:8080 (--help shows what there is)");
+        }
+    }
+}

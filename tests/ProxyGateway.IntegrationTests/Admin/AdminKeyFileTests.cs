@@ -1,0 +1,91 @@
+using System.Runtime.Versioning;
+using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Configuration;
+
+namespace ProxyGateway.IntegrationTests.Admin;
+
+[SupportedOSPlatform("linux")]
+public sealed class AdminKeyFileTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("key-");
+
+    private string KeyFile => Path.Combine(_folder.FullName, "data", "admin.key");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Fact]
+    public void A_key_is_made_that_only_its_owner_can_read()
+    {
+        AdminKeyRing keys = AdminKeyRing.Load(new AdminOptions(), _folder.FullName);
+
+        keys.CreatedFile.ShouldBe(KeyFile);
+        Mode(KeyFile).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        Mode(Path.GetDirectoryName(KeyFile)!).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        string key = File.ReadAllText(KeyFile);
+        key.Length.ShouldBe(43); // 32 bytes as base64url
+        AdminKeyOptions found = keys.Find(key).ShouldNotBeNull();
+        (found.Name, found.Role, found.UpTo).ShouldBe((AdminKeyRing.GeneratedName, AdminRole.Approver, null));
+        Directory.GetFiles(Path.GetDirectoryName(KeyFile)!).ShouldBe([KeyFile]);
+    }
+
+    [Fact]
+    public void The_key_stays()
+    {
+        AdminKeyRing.Load(new AdminOptions(), _folder.FullName);
+        string key = File.ReadAllText(KeyFile);
+
+        AdminKeyRing again = AdminKeyRing.Load(new AdminOptions(), _folder.FullName);
+
+        again.CreatedFile.ShouldBeNull();
+        again.Find(key).ShouldNotBeNull();
+        AdminKeyRing.ReadKeyFile(KeyFile).ShouldBe(key);
+    }
+
+    [Fact]
+    public async Task Starts_at_the_same_moment_agree_on_one_key()
+    {
+        AdminKeyRing[] rings = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(() => AdminKeyRing.Load(new AdminOptions(), _folder.FullName))));
+
+        string key = File.ReadAllText(KeyFile);
+        rings.ShouldAllBe(ring => ring.Find(key) != null);
+        rings.Count(ring => ring.CreatedFile is not null).ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData(UnixFileMode.GroupRead)]
+    [InlineData(UnixFileMode.GroupWrite)]
+    [InlineData(UnixFileMode.OtherRead)]
+    [InlineData(UnixFileMode.OtherWrite)]
+    public void A_key_file_that_others_may_touch_is_refused(UnixFileMode others)
+    {
+        AdminKeyRing.Load(new AdminOptions(), _folder.FullName);
+        File.SetUnixFileMode(KeyFile, UnixFileMode.UserRead | UnixFileMode.UserWrite | others);
+
+        Should.Throw<InvalidDataException>(() => AdminKeyRing.Load(new AdminOptions(), _folder.FullName)).Message.ShouldContain("chmod 600");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("\n")]
+    [InlineData("short")]
+    [InlineData("two-words-that-are-long-enough-to-be-one key")]
+    public void A_key_file_that_holds_no_key_is_refused(string content)
+    {
+        AdminKeyRing.Load(new AdminOptions(), _folder.FullName);
+        File.WriteAllText(KeyFile, content);
+
+        Should.Throw<InvalidDataException>(() => AdminKeyRing.Load(new AdminOptions(), _folder.FullName)).Message.ShouldContain(KeyFile);
+    }
+
+    [Fact]
+    public void With_keys_configured_the_file_does_not_count()
+    {
+        AdminKeyRing.Load(new AdminOptions(), _folder.FullName);
+        string key = File.ReadAllText(KeyFile);
+        var options = new AdminOptions { Keys = [new AdminKeyOptions { Name = "ops", Sha256 = [.. new byte[32]], Role = AdminRole.Viewer }] };
+
+        AdminKeyRing.Load(options, _folder.FullName).Find(key).ShouldBeNull();
+    }
+
+    private static UnixFileMode Mode(string path) => File.GetUnixFileMode(path);
+}

@@ -1,0 +1,82 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.IntegrationTests.Admin;
+
+public sealed class AdminRegistryDownTests
+{
+    private static readonly string Device = new('0', 64);
+    private const string Request = "01m81yeyz0ey1d4nngq3jdef2x";
+
+    [Fact]
+    public async Task A_registry_that_does_not_answer_is_503_and_not_404()
+    {
+        await using TestAdmin admin = await TestAdmin.StartAsync(new FailingStore(() => new RegistryUnavailableException("down: secret host")));
+
+        Answer[] answers =
+        [
+            await admin.GetAsync("/admin/v1/requests"),
+            await admin.GetAsync($"/admin/v1/requests/{Request}"),
+            await admin.PostAsync($"/admin/v1/requests/{Request}/approve"),
+            await admin.PostAsync($"/admin/v1/requests/{Request}/reject"),
+            await admin.GetAsync("/admin/v1/devices"),
+            await admin.GetAsync($"/admin/v1/devices/{Device}"),
+            await admin.DeleteAsync($"/admin/v1/devices/{Device}"),
+            await admin.GetAsync("/readyz", key: null),
+        ];
+
+        foreach (Answer answer in answers)
+        {
+            answer.ShouldBeProblem(503, "registry-unavailable");
+            answer.Text.ShouldNotContain("secret");
+            answer.Headers.Keys.ShouldContain("Retry-After");
+        }
+    }
+
+    [Fact]
+    public async Task The_process_is_healthy_all_the_same()
+    {
+        await using TestAdmin admin = await TestAdmin.StartAsync(new FailingStore(() => new RegistryUnavailableException("down")));
+
+        Answer answer = await admin.GetAsync("/healthz", key: null);
+
+        answer.Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task With_a_registry_it_is_ready_and_asks_for_no_key()
+    {
+        await using TestAdmin admin = await TestAdmin.StartAsync();
+
+        (await admin.GetAsync("/readyz", key: null)).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task A_fault_is_500_without_details()
+    {
+        await using TestAdmin admin = await TestAdmin.StartAsync(new FailingStore(() => new InvalidOperationException("secret")));
+
+        Answer answer = await admin.GetAsync("/admin/v1/devices");
+
+        answer.ShouldBeProblem(500, "internal-error");
+        answer.Text.ShouldNotContain("secret");
+        answer.Headers["Cache-Control"].ShouldBe("no-store");
+    }
+
+    private sealed class FailingStore(Func<Exception> failure) : IDeviceStore
+    {
+        public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => throw failure();
+
+        public ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken) => throw failure();
+
+        public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => throw failure();
+
+        public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw failure();
+
+        public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw failure();
+
+        public ValueTask PingAsync(CancellationToken cancellationToken) => throw failure();
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}

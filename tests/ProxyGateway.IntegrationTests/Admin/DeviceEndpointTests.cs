@@ -1,0 +1,81 @@
+using System.Text.Json;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.IntegrationTests.Admin;
+
+public sealed class DeviceEndpointTests : IAsyncLifetime
+{
+    private TestAdmin _admin = null!;
+
+    public async Task InitializeAsync() => _admin = await TestAdmin.StartAsync();
+
+    public async Task DisposeAsync() => await _admin.DisposeAsync();
+
+    [Fact]
+    public async Task A_device_shows_its_grants_and_nothing_internal()
+    {
+        Claim claim = Some.Claim("operator", "operator.read");
+        await _admin.PairAsync(claim);
+        PairingRequest rejected = await _admin.AskAsync(claim.Asking("node"));
+        await _admin.PostAsync($"/admin/v1/requests/{rejected.Id}/reject"); // leaves a mark
+
+        Answer answer = await _admin.GetAsync($"/admin/v1/devices/{claim.Device}");
+
+        answer.Status.ShouldBe(200);
+        answer.Members.ShouldBe(["id", "publicKey", "client", "grants", "createdAt", "version"]);
+        answer.Json.GetProperty("publicKey").GetString().ShouldBe(claim.PublicKey);
+        JsonElement grant = answer.Json.GetProperty("grants").GetProperty("operator");
+        grant.EnumerateObject().Select(m => m.Name).ShouldBe(["scopes", "approvedAt", "approvedBy"]);
+        grant.GetProperty("approvedAt").GetString().ShouldEndWith("Z");
+    }
+
+    [Fact]
+    public async Task Devices_come_page_by_page()
+    {
+        var paired = new List<string>();
+        for (int i = 0; i < 5; i++)
+            paired.Add((await _admin.PairAsync(Some.Claim("operator", "operator.read"))).ToString());
+        await _admin.AskAsync(Some.Claim("operator")); // not among them
+
+        var listed = new List<string>();
+        string query = "?limit=2";
+        while (true)
+        {
+            Answer answer = await _admin.GetAsync("/admin/v1/devices" + query);
+            listed.AddRange(answer.Json.GetProperty("items").EnumerateArray().Select(d => d.GetProperty("id").GetString()!));
+            if (answer.Json.GetProperty("next").GetString() is not { } next)
+                break;
+            query = "?limit=2&cursor=" + Uri.EscapeDataString(next);
+        }
+
+        listed.Count.ShouldBe(5);
+        listed.Order().ShouldBe(paired.Order());
+    }
+
+    [Fact]
+    public async Task A_device_with_nothing_approved_is_not_found()
+    {
+        Claim claim = Some.Claim("operator");
+        await _admin.AskAsync(claim);
+
+        (await _admin.GetAsync($"/admin/v1/devices/{claim.Device}")).ShouldBeProblem(404, "device-not-found");
+        (await _admin.GetAsync($"/admin/v1/devices/{new string('0', 64)}")).ShouldBeProblem(404, "device-not-found");
+        (await _admin.GetAsync($"/admin/v1/devices/{claim.Device.ToString().ToUpperInvariant()}")).ShouldBeProblem(404, "device-not-found");
+        (await _admin.GetAsync("/admin/v1/devices/nonsense")).ShouldBeProblem(404, "device-not-found");
+    }
+
+    [Fact]
+    public async Task A_removed_device_is_gone()
+    {
+        DeviceId id = await _admin.PairAsync(Some.Claim("operator", "operator.read"));
+
+        Answer removed = await _admin.DeleteAsync($"/admin/v1/devices/{id}");
+
+        removed.Status.ShouldBe(204);
+        removed.Text.ShouldBeEmpty();
+        (await _admin.GetAsync($"/admin/v1/devices/{id}")).ShouldBeProblem(404, "device-not-found");
+        (await _admin.DeleteAsync($"/admin/v1/devices/{id}")).ShouldBeProblem(404, "device-not-found");
+        (await _admin.DeleteAsync("/admin/v1/devices/nonsense")).ShouldBeProblem(404, "device-not-found");
+    }
+}

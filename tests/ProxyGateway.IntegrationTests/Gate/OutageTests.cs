@@ -1,0 +1,59 @@
+using System.Diagnostics;
+using ProxyGateway.DeviceAuth.Redis;
+using ProxyGateway.DeviceAuth.WebSockets;
+using ProxyGateway.IntegrationTests.Redis;
+
+namespace ProxyGateway.IntegrationTests.Gate;
+
+/// <summary>While the registry cannot be asked, nobody is admitted, nobody is told to wait for an operator, and it is over when it is over.</summary>
+public sealed class OutageTests
+{
+    private static readonly TimeSpan RegistryTimeout = TimeSpan.FromSeconds(1);
+    private readonly TestDevice _device = new();
+
+    [Fact]
+    public Task Redis_is_killed_and_restarted() => OutageAsync(redis => redis.KillAsync(), redis => redis.RestartAsync());
+
+    [Fact]
+    public Task Redis_hangs_and_goes_on() => OutageAsync(redis => redis.StopAsync(), redis => redis.ContinueAsync());
+
+    private async Task OutageAsync(Func<RedisServer, Task> begin, Func<RedisServer, Task> end)
+    {
+        await using RedisServer redis = await RedisServer.StartAsync();
+        await using TestGateway gateway = await TestGateway.StartAsync(services: s =>
+            s.AddRedisDeviceStore(new RedisStoreOptions { Configuration = redis.EndPoint, KeyPrefix = "pg:", Timeout = RegistryTimeout }));
+        Outcome paired = await TestClient.ConnectAsync(gateway.Port, _device);
+        paired.ShouldBeAdmitted();
+        await gateway.Backend.AcceptAsync();
+        Outcome asked = await TestClient.ConnectAsync(gateway.Port, _device, new Ask { Role = "node", Scopes = [] });
+        asked.ShouldRequirePairing("role-upgrade");
+        (await gateway.ApproveAsync(asked.RequestId)).ShouldNotBeNull();
+        await gateway.Backend.AcceptAsync();
+
+        await begin(redis);
+
+        foreach (TestDevice device in new[] { _device, new TestDevice() })
+        {
+            long started = Stopwatch.GetTimestamp();
+            Outcome refused = await TestClient.ConnectAsync(gateway.Port, device);
+            refused.ShouldBeClosed(1013, "registry unavailable");
+            refused.Error.GetProperty("code").GetString().ShouldBe("UNAVAILABLE");
+            refused.Error.GetProperty("retryable").GetBoolean().ShouldBeTrue();
+            Stopwatch.GetElapsedTime(started).ShouldBeLessThan(2 * RegistryTimeout + TimeSpan.FromSeconds(1));
+            FrameConnection backend = await gateway.Backend.AcceptAsync();
+            await backend.Completion;
+            (await backend.ReceivedTextAsync()).ShouldNotContain("connect");
+        }
+
+        // Who is in stays in: what they may do was decided.
+        await paired.Client.SendAsync(Opcode.Text, "still here"u8.ToArray());
+        (await paired.Client.ReceiveAsync())!.Text.ShouldBe("still here");
+
+        await end(redis);
+
+        await Eventually.HoldsAsync(
+            async () => (await TestClient.ConnectAsync(gateway.Port, _device, new Ask { Role = "node", Scopes = [] })).IsAdmitted,
+            "the approved device is admitted again");
+        (await TestClient.ConnectAsync(gateway.Port, _device)).ShouldBeAdmitted();
+    }
+}

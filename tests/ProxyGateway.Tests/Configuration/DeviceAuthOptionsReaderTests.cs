@@ -1,0 +1,149 @@
+using System.Net;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.Tests.Configuration;
+
+public sealed class DeviceAuthOptionsReaderTests
+{
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("""{ "DeviceAuth": {} }""")]
+    [InlineData("""{ "DeviceAuth": { "Limits": {}, "Pairing": {} } }""")]
+    public void Nothing_configured_is_the_defaults(string json)
+    {
+        DeviceAuthOptions options = Configurations.Read(Configurations.Json(json));
+        var defaults = new DeviceAuthOptions();
+
+        options.Policy.AutoApprove.ShouldBe(PairingPolicy.Default.AutoApprove);
+        (options with { Policy = defaults.Policy, TrustedProxies = defaults.TrustedProxies, AllowedOrigins = defaults.AllowedOrigins }).ShouldBe(defaults);
+    }
+
+    [Fact]
+    public void Every_key_is_read()
+    {
+        DeviceAuthOptions options = Configurations.Read("""
+            { "Handshake": "ConnectFrame", "HandshakeTimeout": "00:00:11", "MaxHandshakeBytes": 1024, "SignatureSkew": "00:01:00", "HttpRequests": "allow",
+              "TrustedProxies": ["10.0.0.1", "192.168.0.0/16", "::ffff:172.16.0.0/108", "fd00::/8"],
+              "AllowedOrigins": ["https://Example.org:443", "http://localhost:3000", "http://[::1]:8080"],
+              "Limits": { "HandshakesPerAddress": 1, "HandshakesPerDestination": 2, "Handshakes": 3, "SessionsPerDevice": 4, "PendingRequestsPerAddress": 5 },
+              "ScopeImplications": { "operator": { "operator.admin": [], "operator.owner": ["operator.*"] }, "node": { "all": ["camera"] } },
+              "Pairing": { "RequestLifetime": "00:06:00", "MaxPendingRequests": 7, "LegacyDevices": "RePair", "ForgetRemovedAfter": "8.00:00:00",
+                "AutoApprove": { "mine": { "Enabled": true, "From": ["loopback"], "Reasons": ["role-upgrade"], "Users": ["self", "agent", "7"], "UpTo": { "operator": ["operator.write"], "node": [] }, "Browsers": true } } } }
+            """);
+
+        options.HandshakeTimeout.ShouldBe(TimeSpan.FromSeconds(11));
+        options.MaxHandshakeBytes.ShouldBe(1024);
+        options.SignatureSkew.ShouldBe(TimeSpan.FromMinutes(1));
+        options.HttpRequests.ShouldBe(HttpRequests.Allow);
+        options.TrustedProxies.ShouldBe(
+            [IPNetwork.Parse("10.0.0.1/32"), IPNetwork.Parse("192.168.0.0/16"), IPNetwork.Parse("172.16.0.0/12"), IPNetwork.Parse("fd00::/8")]);
+        options.AllowedOrigins.ShouldBe(["https://example.org", "http://localhost:3000", "http://[::1]:8080"]);
+        options.Limits.ShouldBe(new DeviceAuthLimits
+        {
+            HandshakesPerAddress = 1,
+            HandshakesPerDestination = 2,
+            Handshakes = 3,
+            SessionsPerDevice = 4,
+            PendingRequestsPerAddress = 5,
+        });
+        options.RequestLifetime.ShouldBe(TimeSpan.FromMinutes(6));
+        options.MaxPendingRequests.ShouldBe(7);
+        options.ForgetRemovedAfter.ShouldBe(TimeSpan.FromDays(8));
+        options.Policy.LegacyDevices.ShouldBe(LegacyDevices.RePair);
+
+        AutoApproveRule rule = options.Policy.AutoApprove.ShouldHaveSingleItem();
+        rule.Name.ShouldBe("mine");
+        rule.FromLoopback.ShouldBeTrue();
+        rule.FromAny.ShouldBeFalse();
+        rule.Reasons.ShouldBe([PairingReason.RoleUpgrade]);
+        rule.Users.ShouldNotBeNull().ShouldBe([Configurations.Self, 2000u, 7u]);
+        rule.UpTo.ShouldNotBeNull()["node"].ShouldBeEmpty();
+        rule.Browsers.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Implications_replace_the_built_in_ones_scope_by_scope()
+    {
+        ScopeImplications implications = Configurations.Read("""
+            { "ScopeImplications": { "operator": { "operator.admin": [], "operator.owner": ["operator.*"] }, "node": { "all": ["camera"] } } }
+            """).Policy.Implications;
+
+        Covers("operator", "operator.admin", "operator.read").ShouldBeFalse();
+        Covers("operator", "operator.owner", "operator.anything").ShouldBeTrue();
+        Covers("operator", "operator.write", "operator.read").ShouldBeTrue();
+        Covers("node", "all", "camera").ShouldBeTrue();
+
+        bool Covers(string role, string granted, string asked) => implications.Covers(role, ScopeSet.Of(granted), ScopeSet.Of(asked));
+    }
+
+    [Theory]
+    [InlineData("""{ "HandshakeTimeout": "00:00:00" }""", "DeviceAuth:HandshakeTimeout: found \"00:00:00\"; allowed: a time span")]
+    [InlineData("""{ "HandshakeTimeout": 10 }""", "DeviceAuth:HandshakeTimeout: found \"10\"")]
+    [InlineData("""{ "HandshakeTimeout": "24:00:00" }""", "DeviceAuth:HandshakeTimeout: found")]
+    [InlineData("""{ "HandshakeTimeout": null }""", "DeviceAuth:HandshakeTimeout: found null or {}")]
+    [InlineData("""{ "HandshakeTimeout": { "Seconds": 1 } }""", "DeviceAuth:HandshakeTimeout: found keys beneath it")]
+    [InlineData("""{ "SignatureSkew": "-00:00:01" }""", "DeviceAuth:SignatureSkew: found")]
+    [InlineData("""{ "MaxHandshakeBytes": 1023 }""", "DeviceAuth:MaxHandshakeBytes: found \"1023\"; allowed: a whole number from 1024 to 16777216.")]
+    [InlineData("""{ "MaxHandshakeBytes": 16777217 }""", "DeviceAuth:MaxHandshakeBytes: found")]
+    [InlineData("""{ "MaxHandshakeBytes": "64K" }""", "DeviceAuth:MaxHandshakeBytes: found")]
+    [InlineData("""{ "Handshake": "Off" }""", "DeviceAuth:Handshake: found \"Off\"; allowed: ConnectFrame.")]
+    [InlineData("""{ "HttpRequests": "0" }""", "DeviceAuth:HttpRequests: found \"0\"; allowed: Deny, Allow.")]
+    [InlineData("""{ "Limits": { "Handshakes": 0 } }""", "DeviceAuth:Limits:Handshakes: found \"0\"")]
+    [InlineData("""{ "Limits": 5 }""", "DeviceAuth:Limits: is one value; allowed: a section")]
+    [InlineData("""{ "TrustedProxies": ["10.0.0.1/8"] }""", "DeviceAuth:TrustedProxies: found \"10.0.0.1/8\"")]
+    [InlineData("""{ "TrustedProxies": ["10/8"] }""", "DeviceAuth:TrustedProxies: found")]
+    [InlineData("""{ "TrustedProxies": ["010.0.0.1"] }""", "DeviceAuth:TrustedProxies: found")]
+    [InlineData("""{ "TrustedProxies": ["10.0.0.0/33"] }""", "DeviceAuth:TrustedProxies: found")]
+    [InlineData("""{ "TrustedProxies": ["proxy.local"] }""", "DeviceAuth:TrustedProxies: found")]
+    [InlineData("""{ "TrustedProxies": "10.0.0.1" }""", "DeviceAuth:TrustedProxies: found \"10.0.0.1\"; allowed: a list.")]
+    [InlineData("""{ "TrustedProxies": null }""", "DeviceAuth:TrustedProxies: found null or {}; allowed: a list.")]
+    [InlineData("""{ "TrustedProxies": [null] }""", "DeviceAuth:TrustedProxies:0: is no text")]
+    [InlineData("""{ "TrustedProxies": { "a": "10.0.0.1" } }""", "DeviceAuth:TrustedProxies:a: is no element of a list")]
+    [InlineData("""{ "AllowedOrigins": ["*"] }""", "DeviceAuth:AllowedOrigins: found \"*\"")]
+    [InlineData("""{ "AllowedOrigins": ["null"] }""", "DeviceAuth:AllowedOrigins: found \"null\"")]
+    [InlineData("""{ "AllowedOrigins": ["https://*.example.org"] }""", "DeviceAuth:AllowedOrigins: found")]
+    [InlineData("""{ "AllowedOrigins": ["https://example.org/"] }""", "DeviceAuth:AllowedOrigins: found")]
+    [InlineData("""{ "AllowedOrigins": ["https://me@example.org"] }""", "DeviceAuth:AllowedOrigins: found")]
+    [InlineData("""{ "AllowedOrigins": ["https://example.org?"] }""", "DeviceAuth:AllowedOrigins: found")]
+    [InlineData("""{ "AllowedOrigins": ["example.org"] }""", "DeviceAuth:AllowedOrigins: found")]
+    [InlineData("""{ "AllowedOrigins": [""] }""", "DeviceAuth:AllowedOrigins: found")]
+    [InlineData("""{ "AllowedOrigins": ["file:///"] }""", "DeviceAuth:AllowedOrigins: found")]
+    [InlineData("""{ "ScopeImplications": { "Operator": { "operator.admin": [] } } }""", "DeviceAuth:ScopeImplications:Operator: differs in case only from the role operator")]
+    [InlineData("""{ "ScopeImplications": { "operator": { "Operator.Admin": [] } } }""", "DeviceAuth:ScopeImplications:operator:Operator.Admin: differs in case only")]
+    [InlineData("""{ "ScopeImplications": { "operator": { "a b": [] } } }""", "DeviceAuth:ScopeImplications:operator:a b: is no scope")]
+    [InlineData("""{ "ScopeImplications": { "operator": { "operator.admin": ["*"] } } }""", "DeviceAuth:ScopeImplications:operator:operator.admin: found \"*\"")]
+    [InlineData("""{ "ScopeImplications": { "operator": { "operator.admin": [".*"] } } }""", "DeviceAuth:ScopeImplications:operator:operator.admin: found \".*\"")]
+    [InlineData("""{ "Pairing": { "RequestLifetime": "5" } }""", "DeviceAuth:Pairing:RequestLifetime: found \"5\"")]
+    [InlineData("""{ "Pairing": { "MaxPendingRequests": 0 } }""", "DeviceAuth:Pairing:MaxPendingRequests: found")]
+    [InlineData("""{ "Pairing": { "LegacyDevices": "Repair it" } }""", "DeviceAuth:Pairing:LegacyDevices: found \"Repair it\"; allowed: Upgrade, RePair.")]
+    [InlineData("""{ "Pairing": { "ForgetRemovedAfter": "00:00:01" } }""", "DeviceAuth:Pairing:ForgetRemovedAfter: found \"00:00:01\"; allowed: at least DeviceAuth:Pairing:RequestLifetime")]
+    public void What_is_wrong_is_said_with_key_value_and_what_is_allowed(string json, string error) =>
+        Configurations.ErrorsOf(json).ShouldHaveSingleItem().ShouldStartWith(error);
+
+    [Theory]
+    [InlineData("""{ "Paring": { "AutoApprove": {} } }""", "DeviceAuth:Paring: unknown key; allowed here: ")]
+    [InlineData("""{ "Pairing": { "AutoAprove": { "loopback": { "Enabled": false } } } }""", "DeviceAuth:Pairing:AutoAprove: unknown key; allowed here: ")]
+    [InlineData("""{ "Pairing": { "AutoApprove": { "loopback": { "Enable": false } } } }""", "DeviceAuth:Pairing:AutoApprove:loopback:Enable: unknown key; allowed here: Enabled, ")]
+    [InlineData("""{ "Limits": { "PerAddress": 1 } }""", "DeviceAuth:Limits:PerAddress: unknown key")]
+    [InlineData("""{ "Unknown": null }""", "DeviceAuth:Unknown: unknown key")]
+    [InlineData("""{ "Unknown": [] }""", "DeviceAuth:Unknown: unknown key")]
+    public void An_unknown_key_is_an_error(string json, string error) =>
+        Configurations.ErrorsOf(json).ShouldHaveSingleItem().ShouldStartWith(error);
+
+    [Fact]
+    public void Every_error_is_said_at_once_a_line_each()
+    {
+        var exception = Should.Throw<InvalidConfigurationException>(() => Configurations.Read("""
+            { "HandshakeTimeout": "x\ny", "Nonsense": 1, "Pairing": { "AutoApprove": { "lan": { "From": ["10.0.0.0/8"] } } } }
+            """));
+
+        exception.Errors.Count.ShouldBe(3);
+        exception.Message.Split(Environment.NewLine).Length.ShouldBe(4);
+    }
+
+    [Fact]
+    public void A_variable_that_happens_to_be_called_like_a_section_is_none_of_ours() =>
+        Configurations.ErrorsOf(Configurations.Json("""{ "DeviceAuth": "something else" }""")).ShouldBeEmpty();
+}

@@ -1,0 +1,203 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.FileProviders;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Primitives;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Configuration;
+
+namespace ProxyGateway.Tests.Configuration;
+
+public sealed class DeviceAuthSettingsTests : IDisposable
+{
+    private readonly Source _source = new();
+    private readonly Lines _log = new();
+
+    [Fact]
+    public void The_effective_policy_is_logged_at_start()
+    {
+        using DeviceAuthSettings settings = Start();
+
+        _log.Texts.ShouldContain("Information: Pairing policy: Rule loopback approves not-paired, scope-upgrade from loopback.");
+        _log.Texts.ShouldContain("Information: Pairing policy: Everything else waits for an operator.");
+        _log.Texts.ShouldContain("Information: Pairing policy: Role operator: operator.admin covers operator.*.");
+        _log.Texts.ShouldContain(t => t.StartsWith("Information: Rule loopback trusts every process"));
+        _log.Texts.ShouldAllBe(t => t.StartsWith("Information"));
+    }
+
+    [Theory]
+    [InlineData("any", "any")]
+    [InlineData("0.0.0.0/0", "0.0.0.0/0")]
+    public void A_rule_for_everywhere_is_warned_of(string place, string named)
+    {
+        _source.Set("DeviceAuth:Pairing:AutoApprove:all:From:0", place);
+        _source.Set("DeviceAuth:Pairing:AutoApprove:all:Reasons:0", "scope-upgrade");
+        using DeviceAuthSettings settings = Start();
+
+        _log.Texts.ShouldContain($"Warning: Rule all approves connections from anywhere ({named}) without an operator.");
+    }
+
+    [Fact]
+    public void A_start_with_errors_fails_with_all_of_them()
+    {
+        _source.Set("DeviceAuth:HandshakeTimeout", "never");
+        _source.Set("DeviceAuth:Hanshake", "ConnectFrame");
+
+        Should.Throw<InvalidConfigurationException>(Start).Errors.Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public void A_reload_replaces_the_options_and_says_so()
+    {
+        using DeviceAuthSettings settings = Start();
+        _log.Texts.Clear();
+
+        _source.Set("DeviceAuth:Pairing:AutoApprove:loopback:Enabled", "false");
+        _source.Reload();
+
+        settings.Current.Policy.AutoApprove.ShouldBeEmpty();
+        _log.Texts.ShouldContain("Information: The configuration was reloaded.");
+        _log.Texts.ShouldContain("Information: Pairing policy: Nothing is approved without an operator.");
+    }
+
+    [Fact]
+    public void A_reload_that_is_not_valid_is_refused_as_a_whole()
+    {
+        using DeviceAuthSettings settings = Start();
+        DeviceAuthOptions before = settings.Current;
+        _log.Texts.Clear();
+
+        _source.Set("DeviceAuth:MaxHandshakeBytes", "2048");
+        _source.Set("DeviceAuth:HandshakeTimeout", "never");
+        _source.Set("DeviceAuth:SignatureSkew", "never");
+        _source.Reload();
+
+        settings.Current.ShouldBeSameAs(before);
+        _log.Texts.Count(t => t.StartsWith("Error: A reload of the configuration was refused, and the one before stays in force: DeviceAuth:", StringComparison.Ordinal)).ShouldBe(2);
+        _log.Texts.Count.ShouldBe(2);
+
+        _source.Set("DeviceAuth:HandshakeTimeout", "00:00:05");
+        _source.Set("DeviceAuth:SignatureSkew", "00:00:05");
+        _source.Reload();
+        settings.Current.MaxHandshakeBytes.ShouldBe(2048);
+    }
+
+    [Fact]
+    public void A_reload_of_other_sections_is_quiet()
+    {
+        _source.Set("DeviceAuth:TrustedProxies:0", "10.0.0.1");
+        using DeviceAuthSettings settings = Start();
+        _log.Texts.Clear();
+
+        _source.Set("Logging:LogLevel:Default", "Debug");
+        _source.Reload();
+
+        _log.Texts.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_file_that_is_gone_does_not_bring_the_defaults_back()
+    {
+        _source.Set("DeviceAuth:Pairing:AutoApprove:loopback:Enabled", "false");
+        using DeviceAuthSettings settings = Start();
+
+        _source.Clear();
+        _source.Reload();
+
+        settings.Current.Policy.AutoApprove.ShouldBeEmpty();
+        _log.Texts.ShouldContain(t => t.StartsWith("Error: A reload") && t.Contains("is empty now"));
+
+        _source.Set("DeviceAuth:Pairing:AutoApprove:loopback:Reasons:0", "not-paired");
+        _source.Reload();
+        settings.Current.Policy.AutoApprove.ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public void A_file_that_cannot_be_parsed_is_told_of_and_changes_nothing()
+    {
+        using var file = new OneFile("""{ "DeviceAuth": { "MaxHandshakeBytes": 2048 } }""");
+        IConfigurationRoot configuration = new ConfigurationBuilder().AddJsonFile(file, "settings.json", optional: false, reloadOnChange: false).Build();
+        using DeviceAuthSettings settings = Start(configuration);
+
+        file.Text = """{ "DeviceAuth": { """;
+        Should.Throw<InvalidDataException>(configuration.Reload);
+
+        settings.Current.MaxHandshakeBytes.ShouldBe(2048);
+        _log.Texts.ShouldContain(t => t.StartsWith("Error: A reload") && t.Contains("settings.json"));
+    }
+
+    [Fact]
+    public void After_disposal_nothing_changes()
+    {
+        DeviceAuthSettings settings = Start();
+        settings.Dispose();
+
+        _source.Set("DeviceAuth:MaxHandshakeBytes", "2048");
+        _source.Reload();
+
+        settings.Current.MaxHandshakeBytes.ShouldBe(65536);
+    }
+
+    public void Dispose() => _log.Dispose();
+
+    private DeviceAuthSettings Start() => Start(new ConfigurationBuilder().Add(_source).Build());
+
+    private DeviceAuthSettings Start(IConfiguration configuration) =>
+        new(configuration, new Configurations.Users(), new Logger<DeviceAuthSettings>(new LoggerFactory([_log])));
+
+    private sealed class Source : ConfigurationProvider, IConfigurationSource
+    {
+        public IConfigurationProvider Build(IConfigurationBuilder builder) => this;
+
+        public void Reload() => OnReload();
+
+        public void Clear() => Data.Clear();
+    }
+
+    private sealed class OneFile(string text) : IFileProvider, IFileInfo, IDisposable
+    {
+        private readonly CancellationTokenSource _never = new();
+
+        public string Text { get; set; } = text;
+
+        public bool Exists => true;
+
+        public long Length => Text.Length;
+
+        public string? PhysicalPath => null;
+
+        public string Name => "settings.json";
+
+        public DateTimeOffset LastModified => default;
+
+        public bool IsDirectory => false;
+
+        public Stream CreateReadStream() => new MemoryStream(System.Text.Encoding.UTF8.GetBytes(Text));
+
+        public IDirectoryContents GetDirectoryContents(string subpath) => NotFoundDirectoryContents.Singleton;
+
+        public IFileInfo GetFileInfo(string subpath) => this;
+
+        public IChangeToken Watch(string filter) => new CancellationChangeToken(_never.Token);
+
+        public void Dispose() => _never.Dispose();
+    }
+
+    private sealed class Lines : ILoggerProvider, ILogger
+    {
+        public List<string> Texts { get; } = [];
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Texts.Add($"{logLevel}: {formatter(state, exception)}");
+
+        public void Dispose()
+        {
+        }
+    }
+}

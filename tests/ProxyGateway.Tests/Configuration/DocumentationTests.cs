@@ -1,0 +1,55 @@
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Configuration;
+using ProxyGateway.DeviceAuth.Configuration;
+
+namespace ProxyGateway.Tests.Configuration;
+
+/// <summary>What <c>docs/configuration.md</c> shows can be copied, and what can be configured is in it.</summary>
+public sealed partial class DocumentationTests
+{
+    private static readonly string Page = File.ReadAllText(Path.Combine(ShippedConfigurationTests.Root, "docs", "configuration.md"));
+
+    public static TheoryData<string> Examples => [.. Blocks().Matches(Page).Select(m => m.Groups["json"].Value)];
+
+    [Theory]
+    [MemberData(nameof(Examples))]
+    public void An_example_is_valid(string json)
+    {
+        var errors = new ConfigurationErrors();
+        IConfigurationRoot configuration = Configurations.Json(json);
+        DeviceAuthOptionsReader.Read(configuration, new Configurations.Users(), errors);
+        RegistryOptionsReader.Read(configuration, errors);
+        AdminOptionsReader.Read(configuration, errors);
+        errors.All.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Every_policy_has_its_example() => Blocks().Count(Page).ShouldBe(11);
+
+    // The readers name the keys that they know when they meet one that they do not.
+    [Theory]
+    [InlineData("DeviceAuth")]
+    [InlineData("DeviceAuth:Limits")]
+    [InlineData("DeviceAuth:Pairing")]
+    [InlineData("DeviceAuth:Pairing:AutoApprove:loopback")]
+    [InlineData("Registry")]
+    [InlineData("Registry:Redis")]
+    [InlineData("Registry:Sqlite")]
+    [InlineData("Admin")]
+    [InlineData("Admin:Keys:ops")]
+    public void Every_key_is_documented(string section)
+    {
+        var errors = new ConfigurationErrors();
+        IConfigurationRoot configuration = new ConfigurationBuilder().AddInMemoryCollection([new(section + ":Unknown", "1")]).Build();
+        DeviceAuthOptionsReader.Read(configuration, new Configurations.Users(), errors);
+        RegistryOptionsReader.Read(configuration, errors);
+        AdminOptionsReader.Read(configuration, errors);
+
+        string unknown = errors.All.Single(e => e.Contains("unknown key", StringComparison.Ordinal));
+        string[] keys = unknown[(unknown.IndexOf("here: ", StringComparison.Ordinal) + 6)..].TrimEnd('.').Split(", ");
+        keys.ShouldAllBe(k => Page.Contains(k, StringComparison.Ordinal));
+    }
+
+    [GeneratedRegex("```json\n(?<json>.*?)```", RegexOptions.Singleline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Blocks();
+}

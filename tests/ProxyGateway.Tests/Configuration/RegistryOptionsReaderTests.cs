@@ -1,0 +1,44 @@
+using ProxyGateway.DeviceAuth.Configuration;
+
+namespace ProxyGateway.Tests.Configuration;
+
+public sealed class RegistryOptionsReaderTests
+{
+    [Fact]
+    public void Nothing_configured_is_one_file() => Read("{}").Options.ShouldBe(new RegistryOptions());
+
+    [Fact]
+    public void Every_key_is_read()
+    {
+        (RegistryOptions options, IReadOnlyList<string> errors) = Read("""
+            { "Registry": { "Provider": "redis", "Sqlite": { "Path": "x.db" }, "Redis": { "Configuration": "redis:6379,password=p", "KeyPrefix": "other:", "Timeout": "00:00:02" } } }
+            """);
+
+        errors.ShouldBeEmpty();
+        options.ShouldBe(new RegistryOptions
+        {
+            Provider = RegistryProvider.Redis,
+            SqlitePath = "x.db",
+            RedisConfiguration = "redis:6379,password=p",
+            RedisKeyPrefix = "other:",
+            RedisTimeout = TimeSpan.FromSeconds(2),
+        });
+    }
+
+    [Theory]
+    [InlineData("""{ "Provider": "Postgres" }""", "Registry:Provider: found \"Postgres\"; allowed: Sqlite, Redis.")]
+    [InlineData("""{ "Provider": "Redis" }""", "Registry:Redis:Configuration: is missing")]
+    [InlineData("""{ "Provider": "Redis", "Redis": { "Configuration": " " } }""", "Registry:Redis:Configuration: is blank")]
+    [InlineData("""{ "Redis": { "Timeout": "00:00:00" } }""", "Registry:Redis:Timeout: found \"00:00:00\"")]
+    [InlineData("""{ "Redis": { "KeyPrefix": "{pg}:" } }""", "Registry:Redis:KeyPrefix: found \"{pg}:\"")]
+    [InlineData("""{ "Sqlite": { "Path": "" } }""", "Registry:Sqlite:Path: found \"\"")]
+    [InlineData("""{ "Redis": { "Password": "hunter2" } }""", "Registry:Redis:Password: unknown key; allowed here: Configuration, KeyPrefix, Timeout.")]
+    public void What_is_wrong_is_said(string json, string error) =>
+        Read($$"""{ "Registry": {{json}} }""").Errors.ShouldHaveSingleItem().ShouldStartWith(error);
+
+    private static (RegistryOptions Options, IReadOnlyList<string> Errors) Read(string json)
+    {
+        var errors = new ConfigurationErrors();
+        return (RegistryOptionsReader.Read(Configurations.Json(json), errors), errors.All);
+    }
+}

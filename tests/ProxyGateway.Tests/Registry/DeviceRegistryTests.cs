@@ -1,0 +1,193 @@
+using Microsoft.Extensions.Time.Testing;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.Tests.Registry;
+
+public sealed class DeviceRegistryTests : IAsyncDisposable
+{
+    private static readonly CancellationToken None = CancellationToken.None;
+    private static readonly PairingRules Silent = Some.Rules with { Policy = PairingPolicy.Default };
+
+    private readonly OneDeviceStore _store = new();
+    private readonly DeviceRegistry _registry;
+    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly List<DeviceRecord> _changed = [];
+
+    public DeviceRegistryTests()
+    {
+        _registry = new DeviceRegistry(_store);
+        _registry.Changed += _changed.Add;
+    }
+
+    public ValueTask DisposeAsync() => _store.DisposeAsync();
+
+    [Fact]
+    public async Task Every_change_of_substance_has_a_fresh_version_and_is_told()
+    {
+        var versions = new List<string>();
+        PairingRequest request = await AskAsync(_claim);
+        versions.Add(_store.Record!.Version);
+        await _registry.ApproveAsync(request.Id, scopes: null, Some.Operator, Some.Rules, None);
+        versions.Add(_store.Record!.Version);
+        await _registry.AdmitAsync(_claim.Asking("operator", "operator.write"), Some.Loopback, Silent, None);
+        versions.Add(_store.Record!.Version);
+        await _registry.RejectAsync((await AskAsync(_claim.Asking("node"))).Id, Some.Operator, Some.Rules, None);
+        versions.Add(_store.Record!.Version);
+        await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None);
+        versions.Add(_store.Record!.Version);
+
+        versions.ShouldBeUnique();
+        _changed.Count.ShouldBe(6, "the ask for node in between counts too");
+        versions.ShouldBeSubsetOf(_changed.Select(r => r.Version));
+    }
+
+    [Fact]
+    public async Task What_is_no_change_of_substance_is_not_told()
+    {
+        await AskAsync(_claim);
+        string version = _store.Record!.Version;
+        _changed.Clear();
+
+        await AskAsync(_claim);
+        _store.Writes.ShouldBe(1, "the same ask again needs no write");
+        _store.Time.Advance(TimeSpan.FromMinutes(1));
+        await AskAsync(_claim);
+
+        _store.Writes.ShouldBe(2, "its expiry moved on");
+        _store.Record!.Version.ShouldBe(version);
+        _changed.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_covered_claim_reads_once_and_writes_nothing()
+    {
+        _store.Record = Some.Paired(_claim, _store.Time.GetUtcNow());
+
+        (await _registry.AdmitAsync(_claim, Some.Origin, Some.Rules, None)).ShouldBe(new Admission.Admitted(_store.Record, Rule: null));
+
+        _store.Reads.ShouldBe(1);
+        _store.Writes.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Whoever_was_slower_decides_again()
+    {
+        // A rule is about to pair the device, and somebody removes it at that moment.
+        DeviceRecord removed = Transitions.Remove(
+            Some.Paired(_claim, _store.Time.GetUtcNow()), Some.Operator, _store.Time.GetUtcNow(), Some.Lifetimes) with
+        { Version = Some.Version() };
+        _store.BeforeSwap = () =>
+        {
+            _store.BeforeSwap = null;
+            _store.Record = removed;
+        };
+
+        Admission admission = await _registry.AdmitAsync(_claim, Some.Loopback, Silent, None);
+
+        admission.ShouldBeOfType<Admission.Refused>().Reason.ShouldBe(PairingReason.NotPaired);
+        _store.Record!.IsPaired.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task The_user_at_the_other_end_is_looked_up_once_and_only_if_a_rule_hangs_on_it()
+    {
+        int lookedUp = 0;
+        ClaimOrigin origin = Some.Loopback with
+        {
+            LookUpPeerUser = () =>
+            {
+                lookedUp++;
+                return PeerUser.Known(1000);
+            },
+        };
+        var rule = new AutoApproveRule { Name = "mine", FromLoopback = true, Reasons = [PairingReason.NotPaired], Users = [1000] };
+        PairingRules mine = Some.Rules with { Policy = new PairingPolicy { AutoApprove = [rule] } };
+        int conflicts = 3;
+        _store.BeforeSwap = () => _store.Record = conflicts-- > 0 ? Some.Paired(_claim.Asking("node"), default) with { Grants = System.Collections.Immutable.ImmutableSortedDictionary<string, Grant>.Empty, Version = Some.Version() } : _store.Record;
+
+        (await _registry.AdmitAsync(_claim, origin, mine, None)).ShouldBeOfType<Admission.Admitted>().Rule.ShouldBe("mine");
+        lookedUp.ShouldBe(1);
+
+        (await _registry.AdmitAsync(_claim, origin, mine, None)).ShouldBeOfType<Admission.Admitted>().Rule.ShouldBeNull();
+        lookedUp.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_record_that_never_holds_still_is_unavailability()
+    {
+        _store.BeforeSwap = () => _store.Record = Some.Paired(_claim.Asking("node"), default);
+
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await _registry.AdmitAsync(_claim, Some.Origin, Some.Rules, None));
+    }
+
+    [Fact]
+    public async Task Too_many_requests_are_told_apart_from_refusals()
+    {
+        _store.Answer = SwapResult.TooManyRequests;
+
+        (await _registry.AdmitAsync(_claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.TooManyRequests>();
+    }
+
+    [Fact]
+    public async Task Only_what_is_there_can_be_removed_or_decided()
+    {
+        (await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None)).ShouldBeFalse();
+        (await _registry.ApproveAsync(RequestId.New(default), scopes: null, Some.Operator, Some.Rules, None)).ShouldBeNull();
+        await AskAsync(_claim);
+        (await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue("it had an open request");
+        (await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None)).ShouldBeFalse();
+    }
+
+    private async Task<PairingRequest> AskAsync(Claim claim) =>
+        (await _registry.AdmitAsync(claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request;
+
+    /// <summary>A store of one device, whose every step can be looked at and interfered with.</summary>
+    private sealed class OneDeviceStore : IDeviceStore
+    {
+        public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 11, 22, 10, 0, 0, TimeSpan.Zero));
+
+        public DeviceRecord? Record { get; set; }
+
+        public int Reads { get; private set; }
+
+        public int Writes { get; private set; }
+
+        public Action? BeforeSwap { get; set; }
+
+        public SwapResult Answer { get; set; } = SwapResult.Swapped;
+
+        public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
+        {
+            Reads++;
+            return ValueTask.FromResult(new StoredDevice(Record, Time.GetUtcNow()));
+        }
+
+        public ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
+        {
+            BeforeSwap?.Invoke();
+            if (Record?.Version != swap.Previous?.Version)
+                return ValueTask.FromResult(SwapResult.Conflict);
+            if (Answer == SwapResult.Swapped)
+            {
+                Writes++;
+                Record = swap.Next;
+            }
+
+            return ValueTask.FromResult(Answer);
+        }
+
+        public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) =>
+            ValueTask.FromResult(Record?.FindRequest(id)?.DeviceId);
+
+        public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public ValueTask PingAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}

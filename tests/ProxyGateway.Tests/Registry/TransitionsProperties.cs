@@ -1,0 +1,215 @@
+using FsCheck;
+using FsCheck.Fluent;
+using FsCheck.Xunit;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.Tests.Registry;
+
+/// <summary>What holds after any sequence of transitions, in any order and at any time.</summary>
+public sealed class TransitionsProperties
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
+    private static readonly string[] Roles = ["operator", "node"];
+    private static readonly string[] Scopes = ["operator.read", "operator.write", "operator.admin", "camera"];
+    private static readonly ScopeImplications Implications = ScopeImplications.Default;
+
+    /// <summary>One thing that happens to a device. What does not apply to the record at hand does nothing.</summary>
+    public sealed record Step(Kind Kind, int Role, int Scopes, int Request, int Seconds);
+
+    public enum Kind
+    {
+        Connect,
+        ConnectFromElsewhere,
+        Approve,
+        ApprovePart,
+        Reject,
+        SetGrant,
+        TakeGrant,
+        Remove,
+        Touch,
+    }
+
+    public static class Steps
+    {
+        public static Arbitrary<Step> Step() => (
+            from kind in Gen.Frequency(
+                (4, Gen.Constant(Kind.Connect)), (4, Gen.Constant(Kind.ConnectFromElsewhere)), (3, Gen.Constant(Kind.Approve)),
+                (1, Gen.Constant(Kind.ApprovePart)), (1, Gen.Constant(Kind.Reject)), (1, Gen.Constant(Kind.SetGrant)),
+                (1, Gen.Constant(Kind.TakeGrant)), (1, Gen.Constant(Kind.Remove)), (1, Gen.Constant(Kind.Touch)))
+            from role in Gen.Choose(0, Roles.Length - 1)
+            from scopes in Gen.Choose(0, (1 << Scopes.Length) - 1)
+            from request in Gen.Choose(0, 7)
+            from seconds in Gen.Frequency((6, Gen.Choose(0, 60)), (1, Gen.Choose(200, 700)))
+            select new Step(kind, role, scopes, request, seconds)).ToArbitrary();
+    }
+
+    [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
+    public void Nothing_is_granted_that_nobody_approved(Step[] steps)
+    {
+        // Whatever was approved since the role last lost something; what follows may cover less than that, never more.
+        var approved = Roles.ToDictionary(role => role, _ => ScopeSet.Empty);
+        Run(steps, (before, step, after, claim) =>
+        {
+            foreach (string role in Roles)
+            {
+                ScopeSet had = before?.ScopesOf(role) ?? ScopeSet.Empty;
+                ScopeSet has = after?.ScopesOf(role) ?? ScopeSet.Empty;
+                ScopeSet given = step.Kind switch
+                {
+                    Kind.Connect when role == claim.Role => claim.Scopes,
+                    Kind.Approve or Kind.ApprovePart when RequestOf(before, step) is { } request && request.Role == role => request.Scopes,
+                    Kind.SetGrant when role == claim.Role => claim.Scopes,
+                    _ => ScopeSet.Empty,
+                };
+                approved[role] = approved[role].Union(given);
+                Implications.Covers(role, had.Union(given), has).ShouldBeTrue($"{step} took {role} from [{had}] to [{has}]");
+                Implications.Covers(role, approved[role], has).ShouldBeTrue();
+                if (step.Kind == Kind.Remove || (step.Kind is Kind.SetGrant or Kind.TakeGrant && role == claim.Role))
+                    approved[role] = has;
+            }
+        });
+    }
+
+    [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
+    public void A_no_holds_until_an_operator_approves_all_that_is_asked(Step[] steps) => Run(steps, (before, step, after, claim) =>
+    {
+        foreach (string role in Roles)
+        {
+            bool was = before?.Refusals?.Covers(role) == true;
+            bool isMarked = after?.Refusals?.Covers(role) == true;
+            if (was && !isMarked)
+            {
+                step.Kind.ShouldBeOneOf(Kind.Approve, Kind.ApprovePart);
+                PairingRequest request = RequestOf(before, step)!;
+                request.Role.ShouldBe(role);
+                Implications.Covers(role, after!.ScopesOf(role), request.Scopes).ShouldBeTrue();
+            }
+
+            if (was && step.Kind == Kind.Connect)
+                after!.ScopesOf(role).ShouldBe(before!.ScopesOf(role), "no rule approves where an operator said no");
+            bool lost = !Implications.Covers(role, after?.ScopesOf(role) ?? ScopeSet.Empty, before?.ScopesOf(role) ?? ScopeSet.Empty);
+            if (lost)
+                isMarked.ShouldBeTrue("whatever is lost is marked");
+        }
+    });
+
+    [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
+    public void Requests_never_change_what_they_ask_and_are_resolved_once(Step[] steps) => Run(steps, (before, _, after, _) =>
+    {
+        if (after is null)
+            return;
+        after.Requests.Select(r => r.Id).ShouldBeUnique();
+        after.Requests.Count(r => r.Status == PairingRequestStatus.Open).ShouldBeLessThanOrEqualTo(Transitions.MaxOpenRequestsPerDevice);
+        foreach (PairingRequest request in after.Requests)
+        {
+            request.ExpiresAt.ShouldBeLessThanOrEqualTo(request.CreatedAt.AddHours(1));
+            if (request.Status != PairingRequestStatus.Open)
+                request.ResolvedAt.ShouldNotBeNull();
+            if (before?.FindRequest(request.Id) is not { } earlier)
+                continue;
+            (request with
+            {
+                Status = earlier.Status,
+                ResolvedAt = earlier.ResolvedAt,
+                ResolvedBy = earlier.ResolvedBy,
+                GrantedScopes = earlier.GrantedScopes,
+                ExpiresAt = earlier.ExpiresAt,
+            }).ShouldBe(earlier);
+            request.ExpiresAt.ShouldBeGreaterThanOrEqualTo(earlier.ExpiresAt);
+            if (earlier.Status != PairingRequestStatus.Open)
+                request.ShouldBe(earlier);
+        }
+    });
+
+    [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
+    public void The_same_ask_is_never_open_twice_and_no_open_ask_is_covered(Step[] steps) => Run(steps, (_, _, after, _) =>
+    {
+        if (after is null)
+            return;
+        PairingRequest[] open = [.. after.Requests.Where(r => r.Status == PairingRequestStatus.Open)];
+        open.Select(r => $"{r.Role} {r.Scopes}").ShouldBeUnique();
+        open.Any(r => after.Grants.ContainsKey(r.Role) && Implications.Covers(r.Role, after.ScopesOf(r.Role), r.Scopes)).ShouldBeFalse();
+    });
+
+    [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
+    public void Only_what_is_approved_stays_for_good_and_nothing_goes_before_its_time(Step[] steps) => Run(steps, (_, _, after, _) =>
+    {
+        if (after is null)
+            return;
+        DateTimeOffset? expiry = Transitions.ExpiresAt(after, Some.Lifetimes);
+        expiry.HasValue.ShouldBe(!after.IsPaired);
+        if (expiry is not { } at)
+            return;
+        after.Requests.Any(r => (r.ResolvedAt ?? r.ExpiresAt) + Some.Lifetimes.Request > at).ShouldBeFalse();
+        if (after.Refusals is { } marks)
+            at.ShouldBeGreaterThanOrEqualTo(marks.At + Some.Lifetimes.Removed);
+    });
+
+    [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
+    public void A_document_keeps_the_whole_record(Step[] steps) => Run(steps, (_, _, after, _) =>
+    {
+        if (after is null)
+            return;
+        byte[] document = DeviceDocument.Serialize(after);
+        DeviceDocument.Serialize(DeviceDocument.Deserialize(document, after.Id)).AsSpan().SequenceEqual(document).ShouldBeTrue();
+    });
+
+    /// <summary>Lets the steps happen, as <see cref="DeviceRegistry"/> would, and looks at each.</summary>
+    private static void Run(Step[] steps, Action<DeviceRecord?, Step, DeviceRecord?, Claim> look)
+    {
+        Claim device = Some.Claim();
+        DeviceRecord? record = null;
+        DateTimeOffset now = Start;
+        foreach (Step step in steps)
+        {
+            now = now.AddSeconds(step.Seconds);
+            if (record is not null && Transitions.ExpiresAt(record, Some.Lifetimes) <= now)
+                record = null; // as a store does
+            Claim claim = device.Asking(Roles[step.Role], [.. Scopes.Where((_, i) => (step.Scopes & (1 << i)) != 0)]);
+            DeviceRecord? next = Happen(record, step, claim, now);
+            look(record, step, next, claim);
+            record = next;
+        }
+    }
+
+    private static DeviceRecord? Happen(DeviceRecord? record, Step step, Claim claim, DateTimeOffset now)
+    {
+        Lifetimes lifetimes = Some.Lifetimes;
+        var policy = new PairingPolicy
+        {
+            AutoApprove = [new AutoApproveRule { Name = "loopback", FromLoopback = true, Reasons = [.. Enum.GetValues<PairingReason>()] }],
+        };
+        if (step.Kind is Kind.Connect or Kind.ConnectFromElsewhere)
+        {
+            return policy.Decide(record, claim, new Locality(IsLoopback: step.Kind == Kind.Connect)) switch
+            {
+                PairingDecision.AutoApprove approve => Transitions.AutoApprove(record, claim, approve.Rule, Implications, now, lifetimes),
+                PairingDecision.RequirePairing require => Transitions.Ask(
+                    record, claim, require.Reason, LocalityKind.Remote, address: null, now, lifetimes) is { Outcome: AskOutcome.Opened or AskOutcome.Renewed } ask
+                    ? ask.Next
+                    : record,
+                _ => record,
+            };
+        }
+
+        if (record is null)
+            return null;
+        RequestId? id = RequestOf(record, step)?.Id;
+        return step.Kind switch
+        {
+            Kind.Approve when id is { } request => Transitions.Approve(record, request, scopes: null, Some.Operator, Implications, now, lifetimes).Record,
+            Kind.ApprovePart when id is { } request => Transitions.Approve(record, request, claim.Scopes, Some.Operator, Implications, now, lifetimes).Record,
+            Kind.Reject when id is { } request => Transitions.Reject(record, request, Some.Operator, now, lifetimes).Record,
+            Kind.SetGrant => Transitions.SetGrant(record, claim.Role, claim.Scopes, Some.Operator, Implications, now, lifetimes).Record,
+            Kind.TakeGrant => Transitions.SetGrant(record, claim.Role, scopes: null, Some.Operator, Implications, now, lifetimes).Record,
+            Kind.Remove => Transitions.Remove(record, Some.Operator, now, lifetimes),
+            Kind.Touch => Transitions.Touch(record, now),
+            _ => record,
+        };
+    }
+
+    private static PairingRequest? RequestOf(DeviceRecord? record, Step step) =>
+        record is { Requests.Length: > 0 } ? record.Requests[step.Request % record.Requests.Length] : null;
+}

@@ -1,0 +1,178 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const START_TIMEOUT = 120_000;
+const LOG_TAIL = 20_000;
+
+export const SHARED_SECRET = "interop-secret";
+
+/** A gateway of the real thing, with an empty home and nothing to talk to but its own loopback port. */
+export async function startAgentGateway() {
+  const [port] = await freePorts(1);
+  const home = temporaryDirectory("agent");
+  const configuration = join(home, "openclaw.json");
+  writeFileSync(configuration, JSON.stringify({
+    gateway: { mode: "local", controlUi: { enabled: false } },
+    models: { catalogRefresh: { enabled: false } },
+    update: { checkOnStart: false },
+    logging: { file: join(home, "openclaw.log") },
+  }));
+  const service = new Service("agent gateway", home, process.execPath, [
+    fileURLToPath(new URL("node_modules/openclaw/openclaw.mjs", import.meta.url)),
+    "gateway", "--port", port, "--bind", "loopback", "--token", SHARED_SECRET,
+  ], {
+    PATH: process.env.PATH,
+    HOME: home,
+    TMPDIR: home,
+    OPENCLAW_CONFIG_PATH: configuration,
+    OPENCLAW_DISABLE_BONJOUR: "1",
+    OPENCLAW_DISABLE_BUNDLED_PLUGINS: "1",
+    OPENCLAW_SKIP_CHANNELS: "1",
+  });
+  service.url = `http://127.0.0.1:${port}`;
+  await service.ready(`${service.url}/readyz`);
+  return service;
+}
+
+/** The gate as it is shipped, in front of `agentGateway`, and its operators' endpoint. */
+export async function startGate(agentGateway) {
+  const { PROXYGATEWAY: program, PROXYGATEWAY_CONFIG: configuration } = process.env;
+  if (!program || !configuration) {
+    throw new Error("set PROXYGATEWAY to the built program and PROXYGATEWAY_CONFIG to its configuration");
+  }
+  const [port, adminPort] = await freePorts(2);
+  const directory = temporaryDirectory("gate");
+  copyFileSync(configuration, join(directory, "appsettings.json"));
+  const keyFile = join(directory, "admin.key");
+  const [command, ...before] = program.endsWith(".dll") ? ["dotnet", program] : [program];
+  const service = new Service("gate", directory, command, [
+    ...before,
+    `--Urls=http://127.0.0.1:${port}`,
+    `--ReverseProxy:Clusters:agent:Destinations:local:Address=${agentGateway.url}`,
+    `--Registry:Sqlite:Path=${join(directory, "registry.db")}`,
+    `--Admin:Url=http://127.0.0.1:${adminPort}`,
+    `--Admin:KeyFile=${keyFile}`,
+  ], process.env);
+  await service.ready(`http://127.0.0.1:${adminPort}/readyz`);
+  service.url = `ws://127.0.0.1:${port}/`;
+  service.admin = new Admin(`http://127.0.0.1:${adminPort}/admin/v1`, readFileSync(keyFile, "utf8").trim());
+  return service;
+}
+
+/** The operators' endpoint. Answers JSON; throws at any other status than the documented one. */
+class Admin {
+  #base;
+  #key;
+
+  constructor(base, key) {
+    this.#base = base;
+    this.#key = key;
+  }
+
+  get = (path) => this.#send("GET", path, 200);
+  post = (path) => this.#send("POST", path, 200);
+  delete = (path) => this.#send("DELETE", path, 204);
+
+  async #send(method, path, expected) {
+    const response = await fetch(this.#base + path, {
+      method,
+      headers: { Authorization: `Bearer ${this.#key}` },
+      signal: AbortSignal.timeout(10_000),
+    });
+    const body = await response.text();
+    if (response.status !== expected) {
+      throw new Error(`${method} ${path}: ${response.status} instead of ${expected}: ${body}`);
+    }
+    return body ? JSON.parse(body) : undefined;
+  }
+}
+
+const running = new Set();
+
+export function serviceLogs() {
+  return [...running].map((service) => service.log).join("\n");
+}
+
+export async function stopServices() {
+  await Promise.all([...running].map((service) => service.stop()));
+}
+
+process.on("exit", () => running.forEach((service) => service.kill()));
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"]) {
+  process.on(signal, () => stopServices().finally(() => process.exit(1)));
+}
+
+class Service {
+  #process;
+  #exited;
+  #log = "";
+
+  constructor(name, directory, command, args, env) {
+    this.name = name;
+    this.directory = directory;
+    // A process group of its own, so that whatever it starts can be killed with it.
+    this.#process = spawn(command, args.map(String), { cwd: directory, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    for (const output of [this.#process.stdout, this.#process.stderr]) {
+      output.setEncoding("utf8").on("data", (text) => (this.#log = (this.#log + text).slice(-LOG_TAIL)));
+    }
+    this.#exited = once(this.#process, "close").catch((error) => (this.#log += error));
+    running.add(this);
+  }
+
+  get log() {
+    return `--- ${this.name}\n${this.#log}`;
+  }
+
+  async ready(url) {
+    const deadline = AbortSignal.timeout(START_TIMEOUT);
+    let last = "nothing yet";
+    while (!deadline.aborted) {
+      if (this.#process.pid === undefined || this.#process.exitCode !== null || this.#process.signalCode !== null) {
+        await this.#exited;
+        throw new Error(`the ${this.name} stopped at start\n${this.log}`);
+      }
+      try {
+        const response = await fetch(url, { signal: deadline });
+        last = `${response.status} ${await response.text()}`;
+        if (response.ok) return;
+      } catch (error) {
+        last = error.cause ?? error;
+      }
+      await delay(100);
+    }
+    throw new Error(`the ${this.name} was not ready in ${START_TIMEOUT / 1000} s: ${url} answered ${last}\n${this.log}`);
+  }
+
+  kill() {
+    try {
+      process.kill(-this.#process.pid, "SIGKILL");
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  async stop() {
+    this.kill();
+    await this.#exited;
+    running.delete(this);
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function temporaryDirectory(name) {
+  return mkdtempSync(join(tmpdir(), `proxygateway-interop-${name}-`));
+}
+
+async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return ports;
+}
