@@ -22,11 +22,13 @@ public sealed class ProofAcceptedTests(SharedGateway shared) : IClassFixture<Sha
         ["empty token"] = new Ask { Token = "" },
         ["empty token before the others"] = new Ask
         {
-            Token = "", Tamper = f => f.Params()["auth"] = new JsonObject { ["token"] = "", ["deviceToken"] = "d", ["bootstrapToken"] = "b" },
+            Token = "",
+            Tamper = f => f.Params()["auth"] = new JsonObject { ["token"] = "", ["deviceToken"] = "d", ["bootstrapToken"] = "b" },
         },
         ["device token"] = new Ask
         {
-            Token = "d", Tamper = f => f.Params()["auth"] = new JsonObject { ["deviceToken"] = "d", ["bootstrapToken"] = "b" },
+            Token = "d",
+            Tamper = f => f.Params()["auth"] = new JsonObject { ["deviceToken"] = "d", ["bootstrapToken"] = "b" },
         },
         ["bootstrap token"] = new Ask { Token = "b", Tamper = f => f.Params()["auth"] = new JsonObject { ["bootstrapToken"] = "b" } },
         ["token with blanks, signed as it is"] = new Ask { Token = " secret " },
