@@ -1,0 +1,47 @@
+using System.Text;
+using FsCheck.Xunit;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.Tests.Pairing;
+
+public sealed class ClientDescriptionTests
+{
+    [Theory]
+    [InlineData("Anna's phone", "Anna's phone")]
+    [InlineData("  padded\t", "padded")]
+    [InlineData("two\r\nlines", "twolines")]
+    [InlineData("\u001B[31mred", "[31mred")]
+    [InlineData("a\u202Etxt.exe", "atxt.exe")] // right-to-left override
+    [InlineData("a\u2066b\u2069c\u200Fd", "abcd")] // isolates and marks
+    [InlineData("zero\u200Bwidth\uFEFF", "zerowidth")]
+    [InlineData("line\u2028paragraph\u2029", "lineparagraph")]
+    [InlineData("private\uE000use", "privateuse")]
+    [InlineData("unassigned\u0378", "unassigned")]
+    [InlineData("tag\U000E0041", "tag")]
+    [InlineData("grüße 😀", "grüße 😀")]
+    [InlineData("\u0000\u0007", null)]
+    [InlineData("", null)]
+    [InlineData(null, null)]
+    public void What_a_device_says_is_shown_as_text_and_nothing_else(string? said, string? shown)
+    {
+        ClientDescription description = ClientDescription.Sanitize(said, said, said, said);
+
+        description.ShouldBe(new ClientDescription(shown, shown, shown, shown));
+    }
+
+    [Fact]
+    public void It_is_short_and_no_character_is_cut_in_two()
+    {
+        string shown = ClientDescription.Sanitize(null, new string('x', 99) + "😀", null, null).DisplayName!;
+
+        shown.ShouldBe(new string('x', 99));
+    }
+
+    [Property(MaxTest = 500)]
+    public void Whatever_it_says_it_is_harmless(char[] said)
+    {
+        string? shown = ClientDescription.Sanitize(null, new string(said), null, null).DisplayName;
+
+        (shown is null || (shown.Length is > 0 and <= 100 && shown.EnumerateRunes().All(r => r != Rune.ReplacementChar && !Rune.IsControl(r)))).ShouldBeTrue();
+    }
+}

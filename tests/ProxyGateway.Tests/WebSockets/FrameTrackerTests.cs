@@ -1,0 +1,76 @@
+using FsCheck;
+using FsCheck.Xunit;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.Tests.WebSockets;
+
+public sealed class FrameTrackerTests
+{
+    [Property]
+    public void It_knows_every_boundary_however_the_stream_is_cut(int[] lengths, PositiveInt[] chunks, bool masked)
+    {
+        (byte[] stream, HashSet<int> boundaries) = Frames(lengths, masked);
+        var tracker = default(FrameTracker);
+        int position = 0;
+        foreach (ReadOnlyMemory<byte> chunk in SomeFrames.Cut(stream, chunks))
+        {
+            tracker.Advance(chunk.Span);
+            position += chunk.Length;
+            tracker.AtBoundary.ShouldBe(boundaries.Contains(position));
+        }
+    }
+
+    [Property]
+    public void It_goes_to_the_next_boundary_and_no_further(int[] lengths, bool masked, NonNegativeInt start)
+    {
+        (byte[] stream, HashSet<int> boundaries) = Frames([1, .. lengths], masked);
+        int from = start.Get % stream.Length;
+        var tracker = default(FrameTracker);
+        tracker.Advance(stream.AsSpan(0, from));
+
+        int taken = tracker.AdvanceToBoundary(stream.AsSpan(from));
+
+        (from + taken).ShouldBe(boundaries.Where(b => b >= from).Min());
+        tracker.AtBoundary.ShouldBeTrue();
+        tracker.AdvanceToBoundary(stream.AsSpan(from + taken)).ShouldBe(0);
+    }
+
+    [Fact]
+    public void Without_a_boundary_it_takes_all()
+    {
+        var tracker = default(FrameTracker);
+        tracker.Advance([0x82, 0x7E]);
+
+        tracker.AdvanceToBoundary([0x01, 0x00, 1, 2, 3]).ShouldBe(5);
+
+        tracker.AtBoundary.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void A_close_frame_is_seen_from_its_first_byte()
+    {
+        var tracker = default(FrameTracker);
+        tracker.Advance([0x82, 0x01, 0x88]); // a payload that only looks like it
+        tracker.SawClose.ShouldBeFalse();
+
+        tracker.Advance([0x88]);
+
+        tracker.SawClose.ShouldBeTrue();
+        tracker.AtBoundary.ShouldBeFalse();
+    }
+
+    private static (byte[] Stream, HashSet<int> Boundaries) Frames(int[] lengths, bool masked)
+    {
+        var stream = new List<byte>();
+        HashSet<int> boundaries = [0];
+        foreach (int any in lengths)
+        {
+            int length = SomeFrames.Length(any);
+            Opcode opcode = length <= 125 && any % 3 == 0 ? Opcode.Ping : Opcode.Binary;
+            stream.AddRange(SomeFrames.Encode(opcode, new byte[length], masked, isFinal: opcode == Opcode.Ping || any % 2 == 0));
+            boundaries.Add(stream.Count);
+        }
+
+        return ([.. stream], boundaries);
+    }
+}
