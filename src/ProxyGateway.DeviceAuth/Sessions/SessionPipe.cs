@@ -20,8 +20,10 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     private static readonly TimeSpan Linger = TimeSpan.FromSeconds(1);
 
     private FrameTracker _toBackend;
+    private FrameTracker _fromClient; // kept from the moment when the two begin to differ
     private ReadOnlyMemory<byte> _outgoing;
-    private bool _ended;
+    private bool _discards;
+    private bool _saidGoodbye;
     private Session? _session;
     private CancellationTokenRegistration _onClosing;
     private CancellationTokenSource? _reading;
@@ -87,9 +89,10 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     /// </summary>
     public async ValueTask<int> EndAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
-        if (!_ended)
+        if (!_saidGoodbye)
         {
-            _ended = true;
+            _saidGoodbye = true;
+            Discard([]);
             _outgoing = _toBackend is { AtBoundary: true, SawClose: false } ? FrameWriter.CloseToBackend(Closing.ClientLeft) : default;
         }
 
@@ -99,6 +102,20 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
             await Outlet.Completion.WaitAsync(cancellationToken);
         await Task.Delay(Linger, time, cancellationToken);
         throw new OperationCanceledException("The gate has closed this connection.");
+    }
+
+    /// <summary>Takes note of bytes of the client that will not be relayed. None is from here on, nor is what was offered and not taken.</summary>
+    public void Discard(ReadOnlySpan<byte> bytes)
+    {
+        if (!_discards)
+        {
+            _discards = true;
+            _fromClient = _toBackend;
+            _fromClient.Advance(_outgoing.Span);
+            _outgoing = default;
+        }
+
+        _fromClient.Advance(bytes);
     }
 
     /// <summary>To be called once the tunnel is gone: sees that the client gets its close frame.</summary>
@@ -139,7 +156,10 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
             length = 0;
         }
 
-        return _session!.Closing is null ? Pass(buffer, length) : await EndAsync(buffer, cancellationToken);
+        if (_session!.Closing is null)
+            return Pass(buffer, length);
+        Discard(buffer.Span[..length]);
+        return await EndAsync(buffer, cancellationToken);
     }
 
     private int Pass(Memory<byte> buffer, int length)
@@ -149,11 +169,12 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     }
 
     /// <summary>
-    /// Waits until the close frame is out, and then until the client has answered or left: closing a socket with unread input makes the
+    /// Waits until the close frame is out, and then until the client has answered it or left: closing a socket with unread input makes the
     /// kernel send a reset, which can overtake the close frame.
     /// </summary>
     private async Task SeeOffAsync()
     {
+        Discard([]);
         using var patience = new CancellationTokenSource(Grace, time);
         try
         {
@@ -161,8 +182,12 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
             if (_session is null)
                 patience.CancelAfter(Linger); // a stranger was sent next to nothing, and holds a place among the handshakes under way
             byte[] discarded = new byte[4096];
-            while (await client.ReadAsync(discarded, patience.Token) > 0)
+            while (_fromClient is not { SawClose: true, AtBoundary: true })
             {
+                int length = await client.ReadAsync(discarded, patience.Token);
+                if (length == 0)
+                    return;
+                Discard(discarded.AsSpan(0, length));
             }
         }
         catch (Exception e) when (e is OperationCanceledException or IOException or ObjectDisposedException)

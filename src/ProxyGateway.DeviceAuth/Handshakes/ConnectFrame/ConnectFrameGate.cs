@@ -34,18 +34,13 @@ internal sealed partial class ConnectFrameGate(
     /// <summary>A limit on how long the client may take.</summary>
     public CancellationTokenSource StartDeadline() => new(Options.HandshakeTimeout, time);
 
-    /// <summary>What the task gives, or nothing if the backend takes too long.</summary>
-    public async Task<T?> WithinTimeAsync<T>(Task<T> task, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await task.WaitAsync(Options.HandshakeTimeout, time, cancellationToken);
-        }
-        catch (TimeoutException)
-        {
-            return default;
-        }
-    }
+    /// <summary>The nonce of the backend's challenge; null if it sends something else, or takes too long.</summary>
+    public Task<string?> NonceAsync(Task<string?> challenge, CancellationToken cancellationToken) =>
+        WithinTimeAsync(challenge, CancellationToken.None, cancellationToken);
+
+    /// <summary>The backend's answer; none if it takes too long, or the session is closed meanwhile.</summary>
+    public Task<BackendAnswer> AnswerAsync(Task<BackendAnswer> answer, CancellationToken closing, CancellationToken cancellationToken) =>
+        WithinTimeAsync(answer, closing, cancellationToken);
 
     /// <summary>Verifies and decides the client's request. There is a session if, and only if, there is no refusal.</summary>
     /// <param name="message">The client's first message.</param>
@@ -103,6 +98,23 @@ internal sealed partial class ConnectFrameGate(
 
     /// <summary>The backend ended the connection before it had answered.</summary>
     public void BackendLeft() => LogBackendLeft(context.Request.Path);
+
+    private async Task<T?> WithinTimeAsync<T>(Task<T> task, CancellationToken closing, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(closing, cancellationToken);
+        try
+        {
+            return await task.WaitAsync(Options.HandshakeTimeout, time, either.Token);
+        }
+        catch (TimeoutException)
+        {
+            return default;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return default;
+        }
+    }
 
     private Refusal Logged(Refusal refusal)
     {

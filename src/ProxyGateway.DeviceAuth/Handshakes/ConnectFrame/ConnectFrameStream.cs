@@ -83,6 +83,8 @@ internal sealed class ConnectFrameStream : Stream
             _pipe.Close(Closing.BackendHandshakeFailed);
         }
 
+        if (!_open)
+            _pipe.Discard(_fromClient.Rest.Span);
         await _pipe.DisposeAsync();
         _session?.Dispose();
         _fromClient.Dispose();
@@ -105,23 +107,29 @@ internal sealed class ConnectFrameStream : Stream
     /// <inheritdoc/>
     public override void SetLength(long value) => throw new NotSupportedException();
 
+    /// <summary>Whether the device was removed, or its grant narrowed, since it was admitted: not one more byte of it goes to the backend.</summary>
+    private bool IsRevoked => _session?.Closing is not null;
+
     private async ValueTask<int> ReadHandshakeAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         _handshake ??= ShakeHandsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
         while (!_pipe.HasOffer)
         {
-            if (!await _handshake.MoveNextAsync())
+            if (!IsRevoked && await _handshake.MoveNextAsync())
+                _pipe.Offer(_handshake.Current);
+            else
                 return _open ? await _pipe.ReadAsync(buffer, cancellationToken) : await _pipe.EndAsync(buffer, cancellationToken);
-            _pipe.Offer(_handshake.Current);
         }
 
+        if (IsRevoked)
+            return await _pipe.EndAsync(buffer, cancellationToken);
         return buffer.IsEmpty ? 0 : _pipe.Take(buffer);
     }
 
     /// <summary>The handshake, step by step. What it yields goes to the backend; each piece is good until the next is asked for.</summary>
     private async IAsyncEnumerable<ReadOnlyMemory<byte>> ShakeHandsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (await _gate.WithinTimeAsync(_challenge.Task, cancellationToken) is not { } nonce)
+        if (await _gate.NonceAsync(_challenge.Task, cancellationToken) is not { } nonce)
         {
             _gate.NoChallenge();
             Refuse(new Refusal(Closing.BackendHandshakeFailed));
@@ -168,7 +176,10 @@ internal sealed class ConnectFrameStream : Stream
         _verdict.TrySetResult(true);
         yield return _fromClient.MessageFrames;
 
-        switch (await _gate.WithinTimeAsync(_answer.Task, cancellationToken))
+        BackendAnswer answer = await _gate.AnswerAsync(_answer.Task, _session.ClosingToken, cancellationToken);
+        if (IsRevoked)
+            yield break;
+        switch (answer)
         {
             case BackendAnswer.Accepted:
                 _gate.Completed();
@@ -183,7 +194,7 @@ internal sealed class ConnectFrameStream : Stream
                 yield break;
         }
 
-        if (!_fromClient.Rest.IsEmpty && _session.Closing is null)
+        if (!_fromClient.Rest.IsEmpty)
             yield return _fromClient.Rest;
         _fromClient.Dispose();
         _fromBackend.Dispose();
