@@ -72,24 +72,30 @@ internal sealed class ConnectFrameStream : Stream
     public async Task FinishAsync()
     {
         _verdict.TrySetResult(false);
-        if (_handshake is { } handshake)
-            await handshake.DisposeAsync();
-        if (!_answer.Task.IsCompleted && !_pipe.IsClosing && !_gate.ClientLeft)
+        try
         {
-            if (_challenged)
-                _gate.BackendLeft();
-            else
-                _gate.NoChallenge();
-            _pipe.Close(Closing.BackendHandshakeFailed);
-        }
+            if (_handshake is { } handshake)
+                await handshake.DisposeAsync();
+            if (!_answer.Task.IsCompleted && !_pipe.IsClosing && !_gate.ClientLeft)
+            {
+                if (_challenged)
+                    _gate.BackendLeft();
+                else
+                    _gate.NoChallenge();
+                _pipe.Close(Closing.BackendHandshakeFailed);
+            }
 
-        if (!_open)
-            _pipe.Discard(_fromClient.Rest.Span);
-        await _pipe.DisposeAsync();
-        _session?.Dispose();
-        _fromClient.Dispose();
-        _fromBackend.Dispose();
-        _answers?.Dispose();
+            if (!_open)
+                _pipe.Discard(_fromClient.Rest.Span);
+            await _pipe.DisposeAsync();
+        }
+        finally
+        {
+            _session?.Dispose();
+            _fromClient.Dispose();
+            _fromBackend.Dispose();
+            _answers?.Dispose();
+        }
     }
 
     /// <inheritdoc/>
