@@ -35,7 +35,11 @@ internal sealed class UpgradeOnlyTransform : ITransformProvider
         });
     }
 
+    // No wider than what YARP takes for a switch: any other answer it would forward as an ordinary response, body and all.
     private static bool Switches(HttpResponseMessage answer) => answer.StatusCode == HttpStatusCode.SwitchingProtocols
         ? answer.Headers.Upgrade is { Count: 1 } upgrade && string.Equals(upgrade.First().Name, "websocket", StringComparison.OrdinalIgnoreCase)
-        : answer.IsSuccessStatusCode && answer.Version.Major == 2 && answer.RequestMessage?.Method == HttpMethod.Connect;
+        : answer.StatusCode == HttpStatusCode.OK
+            && answer.Version == HttpVersion.Version20
+            && answer.RequestMessage is { Headers.Protocol: not null } request
+            && request.Method == HttpMethod.Connect;
 }

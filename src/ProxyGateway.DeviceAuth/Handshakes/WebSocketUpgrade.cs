@@ -33,7 +33,10 @@ internal static class WebSocketUpgrade
         HttpRequest request = context.Request;
         if (context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect)
         {
-            return string.Equals(connect.Protocol, Protocol, StringComparison.OrdinalIgnoreCase) ? ClassifyVersion(request) : UpgradeKind.Other;
+            // HTTP/3's the proxy would forward as an ordinary request, with all that the client sends as its body.
+            return HttpProtocol.IsHttp2(request.Protocol) && string.Equals(connect.Protocol, Protocol, StringComparison.OrdinalIgnoreCase)
+                ? ClassifyVersion(request)
+                : UpgradeKind.Other;
         }
 
         bool upgradable = context.Features.Get<IHttpUpgradeFeature>()?.IsUpgradableRequest == true;

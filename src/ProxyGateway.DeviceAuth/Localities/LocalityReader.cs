@@ -13,7 +13,9 @@ namespace ProxyGateway.DeviceAuth.Localities;
 internal static class LocalityReader
 {
     private static readonly ImmutableArray<string> ProxyHeaders = ["Forwarded", "X-Real-IP", "Via", "True-Client-IP"];
-    private static readonly ImmutableArray<string> ProxyHeaderPrefixes = ["X-Forwarded", "CF-", "Tailscale-"];
+
+    // X-Original-*: what ASP.NET Core's own forwarded headers middleware leaves of X-Forwarded-* once it has made use of it.
+    private static readonly ImmutableArray<string> ProxyHeaderPrefixes = ["X-Forwarded", "X-Original-", "CF-", "Tailscale-"];
 
     /// <summary>Where the request comes from.</summary>
     /// <param name="context">The request.</param>

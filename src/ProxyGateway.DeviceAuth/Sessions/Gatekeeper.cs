@@ -48,7 +48,7 @@ internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable s
                 switch (await registry.AdmitAsync(claim, origin, rules, cancellationToken))
                 {
                     case Admission.Admitted admitted:
-                        if (!session.TryAdmit(admitted.Record, rules.Policy))
+                        if (!session.TryAdmit())
                             continue;
                         LogAdmitted(claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, admitted.Rule ?? "grant");
                         return new Verdict.Admitted(session);

@@ -9,8 +9,7 @@ internal sealed class Session : IDisposable
     private readonly SessionTable _table;
     private readonly CancellationTokenSource _closing = new();
     private readonly Lock _lock = new();
-    private DeviceRecord? _announced;
-    private bool _changedMeanwhile;
+    private bool _doubtful;
     private bool _admitted;
 
     public Session(SessionTable table, Claim claim, DateTimeOffset now)
@@ -33,18 +32,16 @@ internal sealed class Session : IDisposable
     public CancellationToken ClosingToken { get; }
 
     /// <summary>
-    /// Admits the session under a record that was read after the session was entered. False if the device changed in between in a way
-    /// that the claim is not covered by: then read and decide again.
+    /// Admits the session; to be called when a record that was read after the session was entered covers the claim. False if a change in
+    /// between may have taken that away: then read and decide again.
     /// </summary>
-    public bool TryAdmit(DeviceRecord record, PairingPolicy policy)
+    public bool TryAdmit()
     {
         lock (_lock)
         {
             // A change that was announced while the record was read may be older or newer than what was read.
-            bool doubtful = _changedMeanwhile && _announced?.Version != record.Version && policy.Uncovered(_announced, Claim) is not null;
-            _changedMeanwhile = false;
-            _announced = null;
-            _admitted = !doubtful;
+            _admitted = !_doubtful;
+            _doubtful = false;
             return _admitted;
         }
     }
@@ -55,8 +52,10 @@ internal sealed class Session : IDisposable
         bool revoked;
         lock (_lock)
         {
-            (_announced, _changedMeanwhile) = (record, true);
-            revoked = _admitted && policy.Uncovered(record, Claim) is not null;
+            // Announcements may overtake each other, so a later one that covers the claim does not settle what an earlier one put in doubt.
+            bool covered = policy.Uncovered(record, Claim) is null;
+            _doubtful |= !covered;
+            revoked = _admitted && !covered;
         }
 
         if (revoked)

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.HttpOverrides;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
@@ -31,6 +32,10 @@ public sealed class RemoteTests(SharedGateway shared) : IClassFixture<SharedGate
         "TRUE-CLIENT-IP: 127.0.0.1",
         "Tailscale-User-Login: somebody@example.org",
         "Tailscale-Anything: at all",
+        "X-Original-For: 127.0.0.1:50000",
+        "X-Original-Proto: http",
+        "X-Original-Host: localhost",
+        "X-Original-Anything: at all",
     ];
 
     [Fact]
@@ -139,6 +144,18 @@ public sealed class RemoteTests(SharedGateway shared) : IClassFixture<SharedGate
         await remote.ShouldRequirePairingAsync("not-paired");
         await using Encounter local = await Encounter.AskAsync(gateway, new TestDevice(), host: "localhost");
         await local.ShouldBeAdmittedAsync();
+    }
+
+    [Fact]
+    public async Task Middleware_that_takes_the_proxys_headers_for_itself_does_not_hide_the_proxy()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(before: app =>
+            app.UseForwardedHeaders(new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto }));
+
+        Encounter encounter = await Encounter.AskAsync(
+            gateway, new TestDevice(), host: "localhost", headers: ["X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: http"]);
+
+        await encounter.ShouldRequirePairingAsync("not-paired");
     }
 
     private async Task ShouldNeverBeSilentAsync(int port, string host, params string[] headers)

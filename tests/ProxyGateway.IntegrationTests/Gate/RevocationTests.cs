@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.DeviceAuth.WebSockets;
@@ -177,6 +179,24 @@ public sealed class RevocationTests
     }
 
     [Fact]
+    public async Task A_removal_between_the_decision_and_the_forwarding_is_answered()
+    {
+        using var admitted = new OnAdmission();
+        string folder = Directory.CreateTempSubdirectory("gate-").FullName;
+        await using TestGateway gateway = await TestGateway.StartAsync(services: s => s
+            .AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path.Combine(folder, "registry.db") })
+            .AddSingleton<ILoggerProvider>(admitted));
+        admitted.Action = () => gateway.RemoveAsync(_device).GetAwaiter().GetResult().ShouldBeTrue();
+
+        Encounter encounter = await Encounter.AskAsync(gateway, _device);
+
+        JsonElement? answer = await encounter.ShouldBeClosedAsync(1008, "device removed");
+        answer.ShouldNotBeNull();
+        answer.Value.GetProperty("id").GetString().ShouldBe("connect-1");
+        answer.Value.GetProperty("error").GetProperty("message").GetString().ShouldBe("device removed");
+    }
+
+    [Fact]
     public async Task A_narrowed_grant_closes_what_it_no_longer_covers_and_nothing_else()
     {
         await using TestGateway gateway = await TestGateway.StartAsync();
@@ -241,6 +261,29 @@ public sealed class RevocationTests
         catch (IOException)
         {
             // The gate was faster.
+        }
+    }
+
+    /// <summary>Does something right after a session was admitted, before anything is forwarded.</summary>
+    private sealed class OnAdmission : ILoggerProvider, ILogger
+    {
+        public Action? Action { get; set; }
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (eventId.Id == 1001)
+                Action?.Invoke();
+        }
+
+        public void Dispose()
+        {
         }
     }
 }

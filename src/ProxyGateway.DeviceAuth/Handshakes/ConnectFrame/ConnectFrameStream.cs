@@ -172,8 +172,9 @@ internal sealed class ConnectFrameStream : Stream
         }
 
         _answers = new AnswerReader(_gate.RequestId);
-        _pipe.Begin(_session!);
-        if (_session!.Closing is { } revoked)
+        if (_session!.Closing is null)
+            _pipe.Begin(_session);
+        if (_session.Closing is { } revoked)
         {
             Refuse(Answers.Revoked(_gate.RequestId, revoked)); // since it was admitted, and not one byte of it has gone out
             yield break;

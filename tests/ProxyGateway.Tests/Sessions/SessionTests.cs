@@ -1,0 +1,72 @@
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.Tests.Sessions;
+
+/// <summary>A change that is announced while a session is being admitted is not missed, in whatever order announcements come.</summary>
+public sealed class SessionTests
+{
+    private static readonly PairingPolicy Policy = PairingPolicy.Default;
+    private readonly Claim _claim = Some.Claim("operator", "operator.write");
+    private readonly DeviceRecord _wide;
+    private readonly DeviceRecord _narrow;
+
+    public SessionTests()
+    {
+        _wide = Some.Paired(_claim, DateTimeOffset.UnixEpoch);
+        _narrow = Some.Paired(_claim.Asking("operator", "operator.read"), DateTimeOffset.UnixEpoch);
+    }
+
+    [Fact]
+    public void Nothing_announced_is_nothing_to_doubt()
+    {
+        using Session session = Enter();
+        session.TryAdmit().ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_change_that_takes_nothing_away_is_nothing_to_doubt()
+    {
+        using Session session = Enter();
+        session.Recheck(_wide with { Version = Some.Version() }, Policy);
+        session.TryAdmit().ShouldBeTrue();
+    }
+
+    [Fact]
+    public void A_change_that_takes_something_away_is_read_again_and_then_settled()
+    {
+        using Session session = Enter();
+        session.Recheck(_narrow, Policy);
+        session.TryAdmit().ShouldBeFalse();
+        session.TryAdmit().ShouldBeTrue(); // what was read now is newer than what was announced
+    }
+
+    [Fact]
+    public void A_late_announcement_of_an_older_change_does_not_hide_a_newer_one()
+    {
+        using Session session = Enter();
+        session.Recheck(_narrow, Policy);
+        session.Recheck(_wide with { Version = Some.Version() }, Policy); // written before, announced after
+        session.TryAdmit().ShouldBeFalse();
+    }
+
+    [Fact]
+    public void An_admitted_session_is_closed_by_a_change_that_takes_something_away()
+    {
+        using Session session = Enter();
+        session.TryAdmit().ShouldBeTrue();
+        session.Recheck(_narrow, Policy);
+        session.Closing!.Reason.ShouldBe("grant revoked");
+        session.ClosingToken.IsCancellationRequested.ShouldBeTrue();
+    }
+
+    private Session Enter() => new SessionTable(new DeviceRegistry(null!), new Settings(), TimeProvider.System).TryEnter(_claim, 1)!;
+
+    private sealed class Settings : IDeviceAuthSettings
+    {
+        public DeviceAuthOptions Current { get; } = new();
+    }
+}
