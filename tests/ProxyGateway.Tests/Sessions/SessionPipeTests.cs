@@ -1,10 +1,5 @@
 using System.Threading.Tasks.Sources;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Hosting.Internal;
-using Microsoft.Extensions.Logging.Abstractions;
-using ProxyGateway.DeviceAuth;
-using ProxyGateway.DeviceAuth.Pairing;
-using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.Tests.Shared;
 
@@ -25,7 +20,7 @@ public sealed class SessionPipeTests
     {
         var client = new EndlessClient(waits);
         await using var pipe = new SessionPipe(new DefaultHttpContext(), client, TimeProvider.System);
-        using Session session = NewSession();
+        using Session session = SomeSession.Of(Some.Claim("operator", "operator.read"));
         pipe.Begin(session);
         byte[] buffer = new byte[64];
         await RelayAsync(pipe, client, buffer); // pools fill, tiers settle
@@ -42,7 +37,7 @@ public sealed class SessionPipeTests
     {
         var client = new EndlessClient(waits: false);
         await using var pipe = new SessionPipe(new DefaultHttpContext(), client, TimeProvider.System);
-        using Session session = NewSession();
+        using Session session = SomeSession.Of(Some.Claim("operator", "operator.read"));
         pipe.Begin(session);
 
         (await pipe.ReadAsync(Memory<byte>.Empty, default)).ShouldBe(0);
@@ -65,18 +60,6 @@ public sealed class SessionPipeTests
             client.Go();
             await write;
         }
-    }
-
-    private static Session NewSession()
-    {
-        var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
-        var table = new SessionTable(new DeviceRegistry(new NoStore()), new Settings(), TimeProvider.System, lifetime);
-        return table.TryEnter(Some.Claim("operator", "operator.read"), limit: 1)!;
-    }
-
-    private sealed class Settings : IDeviceAuthSettings
-    {
-        public DeviceAuthOptions Current { get; } = new();
     }
 
     /// <summary>A client that always has a message and always takes one: at once, or when told to.</summary>
@@ -152,22 +135,5 @@ public sealed class SessionPipeTests
                 Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
                 _core.OnCompleted(continuation, state, token, flags);
         }
-    }
-
-    private sealed class NoStore : IDeviceStore
-    {
-        public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask PingAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask DisposeAsync() => default;
     }
 }

@@ -1,6 +1,4 @@
-using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Pairing;
-using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.Tests.Shared;
 
@@ -63,10 +61,5 @@ public sealed class SessionTests
         session.ClosingToken.IsCancellationRequested.ShouldBeTrue();
     }
 
-    private Session Enter() => new SessionTable(new DeviceRegistry(null!), new Settings(), TimeProvider.System).TryEnter(_claim, 1)!;
-
-    private sealed class Settings : IDeviceAuthSettings
-    {
-        public DeviceAuthOptions Current { get; } = new();
-    }
+    private Session Enter() => SomeSession.Of(_claim);
 }

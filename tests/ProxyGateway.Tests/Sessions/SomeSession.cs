@@ -1,0 +1,23 @@
+using Microsoft.Extensions.Hosting.Internal;
+using Microsoft.Extensions.Logging.Abstractions;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sessions;
+
+namespace ProxyGateway.Tests.Sessions;
+
+/// <summary>Sessions in a table of their own, with no registry behind it.</summary>
+internal static class SomeSession
+{
+    public static Session Of(Claim claim)
+    {
+        var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
+        return new SessionTable(new DeviceRegistry(null!), new Settings(), TimeProvider.System, lifetime).TryEnter(claim, limit: 1)!;
+    }
+
+    private sealed class Settings : IDeviceAuthSettings
+    {
+        public DeviceAuthOptions Current { get; } = new();
+    }
+}
