@@ -73,6 +73,20 @@ internal sealed class ClientOutlet(Stream client)
         _ = BidFarewellAsync();
     }
 
+    /// <summary>The backend sends nothing more. False if it ended in the middle of a frame, where no close frame may be put any more.</summary>
+    public bool TryEnd()
+    {
+        lock (_lock)
+        {
+            if (_closed || _tracker.AtBoundary)
+                return true;
+            _closed = true;
+        }
+
+        _completion.TrySetResult();
+        return false;
+    }
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask AwaitWriteAsync(ValueTask write)
     {

@@ -174,6 +174,12 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     /// </summary>
     private async Task SeeOffAsync()
     {
+        if (!Outlet.TryEnd())
+        {
+            context.Abort();
+            return;
+        }
+
         Discard([]);
         using var patience = new CancellationTokenSource(Grace, time);
         try
@@ -190,7 +196,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
                 Discard(discarded.AsSpan(0, length));
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or IOException or ObjectDisposedException)
+        catch (Exception e) when (e is OperationCanceledException or IOException or ObjectDisposedException or InvalidOperationException)
         {
             context.Abort();
         }

@@ -37,6 +37,7 @@ internal sealed record Closing(ushort Code, string Reason)
     public static readonly Closing TryAgainLater = new(TryAgainLaterCode, "try again later");
     public static readonly Closing RegistryUnavailable = new(TryAgainLaterCode, "registry unavailable");
     public static readonly Closing BackendHandshakeFailed = new(1011, "backend handshake failed");
+    public static readonly Closing InternalError = new(1011, "internal error");
     public static readonly Closing Restarting = new(ServiceRestart, "gateway restarting");
 
     /// <summary>The handshake was not understood.</summary>

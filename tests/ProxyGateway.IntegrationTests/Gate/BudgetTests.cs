@@ -54,7 +54,7 @@ public sealed class BudgetTests
         await using TestGateway gateway = await TestGateway.StartAsync(new()
         {
             ["DeviceAuth:Limits:HandshakesPerAddress"] = "1",
-            ["DeviceAuth:HandshakeTimeout"] = "00:00:00.25",
+            ["DeviceAuth:HandshakeTimeout"] = "00:00:01",
         });
         var device = new TestDevice();
         foreach (Func<Task> ending in (Func<Task>[])

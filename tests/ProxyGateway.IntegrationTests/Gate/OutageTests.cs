@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
 using ProxyGateway.DeviceAuth.Redis;
+using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.WebSockets;
 using ProxyGateway.IntegrationTests.Redis;
 
@@ -16,6 +18,21 @@ public sealed class OutageTests
 
     [Fact]
     public Task Redis_hangs_and_goes_on() => OutageAsync(redis => redis.StopAsync(), redis => redis.ContinueAsync());
+
+    [Fact]
+    public async Task A_fault_of_the_gate_itself_admits_nobody()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(services: s => s.AddSingleton<IDeviceStore>(new PausingStore(null!)));
+
+        Outcome outcome = await TestClient.ConnectAsync(gateway.Port, _device);
+
+        outcome.ShouldBeClosed(1011, "internal error");
+        gateway.Log.Of(1106).ShouldHaveSingleItem().ShouldContain(nameof(NullReferenceException));
+        FrameConnection backend = await gateway.Backend.AcceptAsync();
+        await backend.Completion;
+        (await backend.ReceivedTextAsync()).ShouldNotContain("connect");
+        gateway.Sessions.Count.ShouldBe(0);
+    }
 
     private async Task OutageAsync(Func<RedisServer, Task> begin, Func<RedisServer, Task> end)
     {

@@ -213,6 +213,25 @@ public sealed class RevocationTests
     }
 
     [Fact]
+    public async Task A_backend_that_dies_in_the_middle_of_a_frame_leaves_nobody_waiting()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync();
+        gateway.Backend.Script = async client =>
+        {
+            await client.SendTextAsync(Protocol.Challenge("a-nonce"));
+            await client.ReceiveAsync();
+            await client.SendRawAsync(FrameConnection.Encode(Opcode.Text, "{}"u8, masked: false)[..3]);
+        };
+        FrameConnection connection = await TestClient.AskAsync(gateway.Port, _device);
+
+        long started = Stopwatch.GetTimestamp();
+        await connection.ReceiveToEndAsync();
+
+        Stopwatch.GetElapsedTime(started).ShouldBeLessThan(TimeSpan.FromSeconds(4));
+        await Eventually.HoldsAsync(() => Task.FromResult(gateway.Budgets.InUse == 0), "the place is free");
+    }
+
+    [Fact]
     public async Task A_gateway_that_stops_says_so()
     {
         await using TestGateway gateway = await TestGateway.StartAsync();

@@ -297,6 +297,6 @@ public sealed class SilenceTests(SilenceTests.ImpatientGateway shared) : IClassF
 
     public sealed class ImpatientGateway : SharedGateway
     {
-        private protected override Dictionary<string, string?> Settings => new(Generous) { ["DeviceAuth:HandshakeTimeout"] = "00:00:00.25" };
+        private protected override Dictionary<string, string?> Settings => new(Generous) { ["DeviceAuth:HandshakeTimeout"] = "00:00:01" };
     }
 }

@@ -99,6 +99,9 @@ internal sealed partial class ConnectFrameGate(
     /// <summary>The backend ended the connection before it had answered.</summary>
     public void BackendLeft() => LogBackendLeft(context.Request.Path);
 
+    /// <summary>The gate itself has failed, and has let nobody in.</summary>
+    public void Failed(Exception exception) => LogFailed(context.Request.Path, exception);
+
     private async Task<T?> WithinTimeAsync<T>(Task<T> task, CancellationToken closing, CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(closing, cancellationToken);
@@ -137,4 +140,7 @@ internal sealed partial class ConnectFrameGate(
 
     [LoggerMessage(1105, LogLevel.Information, "The backend refused the connect request of an admitted device from {Address}.")]
     private partial void LogBackendRefused(string? address);
+
+    [LoggerMessage(1106, LogLevel.Error, "A handshake on {Path} failed in the gate itself; the client was not admitted.")]
+    private partial void LogFailed(PathString path, Exception exception);
 }

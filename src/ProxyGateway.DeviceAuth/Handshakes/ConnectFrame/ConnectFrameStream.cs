@@ -121,7 +121,7 @@ internal sealed class ConnectFrameStream : Stream
         _handshake ??= ShakeHandsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
         while (!_pipe.HasOffer)
         {
-            if (!IsRevoked && await _handshake.MoveNextAsync())
+            if (!IsRevoked && await MoveOnAsync(_handshake, cancellationToken))
                 _pipe.Offer(_handshake.Current);
             else
                 return _open ? await _pipe.ReadAsync(buffer, cancellationToken) : await _pipe.EndAsync(buffer, cancellationToken);
@@ -130,6 +130,20 @@ internal sealed class ConnectFrameStream : Stream
         if (IsRevoked)
             return await _pipe.EndAsync(buffer, cancellationToken);
         return buffer.IsEmpty ? 0 : _pipe.Take(buffer);
+    }
+
+    private async ValueTask<bool> MoveOnAsync(IAsyncEnumerator<ReadOnlyMemory<byte>> handshake, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await handshake.MoveNextAsync();
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            _gate.Failed(e);
+            Refuse(new Refusal(Closing.InternalError));
+            return false;
+        }
     }
 
     /// <summary>The handshake, step by step. What it yields goes to the backend; each piece is good until the next is asked for.</summary>
