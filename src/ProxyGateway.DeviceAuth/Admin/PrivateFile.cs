@@ -1,9 +1,10 @@
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>A small file with a secret in it that only its owner may read.</summary>
-internal static class PrivateFile
+internal static partial class PrivateFile
 {
     private const int MaxBytes = 16 * 1024;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
@@ -44,9 +45,10 @@ internal static class PrivateFile
         try
         {
             Write(draft, content);
-
-            // Without overwriting, a move on Unix is link(2): it fails if the name is taken, also by another process that starts at this moment.
-            File.Move(draft, path, overwrite: false);
+            if (OperatingSystem.IsWindows())
+                File.Move(draft, path, overwrite: false);
+            else if (Link(draft, path) != 0)
+                throw new IOException(Marshal.GetLastPInvokeErrorMessage());
             return true;
         }
         catch (IOException) when (File.Exists(path))
@@ -68,4 +70,9 @@ internal static class PrivateFile
         file.Write(Encoding.UTF8.GetBytes(content));
         file.Flush(flushToDisk: true);
     }
+
+    // File.Move looks whether the name is taken and then renames over it: of two processes that start at the same moment, the second
+    // would replace the secret that the first has already read. link(2) fails if the name is taken.
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Link(string existing, string path);
 }
