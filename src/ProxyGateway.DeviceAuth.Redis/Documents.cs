@@ -19,6 +19,29 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         Task.WhenAll(ids.Select(async id =>
             Parse(id, await redis.RunAsync(database => database.StringGetAsync(keys.Device(id), RedisConnection.Primary), deadline, cancellationToken))));
 
+    /// <summary>The versions of many records, null where there is none. Those that cannot be read are missing.</summary>
+    /// <exception cref="RegistryUnavailableException">None can be read.</exception>
+    public async Task<Dictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, Deadline deadline, CancellationToken cancellationToken)
+    {
+        RegistryUnavailableException? failure = null;
+        var versions = new Dictionary<DeviceId, string?>(ids.Count);
+        foreach ((DeviceId id, Task<RedisResult> reading) in ids.Select(id => (id, ReadVersionAsync(id))).ToArray())
+        {
+            try
+            {
+                versions[id] = (string?)await reading;
+            }
+            catch (RegistryUnavailableException e)
+            {
+                failure = e;
+            }
+        }
+
+        return versions.Count > 0 || failure is null ? versions : throw failure;
+
+        Task<RedisResult> ReadVersionAsync(DeviceId id) => redis.RunAsync(Script.Version, keys.Device(id), [], deadline, cancellationToken);
+    }
+
     /// <summary>Whether the document still was the one that was read, and so was replaced.</summary>
     public async Task<bool> SwapAsync(DeviceSwap swap, Deadline deadline, CancellationToken cancellationToken)
     {
@@ -31,7 +54,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
                 Format(swap.Next),
                 swap.ExpiresAt?.ToUnixTimeMilliseconds() ?? RedisValue.EmptyString,
                 isOfSubstance ? keys.Changes : RedisValue.EmptyString,
-                swap.Id.ToString(),
+                $"{swap.Id} {swap.Next.Version}",
             ],
             deadline,
             cancellationToken);

@@ -17,4 +17,10 @@ internal static partial class Log
 
     [LoggerMessage(3, LogLevel.Debug, "An index could not be brought up to date; the next reader repairs it.")]
     public static partial void IndexLeftBehind(ILogger logger, Exception exception);
+
+    [LoggerMessage(10, LogLevel.Information, "Changes that other gateways make are heard of.")]
+    public static partial void AnnouncementsHeard(ILogger logger);
+
+    [LoggerMessage(11, LogLevel.Warning, "Changes that other gateways make may not be heard of; live sessions are checked as soon as they are again.")]
+    public static partial void AnnouncementsLost(ILogger logger);
 }

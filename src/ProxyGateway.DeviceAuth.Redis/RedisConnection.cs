@@ -25,6 +25,9 @@ internal sealed class RedisConnection : IAsyncDisposable
         _multiplexer = ConnectAsync();
     }
 
+    /// <summary>Announcements may be lost from now on: the connection by which they come broke, or another server is the primary.</summary>
+    public event Action? SubscriptionLost;
+
     /// <summary>Checks the options without connecting.</summary>
     /// <exception cref="ArgumentException">They cannot be used. The message does not repeat the configuration, which may hold a password.</exception>
     public static void Validate(RedisStoreOptions options) => Configure(options);
@@ -126,6 +129,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         ConnectionMultiplexer multiplexer = await ConnectionMultiplexer.ConnectAsync(_options);
         multiplexer.ConnectionFailed += (_, e) => Report(e, isConnected: false);
         multiplexer.ConnectionRestored += (_, e) => Report(e, isConnected: true);
+        multiplexer.ConfigurationChanged += (_, _) => SubscriptionLost?.Invoke(); // a new primary: what it announced first may have reached nobody
         if (!multiplexer.IsConnected)
             Log.NotConnected(_logger);
         return multiplexer;
@@ -133,12 +137,19 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private void Report(ConnectionFailedEventArgs e, bool isConnected)
     {
-        if (e.ConnectionType != ConnectionType.Interactive)
-            return; // the connection for announcements comes and goes with this one
-        if (isConnected)
+        if (e.ConnectionType == ConnectionType.Subscription)
+        {
+            if (!isConnected)
+                SubscriptionLost?.Invoke();
+        }
+        else if (isConnected)
+        {
             Log.ConnectionRestored(_logger, e.EndPoint);
+        }
         else
+        {
             Log.ConnectionLost(_logger, e.EndPoint, e.FailureType);
+        }
     }
 
     private Task<ConnectionMultiplexer> Connection()

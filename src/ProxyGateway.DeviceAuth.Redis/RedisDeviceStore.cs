@@ -22,6 +22,7 @@ public sealed class RedisDeviceStore : IDeviceStore
     private readonly Documents _documents;
     private readonly OpenRequests _openRequests;
     private readonly PairedDevices _pairedDevices;
+    private readonly Announcements _announcements;
 
     /// <summary>Begins to connect, and goes on trying for as long as it takes.</summary>
     /// <param name="options">Where Redis is.</param>
@@ -37,6 +38,7 @@ public sealed class RedisDeviceStore : IDeviceStore
         _documents = new Documents(_redis, keys);
         _openRequests = new OpenRequests(_redis, keys, _documents);
         _pairedDevices = new PairedDevices(_redis, keys, _documents);
+        _announcements = new Announcements(_redis, keys, options.Timeout, logger);
     }
 
     /// <inheritdoc/>
@@ -131,6 +133,16 @@ public sealed class RedisDeviceStore : IDeviceStore
 
         return new Page<PairingRequest>(found, Next: null);
     }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        return await _documents.GetVersionsAsync(ids, new Deadline(_timeout), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken) => _announcements.ListenAsync(cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask PingAsync(CancellationToken cancellationToken) =>

@@ -18,6 +18,13 @@ internal sealed class Script(string text)
         return {redis.call('GETEX', KEYS[1]), redis.call('TIME')}
         """);
 
+    /// <summary>The version of a document. Read with <c>GETEX</c> for the same reason.</summary>
+    public static Script Version { get; } = new(
+        """
+        local current = redis.call('GETEX', KEYS[1])
+        return current and string.match(current, '^[^\n]*')
+        """);
+
     /// <summary>
     /// Replaces a document, and announces it. The version stands before the document, on a line of its own, so that no JSON is parsed here.
     /// Takes the expected first line (empty: no document), the new value, its expiry (empty: none), a channel (empty: none) and a message.

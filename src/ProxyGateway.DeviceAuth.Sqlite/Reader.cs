@@ -9,6 +9,7 @@ internal sealed class Reader : IDisposable
 {
     private readonly SqliteConnection _connection;
     private readonly SqliteCommand _get;
+    private readonly SqliteCommand _version;
     private readonly SqliteCommand _findRequest;
     private readonly SqliteCommand _listPaired;
     private readonly SqliteCommand _listOpenRequests;
@@ -18,6 +19,8 @@ internal sealed class Reader : IDisposable
         _connection = connection;
         _get = connection.Prepare(
             "SELECT document FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+        _version = connection.Prepare(
+            "SELECT version FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
         _findRequest = connection.Prepare("SELECT device FROM requests WHERE id = $id", "$id");
         _listPaired = connection.Prepare(
             "SELECT id, document FROM devices WHERE paired = 1 AND id > $after ORDER BY id LIMIT $limit", "$after", "$limit");
@@ -34,6 +37,9 @@ internal sealed class Reader : IDisposable
         _get.Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds());
         return _get.ExecuteScalar() is byte[] document ? DeviceDocument.Deserialize(document, id) : null;
     }
+
+    public string? Version(DeviceId id, DateTimeOffset now) =>
+        _version.Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds()).ExecuteScalar() as string;
 
     public DeviceId? FindRequest(RequestId id) =>
         _findRequest.Set("$id", id.ToString()).ExecuteScalar() is string device ? DeviceId.Parse(device) : null;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Microsoft.Data.Sqlite;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -11,6 +12,8 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// </summary>
 public sealed class SqliteDeviceStore : IDeviceStore
 {
+    private static readonly TimeSpan SignOfLife = TimeSpan.FromSeconds(1);
+
     private readonly RegistryFile _file;
     private readonly TimeProvider _time;
     private readonly Writer _writer;
@@ -97,6 +100,27 @@ public sealed class SqliteDeviceStore : IDeviceStore
     }
 
     /// <inheritdoc/>
+    public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        DateTimeOffset now = Now;
+        return ValueTask.FromResult<IReadOnlyDictionary<DeviceId, string?>>(
+            Read(reader => ids.ToDictionary(id => id, id => reader.Version(id, now)), cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<Announcement> ListenAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        yield return new Announcement.Resumed(); // and never again: nobody else can write to the file
+        using var timer = new PeriodicTimer(SignOfLife, _time);
+        while (await timer.WaitForNextTickAsync(cancellationToken))
+        {
+            if (IsReadable(cancellationToken))
+                yield return new Announcement.Alive();
+        }
+    }
+
+    /// <inheritdoc/>
     public ValueTask PingAsync(CancellationToken cancellationToken)
     {
         _ = Read(reader => reader.Ping(), cancellationToken);
@@ -117,6 +141,18 @@ public sealed class SqliteDeviceStore : IDeviceStore
         _writer.Dispose();
         _file.Dispose();
         _writing.Release();
+    }
+
+    private bool IsReadable(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Read(reader => reader.Ping(), cancellationToken);
+        }
+        catch (RegistryUnavailableException)
+        {
+            return false; // whoever has to read it says why
+        }
     }
 
     private T Read<T>(Func<Reader, T> read, CancellationToken cancellationToken)

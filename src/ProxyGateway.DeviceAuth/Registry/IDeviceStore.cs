@@ -33,6 +33,18 @@ public interface IDeviceStore : IAsyncDisposable
     /// <param name="cancellationToken">Gives up.</param>
     ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// The versions of many records, null where there is none; asked for all at once, so a caller with many asks in parts.
+    /// A device whose record cannot be read is missing from the answer.
+    /// </summary>
+    ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Listens for changes that other gateways make, until cancelled. Never ends before that, and does not throw when the store is away:
+    /// silence says so, and <see cref="Announcement.Resumed"/> that it is over.
+    /// </summary>
+    IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken);
+
     /// <summary>Asks the store for a sign of life.</summary>
     ValueTask PingAsync(CancellationToken cancellationToken);
 }

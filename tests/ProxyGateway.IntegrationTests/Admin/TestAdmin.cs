@@ -61,6 +61,7 @@ internal sealed class TestAdmin : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddSingleton(new DeviceRegistry(store));
+        builder.Services.AddSingleton(new RegistryFreshness(new RegistryOptions(), TimeProvider.System));
         builder.Services.AddSingleton<IDeviceAuthSettings>(new Settings());
         builder.Services.AddDeviceAdmin(options, AdminKeyRing.Load(options, folder.FullName));
         WebApplication app = builder.Build();

@@ -4,6 +4,7 @@ using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.WebSockets;
 using ProxyGateway.IntegrationTests.Redis;
+using ProxyGateway.IntegrationTests.Registry;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
@@ -22,12 +23,12 @@ public sealed class OutageTests
     [Fact]
     public async Task A_fault_of_the_gate_itself_admits_nobody()
     {
-        await using TestGateway gateway = await TestGateway.StartAsync(services: s => s.AddSingleton<IDeviceStore>(new PausingStore(null!)));
+        await using TestGateway gateway = await TestGateway.StartAsync(services: s => s.AddSingleton<IDeviceStore>(new FailingStore(() => new InvalidOperationException("a bug"))));
 
         Outcome outcome = await TestClient.ConnectAsync(gateway.Port, _device);
 
         outcome.ShouldBeClosed(1011, "internal error");
-        gateway.Log.Of(1106).ShouldHaveSingleItem().ShouldContain(nameof(NullReferenceException));
+        gateway.Log.Of(1106).ShouldHaveSingleItem().ShouldContain(nameof(InvalidOperationException));
         FrameConnection backend = await gateway.Backend.AcceptAsync();
         await backend.Completion;
         (await backend.ReceivedTextAsync()).ShouldNotContain("connect");
