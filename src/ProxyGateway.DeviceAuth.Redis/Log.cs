@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Pairing;
 using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
@@ -11,6 +12,12 @@ internal static partial class Log
 
     [LoggerMessage(2, LogLevel.Information, "Redis at {EndPoint} answers again.")]
     public static partial void ConnectionRestored(ILogger logger, EndPoint? endPoint);
+
+    [LoggerMessage(5, LogLevel.Warning, "The document of device {Device} is damaged. The device is left out of lists and not admitted until an operator removes it.")]
+    public static partial void DamagedDocument(ILogger logger, DeviceId device, Exception exception);
+
+    [LoggerMessage(6, LogLevel.Warning, "An index held '{Member}', which is none of ours. It was taken out.")]
+    public static partial void ForeignMember(ILogger logger, string member);
 
     [LoggerMessage(4, LogLevel.Warning, "Redis cannot be reached yet. Nobody is admitted until it answers.")]
     public static partial void NotConnected(ILogger logger);

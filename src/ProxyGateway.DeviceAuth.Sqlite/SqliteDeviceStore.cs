@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -16,30 +18,33 @@ public sealed class SqliteDeviceStore : IDeviceStore
 
     private readonly RegistryFile _file;
     private readonly TimeProvider _time;
+    private readonly ILogger _logger;
     private readonly Writer _writer;
     private readonly SemaphoreSlim _writing = new(1, 1);
     private readonly ConcurrentBag<Reader> _readers = [];
     private int _disposed;
 
-    private SqliteDeviceStore(RegistryFile file, TimeProvider time)
+    private SqliteDeviceStore(RegistryFile file, TimeProvider time, ILogger logger)
     {
         _file = file;
         _time = time;
+        _logger = logger;
         _writer = new Writer(file.Connect());
     }
 
     /// <summary>Opens the file, or makes it, and locks it against other processes.</summary>
     /// <param name="options">Where the file is.</param>
     /// <param name="time">The store's time.</param>
+    /// <param name="logger">Hears of damaged documents.</param>
     /// <exception cref="RegistryUnavailableException">The file cannot be used; the message names it and says why.</exception>
-    public static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time)
+    public static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time, ILogger<SqliteDeviceStore>? logger = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         RegistryFile file = RegistryFile.Open(options.Path);
         try
         {
-            return new SqliteDeviceStore(file, time);
+            return new SqliteDeviceStore(file, time, logger ?? NullLogger<SqliteDeviceStore>.Instance);
         }
         catch (SqliteException e)
         {
@@ -55,7 +60,7 @@ public sealed class SqliteDeviceStore : IDeviceStore
     public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
     {
         DateTimeOffset now = Now;
-        return ValueTask.FromResult(new StoredDevice(Read(reader => reader.Get(id, now), cancellationToken), now));
+        return ValueTask.FromResult(Read(reader => reader.Get(id, now), cancellationToken));
     }
 
     /// <inheritdoc/>
@@ -163,7 +168,7 @@ public sealed class SqliteDeviceStore : IDeviceStore
         try
         {
             if (!_readers.TryTake(out reader))
-                reader = new Reader(_file.Connect());
+                reader = new Reader(_file.Connect(), _logger);
             T result = read(reader);
             if (_disposed == 0)
             {
@@ -173,7 +178,7 @@ public sealed class SqliteDeviceStore : IDeviceStore
 
             return result;
         }
-        catch (Exception e) when (e is SqliteException or FormatException)
+        catch (SqliteException e)
         {
             throw Unavailable(e);
         }

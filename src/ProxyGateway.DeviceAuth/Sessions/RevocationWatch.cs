@@ -146,11 +146,12 @@ internal sealed partial class RevocationWatch : BackgroundService
     private async Task CheckAsync(DeviceId device, CancellationToken cancellationToken)
     {
         long since = _time.GetTimestamp();
+        bool hasFailed = false;
         try
         {
             while (true)
             {
-                if (await TryReadAsync(device, cancellationToken))
+                if (await TryReadAsync(device, isSilent: hasFailed, cancellationToken))
                 {
                     if (_checking.TryRemove(KeyValuePair.Create(device, false)))
                         return;
@@ -158,6 +159,7 @@ internal sealed partial class RevocationWatch : BackgroundService
                     continue;
                 }
 
+                hasFailed = true;
                 if (_options.CloseStaleSessions && _time.GetElapsedTime(since) >= _options.StalenessLimit)
                     _sessions.Close(device, Closing.RegistryUnavailable);
                 await Task.Delay(RetryAfter, _time, cancellationToken);
@@ -175,7 +177,7 @@ internal sealed partial class RevocationWatch : BackgroundService
         }
     }
 
-    private async Task<bool> TryReadAsync(DeviceId device, CancellationToken cancellationToken)
+    private async Task<bool> TryReadAsync(DeviceId device, bool isSilent, CancellationToken cancellationToken)
     {
         await _reads.WaitAsync(cancellationToken);
         try
@@ -185,7 +187,8 @@ internal sealed partial class RevocationWatch : BackgroundService
         }
         catch (RegistryUnavailableException e)
         {
-            LogUnread(device, e);
+            if (!isSilent)
+                LogUnread(device, e);
             return !_sessions.IsNews(device, version: null); // nobody left to read it for
         }
         finally
