@@ -1,10 +1,14 @@
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
 
-/// <summary>The names of keys and channels. No command and no script touches two of these keys, so a Redis Cluster may spread them.</summary>
+/// <summary>
+/// The names of keys and channels. No command and no script touches two of these keys, the audit's apart, which share a slot; so a Redis
+/// Cluster may spread them.
+/// </summary>
 internal sealed class Keys(string prefix)
 {
     /// <summary>Sorted set of open requests, <see cref="PendingMember"/>s by expiry.</summary>
@@ -15,6 +19,13 @@ internal sealed class Keys(string prefix)
 
     /// <summary>Where a changed device's id is announced.</summary>
     public RedisValue Changes { get; } = prefix + "changes";
+
+    /// <summary>The streams of the audit, by <see cref="AuditSource"/>.</summary>
+    public RedisKey[] AuditStreams { get; } = Array.ConvertAll(
+        Enum.GetNames<AuditSource>(), source => (RedisKey)$"{prefix}{{audit}}:{source.ToLowerInvariant()}");
+
+    /// <summary>The number of the last batch of one that writes to the audit.</summary>
+    public RedisKey AuditWriter(string writer) => $"{prefix}{{audit}}:writer:{writer}";
 
     /// <summary>The document, in the device's own slot.</summary>
     public RedisKey Device(DeviceId id) => $"{prefix}{{{id}}}";

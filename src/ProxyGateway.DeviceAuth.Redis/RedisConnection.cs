@@ -31,16 +31,20 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     /// <summary>Runs a script on one key. Redis knows it by its hash; a server that was restarted or flushed is told the text once more.</summary>
     public Task<RedisResult> RunAsync(Script script, RedisKey key, RedisValue[] arguments, Deadline deadline, CancellationToken cancellationToken) =>
+        RunAsync(script, [key], arguments, deadline, cancellationToken);
+
+    /// <summary>Runs a script on keys of one slot.</summary>
+    public Task<RedisResult> RunAsync(Script script, RedisKey[] keys, RedisValue[] arguments, Deadline deadline, CancellationToken cancellationToken) =>
         RunAsync(
             async database =>
             {
                 try
                 {
-                    return await database.ScriptEvaluateAsync(script.Hash, [key], arguments, Primary);
+                    return await database.ScriptEvaluateAsync(script.Hash, keys, arguments, Primary);
                 }
                 catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
                 {
-                    return await database.ScriptEvaluateAsync(script.Text, [key], arguments, Primary | CommandFlags.NoScriptCache);
+                    return await database.ScriptEvaluateAsync(script.Text, keys, arguments, Primary | CommandFlags.NoScriptCache);
                 }
             },
             deadline,

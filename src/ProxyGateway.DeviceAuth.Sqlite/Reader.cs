@@ -17,22 +17,26 @@ internal sealed class Reader : IDisposable
     {
         _connection = connection;
         _get = connection.Prepare(
-            "SELECT document FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+            "SELECT document, seen_at FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
         _findRequest = connection.Prepare("SELECT device FROM requests WHERE id = $id", "$id");
         _listPaired = connection.Prepare(
-            "SELECT id, document FROM devices WHERE paired = 1 AND id > $after ORDER BY id LIMIT $limit", "$after", "$limit");
+            "SELECT id, document, seen_at FROM devices WHERE paired = 1 AND id > $after ORDER BY id LIMIT $limit", "$after", "$limit");
         _listOpenRequests = connection.Prepare(
             """
             SELECT r.id, d.id, d.document FROM requests r JOIN devices d ON d.id = r.device
             WHERE r.open_until > $now AND r.id < $before ORDER BY r.id DESC LIMIT $limit
             """,
             "$now", "$before", "$limit");
+        Audit = new AuditReader(connection);
     }
+
+    public AuditReader Audit { get; }
 
     public DeviceRecord? Get(DeviceId id, DateTimeOffset now)
     {
         _get.Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds());
-        return _get.ExecuteScalar() is byte[] document ? DeviceDocument.Deserialize(document, id) : null;
+        using SqliteDataReader row = _get.ExecuteReader();
+        return row.Read() ? Record(row, id, document: 0) : null;
     }
 
     public DeviceId? FindRequest(RequestId id) =>
@@ -44,7 +48,7 @@ internal sealed class Reader : IDisposable
         var records = new List<DeviceRecord>();
         while (rows.Read())
         {
-            records.Add(DeviceDocument.Deserialize(rows.GetFieldValue<byte[]>(1), DeviceId.Parse(rows.GetString(0))));
+            records.Add(Record(rows, DeviceId.Parse(rows.GetString(0)), document: 1));
         }
 
         return records;
@@ -69,4 +73,11 @@ internal sealed class Reader : IDisposable
     public bool Ping() => _get.Set("$id", "").Set("$now", 0).ExecuteScalar() is null;
 
     public void Dispose() => _connection.Dispose();
+
+    // The document, and the column after it.
+    private static DeviceRecord Record(SqliteDataReader row, DeviceId id, int document)
+    {
+        DeviceRecord record = DeviceDocument.Deserialize(row.GetFieldValue<byte[]>(document), id);
+        return row.IsDBNull(document + 1) ? record : record with { LastSeenAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(document + 1)) };
+    }
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Data.Sqlite;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Sqlite;
 
@@ -9,24 +10,26 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// The registry in one SQLite file, for one gateway: one writer, as many readers as there are threads reading. SQLite has no
 /// asynchronous calls; reads come from the page cache, writes are rare and wait for the disk.
 /// </summary>
-public sealed class SqliteDeviceStore : IDeviceStore
+public sealed class SqliteDeviceStore : IDeviceStore, ILastSeenStore, IAuditStore
 {
     private readonly RegistryFile _file;
     private readonly TimeProvider _time;
     private readonly Writer _writer;
+    private readonly BackgroundWriter _backgroundWriter;
     private readonly SemaphoreSlim _writing = new(1, 1);
     private readonly ConcurrentBag<Reader> _readers = [];
     private int _disposed;
 
-    private SqliteDeviceStore(RegistryFile file, TimeProvider time)
+    private SqliteDeviceStore(RegistryFile file, int auditEntries, TimeProvider time)
     {
         _file = file;
         _time = time;
         _writer = new Writer(file.Connect());
+        _backgroundWriter = new BackgroundWriter(file.ConnectUnsynced(), auditEntries);
     }
 
     /// <summary>Opens the file, or makes it, and locks it against other processes.</summary>
-    /// <param name="options">Where the file is.</param>
+    /// <param name="options">Where the file is, and how long its audit.</param>
     /// <param name="time">The store's time.</param>
     /// <exception cref="RegistryUnavailableException">The file cannot be used; the message names it and says why.</exception>
     public static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time)
@@ -36,7 +39,7 @@ public sealed class SqliteDeviceStore : IDeviceStore
         RegistryFile file = RegistryFile.Open(options.Path);
         try
         {
-            return new SqliteDeviceStore(file, time);
+            return new SqliteDeviceStore(file, options.AuditEntries, time);
         }
         catch (SqliteException e)
         {
@@ -59,20 +62,9 @@ public sealed class SqliteDeviceStore : IDeviceStore
     public async ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(swap);
-        await _writing.WaitAsync(cancellationToken);
-        try
-        {
-            ThrowIfDisposed();
-            return _writer.Swap(swap, Now);
-        }
-        catch (SqliteException e)
-        {
-            throw Unavailable(e);
-        }
-        finally
-        {
-            _writing.Release();
-        }
+        SwapResult result = default;
+        await WriteAsync(() => result = _writer.Swap(swap, Now), cancellationToken);
+        return result;
     }
 
     /// <inheritdoc/>
@@ -104,6 +96,33 @@ public sealed class SqliteDeviceStore : IDeviceStore
     }
 
     /// <inheritdoc/>
+    public ValueTask NoteSeenAsync(IReadOnlyList<SeenDevice> devices, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(devices);
+        return WriteAsync(() => _backgroundWriter.NoteSeen(devices), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask AppendAsync(AuditBatch batch, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return WriteAsync(() => _backgroundWriter.Append(batch), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        List<AuditEntry> found = Read(reader => reader.Audit.List(filter, before, limit + 1), cancellationToken);
+        return ValueTask.FromResult(
+            found.Count <= limit ? new AuditPage(found, Next: null) : new AuditPage(found[..limit], Next: found[limit - 1].Id));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<AuditEntry>> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<IReadOnlyList<AuditEntry>>(Read(reader => reader.Audit.ReadAfter(id, limit), cancellationToken));
+
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 1)
@@ -115,8 +134,27 @@ public sealed class SqliteDeviceStore : IDeviceStore
         }
 
         _writer.Dispose();
+        _backgroundWriter.Dispose();
         _file.Dispose();
         _writing.Release();
+    }
+
+    private async ValueTask WriteAsync(Action write, CancellationToken cancellationToken)
+    {
+        await _writing.WaitAsync(cancellationToken);
+        try
+        {
+            ThrowIfDisposed();
+            write();
+        }
+        catch (SqliteException e)
+        {
+            throw Unavailable(e);
+        }
+        finally
+        {
+            _writing.Release();
+        }
     }
 
     private T Read<T>(Func<Reader, T> read, CancellationToken cancellationToken)

@@ -151,6 +151,7 @@ public static class Transitions
         {
             Grants = next.Grants.Clear(),
             Legacy = false,
+            LastSeenAt = null,
             Refusals = new RefusalMarks { At = now, WholeDevice = true },
             Requests =
             [
@@ -162,13 +163,6 @@ public static class Transitions
                 }),
             ],
         };
-    }
-
-    /// <summary>The device was seen. Not a change of substance: the version stays.</summary>
-    public static DeviceRecord Touch(DeviceRecord record, DateTimeOffset now)
-    {
-        ArgumentNullException.ThrowIfNull(record);
-        return record with { LastSeenAt = now };
     }
 
     /// <summary>When the store may forget the record: never while anything is approved; otherwise once its requests and marks are past.</summary>

@@ -46,6 +46,7 @@ public abstract class DeviceStoreContract : IAsyncLifetime
 
         DeviceRecord? read = (await Store.GetAsync(claim.Device, None)).Record;
         DeviceDocument.Serialize(read!).ShouldBe(DeviceDocument.Serialize(record));
+        read!.LastSeenAt.ShouldBe(now);
     }
 
     [Fact]
@@ -415,7 +416,7 @@ public abstract class DeviceStoreContract : IAsyncLifetime
                 await PairAsync(passing);
                 await Registry.RemoveAsync(passing.Device, Some.Operator, Some.Rules, None);
                 DeviceRecord touched = existing[i * 7 % Count];
-                await PutAsync(touched, existing[i * 7 % Count] = Transitions.Touch(touched, now) with { Version = Some.Version() });
+                await PutAsync(touched, existing[i * 7 % Count] = touched with { Version = Some.Version() });
             }
         });
         var visited = new List<DeviceId>();
