@@ -65,7 +65,7 @@ public static class DeviceAuthorizationExtensions
     }
 
     private static void AddBackgroundService<T>(IServiceCollection services)
-        where T : BackgroundService
+        where T : class, IHostedService
     {
         services.TryAddSingleton<T>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, T>(s => s.GetRequiredService<T>()));

@@ -9,7 +9,7 @@ namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 /// Where everything that happens is entered. <see cref="Enter"/> never blocks and never throws; one task writes what was entered, together
 /// what came together, and again while the store is away. What finds no room is dropped and counted.
 /// </summary>
-public sealed partial class AuditLog : BackgroundService
+public sealed partial class AuditLog : IHostedService, IDisposable
 {
     /// <summary>How many entries of one source wait for the store at most.</summary>
     public const int Capacity = 4096;
@@ -28,6 +28,7 @@ public sealed partial class AuditLog : BackgroundService
     private readonly Counter<long> _dropped;
     private readonly string _writer = Guid.NewGuid().ToString("N");
     private readonly string _gateway = Environment.MachineName;
+    private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _giveUp;
 
     // One queue, so that the order stays; one count for each source, so that none takes the room of another.
@@ -37,6 +38,7 @@ public sealed partial class AuditLog : BackgroundService
     private long _droppedAtWarning;
     private long? _warnedOfDrops;
     private long? _warnedOfStore;
+    private Task _running = Task.CompletedTask;
 
     /// <summary>An audit that is written while the host runs.</summary>
     /// <param name="time">The clock of the entries.</param>
@@ -67,26 +69,36 @@ public sealed partial class AuditLog : BackgroundService
     }
 
     /// <inheritdoc/>
-    public override void Dispose()
+    public Task StartAsync(CancellationToken cancellationToken)
     {
-        _giveUp.Cancel();
-        base.Dispose();
+        if (_store is not null)
+            _running = Task.Run(() => RunAsync(_store), CancellationToken.None);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Takes nothing more, and waits, for a time, until everything is written.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        _queue.Writer.TryComplete();
+        await _stopping.CancelAsync();
+        _giveUp.CancelAfter(FlushTimeout);
+        await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    public void Dispose()
     {
-        if (_store is null)
-            return;
-        await using CancellationTokenRegistration stopping = stoppingToken.Register(() =>
+        _queue.Writer.TryComplete();
+        _stopping.Cancel();
+        _giveUp.Cancel();
+    }
+
+    private async Task RunAsync(IAuditStore store)
+    {
+        for (long number = 1; await _queue.Reader.WaitToReadAsync(); number++)
         {
-            _queue.Writer.TryComplete();
-            _giveUp.CancelAfter(FlushTimeout);
-        });
-        for (long number = 1; await _queue.Reader.WaitToReadAsync(CancellationToken.None); number++)
-        {
-            await PauseAsync(Gathering, stoppingToken);
-            await WriteAsync(_store, new AuditBatch(_writer, number, Take()));
+            await PauseAsync(Gathering, _stopping.Token);
+            await WriteAsync(store, new AuditBatch(_writer, number, Take()));
             WarnOfDrops();
         }
 
