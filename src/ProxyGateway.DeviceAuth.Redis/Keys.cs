@@ -1,4 +1,5 @@
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
@@ -17,6 +18,13 @@ internal sealed class Keys(string prefix)
 
     /// <summary>Where a changed device's id is announced.</summary>
     public RedisValue Changes { get; } = prefix + "changes";
+
+    /// <summary>The streams of the audit, by <see cref="AuditSource"/>.</summary>
+    public RedisKey[] AuditStreams { get; } = Array.ConvertAll(
+        Enum.GetNames<AuditSource>(), source => (RedisKey)$"{prefix}{{audit}}:{source.ToLowerInvariant()}");
+
+    /// <summary>The number of the last batch of one that writes to the audit.</summary>
+    public RedisKey AuditWriter(string writer) => $"{prefix}{{audit}}:writer:{writer}";
 
     /// <summary>The document, in the device's own slot.</summary>
     public RedisKey Device(DeviceId id) => $"{prefix}{{{id}}}";

@@ -22,19 +22,22 @@ internal sealed class Reader : IDisposable
         _logger = logger;
         _connection = connection;
         _get = connection.Prepare(
-            "SELECT version, document FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+            "SELECT version, document, seen_at FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
         _version = connection.Prepare(
             "SELECT version FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
         _findRequest = connection.Prepare("SELECT device FROM requests WHERE id = $id", "$id");
         _listPaired = connection.Prepare(
-            "SELECT id, version, document FROM devices WHERE paired = 1 AND id > $after ORDER BY id", "$after");
+            "SELECT id, version, document, seen_at FROM devices WHERE paired = 1 AND id > $after ORDER BY id", "$after");
         _listOpenRequests = connection.Prepare(
             """
             SELECT d.id, d.version, d.document, r.id FROM requests r JOIN devices d ON d.id = r.device
             WHERE r.open_until > $now AND r.id < $before ORDER BY r.id DESC
             """,
             "$now", "$before");
+        Audit = new AuditReader(connection);
     }
+
+    public AuditReader Audit { get; }
 
     public StoredDevice Get(DeviceId id, DateTimeOffset now)
     {
@@ -88,10 +91,13 @@ internal sealed class Reader : IDisposable
 
     public void Dispose() => _connection.Dispose();
 
-    /// <summary>The record in the columns version and document.</summary>
+    /// <summary>The record in the columns version, document and seen_at.</summary>
     /// <exception cref="DamagedDocumentException">It cannot be read.</exception>
-    public static DeviceRecord Document(SqliteDataReader row, DeviceId id, int column) =>
-        DeviceDocument.Deserialize(row.GetFieldValue<byte[]>(column + 1), id, row.GetString(column));
+    public static DeviceRecord Document(SqliteDataReader row, DeviceId id, int column)
+    {
+        DeviceRecord record = DeviceDocument.Deserialize(row.GetFieldValue<byte[]>(column + 1), id, row.GetString(column));
+        return row.IsDBNull(column + 2) ? record : record with { LastSeenAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(column + 2)) };
+    }
 
     // One damaged document is no reason to keep the others from whoever lists them.
     private bool TryDocument(SqliteDataReader row, [NotNullWhen(true)] out DeviceRecord? record)

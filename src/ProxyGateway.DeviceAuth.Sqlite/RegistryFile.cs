@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Microsoft.Data.Sqlite;
 using ProxyGateway.DeviceAuth.Registry;
@@ -7,9 +8,9 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// <summary>The file, its folder, its lock and its schema.</summary>
 internal sealed class RegistryFile : IDisposable
 {
-    private const int SchemaVersion = 1;
-
-    private const string Schema =
+    // What leads from each version of the schema to the next; the first from nothing.
+    private static readonly ImmutableArray<string> Migrations =
+    [
         """
         CREATE TABLE devices (
             id TEXT NOT NULL PRIMARY KEY,
@@ -30,7 +31,21 @@ internal sealed class RegistryFile : IDisposable
         CREATE INDEX requests_device ON requests (device);
         CREATE INDEX requests_open ON requests (open_until) WHERE open_until IS NOT NULL;
         CREATE INDEX requests_address ON requests (address, open_until) WHERE open_until IS NOT NULL;
-        """;
+        """,
+        """
+        ALTER TABLE devices ADD COLUMN seen_at INTEGER; -- NULL: never, or nothing is approved
+
+        CREATE TABLE audit (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice, whatever is deleted
+            source INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            device TEXT,
+            operator TEXT,
+            entry BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX audit_source ON audit (source, id);
+        """,
+    ];
 
     private readonly string _path;
     private readonly FileStream _lock;
@@ -84,6 +99,14 @@ internal sealed class RegistryFile : IDisposable
         return connection;
     }
 
+    /// <summary>A new connection for what need not be on disk when it is committed: it does not make those wait who need that.</summary>
+    public SqliteConnection ConnectUnsynced()
+    {
+        SqliteConnection connection = Connect();
+        Execute(connection, "PRAGMA synchronous = NORMAL");
+        return connection;
+    }
+
     public void Dispose() => _lock.Dispose();
 
     private static void Migrate(SqliteConnection connection, string path)
@@ -93,15 +116,15 @@ internal sealed class RegistryFile : IDisposable
         read.Transaction = transaction;
         read.CommandText = "PRAGMA user_version";
         long version = (long)read.ExecuteScalar()!;
-        if (version > SchemaVersion)
+        if (version > Migrations.Length)
         {
             throw new RegistryUnavailableException(
-                $"The registry {path} was written by a newer ProxyGateway (schema {version}; this one knows {SchemaVersion}). Run that version, or start with another file.");
+                $"The registry {path} was written by a newer ProxyGateway (schema {version}; this one knows {Migrations.Length}). Run that version, or start with another file.");
         }
 
-        if (version == 0)
-            Execute(connection, Schema, transaction);
-        Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {SchemaVersion}"), transaction);
+        foreach (string migration in Migrations.Skip((int)version))
+            Execute(connection, migration, transaction);
+        Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {Migrations.Length}"), transaction);
         transaction.Commit();
     }
 

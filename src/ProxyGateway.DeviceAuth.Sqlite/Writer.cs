@@ -29,10 +29,12 @@ internal sealed class Writer : IDisposable
             "SELECT count(*) FROM requests WHERE address = $address AND open_until > $now", "$address", "$now");
         _put = connection.Prepare(
             """
-            INSERT INTO devices (id, version, paired, expires_at, document) VALUES ($id, $version, $paired, $expires, $document)
-            ON CONFLICT (id) DO UPDATE SET version = excluded.version, paired = excluded.paired, expires_at = excluded.expires_at, document = excluded.document
+            INSERT INTO devices (id, version, paired, expires_at, document, seen_at)
+            VALUES ($id, $version, $paired, $expires, $document, CASE WHEN $paired THEN $seen END)
+            ON CONFLICT (id) DO UPDATE SET version = excluded.version, paired = excluded.paired, expires_at = excluded.expires_at, document = excluded.document,
+                seen_at = CASE WHEN excluded.paired THEN coalesce(seen_at, excluded.seen_at) END -- it is newer than what was read
             """,
-            "$id", "$version", "$paired", "$expires", "$document");
+            "$id", "$version", "$paired", "$expires", "$document", "$seen");
         _dropRequests = connection.Prepare("DELETE FROM requests WHERE device = $device", "$device");
         _putRequest = connection.Prepare(
             "INSERT INTO requests (id, device, address, open_until) VALUES ($id, $device, $address, $until)", "$id", "$device", "$address", "$until");
@@ -51,7 +53,8 @@ internal sealed class Writer : IDisposable
             return SwapResult.TooManyRequests;
 
         _put.In(transaction).Set("$id", id).Set("$version", swap.Next.Version).Set("$paired", swap.Next.IsPaired ? 1 : 0)
-            .Set("$expires", swap.ExpiresAt?.ToUnixTimeMilliseconds()).Set("$document", DeviceDocument.Serialize(swap.Next)).ExecuteNonQuery();
+            .Set("$expires", swap.ExpiresAt?.ToUnixTimeMilliseconds()).Set("$document", DeviceDocument.Serialize(swap.Next))
+            .Set("$seen", swap.Next.LastSeenAt?.ToUnixTimeMilliseconds()).ExecuteNonQuery();
         _dropRequests.In(transaction).Set("$device", id).ExecuteNonQuery();
         foreach (PairingRequest request in swap.Next.Requests)
         {
