@@ -186,7 +186,7 @@ public sealed class RedisDeviceStore : IDeviceStore, ILastSeenStore, IAuditStore
     }
 
     /// <inheritdoc/>
-    public async ValueTask<IReadOnlyList<AuditEntry>> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+    public async ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
         await _audit.ReadAfterAsync(id, limit, new Deadline(_timeout), cancellationToken);
 
     /// <inheritdoc/>
