@@ -19,8 +19,11 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         Task.WhenAll(ids.Select(async id =>
             Parse(id, await redis.RunAsync(database => database.StringGetAsync(keys.Device(id), RedisConnection.Primary), deadline, cancellationToken))));
 
-    /// <summary>Whether the document still was the one that was read, and so was replaced.</summary>
-    public async Task<bool> SwapAsync(DeviceSwap swap, Deadline deadline, CancellationToken cancellationToken)
+    /// <summary>
+    /// Replaces the document if it still is the one that was read; null if it is not. Answers the replication id of the data that it is in,
+    /// if that was asked for, or else nothing.
+    /// </summary>
+    public async Task<string?> SwapAsync(DeviceSwap swap, bool toBeConfirmed, Deadline deadline, CancellationToken cancellationToken)
     {
         bool isOfSubstance = swap.Previous?.Version != swap.Next.Version; // anything else is nobody's news
         RedisResult result = await redis.RunAsync(
@@ -32,10 +35,12 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
                 swap.ExpiresAt?.ToUnixTimeMilliseconds() ?? RedisValue.EmptyString,
                 isOfSubstance ? keys.Changes : RedisValue.EmptyString,
                 swap.Id.ToString(),
+                swap.TakesAway ? 1 : RedisValue.EmptyString,
+                toBeConfirmed ? 1 : RedisValue.EmptyString,
             ],
             deadline,
             cancellationToken);
-        return (int)result == 1;
+        return (string?)result;
     }
 
     private static string FirstLine(DeviceRecord record) => record.Version + "\n";

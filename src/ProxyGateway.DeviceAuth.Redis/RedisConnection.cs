@@ -60,7 +60,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
         catch (Exception e) when (IsFailure(e) || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            throw new RegistryUnavailableException(e is TimeoutException ? "Redis is too slow." : "Redis cannot be used.", e);
+            throw new RegistryUnavailableException(Describe(e), e);
         }
         finally
         {
@@ -84,10 +84,24 @@ internal sealed class RedisConnection : IAsyncDisposable
     private static bool IsFailure(Exception e) =>
         e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or SocketException or IOException;
 
+    // Redis says why it refuses, and names no secrets in doing so.
+    private static string Describe(Exception e)
+    {
+        for (Exception? cause = e; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is RedisServerException)
+                return $"Redis refuses: {cause.Message}";
+        }
+
+        return e is TimeoutException ? "Redis is too slow." : "Redis cannot be used.";
+    }
+
     private static ConfigurationOptions Configure(RedisStoreOptions options)
     {
         if (options.Timeout <= TimeSpan.Zero)
             throw new ArgumentException("Timeout must be positive.", nameof(options));
+        if (options.WaitForReplicas < 0)
+            throw new ArgumentException("WaitForReplicas must not be negative.", nameof(options));
         if (options.KeyPrefix.AsSpan().ContainsAny('{', '}'))
             throw new ArgumentException("KeyPrefix must not contain braces.", nameof(options));
         ConfigurationOptions parsed = TryParse(options.Configuration)

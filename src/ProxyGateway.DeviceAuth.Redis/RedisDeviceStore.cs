@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using StackExchange.Redis;
@@ -22,6 +23,7 @@ public sealed class RedisDeviceStore : IDeviceStore
     private readonly Documents _documents;
     private readonly OpenRequests _openRequests;
     private readonly PairedDevices _pairedDevices;
+    private readonly Replicas? _replicas; // null: nobody waits for them
 
     /// <summary>Begins to connect, and goes on trying for as long as it takes.</summary>
     /// <param name="options">Where Redis is.</param>
@@ -37,6 +39,9 @@ public sealed class RedisDeviceStore : IDeviceStore
         _documents = new Documents(_redis, keys);
         _openRequests = new OpenRequests(_redis, keys, _documents);
         _pairedDevices = new PairedDevices(_redis, keys, _documents);
+        _replicas = options.WaitForReplicas > 0
+            ? new Replicas(new RedisConnection(options, NullLogger.Instance), keys, options.WaitForReplicas)
+            : null;
     }
 
     /// <inheritdoc/>
@@ -48,30 +53,39 @@ public sealed class RedisDeviceStore : IDeviceStore
     {
         ArgumentNullException.ThrowIfNull(swap);
         var deadline = new Deadline(_timeout);
+        bool toBeConfirmed = _replicas is not null && swap.TakesAway;
         bool documentIsUntouched = true;
-        bool swapped;
+        string? lineage;
         try
         {
             if (!await _openRequests.EnterAsync(swap, deadline, cancellationToken))
             {
-                await TryAsync(() => _openRequests.WithdrawAsync(swap, deadline));
+                await TryAsync(() => WithdrawAsync(swap, deadline));
                 return SwapResult.TooManyRequests;
             }
 
             if (swap.Next.IsPaired && swap.Previous is not { IsPaired: true })
                 await _pairedDevices.AddAsync(swap.Id, deadline, cancellationToken);
             documentIsUntouched = false;
-            swapped = await _documents.SwapAsync(swap, deadline, cancellationToken);
+            lineage = await _documents.SwapAsync(swap, toBeConfirmed, deadline, cancellationToken);
         }
         catch (Exception e) when (documentIsUntouched || e.InnerException is RedisServerException)
         {
             // Redis was not asked, or said no. Without an answer it may have written the document, and a request must not be there unseen.
-            await TryAsync(() => _openRequests.WithdrawAsync(swap, deadline));
+            await TryAsync(() => WithdrawAsync(swap, deadline));
             throw;
         }
 
-        await TryAsync(() => swapped ? SettleAsync(swap, deadline) : _openRequests.WithdrawAsync(swap, deadline));
-        return swapped ? SwapResult.Swapped : SwapResult.Conflict;
+        if (lineage is null)
+        {
+            await TryAsync(() => WithdrawAsync(swap, deadline));
+            return SwapResult.Conflict;
+        }
+
+        await Task.WhenAll(
+            TryAsync(() => SettleAsync(swap, deadline)),
+            toBeConfirmed ? _replicas!.ConfirmAsync(swap.Id, lineage, deadline) : Task.CompletedTask);
+        return SwapResult.Swapped;
     }
 
     /// <inheritdoc/>
@@ -137,11 +151,23 @@ public sealed class RedisDeviceStore : IDeviceStore
         await _redis.RunAsync(database => database.PingAsync(RedisConnection.Primary), new Deadline(_timeout), cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => _redis.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _redis.DisposeAsync();
+        if (_replicas is not null)
+            await _replicas.DisposeAsync();
+    }
 
     // What was resolved never opens again, so taking it out cannot be wrong. What expires goes by itself.
     private static bool IsLeftBehind(PendingMember member, PairingRequest? request, DateTimeOffset now) =>
         request is null ? now - member.Request.CreatedAt > GivenUpAfter : request.Status != PairingRequestStatus.Open;
+
+    /// <summary>After a swap that was not to be: takes out of the indexes what it had entered.</summary>
+    private Task WithdrawAsync(DeviceSwap swap, Deadline deadline) => Task.WhenAll(
+        _openRequests.WithdrawAsync(swap, deadline),
+        swap.Next.IsPaired && swap.Previous is not { IsPaired: true }
+            ? _pairedDevices.RemoveAsync(swap.Id, deadline, CancellationToken.None)
+            : Task.CompletedTask);
 
     /// <summary>After a swap: brings the indexes up to date.</summary>
     private async Task SettleAsync(DeviceSwap swap, Deadline deadline)

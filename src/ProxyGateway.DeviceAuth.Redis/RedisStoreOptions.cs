@@ -1,3 +1,5 @@
+using ProxyGateway.DeviceAuth.Registry;
+
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>Section <c>Registry:Redis</c>.</summary>
@@ -11,4 +13,11 @@ public sealed record RedisStoreOptions
 
     /// <summary>How long one call may take, whatever it has to ask of Redis. Past it the registry counts as unavailable.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// How many replicas must have what takes something away (<see cref="DeviceSwap.TakesAway"/>) before it is acknowledged. Replication is
+    /// asynchronous: with 0, what was acknowledged in the last moments before a failover may be lost. Grants are never waited for: one that is
+    /// lost is asked for again.
+    /// </summary>
+    public int WaitForReplicas { get; init; }
 }

@@ -20,6 +20,9 @@ public sealed record RegistryOptions
 
     /// <summary>How long one operation on Redis may take.</summary>
     public TimeSpan RedisTimeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How many replicas must have a removal or narrowing before it is acknowledged.</summary>
+    public int RedisWaitForReplicas { get; init; }
 }
 
 /// <summary>Where the registry is kept.</summary>

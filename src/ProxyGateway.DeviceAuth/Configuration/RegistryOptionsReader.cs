@@ -7,6 +7,7 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 public static class RegistryOptionsReader
 {
     private const int LongestKeyPrefix = 64;
+    private const int MostReplicas = 100;
 
     // Braces would make a hash tag of their own and undo the one that keeps a device's keys together.
     private static readonly SearchValues<char> KeyPrefixCharacters =
@@ -30,6 +31,7 @@ public static class RegistryOptionsReader
             RedisConfiguration = redis.Value("Configuration") ?? defaults.RedisConfiguration,
             RedisKeyPrefix = redis.Text("KeyPrefix", defaults.RedisKeyPrefix),
             RedisTimeout = redis.Span("Timeout", defaults.RedisTimeout, TimeSpan.FromMinutes(1)),
+            RedisWaitForReplicas = redis.Number("WaitForReplicas", defaults.RedisWaitForReplicas, min: 0, MostReplicas),
         };
         if (options.Provider == RegistryProvider.Redis && !redis.Has("Configuration"))
             errors.Add(redis.PathOf("Configuration"), "is missing; with Provider Redis it says which one, as in 127.0.0.1:6379.");

@@ -103,18 +103,21 @@ public sealed class DeviceRegistry(IDeviceStore store)
     /// <param name="by">Who removes it.</param>
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="RegistryUnavailableException">Whether the removal was written is not known; it may be repeated.</exception>
+    /// <exception cref="RegistryUnavailableException">
+    /// Whether the removal was written is not known, or it may still be lost (<see cref="RegistryUnavailableException.ChangeWasMade"/>); it may be repeated.
+    /// </exception>
     public async ValueTask<bool> RemoveAsync(DeviceId id, Operator by, PairingRules rules, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(rules);
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
             (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
-            if (record is null || (!record.IsPaired && !record.Requests.Any(r => r.IsOpen(now))))
+            if (record is null)
                 return false;
-            DeviceRecord next = Transitions.Remove(record, by, now, rules.Lifetimes) with { Version = NewVersion() };
+            bool isThere = record.IsPaired || record.Requests.Any(r => r.IsOpen(now));
+            DeviceRecord next = isThere ? Transitions.Remove(record, by, now, rules.Lifetimes) with { Version = NewVersion() } : record;
             if (await SwapAsync(record, next, rules, cancellationToken) == SwapResult.Swapped)
-                return true;
+                return isThere;
         }
 
         throw Contended();
@@ -135,8 +138,15 @@ public sealed class DeviceRegistry(IDeviceStore store)
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
             (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
-            if (record is not { IsPaired: true })
+            if (record is null)
                 return null;
+            if (!record.IsPaired)
+            {
+                if (await SwapAsync(record, record, rules, cancellationToken) == SwapResult.Swapped)
+                    return null;
+                continue;
+            }
+
             Decision decision = Transitions.SetGrant(record, role, scopes, by, rules.Policy.Implications, now, rules.Lifetimes);
             if (decision.Outcome != DecisionOutcome.Done)
                 return decision;
@@ -183,9 +193,10 @@ public sealed class DeviceRegistry(IDeviceStore store)
             if (record is null)
                 return null;
             Decision decision = decide(record, now);
-            if (decision.Outcome != DecisionOutcome.Done)
+            if (decision.Outcome is not (DecisionOutcome.Done or DecisionOutcome.AlreadyDone))
                 return decision;
-            decision = decision with { Record = decision.Record with { Version = NewVersion() } };
+            if (decision.Outcome == DecisionOutcome.Done)
+                decision = decision with { Record = decision.Record with { Version = NewVersion() } };
             if (await SwapAsync(record, decision.Record, rules, cancellationToken) == SwapResult.Swapped)
                 return decision;
         }
@@ -196,10 +207,26 @@ public sealed class DeviceRegistry(IDeviceStore store)
     private async ValueTask<SwapResult> SwapAsync(DeviceRecord? previous, DeviceRecord next, PairingRules rules, CancellationToken cancellationToken)
     {
         var swap = new DeviceSwap(previous, next, Transitions.ExpiresAt(next, rules.Lifetimes), rules.Limits);
-        SwapResult result = await store.SwapAsync(swap, cancellationToken);
-        if (result == SwapResult.Swapped && previous?.Version != next.Version)
-            Changed?.Invoke(next);
+        SwapResult result;
+        try
+        {
+            result = await store.SwapAsync(swap, cancellationToken);
+        }
+        catch (RegistryUnavailableException e) when (e.ChangeWasMade)
+        {
+            Tell(previous, next);
+            throw;
+        }
+
+        if (result == SwapResult.Swapped)
+            Tell(previous, next);
         return result;
+    }
+
+    private void Tell(DeviceRecord? previous, DeviceRecord next)
+    {
+        if (previous?.Version != next.Version)
+            Changed?.Invoke(next);
     }
 
     private static string NewVersion() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));

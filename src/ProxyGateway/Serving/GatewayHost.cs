@@ -91,6 +91,7 @@ internal static class GatewayHost
                 Configuration = registry.RedisConfiguration,
                 KeyPrefix = registry.RedisKeyPrefix,
                 Timeout = registry.RedisTimeout,
+                WaitForReplicas = registry.RedisWaitForReplicas,
             });
         }
         catch (ArgumentException e)
