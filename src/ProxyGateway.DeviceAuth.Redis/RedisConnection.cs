@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Registry;
 using StackExchange.Redis;
@@ -55,12 +54,14 @@ internal sealed class RedisConnection : IAsyncDisposable
         try
         {
             ConnectionMultiplexer multiplexer = await Connection().WaitAsync(deadline.Remaining, cancellationToken);
+            if (HasTwoPrimaries(multiplexer))
+                throw new RegistryUnavailableException("More than one primary answers, and all but one are out of date. Nobody is admitted until those are replicas.");
             running = command(multiplexer.GetDatabase());
             return await running.WaitAsync(deadline.Remaining, cancellationToken);
         }
-        catch (Exception e) when (IsFailure(e) || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception e) when (Failure.IsOne(e) || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            throw new RegistryUnavailableException(Describe(e), e);
+            throw new RegistryUnavailableException(Failure.Describe(e), e);
         }
         finally
         {
@@ -81,20 +82,9 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
     }
 
-    private static bool IsFailure(Exception e) =>
-        e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or SocketException or IOException;
-
-    // Redis says why it refuses, and names no secrets in doing so.
-    private static string Describe(Exception e)
-    {
-        for (Exception? cause = e; cause is not null; cause = cause.InnerException)
-        {
-            if (cause is RedisServerException)
-                return $"Redis refuses: {cause.Message}";
-        }
-
-        return e is TimeoutException ? "Redis is too slow." : "Redis cannot be used.";
-    }
+    // As when a primary comes back after its replica was promoted. Gateways would each take one of them for the truth, and not the same one.
+    private bool HasTwoPrimaries(ConnectionMultiplexer multiplexer) => _options.EndPoints.Count > 1
+        && multiplexer.GetServers().Count(s => s is { IsConnected: true, IsReplica: false, ServerType: ServerType.Standalone }) > 1;
 
     private static ConfigurationOptions Configure(RedisStoreOptions options)
     {
@@ -141,8 +131,21 @@ internal sealed class RedisConnection : IAsyncDisposable
         multiplexer.ConnectionFailed += (_, e) => Report(e, isConnected: false);
         multiplexer.ConnectionRestored += (_, e) => Report(e, isConnected: true);
         if (!multiplexer.IsConnected)
-            Log.NotConnected(_logger);
+            await ReportNotConnectedAsync(multiplexer);
         return multiplexer;
+    }
+
+    // Why is in no event, as that was over before anybody could listen.
+    private async Task ReportNotConnectedAsync(ConnectionMultiplexer multiplexer)
+    {
+        try
+        {
+            await multiplexer.GetDatabase().PingAsync(Primary);
+        }
+        catch (Exception e) when (Failure.IsOne(e))
+        {
+            Log.NotConnected(_logger, Failure.Describe(e));
+        }
     }
 
     private void Report(ConnectionFailedEventArgs e, bool isConnected)

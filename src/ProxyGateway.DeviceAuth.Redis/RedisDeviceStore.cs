@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -16,6 +17,9 @@ public sealed class RedisDeviceStore : IDeviceStore
 
     // A request that is in the index and not in its document may be about to be written; after this it was given up.
     private static readonly TimeSpan GivenUpAfter = TimeSpan.FromSeconds(10);
+
+    // Connecting has a time-out of its own, and at a start everything is compiled first.
+    private static readonly TimeSpan LongestStart = TimeSpan.FromSeconds(5);
 
     private readonly TimeSpan _timeout;
     private readonly ILogger _logger;
@@ -149,6 +153,23 @@ public sealed class RedisDeviceStore : IDeviceStore
     /// <inheritdoc/>
     public async ValueTask PingAsync(CancellationToken cancellationToken) =>
         await _redis.RunAsync(database => database.PingAsync(RedisConnection.Primary), new Deadline(_timeout), cancellationToken);
+
+    /// <summary>
+    /// Connects, and asks for a device that nobody has, so that the first handshake does not spend its time on connecting and compiling. Redis
+    /// need not be there.
+    /// </summary>
+    internal async Task WarmUpAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var deadline = new Deadline(_timeout + LongestStart);
+            await _documents.GetAsync(DeviceId.Of(RandomNumberGenerator.GetBytes(32)), deadline, cancellationToken);
+        }
+        catch (RegistryUnavailableException)
+        {
+            // The connection has logged why; the gateway starts all the same, and admits nobody.
+        }
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Registry;
@@ -14,7 +15,17 @@ public static class RedisDeviceStoreExtensions
     {
         ArgumentNullException.ThrowIfNull(options);
         RedisConnection.Validate(options);
-        return services.AddSingleton<IDeviceStore>(provider =>
-            new RedisDeviceStore(options, provider.GetService<ILogger<RedisDeviceStore>>() ?? NullLogger<RedisDeviceStore>.Instance));
+        return services
+            .AddSingleton<IDeviceStore>(provider =>
+                new RedisDeviceStore(options, provider.GetService<ILogger<RedisDeviceStore>>() ?? NullLogger<RedisDeviceStore>.Instance))
+            .AddHostedService(provider => new WarmUp((RedisDeviceStore)provider.GetRequiredService<IDeviceStore>()));
+    }
+
+    /// <summary>Hosted services start before anything listens.</summary>
+    private sealed class WarmUp(RedisDeviceStore store) : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => store.WarmUpAsync(cancellationToken);
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Text;
 using StackExchange.Redis;
 
 namespace ProxyGateway.IntegrationTests.Redis;
@@ -64,6 +65,9 @@ public sealed class RedisServer : IAsyncDisposable
         return await connection.GetServer(EndPoint).ExecuteAsync(command, arguments);
     }
 
+    /// <summary>Whether it answers, but only that it is still loading its data.</summary>
+    public async Task<bool> IsLoadingAsync() => await PingAsync(isTls: false) is "-LOAD";
+
     /// <summary>Ends it without any warning.</summary>
     public async Task KillAsync()
     {
@@ -79,6 +83,14 @@ public sealed class RedisServer : IAsyncDisposable
     /// <param name="settings">Settings of this start alone.</param>
     public async Task RestartAsync(params string[] settings)
     {
+        await BeginRestartAsync(settings);
+        await Eventually.HoldsAsync(() => AnswersAsync(_settings.Contains("--tls-port")), "redis-server answers");
+    }
+
+    /// <summary>Starts it, with the data it had; it may still have to load that.</summary>
+    /// <inheritdoc cref="RestartAsync"/>
+    public async Task BeginRestartAsync(params string[] settings)
+    {
         await KillAsync();
         bool isTls = _settings.Contains("--tls-port");
         _process = Process.Start(new ProcessStartInfo(
@@ -87,7 +99,6 @@ public sealed class RedisServer : IAsyncDisposable
                 "--port", isTls ? "0" : Port, "--bind", "127.0.0.1", "--dir", _folder!.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
                 "--logfile", Path.Combine(_folder.FullName, "log"), .. _settings, .. isTls ? ["--tls-port", Port] : Array.Empty<string>(), .. settings,
             ]));
-        await Eventually.HoldsAsync(() => AnswersAsync(isTls), "redis-server answers");
     }
 
     /// <summary>Stops it in its tracks (SIGSTOP): connections stay open, and nothing answers.</summary>
@@ -119,7 +130,10 @@ public sealed class RedisServer : IAsyncDisposable
         kill.ExitCode.ShouldBe(0);
     }
 
-    private async Task<bool> AnswersAsync(bool isTls)
+    // Up; or up, and wants a password first.
+    private async Task<bool> AnswersAsync(bool isTls) => await PingAsync(isTls) is "+PONG" or "-NOAU";
+
+    private async Task<string> PingAsync(bool isTls)
     {
         try
         {
@@ -131,11 +145,11 @@ public sealed class RedisServer : IAsyncDisposable
             await stream.WriteAsync("PING\r\n"u8.ToArray());
             byte[] answer = new byte[5];
             int length = await stream.ReadAtLeastAsync(answer, answer.Length, throwOnEndOfStream: false);
-            return answer.AsSpan(0, length).SequenceEqual("+PONG"u8) || answer.AsSpan(0, length).SequenceEqual("-NOAU"u8); // up, and wants a password
+            return Encoding.ASCII.GetString(answer, 0, length);
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
-            return false;
+            return "";
         }
     }
 }
