@@ -14,7 +14,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
 {
     private static readonly CancellationToken None = CancellationToken.None;
     private static readonly TimeSpan Patient = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan Hasty = new RedisStoreOptions().Timeout;
+    private static readonly TimeSpan Hasty = TimeSpan.FromSeconds(3);
     private static readonly PairingRules Silent = Some.Rules with { Policy = PairingPolicy.Default };
 
     private Replication _redis = null!;
@@ -122,7 +122,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
     [Fact]
     public async Task Whoever_waits_for_replicas_keeps_nobody_else_waiting()
     {
-        await using RedisDeviceStore store = Open(waitForReplicas: 1, Patient);
+        await using RedisDeviceStore store = Open(waitForReplicas: 1, 3 * Patient);
         var registry = new DeviceRegistry(store);
         Claim[] claims = await PairAsync(registry, 11);
         await _redis.Replica.StopAsync();
