@@ -30,6 +30,7 @@ public sealed class DeviceRegistry(IDeviceStore store)
         Locality locality = origin.Locality;
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(claim.Device, cancellationToken);
             PairingDecision decision = rules.Policy.Decide(record, claim, locality);
             if (decision is PairingDecision.LookUpPeerUser)
@@ -109,6 +110,7 @@ public sealed class DeviceRegistry(IDeviceStore store)
         ArgumentNullException.ThrowIfNull(rules);
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             StoredDevice stored = await store.GetAsync(id, cancellationToken);
             DeviceRecord? record = null;
             DeviceRecord next;
@@ -140,6 +142,7 @@ public sealed class DeviceRegistry(IDeviceStore store)
         ArgumentNullException.ThrowIfNull(rules);
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
             if (record is not { IsPaired: true })
                 return null;
@@ -183,6 +186,7 @@ public sealed class DeviceRegistry(IDeviceStore store)
     {
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
                 return null;
             (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(device, cancellationToken);
@@ -208,6 +212,10 @@ public sealed class DeviceRegistry(IDeviceStore store)
             Changed?.Invoke(next);
         return result;
     }
+
+    // At first at once; then at random in a span that doubles, up to half a second, or who is slower would lose every time.
+    private static Task WaitBeforeAsync(int attempt, CancellationToken cancellationToken) =>
+        attempt < 2 ? Task.CompletedTask : Task.Delay(RandomNumberGenerator.GetInt32(1 << Math.Min(attempt, 9)), cancellationToken);
 
     private static string NewVersion() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));
 

@@ -11,7 +11,7 @@ internal sealed class Gateway(IDeviceStore store, History history, Func<Task<Fat
     public async Task DoAsync(Deed deed)
     {
         Performance performance = history.Begin(deed);
-        var registry = new DeviceRegistry(new RecordingStore(store, turn) { By = performance });
+        var registry = new DeviceRegistry(new RecordingStore(store, turn, nowAsync) { By = performance });
         (PairingRequest Request, DateTimeOffset At)[] told = [.. history.Told];
         if (deed.Kind is DeedKind.Approve or DeedKind.ApprovePart or DeedKind.Reject or DeedKind.Find)
         {

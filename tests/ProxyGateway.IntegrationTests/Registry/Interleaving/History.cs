@@ -68,6 +68,9 @@ internal sealed record Attempt(Performance By, Read Read, DeviceSwap Swap)
     /// <summary>How it went; null if its gateway never heard.</summary>
     public SwapResult? Result { get; set; }
 
+    /// <summary>The store's time once it was acknowledged.</summary>
+    public DateTimeOffset Latest { get; set; } = DateTimeOffset.MaxValue;
+
     /// <summary>The tick after it was acknowledged.</summary>
     public int End { get; set; } = int.MaxValue;
 

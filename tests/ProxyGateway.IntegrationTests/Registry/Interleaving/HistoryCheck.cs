@@ -74,19 +74,27 @@ internal sealed class HistoryCheck
         }
 
         ILookup<string, Attempt> successors = applied.ToLookup(a => a.Swap.Previous?.Version ?? "");
-        foreach (Attempt start in successors[""].OrderBy(a => a.Read.Now).ThenBy(a => a.End))
+        foreach (Attempt start in successors[""])
         {
             var line = new List<Attempt>();
             for (Attempt? next = start; next is not null; next = successors[next.Swap.Next.Version].SingleOrDefault())
             {
-                _places[next.Swap.Next.Version] = (_lines.Count, line.Count);
                 line.Add(next);
                 successors[next.Swap.Next.Version].Count().ShouldBeLessThan(2, "two swaps of one document succeeded: one of them is lost");
             }
 
-            if (_lines.Count > 0)
-                MayBeGone(_lines[^1][^1].Swap.Next.Version, start.Read.Now).ShouldBeTrue("a device that is on record was taken for a new one");
             _lines.Add(line);
+        }
+
+        // Each began when the one before had expired, so they end in that order too.
+        _lines.Sort((a, b) => Comparer<DateTimeOffset>.Default.Compare(
+            a[^1].Swap.ExpiresAt ?? DateTimeOffset.MaxValue, b[^1].Swap.ExpiresAt ?? DateTimeOffset.MaxValue));
+        for (int i = 0; i < _lines.Count; i++)
+        {
+            for (int at = 0; at < _lines[i].Count; at++)
+                _places[_lines[i][at].Swap.Next.Version] = (i, at);
+            if (i > 0)
+                MayBeGone(_lines[i - 1][^1].Swap.Next.Version, _lines[i][0].Latest).ShouldBeTrue("a device that is on record was taken for a new one");
         }
 
         applied.ShouldAllBe(a => _places.ContainsKey(a.Swap.Next.Version), "a document took the place of one that was never there");

@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.IntegrationTests.Registry.Interleaving;
 
 /// <summary>A gateway's store: writes down what it reads and swaps, and waits for its turn before each call if it is to.</summary>
-internal sealed class RecordingStore(IDeviceStore inner, Func<Task<Fate>>? turn) : IDeviceStore
+internal sealed class RecordingStore(IDeviceStore inner, Func<Task<Fate>>? turn, Func<Task<DateTimeOffset>> nowAsync) : IDeviceStore
 {
     /// <summary>On whose account the calls are.</summary>
     public required Performance By { get; set; }
@@ -22,8 +22,7 @@ internal sealed class RecordingStore(IDeviceStore inner, Func<Task<Fate>>? turn)
         var attempt = new Attempt(By, By.Reads[^1], swap);
         By.Attempts.Add(attempt);
         SwapResult result = await StepAsync(() => inner.SwapAsync(swap, cancellationToken));
-        attempt.Result = result;
-        attempt.End = By.History.Tick();
+        (attempt.Result, attempt.Latest, attempt.End) = (result, await nowAsync(), By.History.Tick());
         return result;
     }
 

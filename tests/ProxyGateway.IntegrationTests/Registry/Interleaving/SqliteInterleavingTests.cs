@@ -13,35 +13,42 @@ public sealed class SqliteInterleavingTests(ITestOutputHelper output) : Interlea
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxygateway-sqlite-");
     private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 22, 10, 0, 0, TimeSpan.Zero));
-    private SqliteDeviceStore? _store;
-    private int _files;
+    private SqliteDeviceStore _store = null!;
+    private int _opened;
 
     internal override bool StepsAreCalls => true;
 
     internal override Lifetimes ShortLifetimes => Some.Lifetimes with { Removed = TimeSpan.FromMinutes(7) };
 
-    private string Path => System.IO.Path.Combine(_folder.FullName, $"{_files}.db");
+    private string Path => System.IO.Path.Combine(_folder.FullName, "registry.db");
 
-    public override Task InitializeAsync() => Task.CompletedTask;
+    public override Task InitializeAsync()
+    {
+        _store = Open();
+        return Task.CompletedTask;
+    }
 
     public override async Task DisposeAsync()
     {
-        await CloseAsync();
+        await _store.DisposeAsync();
         _folder.Delete(recursive: true);
     }
 
-    internal override async Task<IDeviceStore[]> OpenAsync(int gateways, Scheduler? scheduler)
+    internal override Task<IDeviceStore[]> OpenAsync(int gateways, Scheduler? scheduler)
     {
-        await CloseAsync();
-        _files++;
-        _store = Open();
-        return [.. Enumerable.Repeat(_store, gateways)];
+        Execute("PRAGMA foreign_keys = ON; DELETE FROM devices");
+        return Task.FromResult<IDeviceStore[]>([.. Enumerable.Repeat(_store, gateways)]);
     }
 
     internal override async Task<IDeviceStore> OpenAfterwardsAsync()
     {
-        await CloseAsync(); // as after a restart
-        return _store = Open();
+        if (_opened++ % 10 == 0) // what is there is there after a restart too
+        {
+            await _store.DisposeAsync();
+            _store = Open();
+        }
+
+        return _store;
     }
 
     internal override Task<DateTimeOffset> NowAsync() => Task.FromResult(_time.GetUtcNow());
@@ -52,20 +59,17 @@ public sealed class SqliteInterleavingTests(ITestOutputHelper output) : Interlea
         return Task.CompletedTask;
     }
 
-    internal override Task<bool> ExpiresAsync(DeviceId device)
+    internal override Task<bool> ExpiresAsync(DeviceId device) =>
+        Task.FromResult(Execute($"SELECT expires_at FROM devices WHERE id = '{device}'") is long);
+
+    private SqliteDeviceStore Open() => SqliteDeviceStore.Open(new SqliteStoreOptions { Path = Path }, _time);
+
+    private object? Execute(string sql)
     {
         using var connection = new SqliteConnection($"Data Source={Path};Pooling=False");
         connection.Open();
         using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = $"SELECT expires_at FROM devices WHERE id = '{device}'";
-        return Task.FromResult(command.ExecuteScalar() is long);
-    }
-
-    private SqliteDeviceStore Open() => SqliteDeviceStore.Open(new SqliteStoreOptions { Path = Path }, _time);
-
-    private async Task CloseAsync()
-    {
-        if (_store is { } store)
-            await store.DisposeAsync();
+        command.CommandText = sql;
+        return command.ExecuteScalar();
     }
 }
