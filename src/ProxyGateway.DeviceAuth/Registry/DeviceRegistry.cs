@@ -32,6 +32,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         Locality locality = origin.Locality;
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(claim.Device, cancellationToken);
             PairingDecision decision = rules.Policy.Decide(record, claim, locality);
             if (decision is PairingDecision.LookUpPeerUser)
@@ -126,6 +127,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         ArgumentNullException.ThrowIfNull(rules);
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             StoredDevice stored = await store.GetAsync(id, cancellationToken);
             DeviceRecord? record = stored.Damage is null ? stored.Record : null;
             if (stored.Damage is null && record is null)
@@ -159,6 +161,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         ArgumentNullException.ThrowIfNull(rules);
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
             if (record is null)
                 return null;
@@ -218,6 +221,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
     {
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
                 return null;
             (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(device, cancellationToken);
@@ -284,6 +288,10 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         if (previous?.Version != next.Version)
             Changed?.Invoke(next);
     }
+
+    // At first at once; then at random in a span that doubles, up to half a second, or who is slower would lose every time.
+    private static Task WaitBeforeAsync(int attempt, CancellationToken cancellationToken) =>
+        attempt < 2 ? Task.CompletedTask : Task.Delay(RandomNumberGenerator.GetInt32(1 << Math.Min(attempt, 9)), cancellationToken);
 
     private static string NewVersion() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));
 

@@ -158,6 +158,18 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
     }
 
     [Fact]
+    public async Task A_swap_that_fails_half_way_leaves_nothing_and_the_next_one_works()
+    {
+        Claim claim = Some.Claim();
+        Execute("CREATE TRIGGER full BEFORE INSERT ON requests BEGIN SELECT RAISE(ABORT, 'the disk is full'); END");
+        await Should.ThrowAsync<RegistryUnavailableException>(() => AskAsync(claim, Some.Rules));
+
+        (await Store.GetAsync(claim.Device, CancellationToken.None)).Record.ShouldBeNull();
+        Execute("DROP TRIGGER full");
+        await PairAsync(claim);
+    }
+
+    [Fact]
     public async Task A_closed_store_is_unavailability()
     {
         await Store.DisposeAsync();
