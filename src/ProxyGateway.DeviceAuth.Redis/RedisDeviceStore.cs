@@ -9,7 +9,7 @@ namespace ProxyGateway.DeviceAuth.Redis;
 /// The registry in Redis, for any number of gateways. The document of a device is the truth; the indexes beside it are hints in slots
 /// of their own, written before the document and repaired by whoever reads them.
 /// </summary>
-public sealed class RedisDeviceStore : IDeviceStore
+public sealed class RedisDeviceStore : ICopyableDeviceStore
 {
     private const int ReadAtOnce = 256;
 
@@ -22,6 +22,7 @@ public sealed class RedisDeviceStore : IDeviceStore
     private readonly Documents _documents;
     private readonly OpenRequests _openRequests;
     private readonly PairedDevices _pairedDevices;
+    private readonly Contents _contents;
 
     /// <summary>Begins to connect, and goes on trying for as long as it takes.</summary>
     /// <param name="options">Where Redis is.</param>
@@ -37,6 +38,7 @@ public sealed class RedisDeviceStore : IDeviceStore
         _documents = new Documents(_redis, keys);
         _openRequests = new OpenRequests(_redis, keys, _documents);
         _pairedDevices = new PairedDevices(_redis, keys, _documents);
+        _contents = new Contents(_redis, keys, _documents, _openRequests, _pairedDevices);
     }
 
     /// <inheritdoc/>
@@ -135,6 +137,13 @@ public sealed class RedisDeviceStore : IDeviceStore
     /// <inheritdoc/>
     public async ValueTask PingAsync(CancellationToken cancellationToken) =>
         await _redis.RunAsync(database => database.PingAsync(RedisConnection.Primary), new Deadline(_timeout), cancellationToken);
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<StoredDocument> ReadAllAsync(CancellationToken cancellationToken) => _contents.ReadAsync(_timeout, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken) =>
+        _contents.WriteAsync(documents, _timeout, cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => _redis.DisposeAsync();

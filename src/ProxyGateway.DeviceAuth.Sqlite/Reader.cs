@@ -12,6 +12,7 @@ internal sealed class Reader : IDisposable
     private readonly SqliteCommand _findRequest;
     private readonly SqliteCommand _listPaired;
     private readonly SqliteCommand _listOpenRequests;
+    private readonly SqliteCommand _listAll;
 
     public Reader(SqliteConnection connection)
     {
@@ -27,6 +28,12 @@ internal sealed class Reader : IDisposable
             WHERE r.open_until > $now AND r.id < $before ORDER BY r.id DESC LIMIT $limit
             """,
             "$now", "$before", "$limit");
+        _listAll = connection.Prepare(
+            """
+            SELECT id, document, expires_at FROM devices
+            WHERE id > $after AND (expires_at IS NULL OR expires_at > $now) ORDER BY id LIMIT $limit
+            """,
+            "$after", "$now", "$limit");
     }
 
     public DeviceRecord? Get(DeviceId id, DateTimeOffset now)
@@ -63,6 +70,20 @@ internal sealed class Reader : IDisposable
         }
 
         return requests;
+    }
+
+    public List<StoredDocument> ListAll(DeviceId? after, int limit, DateTimeOffset now)
+    {
+        _listAll.Set("$after", after?.ToString() ?? "").Set("$now", now.ToUnixTimeMilliseconds()).Set("$limit", limit);
+        using SqliteDataReader rows = _listAll.ExecuteReader();
+        var documents = new List<StoredDocument>();
+        while (rows.Read())
+        {
+            DeviceRecord record = DeviceDocument.Deserialize(rows.GetFieldValue<byte[]>(1), DeviceId.Parse(rows.GetString(0)));
+            documents.Add(new StoredDocument(record, rows.IsDBNull(2) ? null : DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(2))));
+        }
+
+        return documents;
     }
 
     /// <summary>Fails if the file does.</summary>

@@ -9,8 +9,10 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// The registry in one SQLite file, for one gateway: one writer, as many readers as there are threads reading. SQLite has no
 /// asynchronous calls; reads come from the page cache, writes are rare and wait for the disk.
 /// </summary>
-public sealed class SqliteDeviceStore : IDeviceStore
+public sealed class SqliteDeviceStore : ICopyableDeviceStore
 {
+    private const int ReadAtOnce = 512;
+
     private readonly RegistryFile _file;
     private readonly TimeProvider _time;
     private readonly Writer _writer;
@@ -59,20 +61,7 @@ public sealed class SqliteDeviceStore : IDeviceStore
     public async ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(swap);
-        await _writing.WaitAsync(cancellationToken);
-        try
-        {
-            ThrowIfDisposed();
-            return _writer.Swap(swap, Now);
-        }
-        catch (SqliteException e)
-        {
-            throw Unavailable(e);
-        }
-        finally
-        {
-            _writing.Release();
-        }
+        return await WriteAsync(writer => Task.FromResult(writer.Swap(swap, Now)), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -97,6 +86,20 @@ public sealed class SqliteDeviceStore : IDeviceStore
     }
 
     /// <inheritdoc/>
+    public IAsyncEnumerable<StoredDocument> ReadAllAsync(CancellationToken cancellationToken) => ReadAll(cancellationToken).ToAsyncEnumerable();
+
+    /// <inheritdoc/>
+    /// <remarks>In one transaction: all of them or none.</remarks>
+    public Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken) =>
+        WriteAsync(
+            async writer =>
+            {
+                await writer.WriteAllAsync(documents, cancellationToken);
+                return true;
+            },
+            cancellationToken);
+
+    /// <inheritdoc/>
     public ValueTask PingAsync(CancellationToken cancellationToken)
     {
         _ = Read(reader => reader.Ping(), cancellationToken);
@@ -117,6 +120,41 @@ public sealed class SqliteDeviceStore : IDeviceStore
         _writer.Dispose();
         _file.Dispose();
         _writing.Release();
+    }
+
+    // A page at a time, so that no reader is kept while others wait.
+    private IEnumerable<StoredDocument> ReadAll(CancellationToken cancellationToken)
+    {
+        List<StoredDocument> page;
+        DeviceId? last = null;
+        do
+        {
+            page = Read(reader => reader.ListAll(last, ReadAtOnce, Now), cancellationToken);
+            foreach (StoredDocument document in page)
+            {
+                yield return document;
+                last = document.Record.Id;
+            }
+        }
+        while (page.Count == ReadAtOnce);
+    }
+
+    private async Task<T> WriteAsync<T>(Func<Writer, Task<T>> write, CancellationToken cancellationToken)
+    {
+        await _writing.WaitAsync(cancellationToken);
+        try
+        {
+            ThrowIfDisposed();
+            return await write(_writer);
+        }
+        catch (SqliteException e)
+        {
+            throw Unavailable(e);
+        }
+        finally
+        {
+            _writing.Release();
+        }
     }
 
     private T Read<T>(Func<Reader, T> read, CancellationToken cancellationToken)

@@ -51,22 +51,36 @@ internal sealed class Writer : IDisposable
         if (!HasRoom(swap, now, transaction))
             return SwapResult.TooManyRequests;
 
-        _put.In(transaction).Set("$id", id).Set("$version", swap.Next.Version).Set("$paired", swap.Next.IsPaired ? 1 : 0)
-            .Set("$expires", swap.ExpiresAt?.ToUnixTimeMilliseconds()).Set("$document", DeviceDocument.Serialize(swap.Next)).ExecuteNonQuery();
-        _dropRequests.In(transaction).Set("$device", id).ExecuteNonQuery();
-        foreach (PairingRequest request in swap.Next.Requests)
-        {
-            long? until = request.Status == PairingRequestStatus.Open ? request.ExpiresAt.ToUnixTimeMilliseconds() : null;
-            _putRequest.In(transaction).Set("$id", request.Id.ToString()).Set("$device", id).Set("$address", request.Address).Set("$until", until)
-                .ExecuteNonQuery();
-        }
-
+        Put(swap.Next, swap.ExpiresAt, transaction);
         _forget.In(transaction).Set("$now", now).Set("$limit", ForgottenAtOnce).ExecuteNonQuery();
         transaction.Commit();
         return SwapResult.Swapped;
     }
 
+    /// <summary>Writes documents as they are, all of them or none.</summary>
+    public async Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken)
+    {
+        using SqliteTransaction transaction = _connection.BeginTransaction(deferred: false);
+        await foreach (StoredDocument document in documents.WithCancellation(cancellationToken))
+            Put(document.Record, document.ExpiresAt, transaction);
+        transaction.Commit();
+    }
+
     public void Dispose() => _connection.Dispose();
+
+    private void Put(DeviceRecord record, DateTimeOffset? expiresAt, SqliteTransaction transaction)
+    {
+        string id = record.Id.ToString();
+        _put.In(transaction).Set("$id", id).Set("$version", record.Version).Set("$paired", record.IsPaired ? 1 : 0)
+            .Set("$expires", expiresAt?.ToUnixTimeMilliseconds()).Set("$document", DeviceDocument.Serialize(record)).ExecuteNonQuery();
+        _dropRequests.In(transaction).Set("$device", id).ExecuteNonQuery();
+        foreach (PairingRequest request in record.Requests)
+        {
+            long? until = request.Status == PairingRequestStatus.Open ? request.ExpiresAt.ToUnixTimeMilliseconds() : null;
+            _putRequest.In(transaction).Set("$id", request.Id.ToString()).Set("$device", id).Set("$address", request.Address).Set("$until", until)
+                .ExecuteNonQuery();
+        }
+    }
 
     // A renewal is no new request, and is never refused for room.
     private bool HasRoom(DeviceSwap swap, long now, SqliteTransaction transaction)
