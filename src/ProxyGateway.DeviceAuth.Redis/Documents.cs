@@ -11,17 +11,71 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
     public async Task<StoredDevice> GetAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken)
     {
         RedisResult result = await redis.RunAsync(Script.Get, keys.Device(id), [], deadline, cancellationToken);
-        return new StoredDevice(Parse(id, (byte[]?)result[0]), ServerTime.Read(result[1]));
+        DateTimeOffset now = ServerTime.Read(result[1]);
+        try
+        {
+            return new StoredDevice(Parse(id, (byte[]?)result[0]), now);
+        }
+        catch (DamagedDocumentException e)
+        {
+            return new StoredDevice(e, now);
+        }
     }
 
     /// <summary>The records of many devices, in order; asked for all at once, as each is in a slot of its own.</summary>
-    public Task<DeviceRecord?[]> GetAsync(IEnumerable<DeviceId> ids, Deadline deadline, CancellationToken cancellationToken) =>
+    public Task<FoundDocument[]> GetAsync(IEnumerable<DeviceId> ids, Deadline deadline, CancellationToken cancellationToken) =>
         Task.WhenAll(ids.Select(async id =>
-            Parse(id, await redis.RunAsync(database => database.StringGetAsync(keys.Device(id), RedisConnection.Primary), deadline, cancellationToken))));
+        {
+            try
+            {
+                return new FoundDocument(
+                    Parse(id, await redis.RunAsync(database => database.StringGetAsync(keys.Device(id), RedisConnection.Primary), deadline, cancellationToken)));
+            }
+            catch (DamagedDocumentException e)
+            {
+                return new FoundDocument(Record: null, e);
+            }
+            catch (RegistryUnavailableException e) when (e.InnerException is RedisServerException { Message: var message } && message.StartsWith("WRONGTYPE", StringComparison.Ordinal))
+            {
+                return new FoundDocument(Record: null, new DamagedDocumentException(id, "it is no string", e));
+            }
+        }));
+
+    /// <summary>The versions of many records, null where there is none. Those that cannot be read are missing.</summary>
+    /// <exception cref="RegistryUnavailableException">None can be read.</exception>
+    public async Task<Dictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, Deadline deadline, CancellationToken cancellationToken)
+    {
+        RegistryUnavailableException? failure = null;
+        var versions = new Dictionary<DeviceId, string?>(ids.Count);
+        foreach ((DeviceId id, Task<RedisResult> reading) in ids.Select(id => (id, ReadVersionAsync(id))).ToArray())
+        {
+            try
+            {
+                versions[id] = (string?)await reading;
+            }
+            catch (RegistryUnavailableException e)
+            {
+                failure = e;
+            }
+        }
+
+        return versions.Count > 0 || failure is null ? versions : throw failure;
+
+        Task<RedisResult> ReadVersionAsync(DeviceId id) => redis.RunAsync(Script.Version, keys.Device(id), [], deadline, cancellationToken);
+    }
 
     /// <summary>Whether the document still was the one that was read, and so was replaced.</summary>
     public async Task<bool> SwapAsync(DeviceSwap swap, Deadline deadline, CancellationToken cancellationToken)
     {
+        RedisValue damaged = RedisValue.EmptyString;
+        if (swap.ReplacesDamage)
+        {
+            // In this order: what still has the fingerprint when it is replaced is what was found damaged.
+            damaged = (RedisValue)await redis.RunAsync(Script.Fingerprint, keys.Device(swap.Id), [], deadline, cancellationToken);
+            if ((await GetAsync(swap.Id, deadline, cancellationToken)).Damage is null)
+                return false;
+        }
+
         bool isOfSubstance = swap.Previous?.Version != swap.Next.Version; // anything else is nobody's news
         RedisResult result = await redis.RunAsync(
             Script.Swap,
@@ -31,7 +85,8 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
                 Format(swap.Next),
                 swap.ExpiresAt?.ToUnixTimeMilliseconds() ?? RedisValue.EmptyString,
                 isOfSubstance ? keys.Changes : RedisValue.EmptyString,
-                swap.Id.ToString(),
+                $"{swap.Id} {swap.Next.Version}",
+                damaged,
             ],
             deadline,
             cancellationToken);
@@ -63,9 +118,21 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
 
     private static byte[] Format(DeviceRecord record) => [.. Encoding.UTF8.GetBytes(FirstLine(record)), .. DeviceDocument.Serialize(record)];
 
-    private static DeviceRecord? Parse(DeviceId id, byte[]? value) =>
-        value is null ? null : DeviceDocument.Deserialize(value.AsSpan(value.AsSpan().IndexOf((byte)'\n') + 1), id);
+    private static DeviceRecord? Parse(DeviceId id, byte[]? value)
+    {
+        if (value is null)
+            return null;
+        int firstLine = value.AsSpan().IndexOf((byte)'\n');
+        if (firstLine < 0)
+            throw new DamagedDocumentException(id, "it is not a version and a document");
+        return DeviceDocument.Deserialize(value.AsSpan(firstLine + 1), id, Encoding.UTF8.GetString(value, 0, firstLine));
+    }
 }
+
+/// <summary>One of many documents.</summary>
+/// <param name="Record">The record; null if there is none.</param>
+/// <param name="Damage">What is wrong with the document; null if nothing is.</param>
+internal readonly record struct FoundDocument(DeviceRecord? Record, DamagedDocumentException? Damage = null);
 
 internal static class ServerTime
 {

@@ -1,10 +1,9 @@
 using ProxyGateway.DeviceAuth.Pairing;
-using ProxyGateway.DeviceAuth.Registry;
 using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
 
-/// <summary>The names of keys and channels. No command and no script touches two of these keys, so a Redis Cluster may spread them.</summary>
+/// <summary>The names of keys and channels. No command and no script touches keys of two slots, so a Redis Cluster may spread them.</summary>
 internal sealed class Keys(string prefix)
 {
     /// <summary>Sorted set of open requests, <see cref="PendingMember"/>s by expiry.</summary>
@@ -12,6 +11,9 @@ internal sealed class Keys(string prefix)
 
     /// <summary>Sorted set of the ids of paired devices, all with score 0: by name.</summary>
     public RedisKey Devices { get; } = prefix + "devices";
+
+    /// <summary>Says for a while that a device was entered into <see cref="Devices"/>; in the slot of that.</summary>
+    public RedisKey Entered(DeviceId id) => $"{prefix}{{{prefix}devices}}:{id}";
 
     /// <summary>Where a changed device's id is announced.</summary>
     public RedisValue Changes { get; } = prefix + "changes";
@@ -42,8 +44,8 @@ internal readonly record struct PendingMember(RequestId Request, DeviceId Device
 {
     public override string ToString() => $"{Request}:{Device}";
 
-    public static PendingMember Parse(string text) =>
+    public static PendingMember? Parse(string text) =>
         text.Split(':') is [var request, var device] && RequestId.TryParse(request, out RequestId requestId) && DeviceId.TryParse(device, out DeviceId deviceId)
             ? new PendingMember(requestId, deviceId)
-            : throw new RegistryUnavailableException("The index of open requests holds what is no request.");
+            : null;
 }

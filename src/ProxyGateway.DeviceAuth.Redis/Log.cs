@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Pairing;
 using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
@@ -12,9 +13,21 @@ internal static partial class Log
     [LoggerMessage(2, LogLevel.Information, "Redis at {EndPoint} answers again.")]
     public static partial void ConnectionRestored(ILogger logger, EndPoint? endPoint);
 
+    [LoggerMessage(5, LogLevel.Warning, "The document of device {Device} is damaged. The device is left out of lists and not admitted until an operator removes it.")]
+    public static partial void DamagedDocument(ILogger logger, DeviceId device, Exception exception);
+
+    [LoggerMessage(6, LogLevel.Warning, "An index held '{Member}', which is none of ours. It was taken out.")]
+    public static partial void ForeignMember(ILogger logger, string member);
+
     [LoggerMessage(4, LogLevel.Warning, "Redis cannot be reached yet. Nobody is admitted until it answers.")]
     public static partial void NotConnected(ILogger logger);
 
     [LoggerMessage(3, LogLevel.Debug, "An index could not be brought up to date; the next reader repairs it.")]
     public static partial void IndexLeftBehind(ILogger logger, Exception exception);
+
+    [LoggerMessage(10, LogLevel.Information, "Changes that other gateways make are heard of.")]
+    public static partial void AnnouncementsHeard(ILogger logger);
+
+    [LoggerMessage(11, LogLevel.Warning, "Changes that other gateways make may not be heard of; live sessions are checked as soon as they are again.")]
+    public static partial void AnnouncementsLost(ILogger logger);
 }

@@ -57,8 +57,8 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
 
     /// <inheritdoc cref="LeaveAsync(PairingRequest, Deadline, CancellationToken)"/>
     public Task LeaveAsync(PendingMember member, string? address, Deadline deadline, CancellationToken cancellationToken) => Task.WhenAll(
-        RemoveAsync(keys.Pending, member, deadline, cancellationToken),
-        address is null ? Task.CompletedTask : RemoveAsync(keys.Address(address), member, deadline, cancellationToken));
+        RemoveAsync(keys.Pending, member.ToString(), deadline, cancellationToken),
+        address is null ? Task.CompletedTask : RemoveAsync(keys.Address(address), member.ToString(), deadline, cancellationToken));
 
     /// <summary>The device that made this request, or null.</summary>
     public async Task<DeviceId?> FindAsync(RequestId id, Deadline deadline, CancellationToken cancellationToken)
@@ -69,13 +69,26 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
     }
 
     /// <summary>Everything in the set that has not expired, newest first, and the time. At most <see cref="PendingLimits.InAll"/>.</summary>
-    public async Task<(PendingMember[] Members, DateTimeOffset Now)> ListAsync(Deadline deadline, CancellationToken cancellationToken)
+    public async Task<OpenMembers> ListAsync(Deadline deadline, CancellationToken cancellationToken)
     {
         RedisResult result = await redis.RunAsync(Script.List, keys.Pending, [], deadline, cancellationToken);
-        string[] members = (string[])result[0]!;
-        Array.Sort(members, static (a, b) => string.CompareOrdinal(b, a)); // a member begins with the request's id, and that with its time
-        return (Array.ConvertAll(members, PendingMember.Parse), ServerTime.Read(result[1]));
+        var members = new List<PendingMember>();
+        var foreign = new List<RedisValue>();
+        foreach (RedisValue text in (RedisValue[])result[0]!)
+        {
+            if (PendingMember.Parse(text.ToString()) is { } member)
+                members.Add(member);
+            else
+                foreign.Add(text);
+        }
+
+        members.Sort(static (a, b) => string.CompareOrdinal(b.Request.ToString(), a.Request.ToString())); // an id begins with its time
+        return new OpenMembers(members, foreign, ServerTime.Read(result[1]));
     }
+
+    /// <summary>Takes out of the set what is no request.</summary>
+    public Task ExpelAsync(RedisValue member, Deadline deadline, CancellationToken cancellationToken) =>
+        RemoveAsync(keys.Pending, member, deadline, cancellationToken);
 
     private static bool IsNew(DeviceSwap swap, PairingRequest request) => swap.Previous?.FindRequest(request.Id) is null;
 
@@ -109,6 +122,12 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
             cancellationToken);
     }
 
-    private Task<bool> RemoveAsync(RedisKey set, PendingMember member, Deadline deadline, CancellationToken cancellationToken) =>
-        redis.RunAsync(database => database.SortedSetRemoveAsync(set, member.ToString(), RedisConnection.Primary), deadline, cancellationToken);
+    private Task<bool> RemoveAsync(RedisKey set, RedisValue member, Deadline deadline, CancellationToken cancellationToken) =>
+        redis.RunAsync(database => database.SortedSetRemoveAsync(set, member, RedisConnection.Primary), deadline, cancellationToken);
 }
+
+/// <summary>What the index of open requests holds.</summary>
+/// <param name="Members">The requests, newest first.</param>
+/// <param name="Foreign">What is no request, whoever put it there.</param>
+/// <param name="Now">The time at the server.</param>
+internal sealed record OpenMembers(List<PendingMember> Members, List<RedisValue> Foreign, DateTimeOffset Now);

@@ -1,5 +1,4 @@
 using ProxyGateway.DeviceAuth.Pairing;
-using ProxyGateway.DeviceAuth.Registry;
 using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
@@ -7,6 +6,15 @@ namespace ProxyGateway.DeviceAuth.Redis;
 /// <summary>The index of paired devices, by id: pages cost the same however many there are, and each device has one place whatever is written.</summary>
 internal sealed class PairedDevices(RedisConnection redis, Keys keys, Documents documents)
 {
+    /// <summary>Enters a device that is about to be paired. For a while nobody takes it out again who has yet to see that it was.</summary>
+    public Task EnterAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken) => redis.RunAsync(
+        Script.EnterDevice,
+        [keys.Devices, keys.Entered(id)],
+        [id.ToString(), (long)RedisDeviceStore.GivenUpAfter.TotalMilliseconds],
+        deadline,
+        cancellationToken);
+
+    /// <summary>Adds a device that is paired, if it is missing.</summary>
     public Task AddAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken) =>
         redis.RunAsync(database => database.SortedSetAddAsync(keys.Devices, id.ToString(), 0, RedisConnection.Primary), deadline, cancellationToken);
 
@@ -18,26 +26,23 @@ internal sealed class PairedDevices(RedisConnection redis, Keys keys, Documents 
             deadline,
             cancellationToken);
 
-    /// <summary>Takes a device out that is not paired, unless it was paired again meanwhile.</summary>
+    /// <summary>Takes a device out that is not paired, unless it is being paired or was paired again meanwhile.</summary>
     public async Task RemoveAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken)
     {
-        await redis.RunAsync(database => database.SortedSetRemoveAsync(keys.Devices, id.ToString(), RedisConnection.Primary), deadline, cancellationToken);
+        await redis.RunAsync(Script.LeaveDevice, [keys.Devices, keys.Entered(id)], [id.ToString()], deadline, cancellationToken);
 
-        // Whoever pairs a device adds it here both before and after, so one of the two sees the other.
+        // Whoever was held up since it read the document may come after all that.
         if ((await documents.GetAsync(id, deadline, cancellationToken)).Record is { IsPaired: true })
             await AddAsync(id, deadline, cancellationToken);
     }
 
-    /// <summary>The next devices in order of id.</summary>
-    public async Task<DeviceId[]> ListAsync(string? after, int count, Deadline deadline, CancellationToken cancellationToken)
-    {
-        RedisValue[] ids = await redis.RunAsync(
-            database => database.SortedSetRangeByValueAsync(
-                keys.Devices, min: after ?? default(RedisValue), exclude: Exclude.Start, take: count, flags: RedisConnection.Primary),
-            deadline,
-            cancellationToken);
-        return Array.ConvertAll(ids, text => DeviceId.TryParse(text, out DeviceId id)
-            ? id
-            : throw new RegistryUnavailableException("The index of paired devices holds what is no device."));
-    }
+    /// <summary>Takes out what is no device.</summary>
+    public Task ExpelAsync(RedisValue member, Deadline deadline, CancellationToken cancellationToken) =>
+        redis.RunAsync(database => database.SortedSetRemoveAsync(keys.Devices, member, RedisConnection.Primary), deadline, cancellationToken);
+
+    /// <summary>The next members in order: ids of devices, if nobody else has been at the set.</summary>
+    public Task<RedisValue[]> ListAsync(RedisValue after, int count, Deadline deadline, CancellationToken cancellationToken) => redis.RunAsync(
+        database => database.SortedSetRangeByValueAsync(keys.Devices, min: after, exclude: Exclude.Start, take: count, flags: RedisConnection.Primary),
+        deadline,
+        cancellationToken);
 }

@@ -25,22 +25,29 @@ internal sealed class RedisConnection : IAsyncDisposable
         _multiplexer = ConnectAsync();
     }
 
+    /// <summary>Announcements may be lost from now on: the connection by which they come broke, or another server is the primary.</summary>
+    public event Action? SubscriptionLost;
+
     /// <summary>Checks the options without connecting.</summary>
     /// <exception cref="ArgumentException">They cannot be used. The message does not repeat the configuration, which may hold a password.</exception>
     public static void Validate(RedisStoreOptions options) => Configure(options);
 
     /// <summary>Runs a script on one key. Redis knows it by its hash; a server that was restarted or flushed is told the text once more.</summary>
     public Task<RedisResult> RunAsync(Script script, RedisKey key, RedisValue[] arguments, Deadline deadline, CancellationToken cancellationToken) =>
+        RunAsync(script, [key], arguments, deadline, cancellationToken);
+
+    /// <summary>Runs a script on keys of one slot.</summary>
+    public Task<RedisResult> RunAsync(Script script, RedisKey[] keys, RedisValue[] arguments, Deadline deadline, CancellationToken cancellationToken) =>
         RunAsync(
             async database =>
             {
                 try
                 {
-                    return await database.ScriptEvaluateAsync(script.Hash, [key], arguments, Primary);
+                    return await database.ScriptEvaluateAsync(script.Hash, keys, arguments, Primary);
                 }
                 catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
                 {
-                    return await database.ScriptEvaluateAsync(script.Text, [key], arguments, Primary | CommandFlags.NoScriptCache);
+                    return await database.ScriptEvaluateAsync(script.Text, keys, arguments, Primary | CommandFlags.NoScriptCache);
                 }
             },
             deadline,
@@ -126,6 +133,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         ConnectionMultiplexer multiplexer = await ConnectionMultiplexer.ConnectAsync(_options);
         multiplexer.ConnectionFailed += (_, e) => Report(e, isConnected: false);
         multiplexer.ConnectionRestored += (_, e) => Report(e, isConnected: true);
+        multiplexer.ConfigurationChanged += (_, _) => SubscriptionLost?.Invoke(); // a new primary: what it announced first may have reached nobody
         if (!multiplexer.IsConnected)
             Log.NotConnected(_logger);
         return multiplexer;
@@ -133,12 +141,19 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private void Report(ConnectionFailedEventArgs e, bool isConnected)
     {
-        if (e.ConnectionType != ConnectionType.Interactive)
-            return; // the connection for announcements comes and goes with this one
-        if (isConnected)
+        if (e.ConnectionType == ConnectionType.Subscription)
+        {
+            if (!isConnected)
+                SubscriptionLost?.Invoke();
+        }
+        else if (isConnected)
+        {
             Log.ConnectionRestored(_logger, e.EndPoint);
+        }
         else
+        {
             Log.ConnectionLost(_logger, e.EndPoint, e.FailureType);
+        }
     }
 
     private Task<ConnectionMultiplexer> Connection()

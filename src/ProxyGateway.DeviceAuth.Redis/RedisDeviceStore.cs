@@ -13,8 +13,8 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore
 {
     private const int ReadAtOnce = 256;
 
-    // A request that is in the index and not in its document may be about to be written; after this it was given up.
-    private static readonly TimeSpan GivenUpAfter = TimeSpan.FromSeconds(10);
+    /// <summary>What is in an index and not in its document may be about to be written; after this it was given up.</summary>
+    internal static readonly TimeSpan GivenUpAfter = TimeSpan.FromSeconds(10);
 
     private readonly TimeSpan _timeout;
     private readonly ILogger _logger;
@@ -22,6 +22,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore
     private readonly Documents _documents;
     private readonly OpenRequests _openRequests;
     private readonly PairedDevices _pairedDevices;
+    private readonly Announcements _announcements;
     private readonly Contents _contents;
 
     /// <summary>Begins to connect, and goes on trying for as long as it takes.</summary>
@@ -38,6 +39,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore
         _documents = new Documents(_redis, keys);
         _openRequests = new OpenRequests(_redis, keys, _documents);
         _pairedDevices = new PairedDevices(_redis, keys, _documents);
+        _announcements = new Announcements(_redis, keys, options.Timeout, logger);
         _contents = new Contents(_redis, keys, _documents, _openRequests, _pairedDevices);
     }
 
@@ -61,7 +63,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore
             }
 
             if (swap.Next.IsPaired && swap.Previous is not { IsPaired: true })
-                await _pairedDevices.AddAsync(swap.Id, deadline, cancellationToken);
+                await _pairedDevices.EnterAsync(swap.Id, deadline, cancellationToken);
             documentIsUntouched = false;
             swapped = await _documents.SwapAsync(swap, deadline, cancellationToken);
         }
@@ -86,24 +88,36 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var deadline = new Deadline(_timeout);
         var found = new List<DeviceRecord>();
+        RedisValue after = cursor;
         while (true)
         {
             int count = Math.Min(limit + 1 - found.Count, ReadAtOnce);
-            DeviceId[] ids = await _pairedDevices.ListAsync(cursor, count, deadline, cancellationToken);
-            DeviceRecord?[] records = await _documents.GetAsync(ids, deadline, cancellationToken);
-            foreach ((DeviceId id, DeviceRecord? record) in ids.Zip(records))
+            RedisValue[] members = await _pairedDevices.ListAsync(after, count, deadline, cancellationToken);
+            var ids = new List<DeviceId>();
+            foreach (RedisValue member in members)
             {
-                if (record is { IsPaired: true })
+                if (DeviceId.TryParse(member, out DeviceId id))
+                    ids.Add(id);
+                else
+                    await ExpelAsync(member, () => _pairedDevices.ExpelAsync(member, deadline, cancellationToken));
+            }
+
+            FoundDocument[] documents = await _documents.GetAsync(ids, deadline, cancellationToken);
+            foreach ((DeviceId id, FoundDocument document) in ids.Zip(documents))
+            {
+                if (document.Record is { IsPaired: true } record)
                     found.Add(record);
+                else if (document.Damage is { } damage)
+                    Log.DamagedDocument(_logger, id, damage);
                 else
                     await TryAsync(() => _pairedDevices.RemoveAsync(id, deadline, cancellationToken));
             }
 
             if (found.Count > limit)
                 return new Page<DeviceRecord>(found[..limit], Next: found[limit - 1].Id.ToString());
-            if (ids.Length < count)
+            if (members.Length < count)
                 return new Page<DeviceRecord>(found, Next: null);
-            cursor = ids[^1].ToString();
+            after = members[^1];
         }
     }
 
@@ -113,17 +127,24 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var deadline = new Deadline(_timeout);
         var found = new List<PairingRequest>();
-        (PendingMember[] members, DateTimeOffset now) = await _openRequests.ListAsync(deadline, cancellationToken);
-        IEnumerable<PendingMember> older = members.Where(m => cursor is null || string.CompareOrdinal(m.Request.ToString(), cursor) < 0);
+        OpenMembers open = await _openRequests.ListAsync(deadline, cancellationToken);
+        foreach (RedisValue member in open.Foreign)
+        {
+            await ExpelAsync(member, () => _openRequests.ExpelAsync(member, deadline, cancellationToken));
+        }
+
+        IEnumerable<PendingMember> older = open.Members.Where(m => cursor is null || string.CompareOrdinal(m.Request.ToString(), cursor) < 0);
         foreach (PendingMember[] chunk in older.Chunk(Math.Min(limit + 1, ReadAtOnce)))
         {
-            DeviceRecord?[] records = await _documents.GetAsync(chunk.Select(m => m.Device), deadline, cancellationToken);
-            foreach ((PendingMember member, DeviceRecord? record) in chunk.Zip(records))
+            FoundDocument[] documents = await _documents.GetAsync(chunk.Select(m => m.Device), deadline, cancellationToken);
+            foreach ((PendingMember member, FoundDocument document) in chunk.Zip(documents))
             {
-                PairingRequest? request = record?.FindRequest(member.Request);
-                if (request?.IsOpen(now) == true)
+                PairingRequest? request = document.Record?.FindRequest(member.Request);
+                if (request?.IsOpen(open.Now) == true)
                     found.Add(request);
-                else if (IsLeftBehind(member, request, now))
+                else if (document.Damage is { } damage)
+                    Log.DamagedDocument(_logger, member.Device, damage);
+                else if (IsLeftBehind(member, request, open.Now))
                     await TryAsync(() => _openRequests.LeaveAsync(member, request?.Address, deadline, cancellationToken));
             }
 
@@ -133,6 +154,16 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore
 
         return new Page<PairingRequest>(found, Next: null);
     }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        return await _documents.GetVersionsAsync(ids, new Deadline(_timeout), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken) => _announcements.ListenAsync(cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask PingAsync(CancellationToken cancellationToken) =>
@@ -160,6 +191,12 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore
             await _pairedDevices.AddAsync(swap.Id, deadline, CancellationToken.None); // also if it was: this repairs
         else if (swap.Previous is { IsPaired: true })
             await _pairedDevices.RemoveAsync(swap.Id, deadline, CancellationToken.None);
+    }
+
+    private Task ExpelAsync(RedisValue member, Func<Task> expel)
+    {
+        Log.ForeignMember(_logger, member.ToString());
+        return TryAsync(expel);
     }
 
     /// <summary>Does what is a hint only: the document has been decided on, whether or not this succeeds.</summary>

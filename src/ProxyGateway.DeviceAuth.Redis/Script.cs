@@ -4,7 +4,7 @@ using System.Text;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>
-/// A Lua script: one atomic step on one key. Each takes its times from the server, so that gateways whose clocks differ agree.
+/// A Lua script: one atomic step on keys of one slot. Each takes its times from the server, so that gateways whose clocks differ agree.
 /// Needs Redis 6.2 (<c>PXAT</c>, <c>GETEX</c>).
 /// </summary>
 internal sealed class Script(string text)
@@ -12,10 +12,23 @@ internal sealed class Script(string text)
     /// <summary>
     /// The document of a device and the time, in one round trip. <c>GETEX</c> without an option reads like <c>GET</c>, but counts as a write,
     /// so a primary that has been demoted refuses it. Clients take seconds to hear of that, and would read of revoked devices what they were.
+    /// What is no string comes as an empty one: that is no document either.
     /// </summary>
     public static Script Get { get; } = new(
         """
-        return {redis.call('GETEX', KEYS[1]), redis.call('TIME')}
+        local value = redis.pcall('GETEX', KEYS[1])
+        if type(value) == 'table' then
+          if not string.find(value.err, 'WRONGTYPE', 1, true) then return value end
+          value = ''
+        end
+        return {value, redis.call('TIME')}
+        """);
+
+    /// <summary>The version of a document. Read with <c>GETEX</c> for the same reason.</summary>
+    public static Script Version { get; } = new(
+        """
+        local current = redis.call('GETEX', KEYS[1])
+        return current and string.match(current, '^[^\n]*')
         """);
 
     /// <summary>The document of a device, the milliseconds it has left (negative: no end) and the time.</summary>
@@ -26,12 +39,16 @@ internal sealed class Script(string text)
 
     /// <summary>
     /// Replaces a document, and announces it. The version stands before the document, on a line of its own, so that no JSON is parsed here.
-    /// Takes the expected first line (empty: no document), the new value, its expiry (empty: none), a channel (empty: none) and a message.
+    /// Takes the expected first line (empty: no document), the new value, its expiry (empty: none), a channel (empty: none) and a message; and
+    /// the <see cref="Fingerprint"/> of a damaged document instead of the first line (empty: it is not damaged).
     /// </summary>
     public static Script Swap { get; } = new(
         """
-        local current = redis.call('GET', KEYS[1])
-        if current then
+        local current = ARGV[6] == '' and redis.call('GET', KEYS[1])
+        if ARGV[6] ~= '' then
+          local dump = redis.call('DUMP', KEYS[1])
+          if not dump or redis.sha1hex(dump) ~= ARGV[6] then return 0 end
+        elseif current then
           if ARGV[1] == '' or string.sub(current, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
         elseif ARGV[1] ~= '' then
           return 0
@@ -43,6 +60,27 @@ internal sealed class Script(string text)
         end
         if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
         return 1
+        """);
+
+    /// <summary>What is under a key, whatever it is, as a SHA-1; empty if nothing is.</summary>
+    public static Script Fingerprint { get; } = new(
+        """
+        local dump = redis.call('DUMP', KEYS[1])
+        return dump and redis.sha1hex(dump) or ''
+        """);
+
+    /// <summary>Enters a device into the index, and a key beside it that says so for a while. Takes the device and for how many milliseconds.</summary>
+    public static Script EnterDevice { get; } = new(
+        """
+        redis.call('SET', KEYS[2], '', 'PX', ARGV[2])
+        return redis.call('ZADD', KEYS[1], 0, ARGV[1])
+        """);
+
+    /// <summary>Takes a device out of the index, unless it was entered a short time ago.</summary>
+    public static Script LeaveDevice { get; } = new(
+        """
+        if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+        return redis.call('ZREM', KEYS[1], ARGV[1])
         """);
 
     /// <summary>

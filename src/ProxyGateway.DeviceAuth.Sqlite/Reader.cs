@@ -1,4 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -7,51 +9,67 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// <summary>A connection that reads, with its prepared statements. For one thread at a time.</summary>
 internal sealed class Reader : IDisposable
 {
+    private readonly ILogger _logger;
     private readonly SqliteConnection _connection;
     private readonly SqliteCommand _get;
+    private readonly SqliteCommand _version;
     private readonly SqliteCommand _findRequest;
     private readonly SqliteCommand _listPaired;
     private readonly SqliteCommand _listOpenRequests;
     private readonly SqliteCommand _listAll;
 
-    public Reader(SqliteConnection connection)
+    public Reader(SqliteConnection connection, ILogger logger)
     {
+        _logger = logger;
         _connection = connection;
         _get = connection.Prepare(
-            "SELECT document FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+            "SELECT version, document FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+        _version = connection.Prepare(
+            "SELECT version FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
         _findRequest = connection.Prepare("SELECT device FROM requests WHERE id = $id", "$id");
         _listPaired = connection.Prepare(
-            "SELECT id, document FROM devices WHERE paired = 1 AND id > $after ORDER BY id LIMIT $limit", "$after", "$limit");
+            "SELECT id, version, document FROM devices WHERE paired = 1 AND id > $after ORDER BY id", "$after");
         _listOpenRequests = connection.Prepare(
             """
-            SELECT r.id, d.id, d.document FROM requests r JOIN devices d ON d.id = r.device
-            WHERE r.open_until > $now AND r.id < $before ORDER BY r.id DESC LIMIT $limit
+            SELECT d.id, d.version, d.document, r.id FROM requests r JOIN devices d ON d.id = r.device
+            WHERE r.open_until > $now AND r.id < $before ORDER BY r.id DESC
             """,
-            "$now", "$before", "$limit");
+            "$now", "$before");
         _listAll = connection.Prepare(
             """
-            SELECT id, document, expires_at FROM devices
+            SELECT id, version, document, expires_at FROM devices
             WHERE id > $after AND (expires_at IS NULL OR expires_at > $now) ORDER BY id LIMIT $limit
             """,
             "$after", "$now", "$limit");
     }
 
-    public DeviceRecord? Get(DeviceId id, DateTimeOffset now)
+    public StoredDevice Get(DeviceId id, DateTimeOffset now)
     {
-        _get.Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds());
-        return _get.ExecuteScalar() is byte[] document ? DeviceDocument.Deserialize(document, id) : null;
+        using SqliteDataReader rows = _get.Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds()).ExecuteReader();
+        try
+        {
+            return new StoredDevice(rows.Read() ? Document(rows, id, column: 0) : null, now);
+        }
+        catch (DamagedDocumentException e)
+        {
+            return new StoredDevice(e, now);
+        }
     }
 
+    public string? Version(DeviceId id, DateTimeOffset now) =>
+        _version.Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds()).ExecuteScalar() as string;
+
     public DeviceId? FindRequest(RequestId id) =>
-        _findRequest.Set("$id", id.ToString()).ExecuteScalar() is string device ? DeviceId.Parse(device) : null;
+        _findRequest.Set("$id", id.ToString()).ExecuteScalar() is string text && DeviceId.TryParse(text, out DeviceId device) ? device : null;
 
     public List<DeviceRecord> ListPaired(string? after, int limit)
     {
-        using SqliteDataReader rows = _listPaired.Set("$after", after ?? "").Set("$limit", limit).ExecuteReader();
+        using SqliteDataReader rows = _listPaired.Set("$after", after ?? "").ExecuteReader();
         var records = new List<DeviceRecord>();
-        while (rows.Read())
+        while (records.Count < limit && rows.Read())
         {
-            records.Add(DeviceDocument.Deserialize(rows.GetFieldValue<byte[]>(1), DeviceId.Parse(rows.GetString(0))));
+            if (TryDocument(rows, out DeviceRecord? record))
+                records.Add(record);
         }
 
         return records;
@@ -59,13 +77,13 @@ internal sealed class Reader : IDisposable
 
     public List<PairingRequest> ListOpenRequests(string? before, int limit, DateTimeOffset now)
     {
-        _listOpenRequests.Set("$now", now.ToUnixTimeMilliseconds()).Set("$before", before ?? "~").Set("$limit", limit); // ids are digits and letters
+        _listOpenRequests.Set("$now", now.ToUnixTimeMilliseconds()).Set("$before", before ?? "~"); // ids are digits and letters
         using SqliteDataReader rows = _listOpenRequests.ExecuteReader();
         var requests = new List<PairingRequest>();
-        while (rows.Read())
+        while (requests.Count < limit && rows.Read())
         {
-            DeviceRecord record = DeviceDocument.Deserialize(rows.GetFieldValue<byte[]>(2), DeviceId.Parse(rows.GetString(1)));
-            if (record.FindRequest(RequestId.Parse(rows.GetString(0))) is { } request && request.IsOpen(now))
+            if (TryDocument(rows, out DeviceRecord? record) && RequestId.TryParse(rows.GetString(3), out RequestId id)
+                && record.FindRequest(id) is { } request && request.IsOpen(now))
                 requests.Add(request);
         }
 
@@ -79,8 +97,10 @@ internal sealed class Reader : IDisposable
         var documents = new List<StoredDocument>();
         while (rows.Read())
         {
-            DeviceRecord record = DeviceDocument.Deserialize(rows.GetFieldValue<byte[]>(1), DeviceId.Parse(rows.GetString(0)));
-            documents.Add(new StoredDocument(record, rows.IsDBNull(2) ? null : DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(2))));
+            if (!DeviceId.TryParse(rows.GetString(0), out DeviceId id))
+                throw new RegistryUnavailableException($"The row '{rows.GetString(0)}' is no device's.");
+            DeviceRecord record = Document(rows, id, column: 1);
+            documents.Add(new StoredDocument(record, rows.IsDBNull(3) ? null : DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(3))));
         }
 
         return documents;
@@ -90,4 +110,31 @@ internal sealed class Reader : IDisposable
     public bool Ping() => _get.Set("$id", "").Set("$now", 0).ExecuteScalar() is null;
 
     public void Dispose() => _connection.Dispose();
+
+    /// <summary>The record in the columns version and document.</summary>
+    /// <exception cref="DamagedDocumentException">It cannot be read.</exception>
+    public static DeviceRecord Document(SqliteDataReader row, DeviceId id, int column) =>
+        DeviceDocument.Deserialize(row.GetFieldValue<byte[]>(column + 1), id, row.GetString(column));
+
+    // One damaged document is no reason to keep the others from whoever lists them.
+    private bool TryDocument(SqliteDataReader row, [NotNullWhen(true)] out DeviceRecord? record)
+    {
+        record = null;
+        if (!DeviceId.TryParse(row.GetString(0), out DeviceId id))
+        {
+            Log.ForeignRow(_logger, row.GetString(0));
+            return false;
+        }
+
+        try
+        {
+            record = Document(row, id, column: 1);
+            return true;
+        }
+        catch (DamagedDocumentException e)
+        {
+            Log.DamagedDocument(_logger, e.Device, e);
+            return false;
+        }
+    }
 }

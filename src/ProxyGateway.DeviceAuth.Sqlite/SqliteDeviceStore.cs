@@ -1,5 +1,8 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -12,33 +15,37 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 public sealed class SqliteDeviceStore : ICopyableDeviceStore
 {
     private const int ReadAtOnce = 512;
+    private static readonly TimeSpan SignOfLife = TimeSpan.FromSeconds(1);
 
     private readonly RegistryFile _file;
     private readonly TimeProvider _time;
+    private readonly ILogger _logger;
     private readonly Writer _writer;
     private readonly SemaphoreSlim _writing = new(1, 1);
     private readonly ConcurrentBag<Reader> _readers = [];
     private int _disposed;
 
-    private SqliteDeviceStore(RegistryFile file, TimeProvider time)
+    private SqliteDeviceStore(RegistryFile file, TimeProvider time, ILogger logger)
     {
         _file = file;
         _time = time;
+        _logger = logger;
         _writer = new Writer(file.Connect());
     }
 
     /// <summary>Opens the file, or makes it, and locks it against other processes.</summary>
     /// <param name="options">Where the file is.</param>
     /// <param name="time">The store's time.</param>
+    /// <param name="logger">Hears of damaged documents.</param>
     /// <exception cref="RegistryUnavailableException">The file cannot be used; the message names it and says why.</exception>
-    public static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time)
+    public static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time, ILogger<SqliteDeviceStore>? logger = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         RegistryFile file = RegistryFile.Open(options.Path);
         try
         {
-            return new SqliteDeviceStore(file, time);
+            return new SqliteDeviceStore(file, time, logger ?? NullLogger<SqliteDeviceStore>.Instance);
         }
         catch (SqliteException e)
         {
@@ -54,7 +61,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
     public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
     {
         DateTimeOffset now = Now;
-        return ValueTask.FromResult(new StoredDevice(Read(reader => reader.Get(id, now), cancellationToken), now));
+        return ValueTask.FromResult(Read(reader => reader.Get(id, now), cancellationToken));
     }
 
     /// <inheritdoc/>
@@ -83,6 +90,27 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
         DateTimeOffset now = Now;
         List<PairingRequest> found = Read(reader => reader.ListOpenRequests(cursor, limit + 1, now), cancellationToken);
         return ValueTask.FromResult(PageOf(found, limit, request => request.Id.ToString()));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        DateTimeOffset now = Now;
+        return ValueTask.FromResult<IReadOnlyDictionary<DeviceId, string?>>(
+            Read(reader => ids.ToDictionary(id => id, id => reader.Version(id, now)), cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<Announcement> ListenAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        yield return new Announcement.Resumed(); // and never again: nobody else can write to the file
+        using var timer = new PeriodicTimer(SignOfLife, _time);
+        while (await timer.WaitForNextTickAsync(cancellationToken))
+        {
+            if (IsReadable(cancellationToken))
+                yield return new Announcement.Alive();
+        }
     }
 
     /// <inheritdoc/>
@@ -122,7 +150,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
         _writing.Release();
     }
 
-    // A page at a time, so that no reader is kept while others wait.
+    // A page at a time: no reader is kept while whoever reads is busy.
     private IEnumerable<StoredDocument> ReadAll(CancellationToken cancellationToken)
     {
         List<StoredDocument> page;
@@ -157,6 +185,18 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
         }
     }
 
+    private bool IsReadable(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Read(reader => reader.Ping(), cancellationToken);
+        }
+        catch (RegistryUnavailableException)
+        {
+            return false; // whoever has to read it says why
+        }
+    }
+
     private T Read<T>(Func<Reader, T> read, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -165,7 +205,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
         try
         {
             if (!_readers.TryTake(out reader))
-                reader = new Reader(_file.Connect());
+                reader = new Reader(_file.Connect(), _logger);
             T result = read(reader);
             if (_disposed == 0)
             {
@@ -175,7 +215,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
 
             return result;
         }
-        catch (Exception e) when (e is SqliteException or FormatException)
+        catch (SqliteException e)
         {
             throw Unavailable(e);
         }

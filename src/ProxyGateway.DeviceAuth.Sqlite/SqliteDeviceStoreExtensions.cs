@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Sqlite;
@@ -15,6 +16,7 @@ public static class SqliteDeviceStoreExtensions
     {
         ArgumentNullException.ThrowIfNull(options);
         services.TryAddSingleton(TimeProvider.System);
-        return services.AddSingleton<IDeviceStore>(provider => SqliteDeviceStore.Open(options, provider.GetRequiredService<TimeProvider>()));
+        return services.AddSingleton<IDeviceStore>(provider => SqliteDeviceStore.Open(
+            options, provider.GetRequiredService<TimeProvider>(), provider.GetService<ILogger<SqliteDeviceStore>>()));
     }
 }

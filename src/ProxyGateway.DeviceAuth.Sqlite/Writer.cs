@@ -11,7 +11,7 @@ internal sealed class Writer : IDisposable
     private const int ForgottenAtOnce = 32;
 
     private readonly SqliteConnection _connection;
-    private readonly SqliteCommand _version;
+    private readonly SqliteCommand _stored;
     private readonly SqliteCommand _countInAll;
     private readonly SqliteCommand _countOfAddress;
     private readonly SqliteCommand _put;
@@ -22,8 +22,8 @@ internal sealed class Writer : IDisposable
     public Writer(SqliteConnection connection)
     {
         _connection = connection;
-        _version = connection.Prepare(
-            "SELECT version FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+        _stored = connection.Prepare(
+            "SELECT version, document FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
         _countInAll = connection.Prepare("SELECT count(*) FROM requests WHERE open_until > $now", "$now");
         _countOfAddress = connection.Prepare(
             "SELECT count(*) FROM requests WHERE address = $address AND open_until > $now", "$address", "$now");
@@ -45,8 +45,7 @@ internal sealed class Writer : IDisposable
         long now = time.ToUnixTimeMilliseconds();
         string id = swap.Id.ToString();
         using SqliteTransaction transaction = _connection.BeginTransaction(deferred: false);
-        string? version = _version.In(transaction).Set("$id", id).Set("$now", now).ExecuteScalar() as string;
-        if (version != swap.Previous?.Version)
+        if (!IsAsExpected(swap, id, now, transaction))
             return SwapResult.Conflict;
         if (!HasRoom(swap, now, transaction))
             return SwapResult.TooManyRequests;
@@ -67,6 +66,24 @@ internal sealed class Writer : IDisposable
     }
 
     public void Dispose() => _connection.Dispose();
+
+    private bool IsAsExpected(DeviceSwap swap, string id, long now, SqliteTransaction transaction)
+    {
+        using SqliteDataReader rows = _stored.In(transaction).Set("$id", id).Set("$now", now).ExecuteReader();
+        bool exists = rows.Read();
+        if (!swap.ReplacesDamage)
+            return (exists ? rows.GetString(0) : null) == swap.Previous?.Version;
+        try
+        {
+            if (exists)
+                Reader.Document(rows, swap.Id, column: 0);
+            return false;
+        }
+        catch (DamagedDocumentException)
+        {
+            return true;
+        }
+    }
 
     private void Put(DeviceRecord record, DateTimeOffset? expiresAt, SqliteTransaction transaction)
     {

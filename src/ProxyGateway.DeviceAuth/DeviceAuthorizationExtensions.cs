@@ -33,7 +33,10 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton<IDeviceAuthSettings>(s => new DeviceAuthSettings(
             configuration, s.GetRequiredService<IOperatingSystemUsers>(), s.GetRequiredService<ILogger<DeviceAuthSettings>>()));
         services.TryAddSingleton<DeviceRegistry>();
+        services.TryAddSingleton(_ => ReadRegistryOptions(configuration));
         services.TryAddSingleton<SessionTable>();
+        services.TryAddSingleton<RegistryFreshness>();
+        services.AddHostedService<RevocationWatch>();
         services.TryAddSingleton<Gatekeeper>();
         services.TryAddSingleton<HandshakeBudgets>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IDeviceHandshake, ConnectFrameHandshake>());
@@ -56,5 +59,13 @@ public static class DeviceAuthorizationExtensions
         _ = proxy.ApplicationServices.GetRequiredService<IDeviceAuthSettings>(); // what is wrong with the configuration is said at start
         proxy.UseMiddleware<DeviceAuthorizationMiddleware>();
         return proxy;
+    }
+
+    private static RegistryOptions ReadRegistryOptions(IConfiguration configuration)
+    {
+        var errors = new ConfigurationErrors();
+        RegistryOptions options = RegistryOptionsReader.Read(configuration, errors);
+        errors.ThrowIfAny();
+        return options;
     }
 }

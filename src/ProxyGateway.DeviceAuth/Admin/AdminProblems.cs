@@ -56,6 +56,8 @@ internal static class AdminProblems
 
     public static AdminProblem InternalError { get; } = Of("internal-error", "The gateway failed; its log says why", 500);
 
+    public static AdminProblem DamagedDevice { get; } = Of("damaged-device", "What is on record of this device cannot be read; remove the device", 500);
+
     public static AdminProblem RegistryUnavailable { get; } = Of("registry-unavailable", "The registry does not answer; try again", 503);
 
     /// <summary>The problem of a status that the framework set without a body.</summary>

@@ -46,6 +46,11 @@ internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions optio
         {
             return;
         }
+        catch (DamagedDocumentException e) when (!context.Response.HasStarted)
+        {
+            AdminLog.RegistryUnavailable(logger, e.Message);
+            problem = AdminProblems.DamagedDevice with { Detail = e.Message };
+        }
         catch (RegistryUnavailableException e) when (!context.Response.HasStarted)
         {
             AdminLog.RegistryUnavailable(logger, e.Message);

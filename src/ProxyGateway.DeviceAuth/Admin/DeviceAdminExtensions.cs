@@ -11,7 +11,7 @@ namespace ProxyGateway.DeviceAuth.Admin;
 /// </summary>
 public static class DeviceAdminExtensions
 {
-    /// <summary>Authentication by key, and what each role may do. Needs a <see cref="Registry.DeviceRegistry"/> and <see cref="IDeviceAuthSettings"/>.</summary>
+    /// <summary>Authentication by key, and what each role may do. Needs what <see cref="DeviceAuthorizationExtensions.AddDeviceAuthorization"/> adds.</summary>
     /// <param name="services">The services of the operators' application.</param>
     /// <param name="options">The configuration.</param>
     /// <param name="keys">The keys.</param>

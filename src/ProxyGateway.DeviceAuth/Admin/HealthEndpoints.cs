@@ -14,8 +14,10 @@ internal static class HealthEndpoints
         endpoints.MapGet("/readyz", ReadyAsync).AllowAnonymous();
     }
 
-    private static async Task<IResult> ReadyAsync(HttpContext context, DeviceRegistry registry)
+    private static async Task<IResult> ReadyAsync(HttpContext context, DeviceRegistry registry, RegistryFreshness freshness)
     {
+        if (freshness.IsStale)
+            throw new RegistryUnavailableException("Changes of the registry have not been heard of for too long.");
         await registry.PingAsync(context.RequestAborted);
         return TypedResults.Text("ok");
     }

@@ -7,6 +7,7 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 public static class RegistryOptionsReader
 {
     private const int LongestKeyPrefix = 64;
+    private static readonly TimeSpan ShortestStalenessLimit = TimeSpan.FromSeconds(5);
 
     // Braces would make a hash tag of their own and undo the one that keeps a device's keys together.
     private static readonly SearchValues<char> KeyPrefixCharacters =
@@ -30,7 +31,12 @@ public static class RegistryOptionsReader
             RedisConfiguration = redis.Value("Configuration") ?? defaults.RedisConfiguration,
             RedisKeyPrefix = redis.Text("KeyPrefix", defaults.RedisKeyPrefix),
             RedisTimeout = redis.Span("Timeout", defaults.RedisTimeout, TimeSpan.FromMinutes(1)),
+            SweepInterval = section.Span("SweepInterval", defaults.SweepInterval, TimeSpan.FromDays(1)),
+            StalenessLimit = section.Span("StalenessLimit", defaults.StalenessLimit, TimeSpan.FromDays(1)),
+            CloseStaleSessions = section.Flag("CloseStaleSessions", defaults.CloseStaleSessions),
         };
+        if (options.StalenessLimit < ShortestStalenessLimit)
+            errors.AddValue(section.PathOf("StalenessLimit"), options.StalenessLimit.ToString("c"), $"at least {ShortestStalenessLimit:c}: signs of life come about once a second, and may take that long");
         if (options.Provider == RegistryProvider.Redis && !redis.Has("Configuration"))
             errors.Add(redis.PathOf("Configuration"), "is missing; with Provider Redis it says which one, as in 127.0.0.1:6379.");
         else if (string.IsNullOrWhiteSpace(options.RedisConfiguration))

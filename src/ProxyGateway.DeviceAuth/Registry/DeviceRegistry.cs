@@ -98,7 +98,7 @@ public sealed class DeviceRegistry(IDeviceStore store)
     public ValueTask<Decision?> RejectAsync(RequestId id, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
         DecideAsync(id, (record, now) => Transitions.Reject(record, id, by, now, rules.Lifetimes), rules, cancellationToken);
 
-    /// <summary>An operator removes a device. False if it is not paired and has nothing open.</summary>
+    /// <summary>An operator removes a device, also one whose record is damaged. False if it is not paired and has nothing open.</summary>
     /// <param name="id">The device.</param>
     /// <param name="by">Who removes it.</param>
     /// <param name="rules">The policy and bounds in force.</param>
@@ -109,11 +109,17 @@ public sealed class DeviceRegistry(IDeviceStore store)
         ArgumentNullException.ThrowIfNull(rules);
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
-            (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
-            if (record is null || (!record.IsPaired && !record.Requests.Any(r => r.IsOpen(now))))
+            StoredDevice stored = await store.GetAsync(id, cancellationToken);
+            DeviceRecord? record = null;
+            DeviceRecord next;
+            if (stored.Damage is not null)
+                next = Transitions.RemoveDamaged(id, by, stored.Now, rules.Lifetimes);
+            else if ((record = stored.Record) is not null && (record.IsPaired || record.Requests.Any(r => r.IsOpen(stored.Now))))
+                next = Transitions.Remove(record, by, stored.Now, rules.Lifetimes);
+            else
                 return false;
-            DeviceRecord next = Transitions.Remove(record, by, now, rules.Lifetimes) with { Version = NewVersion() };
-            if (await SwapAsync(record, next, rules, cancellationToken) == SwapResult.Swapped)
+            next = next with { Version = NewVersion() };
+            if (await SwapAsync(record, next, rules, cancellationToken, stored.Damage is not null) == SwapResult.Swapped)
                 return true;
         }
 
@@ -193,9 +199,10 @@ public sealed class DeviceRegistry(IDeviceStore store)
         throw Contended();
     }
 
-    private async ValueTask<SwapResult> SwapAsync(DeviceRecord? previous, DeviceRecord next, PairingRules rules, CancellationToken cancellationToken)
+    private async ValueTask<SwapResult> SwapAsync(
+        DeviceRecord? previous, DeviceRecord next, PairingRules rules, CancellationToken cancellationToken, bool replacesDamage = false)
     {
-        var swap = new DeviceSwap(previous, next, Transitions.ExpiresAt(next, rules.Lifetimes), rules.Limits);
+        var swap = new DeviceSwap(previous, next, Transitions.ExpiresAt(next, rules.Lifetimes), rules.Limits) { ReplacesDamage = replacesDamage };
         SwapResult result = await store.SwapAsync(swap, cancellationToken);
         if (result == SwapResult.Swapped && previous?.Version != next.Version)
             Changed?.Invoke(next);

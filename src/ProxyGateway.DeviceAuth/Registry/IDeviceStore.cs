@@ -21,26 +21,74 @@ public interface IDeviceStore : IAsyncDisposable
     /// <summary>The device whose record may hold this request; null if none does. A hint: the record is the truth.</summary>
     ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken);
 
-    /// <summary>Records with something approved, in a stable order that visits each exactly once while others write.</summary>
+    /// <summary>
+    /// Records with something approved, in a stable order that visits each exactly once while others write. A document that is damaged is
+    /// left out, and logged with its device's id.
+    /// </summary>
     /// <param name="cursor">Where the last page ended; null for the first.</param>
     /// <param name="limit">How many at most.</param>
     /// <param name="cancellationToken">Gives up.</param>
     ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken);
 
-    /// <summary>Open requests, newest first.</summary>
+    /// <summary>Open requests, newest first; those in a damaged document are left out, and its device's id is logged.</summary>
     /// <param name="cursor">Where the last page ended; null for the first.</param>
     /// <param name="limit">How many at most.</param>
     /// <param name="cancellationToken">Gives up.</param>
     ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The versions of many records, null where there is none; asked for all at once, so a caller with many asks in parts.
+    /// A device whose record cannot be read is missing from the answer.
+    /// </summary>
+    ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Listens for changes that other gateways make, until cancelled. Never ends before that, and does not throw when the store is away:
+    /// silence says so, and <see cref="Announcement.Resumed"/> that it is over.
+    /// </summary>
+    IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken);
 
     /// <summary>Asks the store for a sign of life.</summary>
     ValueTask PingAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>A device's record, as one read found it.</summary>
-/// <param name="Record">The record; null if there is none, or if it has expired.</param>
-/// <param name="Now">The store's time. Whatever has to do with expiry is decided by it.</param>
-public readonly record struct StoredDevice(DeviceRecord? Record, DateTimeOffset Now);
+public readonly record struct StoredDevice
+{
+    private readonly DeviceRecord? _record;
+
+    /// <summary>A record, or none.</summary>
+    public StoredDevice(DeviceRecord? record, DateTimeOffset now)
+    {
+        _record = record;
+        Now = now;
+    }
+
+    /// <summary>A document that cannot be read.</summary>
+    public StoredDevice(DamagedDocumentException damage, DateTimeOffset now)
+    {
+        Damage = damage;
+        Now = now;
+    }
+
+    /// <summary>The record; null if there is none, or if it has expired.</summary>
+    /// <exception cref="DamagedDocumentException">There is one, and it cannot be read.</exception>
+    public DeviceRecord? Record => Damage is null ? _record : throw Damage;
+
+    /// <summary>The store's time. Whatever has to do with expiry is decided by it.</summary>
+    public DateTimeOffset Now { get; }
+
+    /// <summary>What is wrong with the document; null if nothing is.</summary>
+    public DamagedDocumentException? Damage { get; }
+
+    /// <summary>The record and the time.</summary>
+    /// <exception cref="DamagedDocumentException">There is a record, and it cannot be read.</exception>
+    public void Deconstruct(out DeviceRecord? record, out DateTimeOffset now)
+    {
+        record = Record;
+        now = Now;
+    }
+}
 
 /// <summary>A compare-and-swap of one device's record.</summary>
 /// <param name="Previous">The record that was read; null if there was none.</param>
@@ -49,6 +97,11 @@ public readonly record struct StoredDevice(DeviceRecord? Record, DateTimeOffset 
 /// <param name="Limits">How many requests may be open. They are applied to requests that are open in <paramref name="Next"/> only.</param>
 public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateTimeOffset? ExpiresAt, PendingLimits Limits)
 {
+    /// <summary>
+    /// What is to be replaced cannot be read, so <see cref="Previous"/> is null: the swap is a conflict unless a damaged document is there.
+    /// </summary>
+    public bool ReplacesDamage { get; init; }
+
     /// <summary>The device.</summary>
     public DeviceId Id => Next.Id;
 

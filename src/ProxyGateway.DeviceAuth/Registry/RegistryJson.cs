@@ -12,19 +12,31 @@ public static class DeviceDocument
     public static byte[] Serialize(DeviceRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, RegistryJsonContext.Default.DeviceRecord);
 
     /// <summary>The record in the document of this device.</summary>
-    /// <exception cref="RegistryUnavailableException">The document is damaged, or another device's; nothing may be concluded from it.</exception>
-    public static DeviceRecord Deserialize(ReadOnlySpan<byte> document, DeviceId id)
+    /// <param name="document">The document, UTF-8.</param>
+    /// <param name="id">The device.</param>
+    /// <param name="version">The version that the store keeps beside the document, to compare it when it swaps.</param>
+    /// <exception cref="DamagedDocumentException">The document cannot be read, or is another's; nothing may be concluded from it.</exception>
+    public static DeviceRecord Deserialize(ReadOnlySpan<byte> document, DeviceId id, string version)
     {
+        DeviceRecord? record;
         try
         {
-            DeviceRecord record = JsonSerializer.Deserialize(document, RegistryJsonContext.Default.DeviceRecord)
-                ?? throw new RegistryUnavailableException("A device's document is the JSON value null.");
-            return record.Id == id ? record : throw new RegistryUnavailableException("A device's document is under another device's id.");
+            record = JsonSerializer.Deserialize(document, RegistryJsonContext.Default.DeviceRecord);
         }
         catch (JsonException e)
         {
-            throw new RegistryUnavailableException("A device's document is damaged.", e);
+            throw new DamagedDocumentException(id, "it is not the JSON of a record", e);
         }
+
+        if (record is null)
+            throw new DamagedDocumentException(id, "it is the JSON value null");
+        if (record.Id != id)
+            throw new DamagedDocumentException(id, "it is another device's");
+        if (record.Version != version)
+            throw new DamagedDocumentException(id, "its version is not the one beside it"); // no swap could ever replace it
+        if (record.Grants.Values.Any(g => g is null) || record.Requests.Any(r => r is null || r.DeviceId != id))
+            throw new DamagedDocumentException(id, "a grant is null, or a request null or another device's"); // JSON has no annotations inside collections
+        return record;
     }
 }
 

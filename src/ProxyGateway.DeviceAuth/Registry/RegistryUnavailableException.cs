@@ -1,10 +1,12 @@
+using ProxyGateway.DeviceAuth.Pairing;
+
 namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>
 /// The registry cannot be reached, is too slow, or answers what cannot be understood. Whoever asked must not admit anybody,
 /// and must not say that a device is unknown either.
 /// </summary>
-public sealed class RegistryUnavailableException : Exception
+public class RegistryUnavailableException : Exception
 {
     /// <summary>With a message.</summary>
     public RegistryUnavailableException(string message)
@@ -22,4 +24,18 @@ public sealed class RegistryUnavailableException : Exception
     public RegistryUnavailableException()
     {
     }
+}
+
+/// <summary>
+/// What the store has under one device's id cannot be read as its record. Nothing may be concluded about this device; others are as they were.
+/// To remove the device helps.
+/// </summary>
+/// <param name="device">The device.</param>
+/// <param name="reason">What is wrong with it, as the second half of a sentence.</param>
+/// <param name="cause">What was noticed; null if there is nothing to add.</param>
+public sealed class DamagedDocumentException(DeviceId device, string reason, Exception? cause = null)
+    : RegistryUnavailableException($"The document of device {device} is damaged: {reason}.", cause!)
+{
+    /// <summary>The device.</summary>
+    public DeviceId Device { get; } = device;
 }

@@ -164,6 +164,10 @@ public static class Transitions
         };
     }
 
+    /// <summary>An operator removes a device whose record cannot be read: nothing of it is kept, and the mark stays all the same.</summary>
+    public static DeviceRecord RemoveDamaged(DeviceId id, Operator by, DateTimeOffset now, Lifetimes lifetimes) =>
+        Remove(new DeviceRecord { Id = id, PublicKey = "", CreatedAt = now }, by, now, lifetimes);
+
     /// <summary>The device was seen. Not a change of substance: the version stays.</summary>
     public static DeviceRecord Touch(DeviceRecord record, DateTimeOffset now)
     {
@@ -192,7 +196,7 @@ public static class Transitions
         ArgumentNullException.ThrowIfNull(claim);
         return record is null
             ? new DeviceRecord { Id = claim.Device, PublicKey = claim.PublicKey, CreatedAt = now, Client = claim.Client }
-            : Prune(record, now, lifetimes) with { Client = claim.Client };
+            : Prune(record, now, lifetimes) with { PublicKey = claim.PublicKey, Client = claim.Client }; // no key is known of a device that was removed as damaged
     }
 
     private static Ask Renew(DeviceRecord record, PairingRequest request, DateTimeOffset now, Lifetimes lifetimes)

@@ -5,7 +5,7 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>Decides about verified claims, whatever handshake they came by. Every path that is not an admission ends the session again.</summary>
-internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable sessions, ILogger<Gatekeeper> logger)
+internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable sessions, RegistryFreshness freshness, ILogger<Gatekeeper> logger)
 {
     // A record that changes between the reading and the admission is read again; one that keeps changing is not waited for.
     private const int MaxAttempts = 4;
@@ -17,6 +17,12 @@ internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable s
     /// <param name="cancellationToken">The client is gone, or out of time.</param>
     public async ValueTask<Verdict> DecideAsync(Claim claim, ClaimOrigin origin, DeviceAuthOptions options, CancellationToken cancellationToken)
     {
+        if (freshness.IsStale)
+        {
+            LogStale(claim.Device);
+            return new Verdict.Unavailable(); // even if it can be read: what is revoked after this might not be heard of
+        }
+
         Session? session = sessions.TryEnter(claim, options.Limits.SessionsPerDevice);
         if (session is null)
         {
@@ -48,7 +54,7 @@ internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable s
                 switch (await registry.AdmitAsync(claim, origin, rules, cancellationToken))
                 {
                     case Admission.Admitted admitted:
-                        if (!session.TryAdmit())
+                        if (!session.TryAdmit(admitted.Record.Version))
                             continue;
                         LogAdmitted(claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, admitted.Rule ?? "grant");
                         return new Verdict.Admitted(session);
@@ -85,6 +91,9 @@ internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable s
 
     [LoggerMessage(1005, LogLevel.Error, "The registry is unavailable; device {Device} was not admitted.")]
     private partial void LogRegistryUnavailable(DeviceId device, Exception exception);
+
+    [LoggerMessage(1006, LogLevel.Error, "Changes of the registry have not been heard of for too long; device {Device} was not admitted.")]
+    private partial void LogStale(DeviceId device);
 }
 
 /// <summary>What the gatekeeper made of a claim.</summary>

@@ -5,7 +5,7 @@ using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
 
-/// <summary>The live sessions of this gateway, by device. Hears of changed devices, and closes the sessions that are no longer covered.</summary>
+/// <summary>The live sessions of this gateway, by device. A change that is made through this gateway closes those that are no longer covered at once.</summary>
 internal sealed class SessionTable
 {
     private readonly Dictionary<DeviceId, List<Session>> _byDevice = [];
@@ -17,8 +17,8 @@ internal sealed class SessionTable
     {
         _settings = settings;
         _time = time;
-        registry.Changed += OnChanged;
-        lifetime.ApplicationStopping.Register(CloseAll); // or the server would wait for them until its time is up
+        registry.Changed += record => Recheck(record.Id, record);
+        lifetime.ApplicationStopping.Register(() => CloseAll(Closing.Restarting)); // or the server would wait for them until its time is up
     }
 
     /// <summary>How many sessions there are, provisional ones included.</summary>
@@ -59,7 +59,41 @@ internal sealed class SessionTable
         }
     }
 
-    private void CloseAll()
+    /// <summary>Whether any session of the device was found to be covered by another version of its record than this one, or by none yet.</summary>
+    public bool IsNews(DeviceId device, string? version)
+    {
+        lock (_lock)
+        {
+            return _byDevice.TryGetValue(device, out List<Session>? sessions) && sessions.Exists(s => s.Version is null || s.Version != version);
+        }
+    }
+
+    /// <summary>The devices that have sessions, provisional ones included.</summary>
+    public DeviceId[] Devices()
+    {
+        lock (_lock)
+        {
+            return [.. _byDevice.Keys];
+        }
+    }
+
+    /// <summary>Closes the sessions of a device that its record does not cover.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="record">Its record as it is; null if there is none.</param>
+    public void Recheck(DeviceId device, DeviceRecord? record)
+    {
+        PairingPolicy policy = _settings.Current.Policy;
+        foreach (Session session in Of(device))
+        {
+            session.Recheck(record, policy);
+        }
+    }
+
+    /// <summary>Closes the sessions of a device.</summary>
+    public void Close(DeviceId device, Closing closing) => Close(Of(device), closing);
+
+    /// <summary>Closes every session.</summary>
+    public void CloseAll(Closing closing)
     {
         Session[] all;
         lock (_lock)
@@ -67,26 +101,22 @@ internal sealed class SessionTable
             all = [.. _byDevice.Values.SelectMany(sessions => sessions)];
         }
 
-        foreach (Session session in all)
+        Close(all, closing);
+    }
+
+    private static void Close(Session[] sessions, Closing closing)
+    {
+        foreach (Session session in sessions)
         {
-            session.Close(Closing.Restarting);
+            session.Close(closing);
         }
     }
 
-    private void OnChanged(DeviceRecord record)
+    private Session[] Of(DeviceId device)
     {
-        Session[] affected;
         lock (_lock)
         {
-            if (!_byDevice.TryGetValue(record.Id, out List<Session>? sessions))
-                return;
-            affected = [.. sessions];
-        }
-
-        PairingPolicy policy = _settings.Current.Policy;
-        foreach (Session session in affected)
-        {
-            session.Recheck(record, policy);
+            return _byDevice.TryGetValue(device, out List<Session>? sessions) ? [.. sessions] : [];
         }
     }
 }

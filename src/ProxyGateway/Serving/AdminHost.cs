@@ -47,6 +47,7 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         // Instances of another container: this one does not dispose of them.
         builder.Services.AddSingleton(gateway.GetRequiredService<ILoggerFactory>());
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceRegistry>());
+        builder.Services.AddSingleton(gateway.GetRequiredService<RegistryFreshness>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceAuthSettings>());
         builder.Services.AddSingleton<IHostLifetime, GatewaysLifetime>();
         builder.Services.AddDeviceAdmin(options, keys);

@@ -1,5 +1,5 @@
-using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.IntegrationTests.Registry;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 
@@ -61,22 +61,5 @@ public sealed class AdminRegistryDownTests
         answer.ShouldBeProblem(500, "internal-error");
         answer.Text.ShouldNotContain("secret");
         answer.Headers["Cache-Control"].ShouldBe("no-store");
-    }
-
-    private sealed class FailingStore(Func<Exception> failure) : IDeviceStore
-    {
-        public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => throw failure();
-
-        public ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken) => throw failure();
-
-        public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => throw failure();
-
-        public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw failure();
-
-        public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw failure();
-
-        public ValueTask PingAsync(CancellationToken cancellationToken) => throw failure();
-
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Data.Sqlite;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.Tests.Shared;
 
@@ -77,5 +78,29 @@ public sealed class DeviceEndpointTests : IAsyncLifetime
         (await _admin.GetAsync($"/admin/v1/devices/{id}")).ShouldBeProblem(404, "device-not-found");
         (await _admin.DeleteAsync($"/admin/v1/devices/{id}")).ShouldBeProblem(404, "device-not-found");
         (await _admin.DeleteAsync("/admin/v1/devices/nonsense")).ShouldBeProblem(404, "device-not-found");
+    }
+
+    [Fact]
+    public async Task A_damaged_device_says_so_and_can_be_removed()
+    {
+        DeviceId damaged = await _admin.PairAsync(Some.Claim("operator", "operator.read"));
+        await using (var connection = new SqliteConnection($"Data Source={_admin.RegistryPath};Pooling=False"))
+        {
+            connection.Open();
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "UPDATE devices SET document = x'7b'";
+            command.ExecuteNonQuery().ShouldBe(1);
+        }
+
+        DeviceId sound = await _admin.PairAsync(Some.Claim("operator", "operator.read"));
+
+        Answer answer = await _admin.GetAsync($"/admin/v1/devices/{damaged}");
+        answer.ShouldBeProblem(500, "damaged-device");
+        answer.Json.GetProperty("detail").GetString()!.ShouldContain(damaged.ToString());
+        JsonElement listed = (await _admin.GetAsync("/admin/v1/devices")).Json.GetProperty("items");
+        listed.EnumerateArray().Select(d => d.GetProperty("id").GetString()).ShouldBe([sound.ToString()]);
+
+        (await _admin.DeleteAsync($"/admin/v1/devices/{damaged}")).Status.ShouldBe(204);
+        (await _admin.GetAsync($"/admin/v1/devices/{damaged}")).ShouldBeProblem(404, "device-not-found");
     }
 }

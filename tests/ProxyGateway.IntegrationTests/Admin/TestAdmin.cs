@@ -38,12 +38,14 @@ internal sealed class TestAdmin : IAsyncDisposable
 
     public HttpClient Client { get; }
 
+    public string RegistryPath => RegistryIn(_folder);
+
     public DeviceRegistry Registry => _app.Services.GetRequiredService<DeviceRegistry>();
 
     public static async Task<TestAdmin> StartAsync(IDeviceStore? store = null)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("admin-");
-        store ??= SqliteDeviceStore.Open(new SqliteStoreOptions { Path = Path.Combine(folder.FullName, "registry.db") }, TimeProvider.System);
+        store ??= SqliteDeviceStore.Open(new SqliteStoreOptions { Path = RegistryIn(folder) }, TimeProvider.System);
         var options = new AdminOptions
         {
             Keys =
@@ -61,6 +63,7 @@ internal sealed class TestAdmin : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddSingleton(new DeviceRegistry(store));
+        builder.Services.AddSingleton(new RegistryFreshness(new RegistryOptions(), TimeProvider.System));
         builder.Services.AddSingleton<IDeviceAuthSettings>(new Settings());
         builder.Services.AddDeviceAdmin(options, AdminKeyRing.Load(options, folder.FullName));
         WebApplication app = builder.Build();
@@ -116,6 +119,8 @@ internal sealed class TestAdmin : IAsyncDisposable
         await _store.DisposeAsync();
         _folder.Delete(recursive: true);
     }
+
+    private static string RegistryIn(DirectoryInfo folder) => Path.Combine(folder.FullName, "registry.db");
 
     private static AdminKeyOptions Key(string name, string key, AdminRole role) =>
         new() { Name = name, Sha256 = [.. SHA256.HashData(Encoding.UTF8.GetBytes(key))], Role = role };

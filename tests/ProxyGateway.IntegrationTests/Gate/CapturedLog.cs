@@ -15,6 +15,9 @@ internal sealed class CapturedLog : ILoggerProvider
 
     public ILogger CreateLogger(string categoryName) => new Logger(_lines, categoryName);
 
+    /// <summary>Forgets what was logged.</summary>
+    public void Clear() => _lines.Clear();
+
     public void Dispose()
     {
     }

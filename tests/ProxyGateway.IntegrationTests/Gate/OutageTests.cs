@@ -1,9 +1,12 @@
 using System.Diagnostics;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.DeviceAuth.WebSockets;
 using ProxyGateway.IntegrationTests.Redis;
+using ProxyGateway.IntegrationTests.Registry;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
@@ -22,16 +25,43 @@ public sealed class OutageTests
     [Fact]
     public async Task A_fault_of_the_gate_itself_admits_nobody()
     {
-        await using TestGateway gateway = await TestGateway.StartAsync(services: s => s.AddSingleton<IDeviceStore>(new PausingStore(null!)));
+        await using TestGateway gateway = await TestGateway.StartAsync(services: s => s.AddSingleton<IDeviceStore>(new FailingStore(() => new InvalidOperationException("a bug"))));
 
         Outcome outcome = await TestClient.ConnectAsync(gateway.Port, _device);
 
         outcome.ShouldBeClosed(1011, "internal error");
-        gateway.Log.Of(1106).ShouldHaveSingleItem().ShouldContain(nameof(NullReferenceException));
+        gateway.Log.Of(1106).ShouldHaveSingleItem().ShouldContain(nameof(InvalidOperationException));
         FrameConnection backend = await gateway.Backend.AcceptAsync();
         await backend.Completion;
         (await backend.ReceivedTextAsync()).ShouldNotContain("connect");
         gateway.Sessions.Count.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_device_whose_document_is_damaged_is_out_alone_until_it_is_removed()
+    {
+        string folder = Directory.CreateTempSubdirectory("gate-").FullName;
+        string path = Path.Combine(folder, "registry.db");
+        await using (TestGateway gateway = await TestGateway.StartAsync(services: s => s.AddSqliteDeviceStore(new SqliteStoreOptions { Path = path })))
+        {
+            (await TestClient.ConnectAsync(gateway.Port, _device)).ShouldBeAdmitted();
+            await using (var connection = new SqliteConnection($"Data Source={path};Pooling=False"))
+            {
+                connection.Open();
+                using SqliteCommand command = connection.CreateCommand();
+                command.CommandText = "UPDATE devices SET document = x'7b'";
+                command.ExecuteNonQuery().ShouldBe(1);
+            }
+
+            (await TestClient.ConnectAsync(gateway.Port, _device)).ShouldBeClosed(1013, "registry unavailable");
+            gateway.Log.Of(1005).ShouldHaveSingleItem().ShouldContain($"The document of device {_device.Id} is damaged");
+            (await TestClient.ConnectAsync(gateway.Port, new TestDevice())).ShouldBeAdmitted();
+
+            (await gateway.RemoveAsync(_device)).ShouldBeTrue();
+            (await TestClient.ConnectAsync(gateway.Port, _device)).ShouldRequirePairing("not-paired");
+        }
+
+        Directory.Delete(folder, recursive: true);
     }
 
     private async Task OutageAsync(Func<RedisServer, Task> begin, Func<RedisServer, Task> end)

@@ -6,7 +6,7 @@ using ProxyGateway.Tests.Shared;
 namespace ProxyGateway.IntegrationTests.Registry;
 
 /// <summary>What every store must do, whatever it is made of.</summary>
-public abstract class DeviceStoreContract : IAsyncLifetime
+public abstract partial class DeviceStoreContract : IAsyncLifetime
 {
     private static readonly CancellationToken None = CancellationToken.None;
 

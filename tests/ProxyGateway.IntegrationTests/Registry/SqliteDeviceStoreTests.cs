@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
@@ -108,7 +109,21 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         await PairAsync(Some.Claim());
         Execute($"UPDATE devices SET document = {damage} WHERE id = '{claim.Device}'");
 
-        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.GetAsync(claim.Device, CancellationToken.None));
+        (await Store.GetAsync(claim.Device, CancellationToken.None)).Damage.ShouldNotBeNull().Device.ShouldBe(claim.Device);
+    }
+
+    [Fact]
+    public async Task A_row_that_is_no_devices_is_left_out_of_lists()
+    {
+        Claim claim = Some.Claim();
+        await PairAsync(claim);
+        await AskAsync(claim.Asking("node"), Some.Rules);
+        Execute("INSERT INTO devices SELECT '0', version, paired, expires_at, document FROM devices");
+        Execute("INSERT INTO requests SELECT '0', '0', NULL, open_until FROM requests WHERE open_until IS NOT NULL");
+        Execute($"INSERT INTO requests SELECT 'zz', '{claim.Device}', NULL, open_until FROM requests WHERE id = '0'");
+
+        (await Store.ListPairedAsync(cursor: null, 1, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
+        (await ListOpenAsync(pageSize: 1)).Count.ShouldBe(1);
     }
 
     [Fact]
@@ -179,7 +194,22 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         return Task.CompletedTask;
     }
 
-    private SqliteDeviceStore Reopen() => SqliteDeviceStore.Open(new SqliteStoreOptions { Path = Path }, _time);
+    protected override Task<Func<Task>> DamageAsync(DeviceId id, Damage damage)
+    {
+        byte[] document = (byte[])Execute($"SELECT document FROM devices WHERE id = '{id}'")!;
+        string version = (string)Execute($"SELECT version FROM devices WHERE id = '{id}'")!;
+        Put(Damaged(Encoding.UTF8.GetString(document), damage) is { } damaged ? Encoding.UTF8.GetBytes(damaged) : [], version);
+        return Task.FromResult(() =>
+        {
+            Put(document, version);
+            return Task.CompletedTask;
+        });
+
+        void Put(byte[] value, string version) =>
+            Execute($"UPDATE devices SET document = x'{Convert.ToHexString(value)}', version = '{version}' WHERE id = '{id}'");
+    }
+
+    private SqliteDeviceStore Reopen() => SqliteDeviceStore.Open(new SqliteStoreOptions { Path = Path }, _time, LoggerOf<SqliteDeviceStore>());
 
     private object? Execute(string sql)
     {

@@ -153,7 +153,7 @@ public sealed class TransitionsProperties
         if (after is null)
             return;
         byte[] document = DeviceDocument.Serialize(after);
-        DeviceDocument.Serialize(DeviceDocument.Deserialize(document, after.Id)).AsSpan().SequenceEqual(document).ShouldBeTrue();
+        DeviceDocument.Serialize(DeviceDocument.Deserialize(document, after.Id, after.Version)).AsSpan().SequenceEqual(document).ShouldBeTrue();
     });
 
     /// <summary>Lets the steps happen, as <see cref="DeviceRegistry"/> would, and looks at each.</summary>

@@ -22,7 +22,7 @@ public sealed class SessionTests
     public void Nothing_announced_is_nothing_to_doubt()
     {
         using Session session = Enter();
-        session.TryAdmit().ShouldBeTrue();
+        session.TryAdmit(_wide.Version).ShouldBeTrue();
     }
 
     [Fact]
@@ -30,7 +30,7 @@ public sealed class SessionTests
     {
         using Session session = Enter();
         session.Recheck(_wide with { Version = Some.Version() }, Policy);
-        session.TryAdmit().ShouldBeTrue();
+        session.TryAdmit(_wide.Version).ShouldBeTrue();
     }
 
     [Fact]
@@ -38,8 +38,8 @@ public sealed class SessionTests
     {
         using Session session = Enter();
         session.Recheck(_narrow, Policy);
-        session.TryAdmit().ShouldBeFalse();
-        session.TryAdmit().ShouldBeTrue(); // what was read now is newer than what was announced
+        session.TryAdmit(_wide.Version).ShouldBeFalse();
+        session.TryAdmit(_wide.Version).ShouldBeTrue(); // what was read now is newer than what was announced
     }
 
     [Fact]
@@ -48,14 +48,14 @@ public sealed class SessionTests
         using Session session = Enter();
         session.Recheck(_narrow, Policy);
         session.Recheck(_wide with { Version = Some.Version() }, Policy); // written before, announced after
-        session.TryAdmit().ShouldBeFalse();
+        session.TryAdmit(_wide.Version).ShouldBeFalse();
     }
 
     [Fact]
     public void An_admitted_session_is_closed_by_a_change_that_takes_something_away()
     {
         using Session session = Enter();
-        session.TryAdmit().ShouldBeTrue();
+        session.TryAdmit(_wide.Version).ShouldBeTrue();
         session.Recheck(_narrow, Policy);
         session.Closing!.Reason.ShouldBe("grant revoked");
         session.ClosingToken.IsCancellationRequested.ShouldBeTrue();

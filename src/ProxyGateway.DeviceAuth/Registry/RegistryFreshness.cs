@@ -1,0 +1,17 @@
+using ProxyGateway.DeviceAuth.Configuration;
+
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>Since when this gateway cannot be sure to hear of every change in the registry.</summary>
+/// <param name="options">How long that may be.</param>
+/// <param name="time">The clock.</param>
+public sealed class RegistryFreshness(RegistryOptions options, TimeProvider time)
+{
+    private long _currentAt = time.GetTimestamp();
+
+    /// <summary>Whether it is longer than <see cref="RegistryOptions.StalenessLimit"/>. Then nobody may be admitted, whatever a read would say.</summary>
+    public bool IsStale => time.GetElapsedTime(Volatile.Read(ref _currentAt)) >= options.StalenessLimit;
+
+    /// <summary>All changes until now have been heard of, and acted upon.</summary>
+    internal void Renew() => Volatile.Write(ref _currentAt, time.GetTimestamp());
+}

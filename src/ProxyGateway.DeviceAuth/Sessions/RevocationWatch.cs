@@ -1,0 +1,211 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.DeviceAuth.Sessions;
+
+/// <summary>
+/// Keeps live sessions true to a registry that others change. An announcement makes it read the device's record; after announcements may
+/// have been lost, and now and then in any case, it compares the versions that sessions were admitted under with those in the registry.
+/// </summary>
+internal sealed partial class RevocationWatch : BackgroundService
+{
+    private const int ReadsAtOnce = 64;
+    private const int VersionsAtOnce = 512;
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
+    private readonly IDeviceStore _store;
+    private readonly SessionTable _sessions;
+    private readonly RegistryFreshness _freshness;
+    private readonly RegistryOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+
+    /// <summary>Devices whose records are being read, and whether to read once more afterwards.</summary>
+    private readonly ConcurrentDictionary<DeviceId, bool> _checking = [];
+    private readonly SemaphoreSlim _reads = new(ReadsAtOnce);
+    private readonly Channel<bool> _sweeps = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly ITimer _sweepTimer;
+    private readonly ITimer _overdue;
+    private int _gaps;
+    private int _gapsSwept;
+
+    public RevocationWatch(
+        IDeviceStore store,
+        SessionTable sessions,
+        RegistryFreshness freshness,
+        RegistryOptions options,
+        TimeProvider time,
+        ILogger<RevocationWatch> logger)
+    {
+        _store = store;
+        _sessions = sessions;
+        _freshness = freshness;
+        _options = options;
+        _time = time;
+        _logger = logger;
+        _sweepTimer = time.CreateTimer(_ => _sweeps.Writer.TryWrite(true), state: null, options.SweepInterval, options.SweepInterval);
+        _overdue = time.CreateTimer(_ => OnStale(), state: null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    public override void Dispose()
+    {
+        _overdue.Dispose();
+        _sweepTimer.Dispose();
+        _reads.Dispose();
+        base.Dispose();
+    }
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(ListenAsync(stoppingToken), SweepAsync(stoppingToken));
+
+    private async Task ListenAsync(CancellationToken cancellationToken)
+    {
+        Renew();
+        await foreach (Announcement announcement in _store.ListenAsync(cancellationToken))
+        {
+            if (announcement is Announcement.Resumed)
+            {
+                Interlocked.Increment(ref _gaps);
+                _sweeps.Writer.TryWrite(true);
+                continue;
+            }
+
+            if (announcement is Announcement.Changed changed && _sessions.IsNews(changed.Device, changed.Version))
+                Check(changed.Device, cancellationToken);
+            if (Volatile.Read(ref _gapsSwept) == Volatile.Read(ref _gaps))
+                Renew();
+        }
+    }
+
+    private void Renew()
+    {
+        if (_freshness.IsStale)
+            LogCurrentAgain();
+        _freshness.Renew();
+        _overdue.Change(_options.StalenessLimit, Timeout.InfiniteTimeSpan);
+    }
+
+    private void OnStale()
+    {
+        LogStale(_options.StalenessLimit);
+        if (_options.CloseStaleSessions)
+            _sessions.CloseAll(Closing.RegistryUnavailable);
+    }
+
+    private async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        await foreach (bool _ in _sweeps.Reader.ReadAllAsync(cancellationToken))
+        {
+            int gaps = Volatile.Read(ref _gaps);
+            while (!await TryCompareAsync(cancellationToken))
+            {
+                await Task.Delay(RetryAfter, _time, cancellationToken);
+            }
+
+            Volatile.Write(ref _gapsSwept, gaps);
+        }
+    }
+
+    private async Task<bool> TryCompareAsync(CancellationToken cancellationToken)
+    {
+        foreach (DeviceId[] devices in _sessions.Devices().Chunk(VersionsAtOnce))
+        {
+            IReadOnlyDictionary<DeviceId, string?> versions;
+            try
+            {
+                versions = await _store.GetVersionsAsync(devices, cancellationToken);
+            }
+            catch (RegistryUnavailableException)
+            {
+                return false;
+            }
+
+            foreach (DeviceId device in devices)
+            {
+                // Who could not be asked about is asked about until there is an answer.
+                if (!versions.TryGetValue(device, out string? version) || _sessions.IsNews(device, version))
+                    Check(device, cancellationToken);
+            }
+        }
+
+        return true;
+    }
+
+    private void Check(DeviceId device, CancellationToken cancellationToken)
+    {
+        bool isBeingRead = _checking.AddOrUpdate(device, addValue: false, static (_, _) => true);
+        if (!isBeingRead)
+            _ = CheckAsync(device, cancellationToken);
+    }
+
+    private async Task CheckAsync(DeviceId device, CancellationToken cancellationToken)
+    {
+        long since = _time.GetTimestamp();
+        bool hasFailed = false;
+        try
+        {
+            while (true)
+            {
+                if (await TryReadAsync(device, isSilent: hasFailed, cancellationToken))
+                {
+                    if (_checking.TryRemove(KeyValuePair.Create(device, false)))
+                        return;
+                    _checking[device] = false; // heard of again since the reading began
+                    continue;
+                }
+
+                hasFailed = true;
+                if (_options.CloseStaleSessions && _time.GetElapsedTime(since) >= _options.StalenessLimit)
+                    _sessions.Close(device, Closing.RegistryUnavailable);
+                await Task.Delay(RetryAfter, _time, cancellationToken);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The gateway stops, and closes all sessions.
+        }
+        catch (Exception e)
+        {
+            LogCheckFailed(device, e);
+            _sessions.Close(device, Closing.InternalError);
+            _checking.TryRemove(device, out _);
+        }
+    }
+
+    private async Task<bool> TryReadAsync(DeviceId device, bool isSilent, CancellationToken cancellationToken)
+    {
+        await _reads.WaitAsync(cancellationToken);
+        try
+        {
+            _sessions.Recheck(device, (await _store.GetAsync(device, cancellationToken)).Record);
+            return true;
+        }
+        catch (RegistryUnavailableException e)
+        {
+            if (!isSilent)
+                LogUnread(device, e);
+            return !_sessions.IsNews(device, version: null); // nobody left to read it for
+        }
+        finally
+        {
+            _reads.Release();
+        }
+    }
+
+    [LoggerMessage(1301, LogLevel.Warning, "The record of device {Device} changed and cannot be read; its sessions are checked as soon as it can.")]
+    private partial void LogUnread(DeviceId device, Exception exception);
+
+    [LoggerMessage(1302, LogLevel.Error, "The sessions of device {Device} could not be checked, and are closed.")]
+    private partial void LogCheckFailed(DeviceId device, Exception exception);
+
+    [LoggerMessage(1303, LogLevel.Error, "Changes of the registry have not been heard of for {Limit}. Nobody is admitted until they are.")]
+    private partial void LogStale(TimeSpan limit);
+
+    [LoggerMessage(1304, LogLevel.Information, "Changes of the registry are heard of again.")]
+    private partial void LogCurrentAgain();
+}

@@ -1,0 +1,137 @@
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.IntegrationTests.Gate;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.IntegrationTests.Registry;
+
+public abstract partial class DeviceStoreContract
+{
+    /// <summary>What can be wrong with the document of a device.</summary>
+    public enum Damage
+    {
+        NotJson,
+        Null,
+        AnotherVersion,
+        AnotherDevice,
+        NullGrant,
+        NullRequest,
+        ForeignValue,
+    }
+
+    public static TheoryData<Damage> Damages => [.. Enum.GetValues<Damage>()];
+
+    private CapturedLog Log { get; } = new();
+
+    [Theory]
+    [MemberData(nameof(Damages))]
+    public async Task A_damaged_document_is_a_failure_of_its_device_only(Damage damage)
+    {
+        Claim[] claims = [Some.Claim(), Some.Claim(), Some.Claim()];
+        Array.Sort(claims, (a, b) => string.CompareOrdinal(a.Device.ToString(), b.Device.ToString()));
+        foreach (Claim claim in claims)
+        {
+            await PairAsync(claim);
+            await AskAsync(claim.Asking("node"), Some.Rules);
+        }
+
+        DeviceId damaged = claims[1].Device;
+        Func<Task> repairAsync = await DamageAsync(damaged, damage);
+
+        DamagedDocumentException failure = await Should.ThrowAsync<DamagedDocumentException>(
+            async () => await Registry.AdmitAsync(claims[1], Some.Loopback, Some.Rules with { Policy = PairingPolicy.Default }, None));
+        failure.Message.ShouldContain(damaged.ToString());
+        (await Registry.AdmitAsync(claims[0], Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
+
+        (await ListPairedAsync(pageSize: 1)).ShouldBe([claims[0].Device, claims[2].Device], "a page goes on behind what it leaves out");
+        Log.Lines.ShouldContain(line => line.Level == LogLevel.Warning && line.Text.Contains(damaged.ToString()));
+        Log.Clear();
+        (await ListOpenAsync(pageSize: 1)).Count.ShouldBe(2);
+        Log.Lines.ShouldContain(line => line.Level == LogLevel.Warning && line.Text.Contains(damaged.ToString()));
+
+        await repairAsync();
+        (await Registry.AdmitAsync(claims[1], Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
+        (await ListPairedAsync(pageSize: 10)).ShouldBe(claims.Select(c => c.Device), "nothing was taken for gone");
+        (await ListOpenAsync(pageSize: 10)).Count.ShouldBe(3);
+    }
+
+    [Theory]
+    [MemberData(nameof(Damages))]
+    public async Task A_damaged_device_is_removed_like_any_other(Damage damage)
+    {
+        Claim claim = Some.Claim("operator", "operator.read");
+        await PairAsync(claim);
+        DeviceRecord stale = (await Store.GetAsync(claim.Device, None)).Record!;
+        await AskAsync(claim.Asking("node"), Some.Rules, "192.0.2.1");
+        await DamageAsync(claim.Device, damage);
+        var changed = new List<DeviceRecord>();
+        Registry.Changed += changed.Add;
+
+        (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
+
+        changed.ShouldHaveSingleItem().Id.ShouldBe(claim.Device); // or its sessions would live on
+        (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeFalse("it is removed");
+        (await ListPairedAsync(pageSize: 10)).ShouldBeEmpty();
+        (await ListOpenAsync(pageSize: 10)).ShouldBeEmpty();
+        (await PutAsync(stale, stale)).ShouldBe(SwapResult.Conflict, "what was read before does not come back");
+        PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
+        Admission again = await Registry.AdmitAsync(claim, Some.Loopback, silent, None);
+        RequestId request = again.ShouldBeOfType<Admission.Refused>("no rule pairs it again").Request.Id;
+        DeviceRecord paired = (await Registry.ApproveAsync(request, scopes: null, Some.Operator, silent, None))!.Record;
+        paired.PublicKey.ShouldBe(claim.PublicKey);
+        (await ListPairedAsync(pageSize: 10)).ShouldBe([claim.Device]);
+    }
+
+    [Fact]
+    public async Task Only_what_is_damaged_is_replaced_as_damaged()
+    {
+        DateTimeOffset now = await NowAsync();
+        DeviceRecord record = Some.Paired(Some.Claim(), now);
+        DeviceRecord mark = Transitions.RemoveDamaged(record.Id, Some.Operator, now, Some.Lifetimes) with { Version = Some.Version() };
+        var swap = new DeviceSwap(Previous: null, mark, now.AddDays(1), PendingLimits.None) { ReplacesDamage = true };
+        (await Store.SwapAsync(swap, None)).ShouldBe(SwapResult.Conflict, "nothing is there");
+        await PutAsync(previous: null, record);
+        (await Store.SwapAsync(swap, None)).ShouldBe(SwapResult.Conflict, "it can be read");
+
+        Func<Task> repairAsync = await DamageAsync(record.Id, Damage.NotJson);
+        (await PutAsync(previous: null, record)).ShouldBe(SwapResult.Conflict, "a damaged document is not none");
+        await repairAsync();
+        (await Store.GetAsync(record.Id, None)).Record!.Version.ShouldBe(record.Version);
+        await DamageAsync(record.Id, Damage.NotJson);
+        (await Store.SwapAsync(swap, None)).ShouldBe(SwapResult.Swapped);
+        (await Store.SwapAsync(swap, None)).ShouldBe(SwapResult.Conflict, "it is damaged no longer");
+    }
+
+    /// <summary>Damages the document behind the store's back. The result puts things right again.</summary>
+    protected abstract Task<Func<Task>> DamageAsync(DeviceId id, Damage damage);
+
+    protected ILogger<T> LoggerOf<T>() => new LoggerFactory([Log]).CreateLogger<T>();
+
+    /// <summary>The document, damaged; null where that is no matter of the document alone.</summary>
+    protected static string? Damaged(string document, Damage damage) => damage switch
+    {
+        Damage.NotJson => document[..^1],
+        Damage.Null => "null",
+        Damage.AnotherVersion => document.Replace("\"version\":\"", "\"version\":\"0", StringComparison.Ordinal),
+        Damage.AnotherDevice => System.Text.Encoding.UTF8.GetString(DeviceDocument.Serialize(Some.Paired(Some.Claim(), DateTimeOffset.UtcNow))),
+        Damage.NullGrant => document.Replace("\"grants\":{", "\"grants\":{\"a\":null,", StringComparison.Ordinal),
+        Damage.NullRequest => document.Replace("\"requests\":[", "\"requests\":[null,", StringComparison.Ordinal),
+        _ => null,
+    };
+
+    private async Task<List<DeviceId>> ListPairedAsync(int pageSize)
+    {
+        var listed = new List<DeviceId>();
+        string? cursor = null;
+        do
+        {
+            Page<DeviceRecord> page = await Store.ListPairedAsync(cursor, pageSize, None);
+            listed.AddRange(page.Items.Select(d => d.Id));
+            cursor = page.Next;
+        }
+        while (cursor is not null);
+
+        return listed;
+    }
+}

@@ -1,0 +1,272 @@
+using Microsoft.Extensions.Hosting.Internal;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.Tests.Sessions;
+
+/// <summary>What is heard of the registry, and what is not heard for too long, comes to the sessions that it concerns.</summary>
+public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch);
+    private readonly AnnouncingStore _store = new();
+    private readonly RegistryOptions _options = new() { CloseStaleSessions = true };
+    private readonly SessionTable _sessions;
+    private readonly RegistryFreshness _freshness;
+    private readonly RevocationWatch _watch;
+
+    public RevocationWatchTests()
+    {
+        var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
+        _sessions = new SessionTable(new DeviceRegistry(_store), new Settings(), _time, lifetime);
+        _freshness = new RegistryFreshness(_options, _time);
+        _watch = new RevocationWatch(_store, _sessions, _freshness, _options, _time, NullLogger<RevocationWatch>.Instance);
+    }
+
+    public Task InitializeAsync() => _watch.StartAsync(default);
+
+    public Task DisposeAsync() => _watch.StopAsync(default);
+
+    public void Dispose() => _watch.Dispose();
+
+    [Fact]
+    public async Task A_change_that_takes_a_session_away_closes_it()
+    {
+        Session session = Admit("operator.write");
+        Session covered = Admit("operator.write");
+        _store.Write(Narrowed(session));
+
+        await _store.AnnounceAsync(session.Claim.Device, "another version");
+
+        (await ClosedAsync(session)).ShouldBe((1008, "grant revoked"));
+        covered.Closing.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_removed_record_closes_its_sessions()
+    {
+        Session session = Admit("operator.write");
+        _store.Records.TryRemove(session.Claim.Device, out _);
+
+        await _store.AnnounceAsync(session.Claim.Device, "another version");
+
+        (await ClosedAsync(session)).ShouldBe((1008, "device removed"));
+    }
+
+    [Fact]
+    public async Task What_a_session_was_admitted_under_is_no_news()
+    {
+        Session session = Admit("operator.write");
+
+        await _store.AnnounceAsync(session.Claim.Device, session.Version!);
+        await _store.AnnounceAsync(Some.Claim().Device, "of a device without sessions");
+
+        _store.Reads.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_provisional_session_is_put_in_doubt()
+    {
+        Session session = Admit("operator.write", provisional: true);
+        _store.Write(Narrowed(session));
+
+        await _store.AnnounceAsync(session.Claim.Device, "another version");
+
+        await HoldsAsync(() => _store.Reads == 1);
+        await HoldsAsync(() => !session.TryAdmit("what was read before"));
+    }
+
+    [Fact]
+    public async Task A_record_that_cannot_be_read_is_read_as_soon_as_it_can()
+    {
+        Session session = Admit("operator.write");
+        _store.Write(Narrowed(session));
+        _store.Unreadable.TryAdd(session.Claim.Device, true);
+
+        await _store.AnnounceAsync(session.Claim.Device, "another version");
+        await HoldsAsync(() => _store.Reads == 1);
+        session.Closing.ShouldBeNull();
+        _store.Unreadable.Clear();
+
+        (await ClosedAsync(session)).ShouldBe((1008, "grant revoked"));
+    }
+
+    [Fact]
+    public async Task A_changed_record_that_cannot_be_read_for_too_long_closes_its_sessions_if_so_configured()
+    {
+        Session session = Admit("operator.write");
+        Session other = Admit("operator.write");
+        _store.Unreadable.TryAdd(session.Claim.Device, true);
+
+        await _store.AnnounceAsync(session.Claim.Device, "another version");
+
+        (await ClosedAsync(session, whileAlive: true)).ShouldBe((1013, "registry unavailable"));
+        other.Closing.ShouldBeNull();
+        _freshness.IsStale.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_change_that_is_announced_while_the_record_is_read_is_read_again()
+    {
+        Session session = Admit("operator.write");
+        TaskCompletionSource reading = _store.HoldReads();
+        await _store.AnnounceAsync(session.Claim.Device, "another version");
+        await HoldsAsync(() => _store.Reads == 1); // and finds what still covers the session
+
+        _store.Write(Narrowed(session));
+        await _store.AnnounceAsync(session.Claim.Device, "one more version");
+        reading.SetResult();
+
+        (await ClosedAsync(session)).ShouldBe((1008, "grant revoked"));
+    }
+
+    [Fact]
+    public async Task After_a_gap_sessions_whose_record_changed_are_checked()
+    {
+        Session[] sessions = [.. Enumerable.Range(0, 1200).Select(_ => Admit("operator.write"))];
+        Session narrowed = sessions[700];
+        _store.Write(Narrowed(narrowed));
+
+        await _store.AnnounceAsync(new Announcement.Resumed());
+
+        (await ClosedAsync(narrowed)).ShouldBe((1008, "grant revoked"));
+        _store.Reads.ShouldBe(1); // the versions of the others said enough
+        _store.LargestBatch.ShouldBeLessThanOrEqualTo(512);
+        sessions.Count(s => s.Closing is null).ShouldBe(1199);
+    }
+
+    [Fact]
+    public async Task A_device_that_a_sweep_cannot_ask_about_is_asked_about_alone()
+    {
+        Session session = Admit("operator.write");
+        Session other = Admit("operator.write");
+        _store.Write(Narrowed(session));
+        _store.Unreadable.TryAdd(session.Claim.Device, true);
+
+        await _store.AnnounceAsync(new Announcement.Resumed());
+        await HoldsAsync(() => _store.Reads >= 1);
+        _store.Unreadable.Clear();
+
+        (await ClosedAsync(session)).ShouldBe((1008, "grant revoked"));
+        other.Closing.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_change_that_nobody_announced_is_found_within_the_sweep_interval()
+    {
+        Session session = Admit("operator.write");
+        _store.Write(Narrowed(session));
+
+        _time.Advance(_options.SweepInterval);
+
+        (await ClosedAsync(session)).ShouldBe((1008, "grant revoked"));
+    }
+
+    [Fact]
+    public async Task Signs_of_life_keep_it_fresh()
+    {
+        Session session = Admit("operator.write");
+        for (int i = 0; i < 10; i++)
+        {
+            _time.Advance(_options.StalenessLimit / 2);
+            await _store.AnnounceAsync(new Announcement.Alive());
+            await HoldsAsync(() => !_freshness.IsStale);
+        }
+
+        session.Closing.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Silence_makes_it_stale_and_closes_sessions_if_so_configured()
+    {
+        Session session = Admit("operator.write");
+
+        _time.Advance(_options.StalenessLimit);
+
+        _freshness.IsStale.ShouldBeTrue();
+        (await ClosedAsync(session)).ShouldBe((1013, "registry unavailable"));
+        await _store.AnnounceAsync(new Announcement.Alive());
+        await HoldsAsync(() => !_freshness.IsStale);
+    }
+
+    [Fact]
+    public async Task After_a_gap_signs_of_life_count_only_once_the_sessions_are_checked()
+    {
+        Admit("operator.write");
+        _store.HasVersions = false;
+        await _store.AnnounceAsync(new Announcement.Resumed());
+        _time.Advance(_options.StalenessLimit);
+        await _store.AnnounceAsync(new Announcement.Alive());
+        await _store.AnnounceAsync(new Announcement.Alive()); // the first has been taken note of
+        _freshness.IsStale.ShouldBeTrue();
+
+        _store.HasVersions = true;
+
+        await HoldsAsync(async () =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            await _store.AnnounceAsync(new Announcement.Alive());
+            return !_freshness.IsStale;
+        });
+    }
+
+    [Fact]
+    public async Task A_check_that_fails_unexpectedly_closes_the_sessions()
+    {
+        Session session = Admit("operator.write");
+        _store.Fault = new InvalidOperationException("a bug");
+
+        await _store.AnnounceAsync(session.Claim.Device, "another version");
+
+        (await ClosedAsync(session)).ShouldBe((1011, "internal error"));
+    }
+
+    private static DeviceRecord Narrowed(Session session) => Some.Paired(session.Claim.Asking("operator", "operator.read"), DateTimeOffset.UnixEpoch);
+
+    private Session Admit(string scope, bool provisional = false)
+    {
+        Claim claim = Some.Claim("operator", scope);
+        DeviceRecord record = Some.Paired(claim, DateTimeOffset.UnixEpoch);
+        _store.Write(record);
+        Session session = _sessions.TryEnter(claim, limit: 1)!;
+        if (!provisional)
+            session.TryAdmit(record.Version).ShouldBeTrue();
+        return session;
+    }
+
+    private async Task<(int Code, string Reason)> ClosedAsync(Session session, bool whileAlive = false)
+    {
+        await HoldsAsync(async () =>
+        {
+            if (session.Closing is not null)
+                return true;
+            _time.Advance(TimeSpan.FromSeconds(1)); // time enough for whatever is tried again
+            if (whileAlive)
+                await _store.AnnounceAsync(new Announcement.Alive());
+            return false;
+        });
+        return (session.Closing!.Code, session.Closing.Reason);
+    }
+
+    private static Task HoldsAsync(Func<bool> condition) => HoldsAsync(() => Task.FromResult(condition()));
+
+    private static async Task HoldsAsync(Func<Task<bool>> condition)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        while (!await condition())
+        {
+            await Task.Delay(1, patience.Token);
+        }
+    }
+
+    private sealed class Settings : IDeviceAuthSettings
+    {
+        public DeviceAuthOptions Current { get; } = new();
+    }
+}
