@@ -17,6 +17,7 @@ internal sealed class Reader : IDisposable
     private readonly SqliteCommand _listPaired;
     private readonly SqliteCommand _listOpenRequests;
     private readonly SqliteCommand _listAll;
+    private readonly SqliteCommand _hasExpired;
 
     public Reader(SqliteConnection connection, ILogger logger)
     {
@@ -41,6 +42,7 @@ internal sealed class Reader : IDisposable
             WHERE id > $after AND (expires_at IS NULL OR expires_at > $now) ORDER BY id LIMIT $limit
             """,
             "$after", "$now", "$limit");
+        _hasExpired = connection.Prepare("SELECT EXISTS (SELECT 1 FROM devices WHERE expires_at <= $now)", "$now");
     }
 
     public StoredDevice Get(DeviceId id, DateTimeOffset now)
@@ -105,6 +107,9 @@ internal sealed class Reader : IDisposable
 
         return documents;
     }
+
+    /// <summary>Whether there is anything to forget.</summary>
+    public bool HasExpired(DateTimeOffset now) => (long)_hasExpired.Set("$now", now.ToUnixTimeMilliseconds()).ExecuteScalar()! == 1;
 
     /// <summary>Fails if the file does.</summary>
     public bool Ping() => _get.Set("$id", "").Set("$now", 0).ExecuteScalar() is null;

@@ -108,7 +108,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
         using var timer = new PeriodicTimer(SignOfLife, _time);
         while (await timer.WaitForNextTickAsync(cancellationToken))
         {
-            if (IsReadable(cancellationToken))
+            if (await IsAliveAsync(cancellationToken))
                 yield return new Announcement.Alive();
         }
     }
@@ -185,11 +185,15 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
         }
     }
 
-    private bool IsReadable(CancellationToken cancellationToken)
+    // Where nobody writes any more, what has expired goes here.
+    private async Task<bool> IsAliveAsync(CancellationToken cancellationToken)
     {
         try
         {
-            return Read(reader => reader.Ping(), cancellationToken);
+            DateTimeOffset now = Now;
+            if (Read(reader => reader.HasExpired(now), cancellationToken))
+                await WriteAsync(writer => Task.FromResult(writer.Forget(now)), cancellationToken);
+            return true;
         }
         catch (RegistryUnavailableException)
         {

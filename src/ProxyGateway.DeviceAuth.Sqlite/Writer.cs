@@ -7,8 +7,8 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// <summary>The one connection that writes, with its prepared statements. For one caller at a time.</summary>
 internal sealed class Writer : IDisposable
 {
-    // Expired documents are absent already; this only gives their space back, a little at every write.
-    private const int ForgottenAtOnce = 32;
+    // Expired documents are absent already; this only gives their space back, a little at every write and every sign of life.
+    private const int ForgottenAtOnce = 100;
 
     private readonly SqliteConnection _connection;
     private readonly SqliteCommand _stored;
@@ -51,9 +51,18 @@ internal sealed class Writer : IDisposable
             return SwapResult.TooManyRequests;
 
         Put(swap.Next, swap.ExpiresAt, transaction);
-        _forget.In(transaction).Set("$now", now).Set("$limit", ForgottenAtOnce).ExecuteNonQuery();
+        Forget(now, transaction);
         transaction.Commit();
         return SwapResult.Swapped;
+    }
+
+    /// <summary>Gives back the space of some of the documents that have expired. How many these were.</summary>
+    public int Forget(DateTimeOffset time)
+    {
+        using SqliteTransaction transaction = _connection.BeginTransaction(deferred: false);
+        int forgotten = Forget(time.ToUnixTimeMilliseconds(), transaction);
+        transaction.Commit();
+        return forgotten;
     }
 
     /// <summary>Writes documents as they are, all of them or none.</summary>
@@ -84,6 +93,9 @@ internal sealed class Writer : IDisposable
             return true;
         }
     }
+
+    private int Forget(long now, SqliteTransaction transaction) =>
+        _forget.In(transaction).Set("$now", now).Set("$limit", ForgottenAtOnce).ExecuteNonQuery();
 
     private void Put(DeviceRecord record, DateTimeOffset? expiresAt, SqliteTransaction transaction)
     {

@@ -10,7 +10,7 @@ namespace ProxyGateway.Operating;
 internal sealed class RegistryLocation
 {
     // A batch of documents may wait for the disk longer than a handshake would.
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
     private readonly RegistryProvider _provider;
     private readonly RegistryOptions _options;

@@ -17,6 +17,8 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
 
     private string Path => System.IO.Path.Combine(_folder.FullName, "data", "registry.db");
 
+    protected override bool CopiesAllOrNothing => true;
+
     public override async Task DisposeAsync()
     {
         await base.DisposeAsync();
@@ -155,6 +157,39 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         await Should.ThrowAsync<RegistryUnavailableException>(() => AskAsync(Some.Claim(), Some.Rules));
         await Should.ThrowAsync<RegistryUnavailableException>(
             async () => await Store.ListOpenRequestsAsync(cursor: null, 10, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Devices_that_somebody_makes_up_leave_no_row_behind_and_no_growing_file()
+    {
+        using var stop = new CancellationTokenSource();
+        Task listening = Task.Run(async () =>
+        {
+            await foreach (Announcement announcement in Store.ListenAsync(stop.Token))
+                announcement.ShouldNotBeNull();
+        });
+        var sizes = new List<long>();
+        for (int wave = 0; wave < 3; wave++)
+        {
+            for (int i = 0; i < 500; i++)
+                await AskAsync(Some.Claim(), Some.Rules, $"192.0.2.{i % 20}");
+            Execute("SELECT count(*) FROM devices").ShouldBe(500L);
+            _time.Advance(2 * Some.Lifetimes.Request);
+
+            // Nobody writes: a gateway that listens is enough.
+            await Eventually.HoldsAsync(
+                () =>
+                {
+                    _time.Advance(TimeSpan.FromSeconds(1));
+                    return Task.FromResult(Execute("SELECT (SELECT count(*) FROM devices) + (SELECT count(*) FROM requests)") is 0L);
+                },
+                "no row is left");
+            sizes.Add((long)Execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")!);
+        }
+
+        sizes[^1].ShouldBeLessThanOrEqualTo(sizes[0] * 5 / 4, "space is used again");
+        await stop.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(listening);
     }
 
     [Fact]
