@@ -24,9 +24,9 @@ internal sealed class Reader : IDisposable
         _logger = logger;
         _connection = connection;
         _get = connection.Prepare(
-            "SELECT version, document FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+            "SELECT version, document FROM devices WHERE key = $key AND id = $id AND (expires_at IS NULL OR expires_at > $now)", "$key", "$id", "$now");
         _version = connection.Prepare(
-            "SELECT version FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+            "SELECT version FROM devices WHERE key = $key AND id = $id AND (expires_at IS NULL OR expires_at > $now)", "$key", "$id", "$now");
         _findRequest = connection.Prepare("SELECT device FROM requests WHERE id = $id", "$id");
         _listPaired = connection.Prepare(
             "SELECT id, version, document FROM devices WHERE paired = 1 AND id > $after ORDER BY id", "$after");
@@ -47,7 +47,7 @@ internal sealed class Reader : IDisposable
 
     public StoredDevice Get(DeviceId id, DateTimeOffset now)
     {
-        using SqliteDataReader rows = _get.Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds()).ExecuteReader();
+        using SqliteDataReader rows = Find(_get, id, now).ExecuteReader();
         try
         {
             return new StoredDevice(rows.Read() ? Document(rows, id, column: 0) : null, now);
@@ -59,7 +59,7 @@ internal sealed class Reader : IDisposable
     }
 
     public string? Version(DeviceId id, DateTimeOffset now) =>
-        _version.Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds()).ExecuteScalar() as string;
+        Find(_version, id, now).ExecuteScalar() as string;
 
     public DeviceId? FindRequest(RequestId id) =>
         _findRequest.Set("$id", id.ToString()).ExecuteScalar() is string text && DeviceId.TryParse(text, out DeviceId device) ? device : null;
@@ -112,7 +112,7 @@ internal sealed class Reader : IDisposable
     public bool HasExpired(DateTimeOffset now) => (long)_hasExpired.Set("$now", now.ToUnixTimeMilliseconds()).ExecuteScalar()! == 1;
 
     /// <summary>Fails if the file does.</summary>
-    public bool Ping() => _get.Set("$id", "").Set("$now", 0).ExecuteScalar() is null;
+    public bool Ping() => _get.Set("$key", -1).Set("$id", "").Set("$now", 0).ExecuteScalar() is null;
 
     public void Dispose() => _connection.Dispose();
 
@@ -120,6 +120,9 @@ internal sealed class Reader : IDisposable
     /// <exception cref="DamagedDocumentException">It cannot be read.</exception>
     public static DeviceRecord Document(SqliteDataReader row, DeviceId id, int column) =>
         DeviceDocument.Deserialize(row.GetFieldValue<byte[]>(column + 1), id, row.GetString(column));
+
+    private static SqliteCommand Find(SqliteCommand command, DeviceId id, DateTimeOffset now) =>
+        command.Set("$key", DeviceKey.Of(id)).Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds());
 
     // One damaged document is no reason to keep the others from whoever lists them.
     private bool TryDocument(SqliteDataReader row, [NotNullWhen(true)] out DeviceRecord? record)

@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Microsoft.Data.Sqlite;
+using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Sqlite;
@@ -7,9 +9,9 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// <summary>The file, its folder, its lock and its schema.</summary>
 internal sealed class RegistryFile : IDisposable
 {
-    private const int SchemaVersion = 1;
-
-    private const string Schema =
+    // What leads from each version of the schema to the next; the first from nothing.
+    private static readonly ImmutableArray<string> Migrations =
+    [
         """
         CREATE TABLE devices (
             id TEXT NOT NULL PRIMARY KEY,
@@ -30,7 +32,23 @@ internal sealed class RegistryFile : IDisposable
         CREATE INDEX requests_device ON requests (device);
         CREATE INDEX requests_open ON requests (open_until) WHERE open_until IS NOT NULL;
         CREATE INDEX requests_address ON requests (address, open_until) WHERE open_until IS NOT NULL;
-        """;
+        """,
+        """
+        CREATE TABLE devices_2 (
+            key INTEGER PRIMARY KEY, -- of the id: documents are found in the table's own tree, without a second one of ids
+            id TEXT NOT NULL UNIQUE,
+            version TEXT NOT NULL,
+            paired INTEGER NOT NULL,
+            expires_at INTEGER,
+            document BLOB NOT NULL
+        ) STRICT;
+        INSERT INTO devices_2 SELECT device_key(id), id, version, paired, expires_at, document FROM devices;
+        DROP TABLE devices;
+        ALTER TABLE devices_2 RENAME TO devices;
+        CREATE INDEX devices_paired ON devices (id) WHERE paired = 1;
+        CREATE INDEX devices_expiry ON devices (expires_at) WHERE expires_at IS NOT NULL;
+        """,
+    ];
 
     private readonly string _path;
     private readonly FileStream _lock;
@@ -80,7 +98,8 @@ internal sealed class RegistryFile : IDisposable
         connection.Open();
 
         // FULL: a commit is on disk before it is acknowledged; WAL alone would only promise that the file stays consistent.
-        Execute(connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;");
+        // Memory-mapped, as a large file is then read about as fast as a small one. A disk that fails under it ends the process.
+        Execute(connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 2147418112;");
         return connection;
     }
 
@@ -88,20 +107,22 @@ internal sealed class RegistryFile : IDisposable
 
     private static void Migrate(SqliteConnection connection, string path)
     {
+        connection.CreateFunction("device_key", (string id) => DeviceKey.Of(DeviceId.Parse(id)), isDeterministic: true);
+        Execute(connection, "PRAGMA foreign_keys = OFF"); // a table that is replaced takes nothing with it
         using SqliteTransaction transaction = connection.BeginTransaction(deferred: false);
         using SqliteCommand read = connection.CreateCommand();
         read.Transaction = transaction;
         read.CommandText = "PRAGMA user_version";
         long version = (long)read.ExecuteScalar()!;
-        if (version > SchemaVersion)
+        if (version > Migrations.Length)
         {
             throw new RegistryUnavailableException(
-                $"The registry {path} was written by a newer ProxyGateway (schema {version}; this one knows {SchemaVersion}). Run that version, or start with another file.");
+                $"The registry {path} was written by a newer ProxyGateway (schema {version}; this one knows {Migrations.Length}). Run that version, or start with another file.");
         }
 
-        if (version == 0)
-            Execute(connection, Schema, transaction);
-        Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {SchemaVersion}"), transaction);
+        foreach (string migration in Migrations.Skip((int)version))
+            Execute(connection, migration, transaction);
+        Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {Migrations.Length}"), transaction);
         transaction.Commit();
     }
 

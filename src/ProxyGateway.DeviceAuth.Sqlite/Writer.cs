@@ -29,10 +29,10 @@ internal sealed class Writer : IDisposable
             "SELECT count(*) FROM requests WHERE address = $address AND open_until > $now", "$address", "$now");
         _put = connection.Prepare(
             """
-            INSERT INTO devices (id, version, paired, expires_at, document) VALUES ($id, $version, $paired, $expires, $document)
+            INSERT INTO devices (key, id, version, paired, expires_at, document) VALUES ($key, $id, $version, $paired, $expires, $document)
             ON CONFLICT (id) DO UPDATE SET version = excluded.version, paired = excluded.paired, expires_at = excluded.expires_at, document = excluded.document
             """,
-            "$id", "$version", "$paired", "$expires", "$document");
+            "$key", "$id", "$version", "$paired", "$expires", "$document");
         _dropRequests = connection.Prepare("DELETE FROM requests WHERE device = $device", "$device");
         _putRequest = connection.Prepare(
             "INSERT INTO requests (id, device, address, open_until) VALUES ($id, $device, $address, $until)", "$id", "$device", "$address", "$until");
@@ -100,7 +100,7 @@ internal sealed class Writer : IDisposable
     private void Put(DeviceRecord record, DateTimeOffset? expiresAt, SqliteTransaction transaction)
     {
         string id = record.Id.ToString();
-        _put.In(transaction).Set("$id", id).Set("$version", record.Version).Set("$paired", record.IsPaired ? 1 : 0)
+        _put.In(transaction).Set("$key", DeviceKey.Of(record.Id)).Set("$id", id).Set("$version", record.Version).Set("$paired", record.IsPaired ? 1 : 0)
             .Set("$expires", expiresAt?.ToUnixTimeMilliseconds()).Set("$document", DeviceDocument.Serialize(record)).ExecuteNonQuery();
         _dropRequests.In(transaction).Set("$device", id).ExecuteNonQuery();
         foreach (PairingRequest request in record.Requests)

@@ -31,6 +31,7 @@ public abstract partial class DeviceStoreContract
         foreach (List<StoredDocument> after in new[] { await DocumentsAsync(Copyable), await DocumentsAsync(second) })
         {
             after.Select(d => DeviceDocument.Serialize(d.Record)).ShouldBe(before.Select(d => DeviceDocument.Serialize(d.Record)));
+            after.Select(d => d.Record.LastSeenAt).ShouldBe(before.Select(d => d.Record.LastSeenAt));
             foreach ((StoredDocument then, StoredDocument now) in before.Zip(after))
             {
                 now.ExpiresAt.HasValue.ShouldBe(then.ExpiresAt.HasValue);
@@ -119,7 +120,7 @@ public abstract partial class DeviceStoreContract
         DateTimeOffset now = (await store.GetAsync(Some.Claim().Device, None)).Now;
         var registry = new DeviceRegistry(store);
         var all = new Inhabitants(Paired: Some.Claim("operator", "operator.read"), Removed: Some.Claim(), Asking: Some.Claim(), Rejected: Some.Claim(), Legacy: Some.Claim());
-        DeviceRecord legacy = Transitions.Touch(Some.Paired(all.Legacy, now) with { Legacy = true }, now);
+        DeviceRecord legacy = Some.Paired(all.Legacy, now) with { Legacy = true, LastSeenAt = now };
         await store.SwapAsync(new DeviceSwap(Previous: null, legacy, ExpiresAt: null, PendingLimits.None), None);
         foreach (Claim claim in new[] { all.Paired, all.Removed })
             (await registry.ApproveAsync(await AskAsync(claim), scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);

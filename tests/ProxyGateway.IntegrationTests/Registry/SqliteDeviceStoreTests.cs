@@ -120,7 +120,7 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         Claim claim = Some.Claim();
         await PairAsync(claim);
         await AskAsync(claim.Asking("node"), Some.Rules);
-        Execute("INSERT INTO devices SELECT '0', version, paired, expires_at, document FROM devices");
+        Execute("INSERT INTO devices SELECT 1, '0', version, paired, expires_at, document FROM devices");
         Execute("INSERT INTO requests SELECT '0', '0', NULL, open_until FROM requests WHERE open_until IS NOT NULL");
         Execute($"INSERT INTO requests SELECT 'zz', '{claim.Device}', NULL, open_until FROM requests WHERE id = '0'");
 
