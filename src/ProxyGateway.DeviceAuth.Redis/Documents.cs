@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -5,7 +6,11 @@ using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
 
-/// <summary>The documents of devices: the truth.</summary>
+/// <summary>
+/// The documents of devices: the truth. A value is the version and the document, on a line each, and where something is approved the time at
+/// which the device was last seen, at the very end and of fixed length: noting it is one small write in place, which costs the device no key
+/// of its own and its readers no round trip, and goes where the document goes.
+/// </summary>
 internal sealed class Documents(RedisConnection redis, Keys keys)
 {
     public async Task<StoredDevice> GetAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken)
@@ -93,6 +98,10 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         return (int)result == 1;
     }
 
+    /// <summary>Notes when devices were seen; sent all at once, as each is in a slot of its own.</summary>
+    public Task NoteSeenAsync(IEnumerable<SeenDevice> devices, Deadline deadline, CancellationToken cancellationToken) =>
+        Task.WhenAll(devices.Select(d => redis.RunAsync(Script.Touch, keys.Device(d.Device), [SeenAt.Format(d.At)], deadline, cancellationToken)));
+
     /// <summary>The documents of many devices as they are; null where there is none.</summary>
     public Task<StoredDocument?[]> ExportAsync(IEnumerable<DeviceId> ids, Deadline deadline, CancellationToken cancellationToken) =>
         Task.WhenAll(ids.Select(async id =>
@@ -116,7 +125,12 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
 
     private static string FirstLine(DeviceRecord record) => record.Version + "\n";
 
-    private static byte[] Format(DeviceRecord record) => [.. Encoding.UTF8.GetBytes(FirstLine(record)), .. DeviceDocument.Serialize(record)];
+    private static byte[] Format(DeviceRecord record) =>
+    [
+        .. Encoding.UTF8.GetBytes(FirstLine(record)),
+        .. DeviceDocument.Serialize(record),
+        .. record.IsPaired ? Encoding.UTF8.GetBytes(SeenAt.Format(record.LastSeenAt)) : [],
+    ];
 
     private static DeviceRecord? Parse(DeviceId id, byte[]? value)
     {
@@ -125,7 +139,29 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         int firstLine = value.AsSpan().IndexOf((byte)'\n');
         if (firstLine < 0)
             throw new DamagedDocumentException(id, "it is not a version and a document");
-        return DeviceDocument.Deserialize(value.AsSpan(firstLine + 1), id, Encoding.UTF8.GetString(value, 0, firstLine));
+        ReadOnlySpan<byte> document = value.AsSpan(firstLine + 1);
+        DateTimeOffset? seenAt = SeenAt.Take(ref document);
+        return DeviceDocument.Deserialize(document, id, Encoding.UTF8.GetString(value, 0, firstLine)) with { LastSeenAt = seenAt };
+    }
+}
+
+/// <summary>When a device was last seen, as it stands after its document: a line feed and Unix time in milliseconds, in thirteen digits; 0 for never.</summary>
+internal static class SeenAt
+{
+    private const int Digits = 13;
+
+    public static string Format(DateTimeOffset? time) =>
+        string.Create(CultureInfo.InvariantCulture, $"\n{time?.ToUnixTimeMilliseconds() ?? 0:D13}");
+
+    /// <summary>Takes the time off the end of a document, if it has one: a document itself is one line.</summary>
+    public static DateTimeOffset? Take(ref ReadOnlySpan<byte> document)
+    {
+        if (document.Length <= Digits
+            || document[^(Digits + 1)] != '\n'
+            || !long.TryParse(document[^Digits..], NumberStyles.None, CultureInfo.InvariantCulture, out long time))
+            return null;
+        document = document[..^(Digits + 1)];
+        return time == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(time);
     }
 }
 

@@ -1,4 +1,5 @@
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
@@ -20,6 +21,13 @@ internal sealed class Keys(string prefix)
 
     /// <summary>The pattern of all documents.</summary>
     public RedisValue AnyDevice { get; } = string.Concat(prefix.Select(c => "*?[]^\\".Contains(c, StringComparison.Ordinal) ? $"\\{c}" : c.ToString())) + "{*}";
+
+    /// <summary>The streams of the audit, by <see cref="AuditSource"/>.</summary>
+    public RedisKey[] AuditStreams { get; } = Array.ConvertAll(
+        Enum.GetNames<AuditSource>(), source => (RedisKey)$"{prefix}{{audit}}:{source.ToLowerInvariant()}");
+
+    /// <summary>The number of the last batch of one that writes to the audit.</summary>
+    public RedisKey AuditWriter(string writer) => $"{prefix}{{audit}}:writer:{writer}";
 
     /// <summary>The document, in the device's own slot.</summary>
     public RedisKey Device(DeviceId id) => $"{prefix}{{{id}}}";

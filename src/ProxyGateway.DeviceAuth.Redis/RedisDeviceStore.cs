@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
@@ -9,7 +10,7 @@ namespace ProxyGateway.DeviceAuth.Redis;
 /// The registry in Redis, for any number of gateways. The document of a device is the truth; the indexes beside it are hints in slots
 /// of their own, written before the document and repaired by whoever reads them.
 /// </summary>
-public sealed class RedisDeviceStore : ICopyableDeviceStore
+public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore
 {
     private const int ReadAtOnce = 256;
 
@@ -23,6 +24,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore
     private readonly OpenRequests _openRequests;
     private readonly PairedDevices _pairedDevices;
     private readonly Announcements _announcements;
+    private readonly AuditStreams _audit;
     private readonly Contents _contents;
 
     /// <summary>Begins to connect, and goes on trying for as long as it takes.</summary>
@@ -40,6 +42,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore
         _openRequests = new OpenRequests(_redis, keys, _documents);
         _pairedDevices = new PairedDevices(_redis, keys, _documents);
         _announcements = new Announcements(_redis, keys, options.Timeout, logger);
+        _audit = new AuditStreams(_redis, keys, options.AuditEntries);
         _contents = new Contents(_redis, keys, _documents, _openRequests, _pairedDevices);
     }
 
@@ -168,6 +171,25 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore
     /// <inheritdoc/>
     public async ValueTask PingAsync(CancellationToken cancellationToken) =>
         await _redis.RunAsync(database => database.PingAsync(RedisConnection.Primary), new Deadline(_timeout), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask NoteSeenAsync(IReadOnlyList<SeenDevice> devices, CancellationToken cancellationToken) =>
+        await _documents.NoteSeenAsync(devices, new Deadline(_timeout), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask AppendAsync(AuditBatch batch, CancellationToken cancellationToken) =>
+        await _audit.AppendAsync(batch, new Deadline(_timeout), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        return await _audit.ListAsync(filter, before, limit, new Deadline(_timeout), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<AuditEntry>> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+        await _audit.ReadAfterAsync(id, limit, new Deadline(_timeout), cancellationToken);
 
     /// <inheritdoc/>
     public IAsyncEnumerable<StoredDocument> ReadAllAsync(CancellationToken cancellationToken) => _contents.ReadAsync(_timeout, cancellationToken);

@@ -11,4 +11,7 @@ public sealed record RedisStoreOptions
 
     /// <summary>How long one call may take, whatever it has to ask of Redis. Past it the registry counts as unavailable.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How many audit entries of each source are kept at least; Redis keeps some hundred more. 0: no audit.</summary>
+    public int AuditEntries { get; init; } = 100_000;
 }

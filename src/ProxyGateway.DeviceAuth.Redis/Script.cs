@@ -107,6 +107,61 @@ internal sealed class Script(string text)
         return {redis.call('ZRANGEBYSCORE', KEYS[1], string.format('(%.0f', now), '+inf'), time}
         """);
 
+    /// <summary>
+    /// Notes when a device was seen, in the place that <see cref="Documents"/> keeps for it at the end of the document of whatever has
+    /// something approved. Takes a time as <see cref="Documents"/> writes it. Neither version nor expiry change.
+    /// </summary>
+    public static Script Touch { get; } = new(
+        """
+        local seen = redis.call('GETRANGE', KEYS[1], -#ARGV[1], -1)
+        if not string.find(seen, '^\n%d+$') or seen >= ARGV[1] then return 0 end
+        redis.call('SETRANGE', KEYS[1], redis.call('STRLEN', KEYS[1]) - #ARGV[1], ARGV[1])
+        return 1
+        """);
+
+    /// <summary>
+    /// Appends entries to capped streams, with ids that are greater than every one in any of them. The last key has the number of the writer's
+    /// last batch, so that a batch of which the writer does not know whether it arrived is not appended twice.
+    /// Takes the batch's number, how many entries to keep, the greatest second half of an id, and then by turns a stream and an entry.
+    /// </summary>
+    public static Script AppendAudit { get; } = new(
+        """
+        if tonumber(redis.call('GET', KEYS[#KEYS]) or 0) >= tonumber(ARGV[1]) then return 0 end
+        local time = redis.call('TIME')
+        local ms, seq = time[1] * 1000 + math.floor(time[2] / 1000), -1
+        for i = 1, #KEYS - 1 do
+          local last = redis.call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
+          if last then
+            local m, s = string.match(last[1], '(%d+)-(%d+)')
+            m, s = tonumber(m), tonumber(s)
+            if m > ms or (m == ms and s > seq) then ms, seq = m, s end
+          end
+        end
+        for i = 4, #ARGV, 2 do
+          seq = seq + 1
+          if seq > tonumber(ARGV[3]) then ms, seq = ms + 1, 0 end
+          redis.call('XADD', KEYS[tonumber(ARGV[i])], 'MAXLEN', '~', ARGV[2], string.format('%.0f-%.0f', ms, seq), 'entry', ARGV[i + 1])
+        end
+        redis.call('SET', KEYS[#KEYS], ARGV[1], 'EX', 86400)
+        return 1
+        """);
+
+    /// <summary>The newest entries of each stream, newest first. Takes the id to begin with and how many.</summary>
+    public static Script ListAudit { get; } = new(
+        """
+        local found = {}
+        for i, key in ipairs(KEYS) do found[i] = redis.call('XREVRANGE', key, ARGV[1], '-', 'COUNT', ARGV[2]) end
+        return found
+        """);
+
+    /// <summary>The oldest entries of each stream, oldest first. Takes the id to begin with and how many.</summary>
+    public static Script ReadAudit { get; } = new(
+        """
+        local found = {}
+        for i, key in ipairs(KEYS) do found[i] = redis.call('XRANGE', key, ARGV[1], '+', 'COUNT', ARGV[2]) end
+        return found
+        """);
+
     public string Text { get; } = text;
 
     public byte[] Hash { get; } = SHA1.HashData(Encoding.UTF8.GetBytes(text));

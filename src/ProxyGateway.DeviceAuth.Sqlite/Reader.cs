@@ -24,26 +24,29 @@ internal sealed class Reader : IDisposable
         _logger = logger;
         _connection = connection;
         _get = connection.Prepare(
-            "SELECT version, document FROM devices WHERE key = $key AND id = $id AND (expires_at IS NULL OR expires_at > $now)", "$key", "$id", "$now");
+            "SELECT version, document, seen_at FROM devices WHERE key = $key AND id = $id AND (expires_at IS NULL OR expires_at > $now)", "$key", "$id", "$now");
         _version = connection.Prepare(
             "SELECT version FROM devices WHERE key = $key AND id = $id AND (expires_at IS NULL OR expires_at > $now)", "$key", "$id", "$now");
         _findRequest = connection.Prepare("SELECT device FROM requests WHERE id = $id", "$id");
         _listPaired = connection.Prepare(
-            "SELECT id, version, document FROM devices WHERE paired = 1 AND id > $after ORDER BY id", "$after");
+            "SELECT id, version, document, seen_at FROM devices WHERE paired = 1 AND id > $after ORDER BY id", "$after");
         _listOpenRequests = connection.Prepare(
             """
-            SELECT d.id, d.version, d.document, r.id FROM requests r JOIN devices d ON d.id = r.device
+            SELECT d.id, d.version, d.document, d.seen_at, r.id FROM requests r JOIN devices d ON d.id = r.device
             WHERE r.open_until > $now AND r.id < $before ORDER BY r.id DESC
             """,
             "$now", "$before");
         _listAll = connection.Prepare(
             """
-            SELECT id, version, document, expires_at FROM devices
+            SELECT id, version, document, seen_at, expires_at FROM devices
             WHERE id > $after AND (expires_at IS NULL OR expires_at > $now) ORDER BY id LIMIT $limit
             """,
             "$after", "$now", "$limit");
         _hasExpired = connection.Prepare("SELECT EXISTS (SELECT 1 FROM devices WHERE expires_at <= $now)", "$now");
+        Audit = new AuditReader(connection);
     }
+
+    public AuditReader Audit { get; }
 
     public StoredDevice Get(DeviceId id, DateTimeOffset now)
     {
@@ -84,7 +87,7 @@ internal sealed class Reader : IDisposable
         var requests = new List<PairingRequest>();
         while (requests.Count < limit && rows.Read())
         {
-            if (TryDocument(rows, out DeviceRecord? record) && RequestId.TryParse(rows.GetString(3), out RequestId id)
+            if (TryDocument(rows, out DeviceRecord? record) && RequestId.TryParse(rows.GetString(4), out RequestId id)
                 && record.FindRequest(id) is { } request && request.IsOpen(now))
                 requests.Add(request);
         }
@@ -102,7 +105,7 @@ internal sealed class Reader : IDisposable
             if (!DeviceId.TryParse(rows.GetString(0), out DeviceId id))
                 throw new RegistryUnavailableException($"The row '{rows.GetString(0)}' is no device's.");
             DeviceRecord record = Document(rows, id, column: 1);
-            documents.Add(new StoredDocument(record, rows.IsDBNull(3) ? null : DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(3))));
+            documents.Add(new StoredDocument(record, rows.IsDBNull(4) ? null : DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(4))));
         }
 
         return documents;
@@ -116,10 +119,13 @@ internal sealed class Reader : IDisposable
 
     public void Dispose() => _connection.Dispose();
 
-    /// <summary>The record in the columns version and document.</summary>
+    /// <summary>The record in the columns version, document and seen_at.</summary>
     /// <exception cref="DamagedDocumentException">It cannot be read.</exception>
-    public static DeviceRecord Document(SqliteDataReader row, DeviceId id, int column) =>
-        DeviceDocument.Deserialize(row.GetFieldValue<byte[]>(column + 1), id, row.GetString(column));
+    public static DeviceRecord Document(SqliteDataReader row, DeviceId id, int column)
+    {
+        DeviceRecord record = DeviceDocument.Deserialize(row.GetFieldValue<byte[]>(column + 1), id, row.GetString(column));
+        return row.IsDBNull(column + 2) ? record : record with { LastSeenAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(column + 2)) };
+    }
 
     private static SqliteCommand Find(SqliteCommand command, DeviceId id, DateTimeOffset now) =>
         command.Set("$key", DeviceKey.Of(id)).Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds());

@@ -34,17 +34,31 @@ internal sealed class RegistryFile : IDisposable
         CREATE INDEX requests_address ON requests (address, open_until) WHERE open_until IS NOT NULL;
         """,
         """
-        CREATE TABLE devices_2 (
-            key INTEGER PRIMARY KEY, -- of the id: documents are found in the table's own tree, without a second one of ids
+        ALTER TABLE devices ADD COLUMN seen_at INTEGER; -- NULL: never, or nothing is approved
+
+        CREATE TABLE audit (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice, whatever is deleted
+            source INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            device TEXT,
+            operator TEXT,
+            entry BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX audit_source ON audit (source, id);
+        """,
+        """
+        CREATE TABLE keyed_devices (
+            key INTEGER PRIMARY KEY, -- DeviceKey: a document is found in the table's own tree, without the one of ids
             id TEXT NOT NULL UNIQUE,
             version TEXT NOT NULL,
             paired INTEGER NOT NULL,
             expires_at INTEGER,
+            seen_at INTEGER,
             document BLOB NOT NULL
         ) STRICT;
-        INSERT INTO devices_2 SELECT device_key(id), id, version, paired, expires_at, document FROM devices;
+        INSERT INTO keyed_devices SELECT device_key(id), id, version, paired, expires_at, seen_at, document FROM devices;
         DROP TABLE devices;
-        ALTER TABLE devices_2 RENAME TO devices;
+        ALTER TABLE keyed_devices RENAME TO devices;
         CREATE INDEX devices_paired ON devices (id) WHERE paired = 1;
         CREATE INDEX devices_expiry ON devices (expires_at) WHERE expires_at IS NOT NULL;
         """,
@@ -99,7 +113,15 @@ internal sealed class RegistryFile : IDisposable
 
         // FULL: a commit is on disk before it is acknowledged; WAL alone would only promise that the file stays consistent.
         // Memory-mapped, as a large file is then read about as fast as a small one. A disk that fails under it ends the process.
-        Execute(connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 2147418112;");
+        connection.Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 2147418112;");
+        return connection;
+    }
+
+    /// <summary>A new connection for what need not be on disk when it is committed: it does not make those wait who need that.</summary>
+    public SqliteConnection ConnectUnsynced()
+    {
+        SqliteConnection connection = Connect();
+        connection.Execute("PRAGMA synchronous = NORMAL");
         return connection;
     }
 
@@ -107,8 +129,8 @@ internal sealed class RegistryFile : IDisposable
 
     private static void Migrate(SqliteConnection connection, string path)
     {
-        connection.CreateFunction("device_key", (string id) => DeviceKey.Of(DeviceId.Parse(id)), isDeterministic: true);
-        Execute(connection, "PRAGMA foreign_keys = OFF"); // a table that is replaced takes nothing with it
+        connection.CreateFunction("device_key", (string id) => DeviceId.TryParse(id, out DeviceId device) ? DeviceKey.Of(device) : (long?)null, isDeterministic: true);
+        connection.Execute("PRAGMA foreign_keys = OFF"); // a table that is replaced takes nothing with it
         using SqliteTransaction transaction = connection.BeginTransaction(deferred: false);
         using SqliteCommand read = connection.CreateCommand();
         read.Transaction = transaction;
@@ -121,17 +143,9 @@ internal sealed class RegistryFile : IDisposable
         }
 
         foreach (string migration in Migrations.Skip((int)version))
-            Execute(connection, migration, transaction);
-        Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {Migrations.Length}"), transaction);
+            connection.Execute(migration, transaction);
+        connection.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {Migrations.Length}"), transaction);
         transaction.Commit();
-    }
-
-    private static void Execute(SqliteConnection connection, string sql, SqliteTransaction? transaction = null)
-    {
-        using SqliteCommand command = connection.CreateCommand();
-        command.Transaction = transaction;
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
     }
 
     // SQLite's own locks would let a second process in between two transactions. FileShare.None is flock(2) on Unix.

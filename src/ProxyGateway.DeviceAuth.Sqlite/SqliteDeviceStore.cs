@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Sqlite;
 
@@ -12,7 +13,7 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// The registry in one SQLite file, for one gateway: one writer, as many readers as there are threads reading. SQLite has no
 /// asynchronous calls; reads come from the page cache, writes are rare and wait for the disk.
 /// </summary>
-public sealed class SqliteDeviceStore : ICopyableDeviceStore
+public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore
 {
     private const int ReadAtOnce = 512;
     private static readonly TimeSpan SignOfLife = TimeSpan.FromSeconds(1);
@@ -21,20 +22,22 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Writer _writer;
+    private readonly BackgroundWriter _backgroundWriter;
     private readonly SemaphoreSlim _writing = new(1, 1);
     private readonly ConcurrentBag<Reader> _readers = [];
     private int _disposed;
 
-    private SqliteDeviceStore(RegistryFile file, TimeProvider time, ILogger logger)
+    private SqliteDeviceStore(RegistryFile file, int auditEntries, TimeProvider time, ILogger logger)
     {
         _file = file;
         _time = time;
         _logger = logger;
         _writer = new Writer(file.Connect());
+        _backgroundWriter = new BackgroundWriter(file.ConnectUnsynced(), auditEntries);
     }
 
     /// <summary>Opens the file, or makes it, and locks it against other processes.</summary>
-    /// <param name="options">Where the file is.</param>
+    /// <param name="options">Where the file is, and how long its audit.</param>
     /// <param name="time">The store's time.</param>
     /// <param name="logger">Hears of damaged documents.</param>
     /// <exception cref="RegistryUnavailableException">The file cannot be used; the message names it and says why.</exception>
@@ -45,7 +48,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
         RegistryFile file = RegistryFile.Open(options.Path);
         try
         {
-            return new SqliteDeviceStore(file, time, logger ?? NullLogger<SqliteDeviceStore>.Instance);
+            return new SqliteDeviceStore(file, options.AuditEntries, time, logger ?? NullLogger<SqliteDeviceStore>.Instance);
         }
         catch (SqliteException e)
         {
@@ -68,7 +71,9 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
     public async ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(swap);
-        return await WriteAsync(writer => Task.FromResult(writer.Swap(swap, Now)), cancellationToken);
+        SwapResult result = default;
+        await WriteAsync(() => result = _writer.Swap(swap, Now), cancellationToken);
+        return result;
     }
 
     /// <inheritdoc/>
@@ -119,13 +124,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
     /// <inheritdoc/>
     /// <remarks>In one transaction: all of them or none.</remarks>
     public Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken) =>
-        WriteAsync(
-            async writer =>
-            {
-                await writer.WriteAllAsync(documents, cancellationToken);
-                return true;
-            },
-            cancellationToken);
+        WriteAsync(() => _writer.WriteAllAsync(documents, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask PingAsync(CancellationToken cancellationToken)
@@ -133,6 +132,33 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
         _ = Read(reader => reader.Ping(), cancellationToken);
         return ValueTask.CompletedTask;
     }
+
+    /// <inheritdoc/>
+    public ValueTask NoteSeenAsync(IReadOnlyList<SeenDevice> devices, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(devices);
+        return WriteAsync(() => _backgroundWriter.NoteSeen(devices), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask AppendAsync(AuditBatch batch, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return WriteAsync(() => _backgroundWriter.Append(batch), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        List<AuditEntry> found = Read(reader => reader.Audit.List(filter, before, limit + 1), cancellationToken);
+        return ValueTask.FromResult(
+            found.Count <= limit ? new AuditPage(found, Next: null) : new AuditPage(found[..limit], Next: found[limit - 1].Id));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<AuditEntry>> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<IReadOnlyList<AuditEntry>>(Read(reader => reader.Audit.ReadAfter(id, limit), cancellationToken));
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -146,6 +172,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
         }
 
         _writer.Dispose();
+        _backgroundWriter.Dispose();
         _file.Dispose();
         _writing.Release();
     }
@@ -167,13 +194,37 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
         while (page.Count == ReadAtOnce);
     }
 
-    private async Task<T> WriteAsync<T>(Func<Writer, Task<T>> write, CancellationToken cancellationToken)
+    // Where nobody writes any more, what has expired goes here.
+    private async Task<bool> IsAliveAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            DateTimeOffset now = Now;
+            if (Read(reader => reader.HasExpired(now), cancellationToken))
+                await WriteAsync(() => _writer.Forget(now), cancellationToken);
+            return true;
+        }
+        catch (RegistryUnavailableException)
+        {
+            return false; // whoever has to read it says why
+        }
+    }
+
+    private ValueTask WriteAsync(Action write, CancellationToken cancellationToken) => new(WriteAsync(
+        () =>
+        {
+            write();
+            return Task.CompletedTask;
+        },
+        cancellationToken));
+
+    private async Task WriteAsync(Func<Task> write, CancellationToken cancellationToken)
     {
         await _writing.WaitAsync(cancellationToken);
         try
         {
             ThrowIfDisposed();
-            return await write(_writer);
+            await write();
         }
         catch (SqliteException e)
         {
@@ -182,22 +233,6 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore
         finally
         {
             _writing.Release();
-        }
-    }
-
-    // Where nobody writes any more, what has expired goes here.
-    private async Task<bool> IsAliveAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            DateTimeOffset now = Now;
-            if (Read(reader => reader.HasExpired(now), cancellationToken))
-                await WriteAsync(writer => Task.FromResult(writer.Forget(now)), cancellationToken);
-            return true;
-        }
-        catch (RegistryUnavailableException)
-        {
-            return false; // whoever has to read it says why
         }
     }
 

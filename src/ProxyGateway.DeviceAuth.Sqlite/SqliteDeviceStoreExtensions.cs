@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Sqlite;
 
@@ -9,14 +10,19 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 public static class SqliteDeviceStoreExtensions
 {
     /// <summary>
-    /// Keeps devices in one SQLite file, for one gateway. The file is opened when the <see cref="IDeviceStore"/> is first asked for;
+    /// Keeps devices and audit in one SQLite file, for one gateway. The file is opened when the <see cref="IDeviceStore"/> is first asked for;
     /// its time is the registered <see cref="TimeProvider"/>'s.
     /// </summary>
     public static IServiceCollection AddSqliteDeviceStore(this IServiceCollection services, SqliteStoreOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         services.TryAddSingleton(TimeProvider.System);
-        return services.AddSingleton<IDeviceStore>(provider => SqliteDeviceStore.Open(
+        services.AddSingleton(provider => SqliteDeviceStore.Open(
             options, provider.GetRequiredService<TimeProvider>(), provider.GetService<ILogger<SqliteDeviceStore>>()));
+        services.AddSingleton<IDeviceStore>(provider => provider.GetRequiredService<SqliteDeviceStore>());
+        services.AddSingleton<ILastSeenStore>(provider => provider.GetRequiredService<SqliteDeviceStore>());
+        if (options.AuditEntries > 0)
+            services.AddSingleton<IAuditStore>(provider => provider.GetRequiredService<SqliteDeviceStore>());
+        return services;
     }
 }

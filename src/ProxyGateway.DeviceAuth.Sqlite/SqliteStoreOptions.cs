@@ -5,4 +5,7 @@ public sealed record SqliteStoreOptions
 {
     /// <summary>The file; made, with its folder, if it does not exist. A relative path is relative to the current directory.</summary>
     public string Path { get; init; } = "data/registry.db";
+
+    /// <summary>How many audit entries of each source are kept at least. 0: no audit.</summary>
+    public int AuditEntries { get; init; } = 100_000;
 }

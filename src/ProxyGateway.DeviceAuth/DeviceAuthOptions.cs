@@ -89,6 +89,9 @@ public static class DeviceAuthDefaults
     /// <summary>The handshake of the OpenClaw gateway protocol; see <c>Handshakes/ConnectFrame</c>.</summary>
     public const string ConnectFrame = "ConnectFrame";
 
+    /// <summary>The meter of everything that is counted here.</summary>
+    public const string MeterName = "ProxyGateway.DeviceAuth";
+
     /// <summary>In a route's metadata: no gate on this route.</summary>
     public const string Off = "Off";
 

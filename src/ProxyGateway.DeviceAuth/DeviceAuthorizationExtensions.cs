@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Handshakes;
@@ -9,6 +10,7 @@ using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
 using Yarp.ReverseProxy.Configuration.RouteValidators;
 using Yarp.ReverseProxy.Transforms.Builder;
@@ -20,7 +22,8 @@ public static class DeviceAuthorizationExtensions
 {
     /// <summary>
     /// Adds the gate, configured by the section <c>DeviceAuth</c>. Add an <see cref="IDeviceStore"/> as well, and put
-    /// <see cref="UseDeviceAuthorization"/> into the proxy's pipeline.
+    /// <see cref="UseDeviceAuthorization"/> into the proxy's pipeline. An <see cref="IAuditStore"/> and an <see cref="ILastSeenStore"/>, which
+    /// the stores of this project bring along, are optional.
     /// </summary>
     /// <param name="services">The application's services.</param>
     /// <param name="configuration">The whole configuration; reloads are followed.</param>
@@ -32,6 +35,9 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton<IOperatingSystemUsers, OperatingSystemUsers>();
         services.TryAddSingleton<IDeviceAuthSettings>(s => new DeviceAuthSettings(
             configuration, s.GetRequiredService<IOperatingSystemUsers>(), s.GetRequiredService<ILogger<DeviceAuthSettings>>()));
+        services.AddMetrics();
+        AddBackgroundService<AuditLog>(services);
+        AddBackgroundService<LastSeenTracker>(services);
         services.TryAddSingleton<DeviceRegistry>();
         services.TryAddSingleton(_ => ReadRegistryOptions(configuration));
         services.TryAddSingleton<SessionTable>();
@@ -67,5 +73,12 @@ public static class DeviceAuthorizationExtensions
         RegistryOptions options = RegistryOptionsReader.Read(configuration, errors);
         errors.ThrowIfAny();
         return options;
+    }
+
+    private static void AddBackgroundService<T>(IServiceCollection services)
+        where T : class, IHostedService
+    {
+        services.TryAddSingleton<T>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, T>(s => s.GetRequiredService<T>()));
     }
 }

@@ -6,6 +6,7 @@ using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using Yarp.ReverseProxy.Model;
 
 namespace ProxyGateway.DeviceAuth;
@@ -19,6 +20,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     IEnumerable<IDeviceHandshake> handshakes,
     IDeviceAuthSettings settings,
     HandshakeBudgets budgets,
+    AuditLog audit,
     ILogger<DeviceAuthorizationMiddleware> logger)
 {
     private const string NoAddress = "-";
@@ -47,6 +49,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         if (!OriginCheck.Allows(context.Request, options.AllowedOrigins))
         {
             LogOriginRefused(context.Request.Path);
+            Refused(LocalityReader.Read(context, options.TrustedProxies), options, "origin");
             return Problems.OriginRefused(context);
         }
 
@@ -65,6 +68,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         if (exhausted != BudgetScope.None)
         {
             LogOverBudget(origin.Address, exhausted);
+            Refused(origin, options, exhausted == BudgetScope.Address ? "budget-of-address" : "budget");
             await Problems.OverBudget(context, ofAddress: exhausted == BudgetScope.Address);
             return;
         }
@@ -76,6 +80,14 @@ internal sealed partial class DeviceAuthorizationMiddleware(
             await handshake.InvokeAsync(context, origin, options, place, next);
         }
     }
+
+    private void Refused(ClaimOrigin origin, DeviceAuthOptions options, string reason) => audit.Enter(new AuditEntry
+    {
+        Kind = AuditKinds.UpgradeRefused,
+        Reason = reason,
+        Address = origin.Address,
+        Locality = options.Policy.Classify(origin.Locality),
+    });
 
     /// <summary>The destination that YARP has chosen. Where it left a choice, this makes it, so that the budget is that of the destination in fact.</summary>
     private static string ChooseDestination(HttpContext context)

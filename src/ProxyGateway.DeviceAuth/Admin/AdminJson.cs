@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -78,6 +79,7 @@ internal sealed record ApprovalBody
 [JsonSerializable(typeof(DeviceView))]
 [JsonSerializable(typeof(PageView<RequestView>))]
 [JsonSerializable(typeof(PageView<DeviceView>))]
+[JsonSerializable(typeof(PageView<AuditEntry>))]
 internal sealed partial class AdminJsonContext : JsonSerializerContext;
 
 /// <summary>For what operators send: nothing unknown, nothing twice, nothing of another type.</summary>

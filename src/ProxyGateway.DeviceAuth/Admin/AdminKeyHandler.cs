@@ -25,7 +25,7 @@ internal sealed class AdminKeyHandler(
         if (keys.Find(header.AsSpan(Bearer.Length).Trim(' ')) is not { } key)
             return Task.FromResult(AuthenticateResult.Fail("No such key."));
 
-        Context.Features.Set(new Operator(key.Name, key.UpTo));
+        Context.Features.Set(new Operator(key.Name, key.UpTo, Context.Connection.RemoteIpAddress?.ToString()));
         var identity = new ClaimsIdentity(
             [new System.Security.Claims.Claim(ClaimTypes.Name, key.Name), new System.Security.Claims.Claim(ClaimTypes.Role, key.Role.ToString())],
             Scheme.Name);

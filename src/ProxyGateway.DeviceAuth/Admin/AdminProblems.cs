@@ -44,6 +44,8 @@ internal static class AdminProblems
 
     public static AdminProblem DeviceNotFound { get; } = Of("device-not-found", "There is no such device", 404);
 
+    public static AdminProblem AuditOff { get; } = Of("audit-off", "No audit is kept (Registry:AuditEntries is 0)", 404);
+
     public static AdminProblem MethodNotAllowed { get; } = Of("method-not-allowed", "This path does not take that method", 405);
 
     public static AdminProblem AlreadyResolved { get; } = Of("already-resolved", "The pairing request was resolved otherwise before", 409);

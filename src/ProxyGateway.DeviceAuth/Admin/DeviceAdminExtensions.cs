@@ -54,6 +54,7 @@ public static class DeviceAdminExtensions
         RouteGroupBuilder admin = endpoints.MapGroup("/admin/v1");
         RequestEndpoints.Map(admin);
         DeviceEndpoints.Map(admin);
+        AuditEndpoints.Map(admin);
         return endpoints;
     }
 }

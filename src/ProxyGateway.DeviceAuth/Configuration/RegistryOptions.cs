@@ -9,6 +9,11 @@ public sealed record RegistryOptions
     /// <summary>Where the registry is kept.</summary>
     public RegistryProvider Provider { get; init; } = RegistryProvider.Sqlite;
 
+    /// <summary>
+    /// How many audit entries are kept at least: of operators, of devices that got in, and of everybody else, each. 0: no audit.
+    /// </summary>
+    public int AuditEntries { get; init; } = 100_000;
+
     /// <summary>The file of <see cref="RegistryProvider.Sqlite"/>, absolute or relative to the content root.</summary>
     public string SqlitePath { get; init; } = "data/registry.db";
 

@@ -7,6 +7,7 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 public static class RegistryOptionsReader
 {
     private const int LongestKeyPrefix = 64;
+    private const int MostAuditEntries = 10_000_000;
     private static readonly TimeSpan ShortestStalenessLimit = TimeSpan.FromSeconds(5);
 
     // Braces would make a hash tag of their own and undo the one that keeps a device's keys together.
@@ -27,6 +28,7 @@ public static class RegistryOptionsReader
         var options = new RegistryOptions
         {
             Provider = section.Choice("Provider", defaults.Provider),
+            AuditEntries = section.Number("AuditEntries", defaults.AuditEntries, min: 0, MostAuditEntries),
             SqlitePath = sqlite.Text("Path", defaults.SqlitePath),
             RedisConfiguration = redis.Value("Configuration") ?? defaults.RedisConfiguration,
             RedisKeyPrefix = redis.Text("KeyPrefix", defaults.RedisKeyPrefix),

@@ -18,8 +18,8 @@ public sealed record DeviceRecord
     /// <summary>When the device was first put on record.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
-    /// <summary>When a session of the device was last admitted, roughly.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    /// <summary>When the device last had a session, to a minute or so. Not a part of the document: it is kept beside it, while anything is approved.</summary>
+    [JsonIgnore]
     public DateTimeOffset? LastSeenAt { get; init; }
 
     /// <summary>What the device said about itself when it last asked for something.</summary>

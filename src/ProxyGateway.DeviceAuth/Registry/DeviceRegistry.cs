@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
@@ -8,7 +9,8 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// if somebody else was faster. Every retry runs the policy again.
 /// </summary>
 /// <param name="store">Where the documents are.</param>
-public sealed class DeviceRegistry(IDeviceStore store)
+/// <param name="audit">Where every change is entered; null: nowhere.</param>
+public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
 {
     // A device's record has few writers: whoever loses this often in a row is up against a fault or an attack.
     private const int MaxAttempts = 32;
@@ -40,6 +42,7 @@ public sealed class DeviceRegistry(IDeviceStore store)
 
             Admission admission;
             DeviceRecord? next = null;
+            AuditEntry? deed = null;
             switch (decision)
             {
                 case PairingDecision.Admit:
@@ -47,6 +50,18 @@ public sealed class DeviceRegistry(IDeviceStore store)
                 case PairingDecision.AutoApprove approve:
                     next = Transitions.AutoApprove(record, claim, approve.Rule, rules.Policy.Implications, now, rules.Lifetimes) with { Version = NewVersion() };
                     admission = new Admission.Admitted(next, approve.Rule);
+                    deed = new AuditEntry
+                    {
+                        Kind = AuditKinds.DeviceAutoApproved,
+                        DeviceId = claim.Device,
+                        Role = claim.Role,
+                        Scopes = claim.Scopes,
+                        Reason = approve.Reason.ToWireName(),
+                        Rule = approve.Rule,
+                        Address = origin.Address,
+                        Locality = rules.Policy.Classify(locality),
+                        Client = claim.Client,
+                    };
                     break;
                 case PairingDecision.RequirePairing require:
                     Ask ask = Transitions.Ask(
@@ -67,7 +82,7 @@ public sealed class DeviceRegistry(IDeviceStore store)
 
             if (next is null)
                 return admission;
-            switch (await SwapAsync(record, next, rules, cancellationToken))
+            switch (await SwapAsync(record, next, rules, by: null, deed, cancellationToken))
             {
                 case SwapResult.Swapped:
                     return admission;
@@ -87,7 +102,7 @@ public sealed class DeviceRegistry(IDeviceStore store)
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="RegistryUnavailableException">Whether the approval was written is not known; it may be repeated.</exception>
     public ValueTask<Decision?> ApproveAsync(RequestId id, ScopeSet? scopes, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
-        DecideAsync(id, (record, now) => Transitions.Approve(record, id, scopes, by, rules.Policy.Implications, now, rules.Lifetimes), rules, cancellationToken);
+        DecideAsync(id, (record, now) => Transitions.Approve(record, id, scopes, by, rules.Policy.Implications, now, rules.Lifetimes), by, rules, cancellationToken);
 
     /// <summary>An operator rejects a request.</summary>
     /// <param name="id">The request.</param>
@@ -96,7 +111,7 @@ public sealed class DeviceRegistry(IDeviceStore store)
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="RegistryUnavailableException">Whether the rejection was written is not known; it may be repeated.</exception>
     public ValueTask<Decision?> RejectAsync(RequestId id, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
-        DecideAsync(id, (record, now) => Transitions.Reject(record, id, by, now, rules.Lifetimes), rules, cancellationToken);
+        DecideAsync(id, (record, now) => Transitions.Reject(record, id, by, now, rules.Lifetimes), by, rules, cancellationToken);
 
     /// <summary>An operator removes a device, also one whose record is damaged. False if it is not paired and has nothing open.</summary>
     /// <param name="id">The device.</param>
@@ -119,7 +134,8 @@ public sealed class DeviceRegistry(IDeviceStore store)
             else
                 return false;
             next = next with { Version = NewVersion() };
-            if (await SwapAsync(record, next, rules, cancellationToken, stored.Damage is not null) == SwapResult.Swapped)
+            var deed = new AuditEntry { Kind = AuditKinds.DeviceRemoved, DeviceId = id };
+            if (await SwapAsync(record, next, rules, by, deed, cancellationToken, stored.Damage is not null) == SwapResult.Swapped)
                 return true;
         }
 
@@ -144,10 +160,19 @@ public sealed class DeviceRegistry(IDeviceStore store)
             if (record is not { IsPaired: true })
                 return null;
             Decision decision = Transitions.SetGrant(record, role, scopes, by, rules.Policy.Implications, now, rules.Lifetimes);
+            if (decision.Outcome == DecisionOutcome.AboveCeiling)
+                audit?.Enter(AuditTrail.Refused(by, id, request: null, role, scopes!));
             if (decision.Outcome != DecisionOutcome.Done)
                 return decision;
             decision = decision with { Record = decision.Record with { Version = NewVersion() } };
-            if (await SwapAsync(record, decision.Record, rules, cancellationToken) == SwapResult.Swapped)
+            var deed = new AuditEntry
+            {
+                Kind = scopes is null ? AuditKinds.GrantRemoved : AuditKinds.GrantChanged,
+                DeviceId = id,
+                Role = role,
+                Scopes = scopes,
+            };
+            if (await SwapAsync(record, decision.Record, rules, by, deed, cancellationToken) == SwapResult.Swapped)
                 return decision;
         }
 
@@ -179,7 +204,7 @@ public sealed class DeviceRegistry(IDeviceStore store)
     public ValueTask PingAsync(CancellationToken cancellationToken) => store.PingAsync(cancellationToken);
 
     private async ValueTask<Decision?> DecideAsync(
-        RequestId id, Func<DeviceRecord, DateTimeOffset, Decision> decide, PairingRules rules, CancellationToken cancellationToken)
+        RequestId id, Func<DeviceRecord, DateTimeOffset, Decision> decide, Operator by, PairingRules rules, CancellationToken cancellationToken)
     {
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
@@ -189,10 +214,12 @@ public sealed class DeviceRegistry(IDeviceStore store)
             if (record is null)
                 return null;
             Decision decision = decide(record, now);
+            if (decision is { Outcome: DecisionOutcome.AboveCeiling, Request: { } asked })
+                audit?.Enter(AuditTrail.Refused(by, device, id, asked.Role, asked.Scopes));
             if (decision.Outcome != DecisionOutcome.Done)
                 return decision;
             decision = decision with { Record = decision.Record with { Version = NewVersion() } };
-            if (await SwapAsync(record, decision.Record, rules, cancellationToken) == SwapResult.Swapped)
+            if (await SwapAsync(record, decision.Record, rules, by, deed: null, cancellationToken) == SwapResult.Swapped)
                 return decision;
         }
 
@@ -200,13 +227,38 @@ public sealed class DeviceRegistry(IDeviceStore store)
     }
 
     private async ValueTask<SwapResult> SwapAsync(
-        DeviceRecord? previous, DeviceRecord next, PairingRules rules, CancellationToken cancellationToken, bool replacesDamage = false)
+        DeviceRecord? previous,
+        DeviceRecord next,
+        PairingRules rules,
+        Operator? by,
+        AuditEntry? deed,
+        CancellationToken cancellationToken,
+        bool replacesDamage = false)
     {
         var swap = new DeviceSwap(previous, next, Transitions.ExpiresAt(next, rules.Lifetimes), rules.Limits) { ReplacesDamage = replacesDamage };
-        SwapResult result = await store.SwapAsync(swap, cancellationToken);
+        SwapResult? result = null;
+        try
+        {
+            result = await store.SwapAsync(swap, cancellationToken);
+        }
+        finally
+        {
+            // Without an answer it may have been written, and whoever repeats it would find it done.
+            if (result is null or SwapResult.Swapped)
+                EnterChange(swap, by, deed, uncertain: result is null);
+        }
+
         if (result == SwapResult.Swapped && previous?.Version != next.Version)
             Changed?.Invoke(next);
-        return result;
+        return result.Value;
+    }
+
+    private void EnterChange(DeviceSwap swap, Operator? by, AuditEntry? deed, bool uncertain)
+    {
+        if (audit is null)
+            return;
+        foreach (AuditEntry entry in AuditTrail.Of(swap.Previous, swap.Next, by, deed))
+            audit.Enter(entry with { Uncertain = uncertain });
     }
 
     private static string NewVersion() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));

@@ -151,6 +151,7 @@ public static class Transitions
         {
             Grants = next.Grants.Clear(),
             Legacy = false,
+            LastSeenAt = null,
             Refusals = new RefusalMarks { At = now, WholeDevice = true },
             Requests =
             [
@@ -167,13 +168,6 @@ public static class Transitions
     /// <summary>An operator removes a device whose record cannot be read: nothing of it is kept, and the mark stays all the same.</summary>
     public static DeviceRecord RemoveDamaged(DeviceId id, Operator by, DateTimeOffset now, Lifetimes lifetimes) =>
         Remove(new DeviceRecord { Id = id, PublicKey = "", CreatedAt = now }, by, now, lifetimes);
-
-    /// <summary>The device was seen. Not a change of substance: the version stays.</summary>
-    public static DeviceRecord Touch(DeviceRecord record, DateTimeOffset now)
-    {
-        ArgumentNullException.ThrowIfNull(record);
-        return record with { LastSeenAt = now };
-    }
 
     /// <summary>When the store may forget the record: never while anything is approved; otherwise once its requests and marks are past.</summary>
     public static DateTimeOffset? ExpiresAt(DeviceRecord record, Lifetimes lifetimes)

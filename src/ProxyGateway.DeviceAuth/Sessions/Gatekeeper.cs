@@ -1,14 +1,22 @@
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
+using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
 
-/// <summary>Decides about verified claims, whatever handshake they came by. Every path that is not an admission ends the session again.</summary>
-internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable sessions, RegistryFreshness freshness, ILogger<Gatekeeper> logger)
+/// <summary>
+/// Decides about verified claims, whatever handshake they came by, and enters in the audit how each handshake and session ended. Every path
+/// that is not an admission ends the session again.
+/// </summary>
+internal sealed partial class Gatekeeper(
+    DeviceRegistry registry, SessionTable sessions, RegistryFreshness freshness, AuditLog audit, LastSeenTracker lastSeen, ILogger<Gatekeeper> logger)
 {
     // A record that changes between the reading and the admission is read again; one that keeps changing is not waited for.
     private const int MaxAttempts = 4;
+
+    private const string RegistryUnavailable = "registry-unavailable";
 
     /// <summary>Decides a claim.</summary>
     /// <param name="claim">The verified claim.</param>
@@ -20,6 +28,7 @@ internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable s
         if (freshness.IsStale)
         {
             LogStale(claim.Device);
+            audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
             return new Verdict.Unavailable(); // even if it can be read: what is revoked after this might not be heard of
         }
 
@@ -27,6 +36,7 @@ internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable s
         if (session is null)
         {
             LogTooManySessions(claim.Device, options.Limits.SessionsPerDevice);
+            audit.Enter(Refusal(claim, origin, options, "too-many-sessions"));
             return new Verdict.TooMany();
         }
 
@@ -43,6 +53,29 @@ internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable s
         }
     }
 
+    /// <summary>A handshake is refused before there is a decision, or without one.</summary>
+    /// <param name="closing">What the client is told.</param>
+    /// <param name="claim">What the device proved; null if nothing, and then it is not named.</param>
+    /// <param name="origin">Where it comes from.</param>
+    /// <param name="options">The options in force when the connection came.</param>
+    public void Refused(Closing closing, Claim? claim, ClaimOrigin origin, DeviceAuthOptions options) =>
+        audit.Enter(Refusal(claim, origin, options, closing.Reason) with { CloseCode = closing.Code });
+
+    /// <summary>The backend has accepted an admitted device.</summary>
+    public void Opened(Session session, ClaimOrigin origin, DeviceAuthOptions options) =>
+        audit.Enter(Entry(AuditKinds.SessionOpened, session.Claim, origin, options));
+
+    /// <summary>The connection of an admitted device is over.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="closing">How the gate ended it; null if it did not.</param>
+    /// <param name="origin">Where it came from.</param>
+    /// <param name="options">The options in force when the connection came.</param>
+    public void Ended(Session session, Closing? closing, ClaimOrigin origin, DeviceAuthOptions options)
+    {
+        lastSeen.Note(session.Claim.Device);
+        audit.Enter(Entry(AuditKinds.SessionClosed, session.Claim, origin, options) with { CloseCode = closing?.Code, Reason = closing?.Reason });
+    }
+
     private async ValueTask<Verdict> DecideAsync(Session session, ClaimOrigin origin, DeviceAuthOptions options, CancellationToken cancellationToken)
     {
         Claim claim = session.Claim;
@@ -57,24 +90,44 @@ internal sealed partial class Gatekeeper(DeviceRegistry registry, SessionTable s
                         if (!session.TryAdmit(admitted.Record.Version))
                             continue;
                         LogAdmitted(claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, admitted.Rule ?? "grant");
+                        audit.Enter(Entry(AuditKinds.DeviceAdmitted, claim, origin, options) with { Rule = admitted.Rule });
+                        lastSeen.Note(claim.Device);
                         return new Verdict.Admitted(session);
                     case Admission.Refused refused:
                         LogPairingRequired(claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, refused.Reason.ToWireName(), refused.Request.Id, refused.Request.Status);
+                        string reason = refused.Request.Status == PairingRequestStatus.Rejected ? "rejected" : refused.Reason.ToWireName();
+                        audit.Enter(Refusal(claim, origin, options, reason) with { RequestId = refused.Request.Id });
                         return new Verdict.Refused(refused);
                     case Admission.TooManyRequests:
                         LogTooManyRequests(claim.Device, origin.Address);
+                        audit.Enter(Refusal(claim, origin, options, "too-many-requests"));
                         return new Verdict.TooMany();
                 }
             }
 
+            audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
             return new Verdict.Unavailable();
         }
         catch (RegistryUnavailableException e)
         {
             LogRegistryUnavailable(claim.Device, e);
+            audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
             return new Verdict.Unavailable();
         }
     }
+
+    private static AuditEntry Entry(string kind, Claim? claim, ClaimOrigin origin, DeviceAuthOptions options) => new()
+    {
+        Kind = kind,
+        DeviceId = claim?.Device,
+        Role = claim?.Role,
+        Scopes = claim?.Scopes,
+        Address = origin.Address,
+        Locality = options.Policy.Classify(origin.Locality),
+    };
+
+    private static AuditEntry Refusal(Claim? claim, ClaimOrigin origin, DeviceAuthOptions options, string reason) =>
+        Entry(AuditKinds.DeviceRefused, claim, origin, options) with { Reason = reason };
 
     [LoggerMessage(1001, LogLevel.Information, "Admitted device {Device} as {Role} with [{Scopes}] from {Address} by {By}.")]
     private partial void LogAdmitted(DeviceId device, string role, string scopes, string? address, string by);

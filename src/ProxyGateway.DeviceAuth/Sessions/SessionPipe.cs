@@ -34,7 +34,10 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     public ClientOutlet Outlet { get; } = new(client);
 
     /// <summary>Whether the gate has ended the connection.</summary>
-    public bool IsClosing { get; private set; }
+    public bool IsClosing => Closing is not null;
+
+    /// <summary>How the gate has ended the connection; null if it has not.</summary>
+    public Closing? Closing { get; private set; }
 
     /// <summary>From now on the connection ends when the session does.</summary>
     public void Begin(Session session)
@@ -46,7 +49,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     /// <summary>Ends the connection: a close frame to the client as soon as one may be sent, and an abort if it does not take it.</summary>
     public void Close(Closing closing, byte[]? answer = null)
     {
-        IsClosing = true;
+        Closing ??= closing;
         ITimer abort = time.CreateTimer(static c => ((HttpContext)c!).Abort(), context, Grace, Timeout.InfiniteTimeSpan);
         if (Interlocked.CompareExchange(ref _abort, abort, comparand: null) is not null)
             abort.Dispose(); // a second one would outlive the request, whose context serves the next one on the connection

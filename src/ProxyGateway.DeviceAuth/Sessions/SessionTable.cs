@@ -33,6 +33,15 @@ internal sealed class SessionTable
         }
     }
 
+    /// <summary>The devices that have sessions, provisional ones included.</summary>
+    public DeviceId[] Devices()
+    {
+        lock (_lock)
+        {
+            return [.. _byDevice.Keys];
+        }
+    }
+
     /// <summary>
     /// Enters a session before the registry is asked, so that a change in between is not missed. Null if the device has as many as it may.
     /// </summary>
@@ -65,15 +74,6 @@ internal sealed class SessionTable
         lock (_lock)
         {
             return _byDevice.TryGetValue(device, out List<Session>? sessions) && sessions.Exists(s => s.Version is null || s.Version != version);
-        }
-    }
-
-    /// <summary>The devices that have sessions, provisional ones included.</summary>
-    public DeviceId[] Devices()
-    {
-        lock (_lock)
-        {
-            return [.. _byDevice.Keys];
         }
     }
 

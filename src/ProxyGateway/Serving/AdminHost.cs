@@ -4,6 +4,7 @@ using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.Serving;
 
@@ -49,6 +50,8 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceRegistry>());
         builder.Services.AddSingleton(gateway.GetRequiredService<RegistryFreshness>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceAuthSettings>());
+        if (gateway.GetService<IAuditStore>() is { } audit)
+            builder.Services.AddSingleton(audit);
         builder.Services.AddSingleton<IHostLifetime, GatewaysLifetime>();
         builder.Services.AddDeviceAdmin(options, keys);
 

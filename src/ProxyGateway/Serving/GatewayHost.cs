@@ -80,7 +80,11 @@ internal static class GatewayHost
             return;
         if (registry.Provider == RegistryProvider.Sqlite)
         {
-            builder.Services.AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path.GetFullPath(registry.SqlitePath, builder.Environment.ContentRootPath) });
+            builder.Services.AddSqliteDeviceStore(new SqliteStoreOptions
+            {
+                Path = Path.GetFullPath(registry.SqlitePath, builder.Environment.ContentRootPath),
+                AuditEntries = registry.AuditEntries,
+            });
             return;
         }
 
@@ -91,6 +95,7 @@ internal static class GatewayHost
                 Configuration = registry.RedisConfiguration,
                 KeyPrefix = registry.RedisKeyPrefix,
                 Timeout = registry.RedisTimeout,
+                AuditEntries = registry.AuditEntries,
             });
         }
         catch (ArgumentException e)

@@ -12,6 +12,7 @@ using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.Tests.Shared;
 
@@ -62,7 +63,13 @@ internal sealed class TestAdmin : IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Services.AddSingleton(new DeviceRegistry(store));
+        builder.Services.AddSingleton(store);
+        if (store is IAuditStore audit)
+            builder.Services.AddSingleton(audit);
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<AuditLog>();
+        builder.Services.AddHostedService(s => s.GetRequiredService<AuditLog>());
+        builder.Services.AddSingleton<DeviceRegistry>();
         builder.Services.AddSingleton(new RegistryFreshness(new RegistryOptions(), TimeProvider.System));
         builder.Services.AddSingleton<IDeviceAuthSettings>(new Settings());
         builder.Services.AddDeviceAdmin(options, AdminKeyRing.Load(options, folder.FullName));

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections.Features;
@@ -12,6 +13,7 @@ using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.Tests.Shared;
@@ -43,6 +45,10 @@ internal sealed class TestGateway : IAsyncDisposable
     public DeviceRegistry Registry => _app.Services.GetRequiredService<DeviceRegistry>();
 
     public IDeviceStore Store => _app.Services.GetRequiredService<IDeviceStore>();
+
+    public IAuditStore Audit => _app.Services.GetRequiredService<IAuditStore>();
+
+    public IMeterFactory Meters => _app.Services.GetRequiredService<IMeterFactory>();
 
     public SessionTable Sessions => _app.Services.GetRequiredService<SessionTable>();
 

@@ -46,6 +46,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
 
         DeviceRecord? read = (await Store.GetAsync(claim.Device, None)).Record;
         DeviceDocument.Serialize(read!).ShouldBe(DeviceDocument.Serialize(record));
+        read!.LastSeenAt.ShouldBe(now);
     }
 
     [Fact]
@@ -415,7 +416,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
                 await PairAsync(passing);
                 await Registry.RemoveAsync(passing.Device, Some.Operator, Some.Rules, None);
                 DeviceRecord touched = existing[i * 7 % Count];
-                await PutAsync(touched, existing[i * 7 % Count] = Transitions.Touch(touched, now) with { Version = Some.Version() });
+                await PutAsync(touched, existing[i * 7 % Count] = touched with { Version = Some.Version() });
             }
         });
         var visited = new List<DeviceId>();
@@ -436,6 +437,97 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task When_a_device_was_seen_is_on_record_and_nothing_else_has_changed()
+    {
+        Claim claim = Some.Claim("operator", "operator.read");
+        await PairAsync(claim);
+        DeviceRecord before = (await Store.GetAsync(claim.Device, None)).Record!;
+        before.LastSeenAt.ShouldBeNull();
+        DateTimeOffset now = await NowAsync();
+
+        await SeeAsync(claim, now.AddSeconds(1));
+        await SeeAsync(claim, now); // later gateways may be slower ones
+
+        DeviceRecord after = (await Store.GetAsync(claim.Device, None)).Record!;
+        after.LastSeenAt.ShouldBe(now.AddSeconds(1));
+        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().LastSeenAt.ShouldBe(now.AddSeconds(1));
+        after.Version.ShouldBe(before.Version);
+        DeviceDocument.Serialize(after).ShouldBe(DeviceDocument.Serialize(before));
+        (await PutAsync(before, before with { Version = Some.Version() })).ShouldBe(SwapResult.Swapped, "a decision made before it is not in conflict");
+    }
+
+    [Fact]
+    public async Task A_decision_keeps_when_the_device_was_seen()
+    {
+        Claim claim = Some.Claim("operator", "operator.read");
+        await PairAsync(claim);
+        DateTimeOffset now = await NowAsync();
+        await SeeAsync(claim, now);
+
+        await PairAsync(claim.Asking("node"));
+
+        (await Store.GetAsync(claim.Device, None)).Record!.LastSeenAt.ShouldBe(now);
+    }
+
+    [Fact]
+    public async Task Being_seen_makes_no_record_and_brings_none_back()
+    {
+        DateTimeOffset now = await NowAsync();
+        Claim unknown = Some.Claim();
+        Claim removed = Some.Claim("operator", "operator.read");
+        await PairAsync(removed);
+        await SeeAsync(removed, now);
+        await Registry.RemoveAsync(removed.Device, Some.Operator, Some.Rules, None);
+
+        await SeeAsync(unknown, now);
+        await SeeAsync(removed, now);
+
+        (await Store.GetAsync(unknown.Device, None)).Record.ShouldBeNull();
+        DeviceRecord mark = (await Store.GetAsync(removed.Device, None)).Record!;
+        (mark.IsPaired, mark.LastSeenAt).ShouldBe((false, null));
+        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        await PairAsync(removed);
+        (await Store.GetAsync(removed.Device, None)).Record!.LastSeenAt.ShouldBeNull("the removal took it along");
+    }
+
+    [Fact]
+    public async Task Being_seen_does_not_extend_what_expires()
+    {
+        PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromMilliseconds(300), TimeSpan.FromDays(90)) };
+        Claim claim = Some.Claim();
+        PairingRequest request = await AskAsync(claim, rules);
+
+        await SeeAsync(claim, await NowAsync());
+        (await Store.GetAsync(claim.Device, None)).Record?.LastSeenAt.ShouldBeNull();
+        await PassAsync(request.ExpiresAt + rules.Lifetimes.Request + TimeSpan.FromMilliseconds(50));
+
+        (await Store.GetAsync(claim.Device, None)).Record.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Devices_that_are_seen_all_the_time_can_be_decided_about()
+    {
+        Claim claim = Some.Claim("operator", "operator.read");
+        await PairAsync(claim);
+        using var done = new CancellationTokenSource();
+        DateTimeOffset start = await NowAsync();
+        Task seen = Task.Run(async () =>
+        {
+            for (int i = 0; !done.IsCancellationRequested; i++)
+                await SeeAsync(claim, start.AddMilliseconds(i));
+        });
+
+        for (int i = 0; i < 50; i++)
+            await PairAsync(claim.Asking("node", $"scope{i}"));
+        (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
+        await done.CancelAsync();
+        await seen;
+
+        DeviceRecord mark = (await Store.GetAsync(claim.Device, None)).Record!;
+        (mark.IsPaired, mark.LastSeenAt, mark.Refusals!.WholeDevice).ShouldBe((false, null, true));
+    }
+
+    [Fact]
     public async Task Cancellation_is_heard()
     {
         using var cancelled = new CancellationTokenSource();
@@ -452,6 +544,8 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
 
     /// <summary>Checks behind the store's back that nothing of the device and its request is kept.</summary>
     protected abstract Task LeavesNothingAsync(Claim claim, PairingRequest request);
+
+    protected Task SeeAsync(Claim claim, DateTimeOffset at) => ((ILastSeenStore)Store).NoteSeenAsync([new SeenDevice(claim.Device, at)], None).AsTask();
 
     protected async Task<DateTimeOffset> NowAsync() => (await Store.GetAsync(Some.Claim().Device, None)).Now;
 

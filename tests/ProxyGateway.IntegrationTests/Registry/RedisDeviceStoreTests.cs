@@ -148,18 +148,20 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
     public async Task Changes_of_substance_are_announced_and_others_are_not()
     {
         var announced = new System.Collections.Concurrent.ConcurrentQueue<string>();
-        await _behind.GetSubscriber().SubscribeAsync(RedisChannel.Literal($"{_prefix}changes"), (_, id) => announced.Enqueue(id.ToString()));
+        await _behind.GetSubscriber().SubscribeAsync(RedisChannel.Literal($"{_prefix}changes"), (_, message) => announced.Enqueue(message.ToString()));
         Claim claim = Some.Claim();
         await PairAsync(claim);
         DeviceRecord record = (await Store.GetAsync(claim.Device, CancellationToken.None)).Record!;
-        await PutAsync(record, Transitions.Touch(record, await NowAsync()));
+        await PutAsync(record, record with { Client = new ClientDescription("another") }); // its version is the same
         await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, CancellationToken.None);
         Claim last = Some.Claim();
         await AskAsync(last, Some.Rules);
 
-        await Eventually.HoldsAsync(() => Task.FromResult(announced.Contains(last.Device.ToString())), "the last change is announced");
+        await Eventually.HoldsAsync(() => Task.FromResult(announced.Any(m => m.StartsWith(last.Device.ToString(), StringComparison.Ordinal))), "the last change is announced");
         string id = claim.Device.ToString();
-        announced.ShouldBe([id, id, id, last.Device.ToString()]); // asked, approved, removed; and the other device
+        announced.Select(m => m.Split(' ')[0]).ShouldBe([id, id, id, last.Device.ToString()]); // asked, approved, removed; and the other device
+        string version = (await Store.GetAsync(last.Device, CancellationToken.None)).Record!.Version;
+        announced.Last().ShouldBe($"{last.Device} {version}");
     }
 
     [Fact]

@@ -28,7 +28,6 @@ public sealed class TransitionsProperties
         SetGrant,
         TakeGrant,
         Remove,
-        Touch,
     }
 
     public static class Steps
@@ -37,7 +36,7 @@ public sealed class TransitionsProperties
             from kind in Gen.Frequency(
                 (4, Gen.Constant(Kind.Connect)), (4, Gen.Constant(Kind.ConnectFromElsewhere)), (3, Gen.Constant(Kind.Approve)),
                 (1, Gen.Constant(Kind.ApprovePart)), (1, Gen.Constant(Kind.Reject)), (1, Gen.Constant(Kind.SetGrant)),
-                (1, Gen.Constant(Kind.TakeGrant)), (1, Gen.Constant(Kind.Remove)), (1, Gen.Constant(Kind.Touch)))
+                (1, Gen.Constant(Kind.TakeGrant)), (1, Gen.Constant(Kind.Remove)))
             from role in Gen.Choose(0, Roles.Length - 1)
             from scopes in Gen.Choose(0, (1 << Scopes.Length) - 1)
             from request in Gen.Choose(0, 7)
@@ -205,7 +204,6 @@ public sealed class TransitionsProperties
             Kind.SetGrant => Transitions.SetGrant(record, claim.Role, claim.Scopes, Some.Operator, Implications, now, lifetimes).Record,
             Kind.TakeGrant => Transitions.SetGrant(record, claim.Role, scopes: null, Some.Operator, Implications, now, lifetimes).Record,
             Kind.Remove => Transitions.Remove(record, Some.Operator, now, lifetimes),
-            Kind.Touch => Transitions.Touch(record, now),
             _ => record,
         };
     }

@@ -313,17 +313,17 @@ public sealed class TransitionsTests
         DeviceRecord approved = Approve(ask.Next, ask.Request.Id, scopes: null, Start).Record;
         Marked(approved).ShouldBe("node", "the removal still stands for other roles");
         Marked(SetGrant(approved, "operator", scopes: null)).ShouldBe("operator node");
-        Marked(Transitions.Touch(removed, Start)).ShouldBe("operator node");
     }
 
     [Fact]
     public void A_removal_leaves_nothing_but_the_mark()
     {
-        Ask open = Ask(Some.Paired(_claim, Start) with { Legacy = true }, _claim.Asking("node"), Start);
+        Ask open = Ask(Some.Paired(_claim, Start) with { Legacy = true, LastSeenAt = Start }, _claim.Asking("node"), Start);
 
         DeviceRecord removed = Transitions.Remove(open.Next, Some.Operator, Start.AddMinutes(1), Lifetimes);
 
         removed.IsPaired.ShouldBeFalse();
+        removed.LastSeenAt.ShouldBeNull();
         removed.Refusals.ShouldBe(new RefusalMarks { At = Start.AddMinutes(1), WholeDevice = true });
         removed.Requests.ShouldHaveSingleItem().ShouldBe(open.Request! with
         {
@@ -342,14 +342,6 @@ public sealed class TransitionsTests
 
         Decision rejected = Reject(ask.Next, ask.Request!.Id, Start);
         Transitions.ExpiresAt(rejected.Record, Lifetimes).ShouldBe(Start + Lifetimes.Removed);
-    }
-
-    [Fact]
-    public void Being_seen_changes_nothing_else()
-    {
-        DeviceRecord paired = Some.Paired(_claim, Start);
-
-        Transitions.Touch(paired, Start.AddDays(1)).ShouldBe(paired with { LastSeenAt = Start.AddDays(1) });
     }
 
     [Fact]

@@ -70,7 +70,9 @@ internal sealed partial class ConnectFrameGate(
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return (Answers.RegistryUnavailable(request.Id), null);
+            Refusal late = Answers.RegistryUnavailable(request.Id);
+            gatekeeper.Refused(late.Closing, claim, origin, Options);
+            return (late, null);
         }
     }
 
@@ -88,7 +90,16 @@ internal sealed partial class ConnectFrameGate(
     }
 
     /// <summary>The backend has accepted the device: its place among the handshakes under way is free.</summary>
-    public void Completed() => place.Dispose();
+    public void Completed(Session session)
+    {
+        place.Dispose();
+        gatekeeper.Opened(session, origin, Options);
+    }
+
+    /// <summary>The connection of an admitted device is over.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="closing">How the gate ended it; null if it did not.</param>
+    public void Ended(Session session, Closing? closing) => gatekeeper.Ended(session, closing, origin, Options);
 
     /// <summary>The backend did not begin with a challenge.</summary>
     public void NoChallenge() => LogNoChallenge(context.Request.Path);
@@ -122,6 +133,7 @@ internal sealed partial class ConnectFrameGate(
     private Refusal Logged(Refusal refusal)
     {
         LogRefused(origin.Address, refusal.Closing.Code, refusal.Closing.Reason);
+        gatekeeper.Refused(refusal.Closing, claim: null, origin, Options);
         return refusal;
     }
 

@@ -91,7 +91,12 @@ internal sealed class ConnectFrameStream : Stream
         }
         finally
         {
-            _session?.Dispose();
+            if (_session is { } session)
+            {
+                _gate.Ended(session, _pipe.Closing);
+                session.Dispose();
+            }
+
             _fromClient.Dispose();
             _fromBackend.Dispose();
             _answers?.Dispose();
@@ -203,7 +208,7 @@ internal sealed class ConnectFrameStream : Stream
         switch (answer)
         {
             case BackendAnswer.Accepted:
-                _gate.Completed();
+                _gate.Completed(_session);
                 break;
             case BackendAnswer.Refused:
                 await _gate.WaitForBackendToCloseAsync(cancellationToken);

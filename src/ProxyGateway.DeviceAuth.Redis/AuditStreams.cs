@@ -1,0 +1,75 @@
+using System.Globalization;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
+using StackExchange.Redis;
+
+namespace ProxyGateway.DeviceAuth.Redis;
+
+/// <summary>
+/// The audit: a capped stream for each source, all in one slot, so that one script gives ids that order them all, and another reads all of
+/// them at one moment.
+/// </summary>
+internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept)
+{
+    // A stream's id is a time in milliseconds and a number; an entry's is both in one. The script never counts further than this holds.
+    private const int SequenceBits = 20;
+    private const string SequenceMask = "1048575";
+
+    private const int ReadAtOnce = 1000;
+
+    // A filter that hardly anything matches reads on from page to page, and does not keep Redis busy for one.
+    private const int MostReadForPage = 10 * ReadAtOnce;
+
+    public Task AppendAsync(AuditBatch batch, Deadline deadline, CancellationToken cancellationToken) => redis.RunAsync(
+        Script.AppendAudit,
+        [.. keys.AuditStreams, keys.AuditWriter(batch.Writer)],
+        [
+            batch.Number, kept, SequenceMask,
+            .. batch.Entries.SelectMany(e => new RedisValue[] { (int)AuditKinds.SourceOf(e.Kind) + 1, AuditDocument.Serialize(e) }),
+        ],
+        deadline,
+        cancellationToken);
+
+    public async Task<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, Deadline deadline, CancellationToken cancellationToken)
+    {
+        RedisKey[] streams = filter.Kind is { } kind ? [keys.AuditStreams[(int)AuditKinds.SourceOf(kind)]] : keys.AuditStreams;
+        int atOnce = filter == new AuditFilter() ? Math.Min(limit + 1, ReadAtOnce) : ReadAtOnce;
+        var found = new List<AuditEntry>();
+        for (int read = 0; read < MostReadForPage; read += atOnce)
+        {
+            RedisValue start = before is { } id ? $"({Format(id)}" : "+";
+            RedisResult result = await redis.RunAsync(Script.ListAudit, streams, [start, atOnce], deadline, cancellationToken);
+            List<AuditEntry>[] chunks = Parse(result);
+
+            // Where a stream has more to read, nothing beneath what was read of it is complete.
+            long complete = chunks.Where(c => c.Count == atOnce).Select(c => c[^1].Id).DefaultIfEmpty(0).Max();
+            found.AddRange(chunks.SelectMany(c => c).Where(e => e.Id >= complete && filter.Matches(e)).OrderByDescending(e => e.Id));
+            if (found.Count > limit)
+                return new AuditPage(found[..limit], Next: found[limit - 1].Id);
+            if (complete == 0)
+                return new AuditPage(found, Next: null);
+            before = complete;
+        }
+
+        return new AuditPage(found, before);
+    }
+
+    public async Task<IReadOnlyList<AuditEntry>> ReadAfterAsync(long id, int limit, Deadline deadline, CancellationToken cancellationToken)
+    {
+        RedisResult result = await redis.RunAsync(
+            Script.ReadAudit, keys.AuditStreams, [$"({Format(id)}", limit], deadline, cancellationToken);
+        return [.. Parse(result).SelectMany(c => c).OrderBy(e => e.Id).Take(limit)];
+    }
+
+    private static string Format(long id) => string.Create(
+        CultureInfo.InvariantCulture, $"{id >> SequenceBits}-{id & ((1L << SequenceBits) - 1)}");
+
+    // For each stream its entries: an id, and a field with its value.
+    private static List<AuditEntry>[] Parse(RedisResult result) => Array.ConvertAll((RedisResult[])result!, stream =>
+        ((RedisResult[])stream!).Select(e => AuditDocument.Deserialize((byte[])e[1][1]!, ParseId((string)e[0]!))).ToList());
+
+    private static long ParseId(string id)
+    {
+        int dash = id.IndexOf('-', StringComparison.Ordinal);
+        return (long.Parse(id.AsSpan(0, dash), CultureInfo.InvariantCulture) << SequenceBits) | long.Parse(id.AsSpan(dash + 1), CultureInfo.InvariantCulture);
+    }
+}

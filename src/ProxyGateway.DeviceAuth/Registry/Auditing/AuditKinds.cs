@@ -1,0 +1,82 @@
+namespace ProxyGateway.DeviceAuth.Registry.Auditing;
+
+/// <summary>What an audit entry can be about. The names are stable: programs filter by them.</summary>
+public static class AuditKinds
+{
+    /// <summary>An operator approved a request, or a part of it.</summary>
+    public const string RequestApproved = "request-approved";
+
+    /// <summary>An operator rejected a request.</summary>
+    public const string RequestRejected = "request-rejected";
+
+    /// <summary>An operator removed a device.</summary>
+    public const string DeviceRemoved = "device-removed";
+
+    /// <summary>An operator set what a device may do in a role.</summary>
+    public const string GrantChanged = "grant-changed";
+
+    /// <summary>An operator took a role away from a device.</summary>
+    public const string GrantRemoved = "grant-removed";
+
+    /// <summary>An operator tried to grant more than their key may.</summary>
+    public const string OperatorRefused = "operator-refused";
+
+    /// <summary>A rule approved what a device asked for.</summary>
+    public const string DeviceAutoApproved = "device-auto-approved";
+
+    /// <summary>A device was admitted. The end of every admission is a <see cref="SessionClosed"/>, unless the gateway is killed.</summary>
+    public const string DeviceAdmitted = "device-admitted";
+
+    /// <summary>The backend has accepted an admitted device.</summary>
+    public const string SessionOpened = "session-opened";
+
+    /// <summary>The connection of an admitted device is over; with a close code if it was the gate that ended it.</summary>
+    public const string SessionClosed = "session-closed";
+
+    /// <summary>A grant covered a request that was open.</summary>
+    public const string RequestCovered = "request-covered";
+
+    /// <summary>A device asked for what an operator has to approve.</summary>
+    public const string RequestOpened = "request-opened";
+
+    /// <summary>A request expired, or the removal of its device ended it. Entered when the device's record is next written.</summary>
+    public const string RequestExpired = "request-expired";
+
+    /// <summary>A handshake was refused; the device is named only if it has proved to be it.</summary>
+    public const string DeviceRefused = "device-refused";
+
+    /// <summary>A WebSocket upgrade was refused before any handshake.</summary>
+    public const string UpgradeRefused = "upgrade-refused";
+
+    /// <summary>Every kind that there is.</summary>
+    public static IReadOnlyCollection<string> All { get; } =
+    [
+        RequestApproved, RequestRejected, DeviceRemoved, GrantChanged, GrantRemoved, OperatorRefused,
+        DeviceAutoApproved, DeviceAdmitted, SessionOpened, SessionClosed, RequestCovered,
+        RequestOpened, RequestExpired, DeviceRefused, UpgradeRefused,
+    ];
+
+    /// <summary>Who can cause entries of this kind.</summary>
+    public static AuditSource SourceOf(string kind) => kind switch
+    {
+        RequestApproved or RequestRejected or DeviceRemoved or GrantChanged or GrantRemoved or OperatorRefused => AuditSource.Operators,
+        DeviceAutoApproved or DeviceAdmitted or SessionOpened or SessionClosed or RequestCovered => AuditSource.Devices,
+        _ => AuditSource.Strangers,
+    };
+}
+
+/// <summary>
+/// Who can cause an entry. Each has a history of its own, with its own bound, so that nobody pushes out what others with more trust have
+/// caused: a flood of refusals hides neither who got in nor what operators did.
+/// </summary>
+public enum AuditSource
+{
+    /// <summary>Operators.</summary>
+    Operators,
+
+    /// <summary>Devices that a grant or a rule lets in.</summary>
+    Devices,
+
+    /// <summary>Anybody who can reach the gateway.</summary>
+    Strangers,
+}

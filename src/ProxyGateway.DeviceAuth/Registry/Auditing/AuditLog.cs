@@ -1,0 +1,186 @@
+using System.Diagnostics.Metrics;
+using System.Threading.Channels;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace ProxyGateway.DeviceAuth.Registry.Auditing;
+
+/// <summary>
+/// Where everything that happens is entered. <see cref="Enter"/> never blocks and never throws; one task writes what was entered, together
+/// what came together, and again while the store is away. What finds no room is dropped and counted.
+/// </summary>
+public sealed partial class AuditLog : IHostedService, IDisposable
+{
+    /// <summary>How many entries of one source wait for the store at most.</summary>
+    public const int Capacity = 4096;
+
+    private const int MaxBatch = 256;
+
+    // Makes a few writes a second of a flood, instead of thousands.
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FlushTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan WarnAgainAfter = TimeSpan.FromMinutes(1);
+
+    private readonly IAuditStore? _store;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Counter<long> _dropped;
+    private readonly string _writer = Guid.NewGuid().ToString("N");
+    private readonly string _gateway = Environment.MachineName;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationTokenSource _giveUp;
+
+    // One queue, so that the order stays; one count for each source, so that none takes the room of another.
+    private readonly Channel<AuditEntry> _queue = Channel.CreateUnbounded<AuditEntry>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly int[] _waiting = new int[Enum.GetValues<AuditSource>().Length];
+    private long _droppedInAll;
+    private long _droppedAtWarning;
+    private long? _warnedOfDrops;
+    private long? _warnedOfStore;
+    private Task _running = Task.CompletedTask;
+
+    /// <summary>An audit that is written while the host runs.</summary>
+    /// <param name="time">The clock of the entries.</param>
+    /// <param name="meters">For the counter of dropped entries, <c>proxygateway.audit.dropped</c>.</param>
+    /// <param name="logger">Hears of dropped entries.</param>
+    /// <param name="store">Where entries are kept; null: nowhere, and nothing is counted.</param>
+    public AuditLog(TimeProvider time, IMeterFactory meters, ILogger<AuditLog> logger, IAuditStore? store = null)
+    {
+        ArgumentNullException.ThrowIfNull(meters);
+        (_time, _logger, _store) = (time, logger, store);
+        _giveUp = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+        _dropped = meters.Create(DeviceAuthDefaults.MeterName).CreateCounter<long>(
+            "proxygateway.audit.dropped", "{entry}", "Audit entries that were dropped because the store did not take them in time.");
+    }
+
+    /// <summary>Enters something; its time and gateway are filled in.</summary>
+    public void Enter(AuditEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        if (_store is null)
+            return;
+        ref int waiting = ref _waiting[(int)AuditKinds.SourceOf(entry.Kind)];
+        bool hasRoom = Interlocked.Increment(ref waiting) <= Capacity;
+        if (hasRoom && _queue.Writer.TryWrite(entry with { Time = _time.GetUtcNow(), Gateway = _gateway }))
+            return;
+        Interlocked.Decrement(ref waiting);
+        Drop(1);
+    }
+
+    /// <inheritdoc/>
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (_store is not null)
+            _running = Task.Run(() => RunAsync(_store), CancellationToken.None);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Takes nothing more, and waits, for a time, until everything is written.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        _queue.Writer.TryComplete();
+        await _stopping.CancelAsync();
+        _giveUp.CancelAfter(FlushTimeout);
+        await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _queue.Writer.TryComplete();
+        _stopping.Cancel();
+        _giveUp.Cancel();
+    }
+
+    private async Task RunAsync(IAuditStore store)
+    {
+        for (long number = 1; await _queue.Reader.WaitToReadAsync(); number++)
+        {
+            await PauseAsync(Gathering, _stopping.Token);
+            await WriteAsync(store, new AuditBatch(_writer, number, Take()));
+            WarnOfDrops();
+        }
+
+        _warnedOfDrops = null; // the last word is not held back
+        WarnOfDrops();
+    }
+
+    private List<AuditEntry> Take()
+    {
+        var entries = new List<AuditEntry>();
+        while (entries.Count < MaxBatch && _queue.Reader.TryRead(out AuditEntry? entry))
+        {
+            entries.Add(entry);
+            Interlocked.Decrement(ref _waiting[(int)AuditKinds.SourceOf(entry.Kind)]);
+        }
+
+        return entries;
+    }
+
+    private async Task WriteAsync(IAuditStore store, AuditBatch batch)
+    {
+        while (!_giveUp.IsCancellationRequested)
+        {
+            try
+            {
+                await store.AppendAsync(batch, _giveUp.Token);
+                return;
+            }
+            catch (OperationCanceledException) when (_giveUp.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (RegistryUnavailableException e)
+            {
+                if (IsDue(ref _warnedOfStore))
+                    LogStoreAway(e);
+            }
+            catch (Exception e)
+            {
+                LogFailed(e); // a fault of ours; the next batch may be written all the same
+                break;
+            }
+
+            WarnOfDrops();
+            await PauseAsync(RetryAfter, _giveUp.Token);
+        }
+
+        Drop(batch.Entries.Count);
+    }
+
+    private async Task PauseAsync(TimeSpan delay, CancellationToken cancellationToken) =>
+        await Task.Delay(delay, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    private void Drop(int count)
+    {
+        _dropped.Add(count);
+        Interlocked.Add(ref _droppedInAll, count);
+    }
+
+    private void WarnOfDrops()
+    {
+        long dropped = Interlocked.Read(ref _droppedInAll);
+        if (dropped == _droppedAtWarning || !IsDue(ref _warnedOfDrops))
+            return;
+        LogDropped(dropped - _droppedAtWarning, dropped);
+        _droppedAtWarning = dropped;
+    }
+
+    private bool IsDue(ref long? warned)
+    {
+        if (warned is { } last && _time.GetElapsedTime(last) < WarnAgainAfter)
+            return false;
+        warned = _time.GetTimestamp();
+        return true;
+    }
+
+    [LoggerMessage(1301, LogLevel.Warning, "{Count} audit entries were dropped ({Total} since the start): the registry did not take them in time.")]
+    private partial void LogDropped(long count, long total);
+
+    [LoggerMessage(1302, LogLevel.Warning, "The audit cannot be written; it is tried again, and what finds no room meanwhile is dropped.")]
+    private partial void LogStoreAway(Exception exception);
+
+    [LoggerMessage(1303, LogLevel.Error, "Audit entries could not be written and were dropped.")]
+    private partial void LogFailed(Exception exception);
+}

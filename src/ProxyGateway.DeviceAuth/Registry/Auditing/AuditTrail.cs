@@ -1,0 +1,77 @@
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Registry.Auditing;
+
+/// <summary>What a change of a device's record is in the audit: pure. Requests are read off the two records, so that no transition can forget one.</summary>
+public static class AuditTrail
+{
+    /// <summary>The entries of one change.</summary>
+    /// <param name="previous">The record before; null if there was none.</param>
+    /// <param name="next">The record after.</param>
+    /// <param name="by">The operator who made the change; null if none did.</param>
+    /// <param name="deed">What was done, where that is more than what became of requests.</param>
+    public static IEnumerable<AuditEntry> Of(DeviceRecord? previous, DeviceRecord next, Operator? by, AuditEntry? deed)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        if (deed is not null)
+            yield return By(deed, by);
+        foreach (PairingRequest request in next.Requests)
+        {
+            PairingRequest? earlier = previous?.FindRequest(request.Id);
+            if (earlier is null)
+                yield return Opened(request);
+            else if (earlier.Status == PairingRequestStatus.Open && request.Status != PairingRequestStatus.Open)
+                yield return Resolved(request, request.ResolvedBy is null ? null : by);
+        }
+
+        foreach (PairingRequest request in previous?.Requests ?? [])
+        {
+            if (request.Status == PairingRequestStatus.Open && next.FindRequest(request.Id) is null)
+                yield return Resolved(request with { Status = PairingRequestStatus.Expired }, by: null);
+        }
+    }
+
+    /// <summary>An operator wanted to grant what is above their ceiling.</summary>
+    public static AuditEntry Refused(Operator by, DeviceId device, RequestId? request, string role, ScopeSet scopes) => By(
+        new AuditEntry
+        {
+            Kind = AuditKinds.OperatorRefused,
+            DeviceId = device,
+            RequestId = request,
+            Role = role,
+            Scopes = scopes,
+            Reason = "above-ceiling",
+        },
+        by);
+
+    private static AuditEntry Opened(PairingRequest request) => Of(AuditKinds.RequestOpened, request) with
+    {
+        Reason = request.Reason.ToWireName(),
+        Address = request.Address,
+        Locality = request.Locality,
+        Client = request.Client,
+    };
+
+    private static AuditEntry Resolved(PairingRequest request, Operator? by) => By(
+        Of(
+            request.Status switch
+            {
+                PairingRequestStatus.Approved => AuditKinds.RequestApproved,
+                PairingRequestStatus.Rejected => AuditKinds.RequestRejected,
+                PairingRequestStatus.Covered => AuditKinds.RequestCovered,
+                _ => AuditKinds.RequestExpired,
+            },
+            request),
+        by);
+
+    private static AuditEntry Of(string kind, PairingRequest request) => new()
+    {
+        Kind = kind,
+        DeviceId = request.DeviceId,
+        RequestId = request.Id,
+        Role = request.Role,
+        Scopes = request.GrantedScopes ?? request.Scopes,
+    };
+
+    private static AuditEntry By(AuditEntry entry, Operator? by) => by is null ? entry : entry with { Operator = by.Name, Address = by.Address };
+}

@@ -1,0 +1,86 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Registry.Auditing;
+
+/// <summary>
+/// Keeps the last audit entries of each <see cref="AuditSource"/>, those of every gateway on the same registry in one order. Every method
+/// throws <see cref="RegistryUnavailableException"/> when the store cannot be reached or is slower than its time-out.
+/// </summary>
+public interface IAuditStore
+{
+    /// <summary>Appends entries, in their order and all or none. The same batch again changes nothing, so it may be repeated when no answer came.</summary>
+    /// <param name="batch">The entries; their ids are given here.</param>
+    /// <param name="cancellationToken">Gives up; the batch may or may not have been appended.</param>
+    ValueTask AppendAsync(AuditBatch batch, CancellationToken cancellationToken);
+
+    /// <summary>Entries that match, newest first. A page may hold fewer than asked for, or none, and not be the last.</summary>
+    /// <param name="filter">Which entries.</param>
+    /// <param name="before">The <see cref="AuditPage.Next"/> of the page before; null for the first.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The entries after one, oldest first. Whoever reads on from the last id of each answer misses nothing that was still kept, and sees
+    /// nothing twice.
+    /// </summary>
+    /// <param name="id">The id of the last entry that is known; 0 for the oldest that is kept.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    ValueTask<IReadOnlyList<AuditEntry>> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken);
+}
+
+/// <summary>Entries that are written together.</summary>
+/// <param name="Writer">Who writes; unique to one run of one gateway.</param>
+/// <param name="Number">Counts the writer's batches.</param>
+/// <param name="Entries">The entries.</param>
+public sealed record AuditBatch(string Writer, long Number, IReadOnlyList<AuditEntry> Entries);
+
+/// <summary>Which entries are wanted; null is any.</summary>
+/// <param name="Kind">One of <see cref="AuditKinds"/>.</param>
+/// <param name="Device">Entries about this device.</param>
+/// <param name="Operator">Entries that name this operator.</param>
+public sealed record AuditFilter(string? Kind = null, DeviceId? Device = null, string? Operator = null)
+{
+    /// <summary>Whether the entry is wanted.</summary>
+    public bool Matches(AuditEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        return (Kind is null || entry.Kind == Kind)
+            && (Device is null || entry.DeviceId == Device)
+            && (Operator is null || entry.Operator == Operator);
+    }
+}
+
+/// <summary>A part of the audit.</summary>
+/// <param name="Items">The entries.</param>
+/// <param name="Next">Where the next page begins; null if this was the last.</param>
+public sealed record AuditPage(IReadOnlyList<AuditEntry> Items, long? Next);
+
+/// <summary>The stored form of an entry, its id apart: one JSON document.</summary>
+public static class AuditDocument
+{
+    /// <summary>The document of the entry, UTF-8.</summary>
+    public static byte[] Serialize(AuditEntry entry) => JsonSerializer.SerializeToUtf8Bytes(entry, AuditJsonContext.Default.AuditEntry);
+
+    /// <summary>The entry in a document.</summary>
+    /// <exception cref="RegistryUnavailableException">The document is damaged.</exception>
+    public static AuditEntry Deserialize(ReadOnlySpan<byte> document, long id)
+    {
+        try
+        {
+            AuditEntry? entry = JsonSerializer.Deserialize(document, AuditJsonContext.Default.AuditEntry);
+            return entry is null ? throw new JsonException("null") : entry with { Id = id };
+        }
+        catch (JsonException e)
+        {
+            throw new RegistryUnavailableException("An audit entry is damaged.", e);
+        }
+    }
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true)]
+[JsonSerializable(typeof(AuditEntry))]
+internal sealed partial class AuditJsonContext : JsonSerializerContext;

@@ -1,0 +1,193 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
+using ProxyGateway.Tests.Shared;
+using Xunit.Abstractions;
+
+namespace ProxyGateway.IntegrationTests.Registry.Auditing;
+
+/// <summary>What every store must do with the audit, whatever it is made of.</summary>
+public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifetime
+{
+    private const int Kept = 200;
+    private static readonly AuditFilter Any = new();
+    private readonly string _writer = Guid.NewGuid().ToString("N");
+    private long _number;
+
+    protected IAuditStore Store { get; private set; } = null!;
+
+    protected ITestOutputHelper Output { get; } = output;
+
+    public virtual async Task InitializeAsync() => Store = await OpenAsync(Kept);
+
+    public abstract Task DisposeAsync();
+
+    [Fact]
+    public async Task Nothing_entered_is_nothing_read()
+    {
+        (await Store.ListAsync(Any, before: null, 10, default)).ShouldSatisfyAllConditions(p => p.Items.ShouldBeEmpty(), p => p.Next.ShouldBeNull());
+        (await Store.ReadAfterAsync(0, 10, default)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_is_entered_is_read_back_whole_newest_first()
+    {
+        Claim claim = Some.Claim("operator", "operator.read", "operator.write");
+        AuditEntry whole = new()
+        {
+            Time = new DateTimeOffset(2026, 11, 22, 10, 0, 0, 123, TimeSpan.Zero),
+            Gateway = "gateway-1",
+            Kind = AuditKinds.DeviceAutoApproved,
+            DeviceId = claim.Device,
+            RequestId = RequestId.New(DateTimeOffset.UtcNow),
+            Role = claim.Role,
+            Scopes = claim.Scopes,
+            Reason = "not-paired",
+            CloseCode = 1008,
+            Rule = "loopback",
+            Operator = "ops",
+            Address = "192.0.2.1",
+            Locality = LocalityKind.Loopback,
+            Client = claim.Client,
+            Uncertain = true,
+        };
+        await AppendAsync(Entry(AuditKinds.DeviceRefused), whole, Entry(AuditKinds.DeviceRemoved));
+
+        AuditPage page = await Store.ListAsync(Any, before: null, 3, default);
+
+        page.Next.ShouldBeNull();
+        page.Items.Select(e => e.Kind).ShouldBe([AuditKinds.DeviceRemoved, AuditKinds.DeviceAutoApproved, AuditKinds.DeviceRefused]);
+        page.Items[1].ShouldBe(whole with { Id = page.Items[1].Id });
+        page.Items.Select(e => e.Id).ShouldBeInOrder(SortDirection.Descending);
+        page.Items.Select(e => e.Id).ShouldBeUnique();
+    }
+
+    [Fact]
+    public async Task The_same_batch_again_changes_nothing()
+    {
+        var first = new AuditBatch(_writer, 1, [Entry(AuditKinds.DeviceRefused, "1"), Entry(AuditKinds.DeviceRemoved, "2")]);
+        var second = new AuditBatch(_writer, 2, [Entry(AuditKinds.DeviceRefused, "3")]);
+        foreach (AuditBatch batch in new[] { first, first, second, second, first })
+            await Store.AppendAsync(batch, default);
+        await Store.AppendAsync(new AuditBatch("another", 1, [Entry(AuditKinds.DeviceRefused, "4")]), default);
+
+        (await Store.ReadAfterAsync(0, 10, default)).Select(e => e.Reason).ShouldBe(["1", "2", "3", "4"]);
+    }
+
+    [Fact]
+    public async Task Filters_hold_on_every_page()
+    {
+        DeviceId[] devices = [Some.Claim().Device, Some.Claim().Device];
+        string[] kinds = [AuditKinds.DeviceRefused, AuditKinds.DeviceAdmitted, AuditKinds.GrantChanged];
+        string?[] operators = ["ops", "eve", null];
+        AuditEntry[] entries = [.. Enumerable.Range(0, 150).Select(i => Entry(kinds[i % 3], $"{i}") with { DeviceId = devices[i % 2], Operator = operators[i / 3 % 3] })];
+        await AppendAsync(entries);
+
+        foreach (AuditFilter filter in new AuditFilter[]
+        {
+            Any, new(Kind: kinds[1]), new(Device: devices[0]), new(Operator: "ops"), new(kinds[2], devices[1], "eve"), new(Operator: "nobody"),
+        })
+        {
+            List<AuditEntry> listed = await ListAllAsync(filter, pageSize: 7);
+            listed.Select(e => e.Reason).ShouldBe(entries.Where(filter.Matches).Reverse().Select(e => e.Reason), filter.ToString());
+        }
+    }
+
+    [Fact]
+    public async Task Pages_hold_each_entry_once_while_others_write()
+    {
+        await AppendAsync([.. Enumerable.Range(0, 120).Select(i => Entry(KindOf(i), $"{i}"))]);
+        using var done = new CancellationTokenSource();
+        Task writer = Task.Run(async () =>
+        {
+            for (int i = 0; i < 200 && !done.IsCancellationRequested; i++)
+                await Store.AppendAsync(new AuditBatch("another", i + 1, [Entry(KindOf(i), "later")]), default);
+        });
+
+        List<AuditEntry> listed = await ListAllAsync(Any, pageSize: 3);
+        await done.CancelAsync();
+        await writer;
+
+        listed.Select(e => e.Id).ShouldBeInOrder(SortDirection.Descending);
+        listed.Select(e => e.Id).ShouldBeUnique();
+        listed.Where(e => e.Reason != "later").Select(e => e.Reason).ShouldBe(Enumerable.Range(0, 120).Reverse().Select(i => $"{i}"));
+    }
+
+    [Fact]
+    public async Task Whoever_reads_on_misses_nothing_and_sees_nothing_twice()
+    {
+        IAuditStore[] stores = [Store, await OpenAnotherAsync(Kept)];
+        Task[] writers = [.. stores.Select((store, writer) => Task.Run(async () =>
+        {
+            for (int i = 0; i < 60; i++)
+                await store.AppendAsync(new AuditBatch($"writer{writer}", i + 1, [Entry(KindOf(i), $"{writer} {i}"), Entry(KindOf(i + 1), $"{writer} {i}+")]), default);
+        }))];
+
+        var read = new List<AuditEntry>();
+        long last = 0;
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                IReadOnlyList<AuditEntry> more = await Store.ReadAfterAsync(last, 10, default);
+                more.Count.ShouldBeLessThanOrEqualTo(10);
+                read.AddRange(more);
+                last = more.Count > 0 ? more[^1].Id : last;
+                return read.Count == 240;
+            },
+            "everything was read");
+        await Task.WhenAll(writers);
+
+        read.Select(e => e.Id).ShouldBeInOrder(SortDirection.Ascending);
+        for (int writer = 0; writer < 2; writer++)
+        {
+            read.Where(e => e.Reason!.StartsWith($"{writer} ", StringComparison.Ordinal)).Select(e => e.Reason)
+                .ShouldBe(Enumerable.Range(0, 60).SelectMany(i => new[] { $"{writer} {i}", $"{writer} {i}+" }));
+        }
+
+        (await Store.ReadAfterAsync(last, 10, default)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_flood_of_strangers_pushes_out_neither_what_operators_did_nor_who_got_in()
+    {
+        await AppendAsync(Entry(AuditKinds.RequestApproved, "decided"), Entry(AuditKinds.DeviceAutoApproved, "got in"));
+        for (int i = 0; i < 20; i++)
+            await AppendAsync([.. Enumerable.Range(0, 250).Select(j => Entry(j % 2 == 0 ? AuditKinds.DeviceRefused : AuditKinds.RequestOpened, $"{i} {j}"))]);
+
+        List<AuditEntry> all = await ListAllAsync(Any, pageSize: 500);
+
+        int strangers = all.Count - 2;
+        Output.WriteLine($"Of 5000 entries, {strangers} are kept (at least {Kept}).");
+        strangers.ShouldBeInRange(Kept, Kept + 150);
+        all[0].Reason.ShouldBe("19 249");
+        all.TakeLast(2).Select(e => e.Reason).ShouldBe(["got in", "decided"]);
+        (await Store.ReadAfterAsync(0, 2, default)).Select(e => e.Reason).ShouldBe(["decided", "got in"]);
+    }
+
+    /// <summary>A store that keeps so many entries.</summary>
+    protected abstract Task<IAuditStore> OpenAsync(int kept);
+
+    /// <summary>Another one on the same registry, where there can be one.</summary>
+    protected abstract Task<IAuditStore> OpenAnotherAsync(int kept);
+
+    protected static AuditEntry Entry(string kind, string? reason = null) => new() { Kind = kind, Reason = reason };
+
+    protected Task AppendAsync(params AuditEntry[] entries) => Store.AppendAsync(new AuditBatch(_writer, ++_number, entries), default).AsTask();
+
+    protected async Task<List<AuditEntry>> ListAllAsync(AuditFilter filter, int pageSize)
+    {
+        var listed = new List<AuditEntry>();
+        long? before = null;
+        do
+        {
+            AuditPage page = await Store.ListAsync(filter, before, pageSize, default);
+            page.Items.Count.ShouldBeLessThanOrEqualTo(pageSize);
+            listed.AddRange(page.Items);
+            before = page.Next;
+        }
+        while (before is not null);
+
+        return listed;
+    }
+
+    private static string KindOf(int i) => AuditKinds.All.ElementAt(i % AuditKinds.All.Count);
+}

@@ -1,0 +1,114 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using ProxyGateway.DeviceAuth.Redis;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
+using ProxyGateway.IntegrationTests.Redis;
+using ProxyGateway.Tests.Shared;
+using StackExchange.Redis;
+using Xunit.Abstractions;
+
+namespace ProxyGateway.IntegrationTests.Registry.Auditing;
+
+[Collection(SharedRedis.Name)]
+public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputHelper output) : AuditStoreContract(output)
+{
+    private readonly string _prefix = $"test:{Guid.NewGuid():N}:";
+    private readonly List<RedisDeviceStore> _stores = [];
+    private ConnectionMultiplexer _behind = null!;
+
+    private IDatabase Behind => _behind.GetDatabase();
+
+    public override async Task InitializeAsync()
+    {
+        _behind = await redis.Server.ConnectAsync();
+        await base.InitializeAsync();
+    }
+
+    public override async Task DisposeAsync()
+    {
+        foreach (RedisDeviceStore store in _stores)
+            await store.DisposeAsync();
+        await foreach (RedisKey key in _behind.GetServers().Single().KeysAsync(pattern: _prefix + "*", pageSize: 1000))
+            await Behind.KeyDeleteAsync(key);
+        await _behind.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Ids_rise_whatever_the_clock_says_and_whichever_stream_is_written()
+    {
+        long future = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeMilliseconds();
+        await AppendAsync(Entry(AuditKinds.DeviceRefused, "now"));
+        await Behind.StreamAddAsync($"{_prefix}{{audit}}:strangers", "entry", AuditDocument.Serialize(Entry(AuditKinds.DeviceRefused, "future")), $"{future}-1048574");
+        await AppendAsync(Entry(AuditKinds.DeviceRemoved, "1"), Entry(AuditKinds.DeviceAdmitted, "2"), Entry(AuditKinds.DeviceRefused, "3"));
+        await AppendAsync(Entry(AuditKinds.DeviceAdmitted, "4"));
+
+        (await Store.ReadAfterAsync(0, 10, default)).Select(e => e.Reason).ShouldBe(["now", "future", "1", "2", "3", "4"]);
+        (await ListAllAsync(new AuditFilter(), pageSize: 1)).Select(e => e.Reason).ShouldBe(["4", "3", "2", "1", "future", "now"]);
+    }
+
+    [Fact]
+    public async Task Its_keys_are_in_one_slot_and_those_of_writers_go_by_themselves()
+    {
+        await AppendAsync([.. AuditKinds.All.Select(k => Entry(k))]);
+
+        var keys = new List<RedisKey>();
+        await foreach (RedisKey key in _behind.GetServers().Single().KeysAsync(pattern: _prefix + "*", pageSize: 1000))
+            keys.Add(key);
+        keys.Count.ShouldBe(4);
+        keys.Select(k => _behind.HashSlot(k)).Distinct().ShouldHaveSingleItem();
+        (await Behind.KeyTimeToLiveAsync(keys.Single(k => k.ToString().Contains("writer")))).ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task What_is_not_ours_is_unavailability()
+    {
+        await Behind.StreamAddAsync($"{_prefix}{{audit}}:strangers", "entry", "no entry");
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.ListAsync(new AuditFilter(), before: null, 10, default));
+        await Behind.KeyDeleteAsync($"{_prefix}{{audit}}:strangers");
+        await Behind.StringSetAsync($"{_prefix}{{audit}}:strangers", "no stream");
+        await Should.ThrowAsync<RegistryUnavailableException>(() => AppendAsync(Entry(AuditKinds.DeviceRefused)));
+    }
+
+    [Fact]
+    public async Task An_entry_and_a_sighting_cost_little_memory()
+    {
+        IAuditStore roomy = await OpenAsync(kept: 100_000);
+        var claim = Some.Claim("operator", "operator.read", "operator.write");
+        AuditEntry entry = new()
+        {
+            Time = DateTimeOffset.UtcNow,
+            Gateway = "gateway-1",
+            Kind = AuditKinds.DeviceAdmitted,
+            DeviceId = claim.Device,
+            Role = claim.Role,
+            Scopes = claim.Scopes,
+            Address = "203.0.113.77",
+            Locality = DeviceAuth.Pairing.LocalityKind.Remote,
+        };
+        for (int i = 0; i < 40; i++)
+            await roomy.AppendAsync(new AuditBatch("memory", i + 1, [.. Enumerable.Repeat(entry, 256)]), default);
+        long bytes = (long)await Behind.ExecuteAsync("MEMORY", "USAGE", $"{_prefix}{{audit}}:devices", "SAMPLES", "0");
+        double perEntry = bytes / (40.0 * 256);
+
+        RedisDeviceStore store = _stores[0];
+        await store.SwapAsync(new DeviceSwap(Previous: null, Some.Paired(claim, DateTimeOffset.UtcNow), ExpiresAt: null, PendingLimits.None), default);
+        long before = (long)await Behind.ExecuteAsync("MEMORY", "USAGE", $"{_prefix}{{{claim.Device}}}");
+        await store.NoteSeenAsync([new SeenDevice(claim.Device, DateTimeOffset.UtcNow)], default);
+        long after = (long)await Behind.ExecuteAsync("MEMORY", "USAGE", $"{_prefix}{{{claim.Device}}}");
+
+        Output.WriteLine($"An entry of {AuditDocument.Serialize(entry).Length} bytes takes {perEntry:F0}; a device {before} before it was seen and {after} after.");
+        perEntry.ShouldBeLessThan(500);
+        after.ShouldBe(before, "its place is there from the beginning");
+    }
+
+    protected override Task<IAuditStore> OpenAsync(int kept)
+    {
+        var store = new RedisDeviceStore(
+            new RedisStoreOptions { Configuration = redis.Server.EndPoint, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10), AuditEntries = kept },
+            NullLogger<RedisDeviceStore>.Instance);
+        _stores.Add(store);
+        return Task.FromResult<IAuditStore>(store);
+    }
+
+    protected override Task<IAuditStore> OpenAnotherAsync(int kept) => OpenAsync(kept);
+}
