@@ -53,11 +53,12 @@ internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept)
         return new AuditPage(found, before);
     }
 
-    public async Task<IReadOnlyList<AuditEntry>> ReadAfterAsync(long id, int limit, Deadline deadline, CancellationToken cancellationToken)
+    public async Task<AuditStretch> ReadAfterAsync(long id, int limit, Deadline deadline, CancellationToken cancellationToken)
     {
         RedisResult result = await redis.RunAsync(
-            Script.ReadAudit, keys.AuditStreams, [$"({Format(id)}", limit], deadline, cancellationToken);
-        return [.. Parse(result).SelectMany(c => c).OrderBy(e => e.Id).Take(limit)];
+            Script.ReadAudit, keys.AuditStreams, [$"({Format(id)}", limit, kept], deadline, cancellationToken);
+        AuditEntry[] entries = [.. Parse(result[0]).SelectMany(c => c).OrderBy(e => e.Id).Take(limit)];
+        return new AuditStretch(entries, IsComplete: !((string[])result[1]!).Any(oldest => ParseId(oldest) > id));
     }
 
     private static string Format(long id) => string.Create(

@@ -188,7 +188,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     }
 
     /// <inheritdoc/>
-    public async ValueTask<IReadOnlyList<AuditEntry>> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+    public async ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
         await _audit.ReadAfterAsync(id, limit, new Deadline(_timeout), cancellationToken);
 
     /// <inheritdoc/>

@@ -154,12 +154,18 @@ internal sealed class Script(string text)
         return found
         """);
 
-    /// <summary>The oldest entries of each stream, oldest first. Takes the id to begin with and how many.</summary>
+    /// <summary>
+    /// The oldest entries of each stream, oldest first; and the first ids of those streams that may have dropped some before it. Takes the id
+    /// to begin with, how many, and how many a stream has to hold before it drops any.
+    /// </summary>
     public static Script ReadAudit { get; } = new(
         """
-        local found = {}
-        for i, key in ipairs(KEYS) do found[i] = redis.call('XRANGE', key, ARGV[1], '+', 'COUNT', ARGV[2]) end
-        return found
+        local found, oldest = {}, {}
+        for i, key in ipairs(KEYS) do
+          found[i] = redis.call('XRANGE', key, ARGV[1], '+', 'COUNT', ARGV[2])
+          if redis.call('XLEN', key) >= tonumber(ARGV[3]) then oldest[#oldest + 1] = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1][1] end
+        end
+        return {found, oldest}
         """);
 
     public string Text { get; } = text;

@@ -17,11 +17,17 @@ internal sealed class AuditReader(SqliteConnection connection)
     private readonly SqliteCommand _readAfter = connection.Prepare(
         "SELECT id, entry FROM audit WHERE id > $after ORDER BY id LIMIT $limit", "$after", "$limit");
 
+    private readonly SqliteCommand _dropped = connection.Prepare("SELECT max(id) FROM audit_dropped");
+
     public List<AuditEntry> List(AuditFilter filter, long? before, int limit) => Read(
         _list.Set("$before", before ?? long.MaxValue).Set("$kind", filter.Kind).Set("$device", filter.Device?.ToString())
             .Set("$operator", filter.Operator).Set("$limit", limit));
 
-    public List<AuditEntry> ReadAfter(long id, int limit) => Read(_readAfter.Set("$after", id).Set("$limit", limit));
+    public AuditStretch ReadAfter(long id, int limit)
+    {
+        List<AuditEntry> entries = Read(_readAfter.Set("$after", id).Set("$limit", limit));
+        return new AuditStretch(entries, IsComplete: _dropped.ExecuteScalar() is not long dropped || dropped <= id); // asked last: what went meanwhile counts
+    }
 
     private static List<AuditEntry> Read(SqliteCommand command)
     {

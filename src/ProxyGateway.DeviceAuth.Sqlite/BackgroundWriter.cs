@@ -31,9 +31,13 @@ internal sealed class BackgroundWriter : IDisposable
             "$source", "$kind", "$device", "$operator", "$entry");
         _trim = connection.Prepare(
             """
-            DELETE FROM audit WHERE id IN (
-                SELECT id FROM audit WHERE source = $source AND id <= (SELECT id FROM audit WHERE source = $source ORDER BY id DESC LIMIT 1 OFFSET $kept)
-                ORDER BY id LIMIT 10000)
+            INSERT INTO audit_dropped (source, id)
+                SELECT $source, max(id) FROM (
+                    SELECT id FROM audit WHERE source = $source AND id <= (SELECT id FROM audit WHERE source = $source ORDER BY id DESC LIMIT 1 OFFSET $kept)
+                    ORDER BY id LIMIT 10000)
+                HAVING max(id) IS NOT NULL
+                ON CONFLICT (source) DO UPDATE SET id = excluded.id;
+            DELETE FROM audit WHERE source = $source AND id <= (SELECT id FROM audit_dropped WHERE source = $source);
             """,
             "$source", "$kept");
         _see = connection.Prepare(

@@ -45,6 +45,11 @@ internal sealed class RegistryFile : IDisposable
             entry BLOB NOT NULL
         ) STRICT;
         CREATE INDEX audit_source ON audit (source, id);
+
+        CREATE TABLE audit_dropped (
+            source INTEGER NOT NULL PRIMARY KEY,
+            id INTEGER NOT NULL -- of the newest entry that is no longer kept
+        ) STRICT;
         """,
         """
         CREATE TABLE keyed_devices (

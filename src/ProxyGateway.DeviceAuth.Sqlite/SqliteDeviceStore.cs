@@ -157,8 +157,8 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     }
 
     /// <inheritdoc/>
-    public ValueTask<IReadOnlyList<AuditEntry>> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
-        ValueTask.FromResult<IReadOnlyList<AuditEntry>>(Read(reader => reader.Audit.ReadAfter(id, limit), cancellationToken));
+    public ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(Read(reader => reader.Audit.ReadAfter(id, limit), cancellationToken));
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

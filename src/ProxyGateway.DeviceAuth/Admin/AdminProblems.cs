@@ -28,6 +28,8 @@ internal static class AdminProblems
         Detail = $"limit is 1 to {PageQuery.MaxLimit}, cursor is the next of the page before.",
     };
 
+    public static AdminProblem InvalidEventId { get; } = InvalidRequest with { Detail = "Last-Event-ID is the id of an event, a number." };
+
     public static AdminProblem Unauthorized { get; } = Of("unauthorized", "An operator's key is required", 401);
 
     public static AdminProblem ViewerOnly { get; } = Of("viewer-only", "This key may read, but not decide", 403);
@@ -55,6 +57,8 @@ internal static class AdminProblems
     public static AdminProblem NotJson { get; } = Of("not-json", "The body must be application/json", 415);
 
     public static AdminProblem WiderThanAsked { get; } = Of("wider-than-asked", "The scopes are not covered by those asked for", 422);
+
+    public static AdminProblem TooManyStreams { get; } = Of("too-many-streams", "Too many listen to events already", 429);
 
     public static AdminProblem InternalError { get; } = Of("internal-error", "The gateway failed; its log says why", 500);
 

@@ -55,6 +55,7 @@ public static class DeviceAdminExtensions
         RequestEndpoints.Map(admin);
         DeviceEndpoints.Map(admin);
         AuditEndpoints.Map(admin);
+        EventEndpoints.Map(admin);
         return endpoints;
     }
 }

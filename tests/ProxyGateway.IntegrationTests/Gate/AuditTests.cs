@@ -6,6 +6,7 @@ using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.IntegrationTests.Redis;
+using ProxyGateway.IntegrationTests.Registry;
 using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Gate;
@@ -212,7 +213,7 @@ public sealed class AuditTests
             {
                 try
                 {
-                    entries = [.. await gateway.Audit.ReadAfterAsync(0, 1000, default)];
+                    entries = [.. (await gateway.Audit.ReadAfterAsync(0, 1000, default)).Items];
                 }
                 catch (RegistryUnavailableException)
                 {
@@ -225,29 +226,15 @@ public sealed class AuditTests
         return entries;
     }
 
-    private sealed class SwapFails(IDeviceStore inner) : IDeviceStore
+    private sealed class SwapFails(IDeviceStore inner) : DelegatingStore(inner)
     {
         public Action AfterSwap { get; set; } = () => { };
 
-        public async ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
+        public override async ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
         {
-            SwapResult result = await inner.SwapAsync(swap, cancellationToken);
+            SwapResult result = await base.SwapAsync(swap, cancellationToken);
             AfterSwap();
             return result;
         }
-
-        public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => inner.GetAsync(id, cancellationToken);
-
-        public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => inner.FindRequestAsync(id, cancellationToken);
-
-        public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-            inner.ListPairedAsync(cursor, limit, cancellationToken);
-
-        public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-            inner.ListOpenRequestsAsync(cursor, limit, cancellationToken);
-
-        public ValueTask PingAsync(CancellationToken cancellationToken) => inner.PingAsync(cancellationToken);
-
-        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }

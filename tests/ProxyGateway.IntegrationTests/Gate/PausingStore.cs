@@ -1,10 +1,11 @@
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.IntegrationTests.Registry;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
 /// <summary>A store in which one read can be held up after it has read, as a slow network would.</summary>
-internal sealed class PausingStore(IDeviceStore inner) : IDeviceStore
+internal sealed class PausingStore(IDeviceStore inner) : DelegatingStore(inner)
 {
     private readonly TaskCompletionSource _paused = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _continue = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -17,9 +18,9 @@ internal sealed class PausingStore(IDeviceStore inner) : IDeviceStore
 
     public void Continue() => _continue.SetResult();
 
-    public async ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
+    public override async ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
     {
-        StoredDevice stored = await inner.GetAsync(id, cancellationToken);
+        StoredDevice stored = await base.GetAsync(id, cancellationToken);
         if (Interlocked.Exchange(ref _armed, 0) == 1)
         {
             _paused.SetResult();
@@ -28,23 +29,4 @@ internal sealed class PausingStore(IDeviceStore inner) : IDeviceStore
 
         return stored;
     }
-
-    public ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken) => inner.SwapAsync(swap, cancellationToken);
-
-    public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => inner.FindRequestAsync(id, cancellationToken);
-
-    public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-        inner.ListPairedAsync(cursor, limit, cancellationToken);
-
-    public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-        inner.ListOpenRequestsAsync(cursor, limit, cancellationToken);
-
-    public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken) =>
-        inner.GetVersionsAsync(ids, cancellationToken);
-
-    public IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken) => inner.ListenAsync(cancellationToken);
-
-    public ValueTask PingAsync(CancellationToken cancellationToken) => inner.PingAsync(cancellationToken);
-
-    public ValueTask DisposeAsync() => inner.DisposeAsync();
 }

@@ -29,7 +29,7 @@ public interface IAuditStore
     /// <param name="id">The id of the last entry that is known; 0 for the oldest that is kept.</param>
     /// <param name="limit">How many at most.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    ValueTask<IReadOnlyList<AuditEntry>> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken);
+    ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken);
 }
 
 /// <summary>Entries that are written together.</summary>
@@ -53,6 +53,11 @@ public sealed record AuditFilter(string? Kind = null, DeviceId? Device = null, s
             && (Operator is null || entry.Operator == Operator);
     }
 }
+
+/// <summary>Entries that follow one that is known.</summary>
+/// <param name="Items">The entries, oldest first.</param>
+/// <param name="IsComplete">False if some that followed may no longer be kept.</param>
+public sealed record AuditStretch(IReadOnlyList<AuditEntry> Items, bool IsComplete);
 
 /// <summary>A part of the audit.</summary>
 /// <param name="Items">The entries.</param>

@@ -25,7 +25,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     public async Task Nothing_entered_is_nothing_read()
     {
         (await Store.ListAsync(Any, before: null, 10, default)).ShouldSatisfyAllConditions(p => p.Items.ShouldBeEmpty(), p => p.Next.ShouldBeNull());
-        (await Store.ReadAfterAsync(0, 10, default)).ShouldBeEmpty();
+        (await Store.ReadAfterAsync(0, 10, default)).Items.ShouldBeEmpty();
     }
 
     [Fact]
@@ -70,7 +70,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
             await Store.AppendAsync(batch, default);
         await Store.AppendAsync(new AuditBatch("another", 1, [Entry(AuditKinds.DeviceRefused, "4")]), default);
 
-        (await Store.ReadAfterAsync(0, 10, default)).Select(e => e.Reason).ShouldBe(["1", "2", "3", "4"]);
+        (await Store.ReadAfterAsync(0, 10, default)).Items.Select(e => e.Reason).ShouldBe(["1", "2", "3", "4"]);
     }
 
     [Fact]
@@ -127,7 +127,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
         await Eventually.HoldsAsync(
             async () =>
             {
-                IReadOnlyList<AuditEntry> more = await Store.ReadAfterAsync(last, 10, default);
+                IReadOnlyList<AuditEntry> more = (await Store.ReadAfterAsync(last, 10, default)).Items;
                 more.Count.ShouldBeLessThanOrEqualTo(10);
                 read.AddRange(more);
                 last = more.Count > 0 ? more[^1].Id : last;
@@ -143,7 +143,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
                 .ShouldBe(Enumerable.Range(0, 60).SelectMany(i => new[] { $"{writer} {i}", $"{writer} {i}+" }));
         }
 
-        (await Store.ReadAfterAsync(last, 10, default)).ShouldBeEmpty();
+        (await Store.ReadAfterAsync(last, 10, default)).Items.ShouldBeEmpty();
     }
 
     [Fact]
@@ -160,7 +160,26 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
         strangers.ShouldBeInRange(Kept, Kept + 150);
         all[0].Reason.ShouldBe("19 249");
         all.TakeLast(2).Select(e => e.Reason).ShouldBe(["got in", "decided"]);
-        (await Store.ReadAfterAsync(0, 2, default)).Select(e => e.Reason).ShouldBe(["decided", "got in"]);
+        (await Store.ReadAfterAsync(0, 2, default)).Items.Select(e => e.Reason).ShouldBe(["decided", "got in"]);
+    }
+
+    [Fact]
+    public async Task Whoever_reads_on_from_before_what_is_kept_is_told()
+    {
+        await AppendAsync(Entry(AuditKinds.DeviceRefused, "first"));
+        AuditStretch all = await Store.ReadAfterAsync(0, 10, default);
+        all.IsComplete.ShouldBeTrue();
+        long first = all.Items.ShouldHaveSingleItem().Id;
+        for (int i = 0; i < 20; i++)
+            await AppendAsync([.. Enumerable.Range(0, 250).Select(j => Entry(AuditKinds.DeviceRefused, $"{i} {j}"))]);
+        await AppendAsync(Entry(AuditKinds.RequestApproved, "decided"));
+
+        AuditStretch stretch = await Store.ReadAfterAsync(first, 10, default);
+        stretch.IsComplete.ShouldBeFalse();
+        (await Store.ReadAfterAsync(stretch.Items[^1].Id, 10, default)).IsComplete.ShouldBeTrue();
+        AuditEntry newest = (await Store.ListAsync(Any, before: null, 1, default)).Items.ShouldHaveSingleItem();
+        stretch = await Store.ReadAfterAsync(newest.Id, 10, default);
+        (stretch.Items.Count, stretch.IsComplete).ShouldBe((0, true));
     }
 
     /// <summary>A store that keeps so many entries.</summary>

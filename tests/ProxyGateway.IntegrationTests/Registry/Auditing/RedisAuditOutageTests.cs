@@ -101,7 +101,7 @@ public sealed class RedisAuditOutageTests(ITestOutputHelper output) : IAsyncLife
             {
                 try
                 {
-                    all = [.. await _store.ReadAfterAsync(0, 10_000, default)];
+                    all = [.. (await _store.ReadAfterAsync(0, 10_000, default)).Items];
                 }
                 catch (RegistryUnavailableException)
                 {
@@ -137,7 +137,7 @@ public sealed class RedisAuditOutageTests(ITestOutputHelper output) : IAsyncLife
         public ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken) =>
             inner.ListAsync(filter, before, limit, cancellationToken);
 
-        public ValueTask<IReadOnlyList<AuditEntry>> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+        public ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
             inner.ReadAfterAsync(id, limit, cancellationToken);
     }
 }

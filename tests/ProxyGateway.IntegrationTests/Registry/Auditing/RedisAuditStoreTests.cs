@@ -42,7 +42,7 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
         await AppendAsync(Entry(AuditKinds.DeviceRemoved, "1"), Entry(AuditKinds.DeviceAdmitted, "2"), Entry(AuditKinds.DeviceRefused, "3"));
         await AppendAsync(Entry(AuditKinds.DeviceAdmitted, "4"));
 
-        (await Store.ReadAfterAsync(0, 10, default)).Select(e => e.Reason).ShouldBe(["now", "future", "1", "2", "3", "4"]);
+        (await Store.ReadAfterAsync(0, 10, default)).Items.Select(e => e.Reason).ShouldBe(["now", "future", "1", "2", "3", "4"]);
         (await ListAllAsync(new AuditFilter(), pageSize: 1)).Select(e => e.Reason).ShouldBe(["4", "3", "2", "1", "future", "now"]);
     }
 

@@ -1,0 +1,138 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Hosting;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>
+/// <c>/admin/v1/events</c>: the audit as it grows, as Server-Sent Events (WHATWG HTML §9.2). Every gateway on the same registry enters there
+/// what happens, so each of them tells of all. An event's id is its entry's, its name the entry's kind, its data the entry.
+/// </summary>
+internal static class EventEndpoints
+{
+    private const int ReadAtOnce = 256;
+    private const int MostStreams = 64;
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan SignOfLifeInterval = TimeSpan.FromSeconds(15);
+
+    private static int s_streams;
+
+    public static void Map(RouteGroupBuilder admin) => admin.MapGet("/events", StreamAsync).RequireAuthorization(AdminPolicies.Read);
+
+    private static async Task<IResult> StreamAsync(
+        HttpContext context, [FromServices] IAuditStore? audit, [FromServices] TimeProvider time, [FromServices] IHostApplicationLifetime lifetime)
+    {
+        if (audit is null)
+            return AdminProblems.AuditOff;
+        if (!TryReadLastEventId(context.Request, out long? last))
+            return AdminProblems.InvalidEventId;
+        if (Interlocked.Increment(ref s_streams) > MostStreams)
+        {
+            Interlocked.Decrement(ref s_streams);
+            return AdminProblems.TooManyStreams;
+        }
+
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        try
+        {
+            // Asked before anything is sent: a registry that is away is a problem like any other.
+            long newest = last ?? await NewestAsync(audit, end.Token);
+            context.Response.ContentType = "text/event-stream";
+            context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
+            if (last is null)
+                await WriteAsync(context, Event("ready", newest, "{}"u8), end.Token);
+            await FollowAsync(context, audit, time, newest, end.Token);
+        }
+        catch (OperationCanceledException) when (end.IsCancellationRequested)
+        {
+            // whoever listened has left, or the gateway stops
+        }
+        finally
+        {
+            Interlocked.Decrement(ref s_streams);
+        }
+
+        return TypedResults.Empty;
+    }
+
+    private static async Task FollowAsync(HttpContext context, IAuditStore audit, TimeProvider time, long last, CancellationToken cancellationToken)
+    {
+        bool isTold = false;
+        long wroteAt = time.GetTimestamp();
+        await context.Response.Body.FlushAsync(cancellationToken);
+        while (true)
+        {
+            AuditStretch stretch = await ReadAsync(audit, last, cancellationToken);
+            if (!stretch.IsComplete && !isTold)
+                await WriteAsync(context, Event("gap", id: null, "{}"u8), cancellationToken);
+            isTold = !stretch.IsComplete;
+            foreach (AuditEntry entry in stretch.Items)
+            {
+                last = entry.Id;
+                byte[] data = JsonSerializer.SerializeToUtf8Bytes(entry, AdminJsonContext.Default.AuditEntry);
+                await WriteAsync(context, Event(entry.Kind, last, data), cancellationToken);
+            }
+
+            if (stretch.Items.Count > 0)
+                wroteAt = time.GetTimestamp();
+            if (stretch.Items.Count == ReadAtOnce)
+                continue;
+            if (time.GetElapsedTime(wroteAt) >= SignOfLifeInterval)
+            {
+                await WriteAsync(context, ":\n\n"u8.ToArray(), cancellationToken);
+                wroteAt = time.GetTimestamp();
+            }
+
+            await Task.Delay(PollInterval, time, cancellationToken);
+        }
+    }
+
+    private static async Task<long> NewestAsync(IAuditStore audit, CancellationToken cancellationToken) =>
+        (await audit.ListAsync(new AuditFilter(), before: null, limit: 1, cancellationToken)).Items is [var newest, ..] ? newest.Id : 0;
+
+    private static async Task<AuditStretch> ReadAsync(IAuditStore audit, long after, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await audit.ReadAfterAsync(after, ReadAtOnce, cancellationToken);
+        }
+        catch (RegistryUnavailableException)
+        {
+            return new AuditStretch([], IsComplete: true); // what is entered meanwhile is read once it is back
+        }
+    }
+
+    private static bool TryReadLastEventId(HttpRequest request, out long? last)
+    {
+        string? header = request.Headers["Last-Event-ID"];
+        bool isNumber = long.TryParse(header, NumberStyles.None, CultureInfo.InvariantCulture, out long id);
+        last = isNumber ? id : null;
+        return isNumber || string.IsNullOrEmpty(header);
+    }
+
+    private static byte[] Event(string name, long? id, ReadOnlySpan<byte> data)
+    {
+        var buffer = new ArrayBufferWriter<byte>(data.Length + 64);
+        if (id is not null)
+            buffer.Write(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"id: {id}\n")));
+        buffer.Write(Encoding.UTF8.GetBytes($"event: {name}\ndata: "));
+        buffer.Write(data);
+        buffer.Write("\n\n"u8);
+        return buffer.WrittenMemory.ToArray();
+    }
+
+    private static async Task WriteAsync(HttpContext context, byte[] bytes, CancellationToken cancellationToken)
+    {
+        await context.Response.Body.WriteAsync(bytes, cancellationToken);
+        await context.Response.Body.FlushAsync(cancellationToken);
+    }
+}

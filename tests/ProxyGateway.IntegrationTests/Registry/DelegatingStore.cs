@@ -1,0 +1,29 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.IntegrationTests.Registry;
+
+/// <summary>A store in front of another, for tests that interfere with some of its calls.</summary>
+internal abstract class DelegatingStore(IDeviceStore inner) : IDeviceStore
+{
+    public virtual ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => inner.GetAsync(id, cancellationToken);
+
+    public virtual ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken) => inner.SwapAsync(swap, cancellationToken);
+
+    public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => inner.FindRequestAsync(id, cancellationToken);
+
+    public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+        inner.ListPairedAsync(cursor, limit, cancellationToken);
+
+    public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+        inner.ListOpenRequestsAsync(cursor, limit, cancellationToken);
+
+    public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken) =>
+        inner.GetVersionsAsync(ids, cancellationToken);
+
+    public IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken) => inner.ListenAsync(cancellationToken);
+
+    public ValueTask PingAsync(CancellationToken cancellationToken) => inner.PingAsync(cancellationToken);
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}
