@@ -107,6 +107,27 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
     public Task NoteSeenAsync(IEnumerable<SeenDevice> devices, Deadline deadline, CancellationToken cancellationToken) =>
         Task.WhenAll(devices.Select(d => redis.RunAsync(Script.Touch, keys.Device(d.Device), [SeenAt.Format(d.At)], deadline, cancellationToken)));
 
+    /// <summary>The documents of many devices as they are; null where there is none.</summary>
+    public Task<StoredDocument?[]> ExportAsync(IEnumerable<DeviceId> ids, Deadline deadline, CancellationToken cancellationToken) =>
+        Task.WhenAll(ids.Select(async id =>
+        {
+            RedisResult result = await redis.RunAsync(Script.Export, keys.Device(id), [], deadline, cancellationToken);
+            if (Parse(id, (byte[]?)result[0]) is not { } record)
+                return default(StoredDocument?);
+            DateTimeOffset? expiresAt = (long)result[1] < 0 ? null : ServerTime.Read(result[2]).AddMilliseconds((long)result[1]);
+            return new StoredDocument(record, expiresAt);
+        }));
+
+    /// <summary>Writes documents as they are, whatever was there, and announces nothing.</summary>
+    public Task RestoreAsync(IEnumerable<StoredDocument> documents, Deadline deadline, CancellationToken cancellationToken) => redis.RunAsync(
+        database => Task.WhenAll(documents.Select(d => database.StringSetAsync(
+            keys.Device(d.Record.Id),
+            Format(d.Record),
+            d.ExpiresAt is { } until ? new Expiration(until.UtcDateTime) : default,
+            flags: RedisConnection.Primary))),
+        deadline,
+        cancellationToken);
+
     private static string FirstLine(DeviceRecord record) => record.Version + "\n";
 
     private static byte[] Format(DeviceRecord record) =>

@@ -19,6 +19,9 @@ internal sealed class Keys(string prefix)
     /// <summary>Where a changed device's id is announced.</summary>
     public RedisValue Changes { get; } = prefix + "changes";
 
+    /// <summary>The pattern of all documents.</summary>
+    public RedisValue AnyDevice { get; } = string.Concat(prefix.Select(c => "*?[]^\\".Contains(c, StringComparison.Ordinal) ? $"\\{c}" : c.ToString())) + "{*}";
+
     /// <summary>The streams of the audit, by <see cref="AuditSource"/>.</summary>
     public RedisKey[] AuditStreams { get; } = Array.ConvertAll(
         Enum.GetNames<AuditSource>(), source => (RedisKey)$"{prefix}{{audit}}:{source.ToLowerInvariant()}");
@@ -28,6 +31,14 @@ internal sealed class Keys(string prefix)
 
     /// <summary>The document, in the device's own slot.</summary>
     public RedisKey Device(DeviceId id) => $"{prefix}{{{id}}}";
+
+    /// <summary>The device whose document this key has, if it is of one.</summary>
+    public bool TryParseDevice(RedisKey key, out DeviceId id)
+    {
+        string text = key.ToString();
+        bool hasForm = text.Length == prefix.Length + DeviceId.Length + 2 && text.StartsWith(prefix, StringComparison.Ordinal);
+        return DeviceId.TryParse(hasForm ? text[(prefix.Length + 1)..^1] : null, out id);
+    }
 
     /// <summary>The id of the device that made a request.</summary>
     public RedisKey Request(RequestId id) => $"{prefix}request:{id}";

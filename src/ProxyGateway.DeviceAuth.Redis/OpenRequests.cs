@@ -26,6 +26,13 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
         return true;
     }
 
+    /// <summary>Enters the requests of a document that is copied, whatever the room.</summary>
+    public async Task RestoreAsync(StoredDocument document, Deadline deadline, CancellationToken cancellationToken)
+    {
+        await Task.WhenAll(document.Record.Requests.Select(request => RememberDeviceAsync(request, deadline, cancellationToken)));
+        await EnterAsync(new DeviceSwap(Previous: null, document.Record, document.ExpiresAt, PendingLimits.None), deadline, cancellationToken);
+    }
+
     /// <summary>After a swap that was not to be: takes out again what it had entered. A deadline that has passed is time enough to send that.</summary>
     public async Task WithdrawAsync(DeviceSwap swap, Deadline deadline)
     {

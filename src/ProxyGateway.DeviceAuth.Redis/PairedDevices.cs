@@ -18,6 +18,14 @@ internal sealed class PairedDevices(RedisConnection redis, Keys keys, Documents 
     public Task AddAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken) =>
         redis.RunAsync(database => database.SortedSetAddAsync(keys.Devices, id.ToString(), 0, RedisConnection.Primary), deadline, cancellationToken);
 
+    public Task AddAsync(DeviceId[] ids, Deadline deadline, CancellationToken cancellationToken) => ids.Length == 0
+        ? Task.CompletedTask
+        : redis.RunAsync(
+            database => database.SortedSetAddAsync(
+                keys.Devices, Array.ConvertAll(ids, id => new SortedSetEntry(id.ToString(), 0)), RedisConnection.Primary),
+            deadline,
+            cancellationToken);
+
     /// <summary>Takes a device out that is not paired, unless it is being paired or was paired again meanwhile.</summary>
     public async Task RemoveAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken)
     {

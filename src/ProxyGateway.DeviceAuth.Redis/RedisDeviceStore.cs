@@ -12,7 +12,7 @@ namespace ProxyGateway.DeviceAuth.Redis;
 /// The registry in Redis, for any number of gateways. The document of a device is the truth; the indexes beside it are hints in slots
 /// of their own, written before the document and repaired by whoever reads them.
 /// </summary>
-public sealed class RedisDeviceStore : IDeviceStore, ILastSeenStore, IAuditStore
+public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore
 {
     private const int ReadAtOnce = 256;
 
@@ -30,6 +30,7 @@ public sealed class RedisDeviceStore : IDeviceStore, ILastSeenStore, IAuditStore
     private readonly PairedDevices _pairedDevices;
     private readonly Announcements _announcements;
     private readonly AuditStreams _audit;
+    private readonly Contents _contents;
     private readonly Replicas? _replicas; // null: nobody waits for them
 
     /// <summary>Begins to connect, and goes on trying for as long as it takes.</summary>
@@ -48,6 +49,7 @@ public sealed class RedisDeviceStore : IDeviceStore, ILastSeenStore, IAuditStore
         _pairedDevices = new PairedDevices(_redis, keys, _documents);
         _announcements = new Announcements(_redis, keys, options.Timeout, logger);
         _audit = new AuditStreams(_redis, keys, options.AuditEntries);
+        _contents = new Contents(_redis, keys, _documents, _openRequests, _pairedDevices);
         _replicas = options.WaitForReplicas > 0
             ? new Replicas(new RedisConnection(options, NullLogger.Instance), keys, options.WaitForReplicas)
             : null;
@@ -223,6 +225,13 @@ public sealed class RedisDeviceStore : IDeviceStore, ILastSeenStore, IAuditStore
     /// <inheritdoc/>
     public async ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
         await _audit.ReadAfterAsync(id, limit, new Deadline(_timeout), cancellationToken);
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<StoredDocument> ReadAllAsync(CancellationToken cancellationToken) => _contents.ReadAsync(_timeout, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken) =>
+        _contents.WriteAsync(documents, _timeout, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

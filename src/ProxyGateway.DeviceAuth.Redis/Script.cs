@@ -31,6 +31,12 @@ internal sealed class Script(string text)
         return current and string.match(current, '^[^\n]*')
         """);
 
+    /// <summary>The document of a device, the milliseconds it has left (negative: no end) and the time.</summary>
+    public static Script Export { get; } = new(
+        """
+        return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1]), redis.call('TIME')}
+        """);
+
     /// <summary>
     /// Replaces a document, and announces it. The version stands before the document, on a line of its own, so that no JSON is parsed here.
     /// Takes the expected first line (empty: no document), the new value, its expiry (empty: none), a channel (empty: none) and a message;

@@ -16,24 +16,33 @@ internal sealed class Reader : IDisposable
     private readonly SqliteCommand _findRequest;
     private readonly SqliteCommand _listPaired;
     private readonly SqliteCommand _listOpenRequests;
+    private readonly SqliteCommand _listAll;
+    private readonly SqliteCommand _hasExpired;
 
     public Reader(SqliteConnection connection, ILogger logger)
     {
         _logger = logger;
         _connection = connection;
         _get = connection.Prepare(
-            "SELECT version, document, seen_at FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+            "SELECT version, document, seen_at FROM devices WHERE key = $key AND id = $id AND (expires_at IS NULL OR expires_at > $now)", "$key", "$id", "$now");
         _version = connection.Prepare(
-            "SELECT version FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+            "SELECT version FROM devices WHERE key = $key AND id = $id AND (expires_at IS NULL OR expires_at > $now)", "$key", "$id", "$now");
         _findRequest = connection.Prepare("SELECT device FROM requests WHERE id = $id", "$id");
         _listPaired = connection.Prepare(
             "SELECT id, version, document, seen_at FROM devices WHERE paired = 1 AND id > $after ORDER BY id", "$after");
         _listOpenRequests = connection.Prepare(
             """
-            SELECT d.id, d.version, d.document, r.id FROM requests r JOIN devices d ON d.id = r.device
+            SELECT d.id, d.version, d.document, d.seen_at, r.id FROM requests r JOIN devices d ON d.id = r.device
             WHERE r.open_until > $now AND r.id < $before ORDER BY r.id DESC
             """,
             "$now", "$before");
+        _listAll = connection.Prepare(
+            """
+            SELECT id, version, document, seen_at, expires_at FROM devices
+            WHERE id > $after AND (expires_at IS NULL OR expires_at > $now) ORDER BY id LIMIT $limit
+            """,
+            "$after", "$now", "$limit");
+        _hasExpired = connection.Prepare("SELECT EXISTS (SELECT 1 FROM devices WHERE expires_at <= $now)", "$now");
         Audit = new AuditReader(connection);
     }
 
@@ -41,7 +50,7 @@ internal sealed class Reader : IDisposable
 
     public StoredDevice Get(DeviceId id, DateTimeOffset now)
     {
-        using SqliteDataReader rows = _get.Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds()).ExecuteReader();
+        using SqliteDataReader rows = Find(_get, id, now).ExecuteReader();
         try
         {
             return new StoredDevice(rows.Read() ? Document(rows, id, column: 0) : null, now);
@@ -53,7 +62,7 @@ internal sealed class Reader : IDisposable
     }
 
     public string? Version(DeviceId id, DateTimeOffset now) =>
-        _version.Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds()).ExecuteScalar() as string;
+        Find(_version, id, now).ExecuteScalar() as string;
 
     public DeviceId? FindRequest(RequestId id) =>
         _findRequest.Set("$id", id.ToString()).ExecuteScalar() is string text && DeviceId.TryParse(text, out DeviceId device) ? device : null;
@@ -78,7 +87,7 @@ internal sealed class Reader : IDisposable
         var requests = new List<PairingRequest>();
         while (requests.Count < limit && rows.Read())
         {
-            if (TryDocument(rows, out DeviceRecord? record) && RequestId.TryParse(rows.GetString(3), out RequestId id)
+            if (TryDocument(rows, out DeviceRecord? record) && RequestId.TryParse(rows.GetString(4), out RequestId id)
                 && record.FindRequest(id) is { } request && request.IsOpen(now))
                 requests.Add(request);
         }
@@ -86,8 +95,27 @@ internal sealed class Reader : IDisposable
         return requests;
     }
 
+    public List<StoredDocument> ListAll(DeviceId? after, int limit, DateTimeOffset now)
+    {
+        _listAll.Set("$after", after?.ToString() ?? "").Set("$now", now.ToUnixTimeMilliseconds()).Set("$limit", limit);
+        using SqliteDataReader rows = _listAll.ExecuteReader();
+        var documents = new List<StoredDocument>();
+        while (rows.Read())
+        {
+            if (!DeviceId.TryParse(rows.GetString(0), out DeviceId id))
+                throw new RegistryUnavailableException($"The row '{rows.GetString(0)}' is no device's.");
+            DeviceRecord record = Document(rows, id, column: 1);
+            documents.Add(new StoredDocument(record, rows.IsDBNull(4) ? null : DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(4))));
+        }
+
+        return documents;
+    }
+
+    /// <summary>Whether there is anything to forget.</summary>
+    public bool HasExpired(DateTimeOffset now) => (long)_hasExpired.Set("$now", now.ToUnixTimeMilliseconds()).ExecuteScalar()! == 1;
+
     /// <summary>Fails if the file does.</summary>
-    public bool Ping() => _get.Set("$id", "").Set("$now", 0).ExecuteScalar() is null;
+    public bool Ping() => _get.Set("$key", -1).Set("$id", "").Set("$now", 0).ExecuteScalar() is null;
 
     public void Dispose() => _connection.Dispose();
 
@@ -98,6 +126,9 @@ internal sealed class Reader : IDisposable
         DeviceRecord record = DeviceDocument.Deserialize(row.GetFieldValue<byte[]>(column + 1), id, row.GetString(column));
         return row.IsDBNull(column + 2) ? record : record with { LastSeenAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(column + 2)) };
     }
+
+    private static SqliteCommand Find(SqliteCommand command, DeviceId id, DateTimeOffset now) =>
+        command.Set("$key", DeviceKey.Of(id)).Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds());
 
     // One damaged document is no reason to keep the others from whoever lists them.
     private bool TryDocument(SqliteDataReader row, [NotNullWhen(true)] out DeviceRecord? record)

@@ -18,6 +18,14 @@ internal static class SqliteCommandExtensions
         return command;
     }
 
+    public static void Execute(this SqliteConnection connection, string sql, SqliteTransaction? transaction = null)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
     public static SqliteCommand Set(this SqliteCommand command, string parameter, object? value)
     {
         SqliteParameter target = command.Parameters[parameter];

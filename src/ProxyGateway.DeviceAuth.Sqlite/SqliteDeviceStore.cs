@@ -13,8 +13,9 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// The registry in one SQLite file, for one gateway: one writer, as many readers as there are threads reading. SQLite has no
 /// asynchronous calls; reads come from the page cache, writes are rare and wait for the disk.
 /// </summary>
-public sealed class SqliteDeviceStore : IDeviceStore, ILastSeenStore, IAuditStore
+public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore
 {
+    private const int ReadAtOnce = 512;
     private static readonly TimeSpan SignOfLife = TimeSpan.FromSeconds(1);
 
     private readonly RegistryFile _file;
@@ -112,10 +113,18 @@ public sealed class SqliteDeviceStore : IDeviceStore, ILastSeenStore, IAuditStor
         using var timer = new PeriodicTimer(SignOfLife, _time);
         while (await timer.WaitForNextTickAsync(cancellationToken))
         {
-            if (IsReadable(cancellationToken))
+            if (await IsAliveAsync(cancellationToken))
                 yield return new Announcement.Alive();
         }
     }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<StoredDocument> ReadAllAsync(CancellationToken cancellationToken) => ReadAll(cancellationToken).ToAsyncEnumerable();
+
+    /// <inheritdoc/>
+    /// <remarks>In one transaction: all of them or none.</remarks>
+    public Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken) =>
+        WriteAsync(() => _writer.WriteAllAsync(documents, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask PingAsync(CancellationToken cancellationToken)
@@ -168,11 +177,32 @@ public sealed class SqliteDeviceStore : IDeviceStore, ILastSeenStore, IAuditStor
         _writing.Release();
     }
 
-    private bool IsReadable(CancellationToken cancellationToken)
+    // A page at a time: no reader is kept while whoever reads is busy.
+    private IEnumerable<StoredDocument> ReadAll(CancellationToken cancellationToken)
+    {
+        List<StoredDocument> page;
+        DeviceId? last = null;
+        do
+        {
+            page = Read(reader => reader.ListAll(last, ReadAtOnce, Now), cancellationToken);
+            foreach (StoredDocument document in page)
+            {
+                yield return document;
+                last = document.Record.Id;
+            }
+        }
+        while (page.Count == ReadAtOnce);
+    }
+
+    // Where nobody writes any more, what has expired goes here.
+    private async Task<bool> IsAliveAsync(CancellationToken cancellationToken)
     {
         try
         {
-            return Read(reader => reader.Ping(), cancellationToken);
+            DateTimeOffset now = Now;
+            if (Read(reader => reader.HasExpired(now), cancellationToken))
+                await WriteAsync(() => _writer.Forget(now), cancellationToken);
+            return true;
         }
         catch (RegistryUnavailableException)
         {
@@ -180,13 +210,21 @@ public sealed class SqliteDeviceStore : IDeviceStore, ILastSeenStore, IAuditStor
         }
     }
 
-    private async ValueTask WriteAsync(Action write, CancellationToken cancellationToken)
+    private ValueTask WriteAsync(Action write, CancellationToken cancellationToken) => new(WriteAsync(
+        () =>
+        {
+            write();
+            return Task.CompletedTask;
+        },
+        cancellationToken));
+
+    private async Task WriteAsync(Func<Task> write, CancellationToken cancellationToken)
     {
         await _writing.WaitAsync(cancellationToken);
         try
         {
             ThrowIfDisposed();
-            write();
+            await write();
         }
         catch (SqliteException e)
         {

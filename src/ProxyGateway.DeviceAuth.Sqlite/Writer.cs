@@ -7,8 +7,12 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// <summary>The one connection that writes, with its prepared statements. For one caller at a time.</summary>
 internal sealed class Writer : IDisposable
 {
-    // Expired documents are absent already; this only gives their space back, a little at every write.
-    private const int ForgottenAtOnce = 32;
+    // In KiB, with SQLite's sign for that. Ids are in no order: pages that do not fit are written again and again (400,000 documents: 60 s, or 18).
+    private const string CacheOfMany = "PRAGMA cache_size = -262144";
+    private const string CacheOfOne = "PRAGMA cache_size = -2000";
+
+    // Expired documents are absent already; this only gives their space back, a little at every write and every sign of life.
+    private const int ForgottenAtOnce = 100;
 
     private readonly SqliteConnection _connection;
     private readonly SqliteCommand _stored;
@@ -23,18 +27,18 @@ internal sealed class Writer : IDisposable
     {
         _connection = connection;
         _stored = connection.Prepare(
-            "SELECT version, document FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
+            "SELECT version, document, seen_at FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
         _countInAll = connection.Prepare("SELECT count(*) FROM requests WHERE open_until > $now", "$now");
         _countOfAddress = connection.Prepare(
             "SELECT count(*) FROM requests WHERE address = $address AND open_until > $now", "$address", "$now");
         _put = connection.Prepare(
             """
-            INSERT INTO devices (id, version, paired, expires_at, document, seen_at)
-            VALUES ($id, $version, $paired, $expires, $document, CASE WHEN $paired THEN $seen END)
+            INSERT INTO devices (key, id, version, paired, expires_at, document, seen_at)
+            VALUES ($key, $id, $version, $paired, $expires, $document, CASE WHEN $paired THEN $seen END)
             ON CONFLICT (id) DO UPDATE SET version = excluded.version, paired = excluded.paired, expires_at = excluded.expires_at, document = excluded.document,
                 seen_at = CASE WHEN excluded.paired THEN coalesce(seen_at, excluded.seen_at) END -- it is newer than what was read
             """,
-            "$id", "$version", "$paired", "$expires", "$document", "$seen");
+            "$key", "$id", "$version", "$paired", "$expires", "$document", "$seen");
         _dropRequests = connection.Prepare("DELETE FROM requests WHERE device = $device", "$device");
         _putRequest = connection.Prepare(
             "INSERT INTO requests (id, device, address, open_until) VALUES ($id, $device, $address, $until)", "$id", "$device", "$address", "$until");
@@ -52,20 +56,35 @@ internal sealed class Writer : IDisposable
         if (!HasRoom(swap, now, transaction))
             return SwapResult.TooManyRequests;
 
-        _put.In(transaction).Set("$id", id).Set("$version", swap.Next.Version).Set("$paired", swap.Next.IsPaired ? 1 : 0)
-            .Set("$expires", swap.ExpiresAt?.ToUnixTimeMilliseconds()).Set("$document", DeviceDocument.Serialize(swap.Next))
-            .Set("$seen", swap.Next.LastSeenAt?.ToUnixTimeMilliseconds()).ExecuteNonQuery();
-        _dropRequests.In(transaction).Set("$device", id).ExecuteNonQuery();
-        foreach (PairingRequest request in swap.Next.Requests)
-        {
-            long? until = request.Status == PairingRequestStatus.Open ? request.ExpiresAt.ToUnixTimeMilliseconds() : null;
-            _putRequest.In(transaction).Set("$id", request.Id.ToString()).Set("$device", id).Set("$address", request.Address).Set("$until", until)
-                .ExecuteNonQuery();
-        }
-
-        _forget.In(transaction).Set("$now", now).Set("$limit", ForgottenAtOnce).ExecuteNonQuery();
+        Put(swap.Next, swap.ExpiresAt, transaction);
+        Forget(now, transaction);
         transaction.Commit();
         return SwapResult.Swapped;
+    }
+
+    /// <summary>Gives back the space of some of the documents that have expired.</summary>
+    public void Forget(DateTimeOffset time)
+    {
+        using SqliteTransaction transaction = _connection.BeginTransaction(deferred: false);
+        Forget(time.ToUnixTimeMilliseconds(), transaction);
+        transaction.Commit();
+    }
+
+    /// <summary>Writes documents as they are, all of them or none.</summary>
+    public async Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken)
+    {
+        _connection.Execute(CacheOfMany);
+        try
+        {
+            using SqliteTransaction transaction = _connection.BeginTransaction(deferred: false);
+            await foreach (StoredDocument document in documents.WithCancellation(cancellationToken))
+                Put(document.Record, document.ExpiresAt, transaction);
+            transaction.Commit();
+        }
+        finally
+        {
+            _connection.Execute(CacheOfOne);
+        }
     }
 
     public void Dispose() => _connection.Dispose();
@@ -85,6 +104,24 @@ internal sealed class Writer : IDisposable
         catch (DamagedDocumentException)
         {
             return true;
+        }
+    }
+
+    private void Forget(long now, SqliteTransaction transaction) =>
+        _forget.In(transaction).Set("$now", now).Set("$limit", ForgottenAtOnce).ExecuteNonQuery();
+
+    private void Put(DeviceRecord record, DateTimeOffset? expiresAt, SqliteTransaction transaction)
+    {
+        string id = record.Id.ToString();
+        _put.In(transaction).Set("$key", DeviceKey.Of(record.Id)).Set("$id", id).Set("$version", record.Version).Set("$paired", record.IsPaired ? 1 : 0)
+            .Set("$expires", expiresAt?.ToUnixTimeMilliseconds()).Set("$document", DeviceDocument.Serialize(record))
+            .Set("$seen", record.LastSeenAt?.ToUnixTimeMilliseconds()).ExecuteNonQuery();
+        _dropRequests.In(transaction).Set("$device", id).ExecuteNonQuery();
+        foreach (PairingRequest request in record.Requests)
+        {
+            long? until = request.Status == PairingRequestStatus.Open ? request.ExpiresAt.ToUnixTimeMilliseconds() : null;
+            _putRequest.In(transaction).Set("$id", request.Id.ToString()).Set("$device", id).Set("$address", request.Address).Set("$until", until)
+                .ExecuteNonQuery();
         }
     }
 

@@ -43,7 +43,7 @@ internal static class CommandLine
 
     private static RootCommand Root()
     {
-        var root = new RootCommand(Description) { RequestCommands.Build(), DeviceCommands.Build(), ConnectCommand.Build() };
+        var root = new RootCommand(Description) { RequestCommands.Build(), DeviceCommands.Build(), RegistryCommands.Build(), ConnectCommand.Build() };
         Command serve = ServeCommand.Build();
         root.Add(serve);
         root.TreatUnmatchedTokensAsErrors = false;

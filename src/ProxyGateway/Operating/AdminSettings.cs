@@ -30,6 +30,25 @@ internal sealed record AdminSettings(Uri Url, string Key)
         return new AdminSettings(ReadUrl(url), ReadKey(parsed.GetValue(KeyFileOption), configuration));
     }
 
+    /// <summary>The configuration as the server in this folder reads it.</summary>
+    public static IConfiguration Configuration()
+    {
+        string environment = Variable("ASPNETCORE_ENVIRONMENT") ?? Variable("DOTNET_ENVIRONMENT") ?? Environments.Production;
+        try
+        {
+            return new ConfigurationBuilder()
+                .SetBasePath(Directory.GetCurrentDirectory())
+                .AddJsonFile("appsettings.json", optional: true)
+                .AddJsonFile($"appsettings.{environment}.json", optional: true)
+                .AddEnvironmentVariables()
+                .Build();
+        }
+        catch (InvalidDataException e)
+        {
+            throw new CommandFailedException(ExitCodes.Refused, $"{e.Message} {e.GetBaseException().Message}");
+        }
+    }
+
     private static Uri ReadUrl(string text)
     {
         if (!Uri.TryCreate(text, UriKind.Absolute, out Uri? url) || url.Scheme is not ("http" or "https"))
@@ -65,24 +84,6 @@ internal sealed record AdminSettings(Uri Url, string Key)
     }
 
     private static bool IsKey(string text) => text.Length > 0 && !text.AsSpan().ContainsAnyExceptInRange('!', '~');
-
-    private static IConfiguration Configuration()
-    {
-        string environment = Variable("ASPNETCORE_ENVIRONMENT") ?? Variable("DOTNET_ENVIRONMENT") ?? Environments.Production;
-        try
-        {
-            return new ConfigurationBuilder()
-                .SetBasePath(Directory.GetCurrentDirectory())
-                .AddJsonFile("appsettings.json", optional: true)
-                .AddJsonFile($"appsettings.{environment}.json", optional: true)
-                .AddEnvironmentVariables()
-                .Build();
-        }
-        catch (InvalidDataException e)
-        {
-            throw new CommandFailedException(ExitCodes.Refused, $"{e.Message} {e.GetBaseException().Message}");
-        }
-    }
 
     private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 }

@@ -12,12 +12,16 @@ internal sealed record ScopesToGrant(IReadOnlyList<string> Scopes);
 /// <summary>What <c>devices remove --json</c> prints.</summary>
 internal sealed record RemovedDevice(string Id, bool Removed);
 
+/// <summary>What <c>registry copy --json</c> prints.</summary>
+internal sealed record CopiedRegistry(int Devices, int Paired, int Refused, int Requests);
+
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     WriteIndented = true)]
 [JsonSerializable(typeof(ScopesToGrant))]
 [JsonSerializable(typeof(RemovedDevice))]
+[JsonSerializable(typeof(CopiedRegistry))]
 [JsonSerializable(typeof(ConnectReport))]
 internal sealed partial class ClientJsonContext : JsonSerializerContext;
 

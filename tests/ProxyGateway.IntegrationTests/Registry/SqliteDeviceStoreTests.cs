@@ -17,6 +17,8 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
 
     private string Path => System.IO.Path.Combine(_folder.FullName, "data", "registry.db");
 
+    protected override bool CopiesAllOrNothing => true;
+
     public override async Task DisposeAsync()
     {
         await base.DisposeAsync();
@@ -118,7 +120,7 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         Claim claim = Some.Claim();
         await PairAsync(claim);
         await AskAsync(claim.Asking("node"), Some.Rules);
-        Execute("INSERT INTO devices SELECT '0', version, paired, expires_at, document FROM devices");
+        Execute("INSERT INTO devices (id, version, paired, document) SELECT '0', version, paired, document FROM devices");
         Execute("INSERT INTO requests SELECT '0', '0', NULL, open_until FROM requests WHERE open_until IS NOT NULL");
         Execute($"INSERT INTO requests SELECT 'zz', '{claim.Device}', NULL, open_until FROM requests WHERE id = '0'");
 
@@ -136,6 +138,52 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
 
         message.ShouldContain(Path);
         message.ShouldContain("schema 99");
+    }
+
+    [Fact]
+    public async Task A_file_of_the_first_version_has_everything_afterwards()
+    {
+        Claim paired = Some.Claim("operator", "operator.read");
+        Claim removed = Some.Claim();
+        await PairAsync(paired);
+        await PairAsync(removed);
+        await Registry.RemoveAsync(removed.Device, Some.Operator, Some.Rules, CancellationToken.None);
+        PairingRequest open = await AskAsync(paired.Asking("node"), Some.Rules);
+        await Store.DisposeAsync();
+        Execute(
+            """
+            PRAGMA foreign_keys = OFF;
+            CREATE TABLE old (id TEXT NOT NULL PRIMARY KEY, version TEXT NOT NULL, paired INTEGER NOT NULL, expires_at INTEGER, document BLOB NOT NULL) STRICT;
+            INSERT INTO old SELECT id, version, paired, expires_at, document FROM devices;
+            DROP TABLE devices;
+            ALTER TABLE old RENAME TO devices;
+            CREATE INDEX devices_paired ON devices (id) WHERE paired = 1;
+            CREATE INDEX devices_expiry ON devices (expires_at) WHERE expires_at IS NOT NULL;
+            DROP TABLE audit;
+            PRAGMA user_version = 1;
+            """);
+
+        await using SqliteDeviceStore reopened = Reopen();
+
+        var registry = new DeviceRegistry(reopened);
+        PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
+        (await registry.AdmitAsync(paired, Some.Origin, silent, CancellationToken.None)).ShouldBeOfType<Admission.Admitted>();
+        (await registry.AdmitAsync(removed, Some.Loopback, silent, CancellationToken.None)).ShouldBeOfType<Admission.Refused>();
+        (await registry.ApproveAsync(open.Id, scopes: null, Some.Operator, Some.Rules, CancellationToken.None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+        Execute("SELECT count(*) FROM pragma_foreign_key_check").ShouldBe(0L);
+    }
+
+    [Fact]
+    public async Task A_device_whose_id_begins_as_anothers_is_not_taken_for_it()
+    {
+        DeviceRecord first = Some.Paired(Some.Claim(), _time.GetUtcNow());
+        DeviceId twin = DeviceId.Parse(first.Id.ToString()[..16] + new string('0', DeviceId.Length - 16));
+        await PutAsync(previous: null, first);
+
+        (await Store.GetAsync(twin, CancellationToken.None)).Record.ShouldBeNull();
+        await Should.ThrowAsync<RegistryUnavailableException>(() => PutAsync(previous: null, first with { Id = twin }));
+
+        (await Store.GetAsync(first.Id, CancellationToken.None)).Record.ShouldNotBeNull();
     }
 
     [Fact]
@@ -167,6 +215,39 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         (await Store.GetAsync(claim.Device, CancellationToken.None)).Record.ShouldBeNull();
         Execute("DROP TRIGGER full");
         await PairAsync(claim);
+    }
+
+    [Fact]
+    public async Task Devices_that_somebody_makes_up_leave_no_row_behind_and_no_growing_file()
+    {
+        using var stop = new CancellationTokenSource();
+        Task listening = Task.Run(async () =>
+        {
+            await foreach (Announcement announcement in Store.ListenAsync(stop.Token))
+                announcement.ShouldNotBeNull();
+        });
+        var sizes = new List<long>();
+        for (int wave = 0; wave < 3; wave++)
+        {
+            for (int i = 0; i < 500; i++)
+                await AskAsync(Some.Claim(), Some.Rules, $"192.0.2.{i % 20}");
+            Execute("SELECT count(*) FROM devices").ShouldBe(500L);
+            _time.Advance(2 * Some.Lifetimes.Request);
+
+            // Nobody writes: a gateway that listens is enough.
+            await Eventually.HoldsAsync(
+                () =>
+                {
+                    _time.Advance(TimeSpan.FromSeconds(1));
+                    return Task.FromResult(Execute("SELECT (SELECT count(*) FROM devices) + (SELECT count(*) FROM requests)") is 0L);
+                },
+                "no row is left");
+            sizes.Add((long)Execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")!);
+        }
+
+        sizes[^1].ShouldBeLessThanOrEqualTo(sizes[0] * 5 / 4, "space is used again");
+        await stop.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(listening);
     }
 
     [Fact]

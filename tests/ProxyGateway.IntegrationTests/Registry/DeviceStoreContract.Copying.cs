@@ -1,0 +1,218 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Time.Testing;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sqlite;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.IntegrationTests.Registry;
+
+public abstract partial class DeviceStoreContract
+{
+    private ICopyableDeviceStore Copyable => (ICopyableDeviceStore)Store;
+
+    /// <summary>Whether a copy that fails leaves nothing, rather than a part.</summary>
+    protected virtual bool CopiesAllOrNothing => false;
+
+    [Fact]
+    public async Task A_registry_that_is_copied_here_and_back_is_the_same()
+    {
+        await using var files = new Files(await NowAsync());
+        SqliteDeviceStore first = files.Open("first");
+        SqliteDeviceStore second = files.Open("second");
+        Inhabitants all = await InhabitAsync(first);
+
+        RegistryCopyReport copied = await new RegistryCopy(first, Copyable).RunAsync(None);
+        RegistryCopyReport back = await new RegistryCopy(Copyable, second).RunAsync(None);
+
+        copied.ShouldBe(new RegistryCopyReport { Devices = 5, Paired = 2, Refused = 2, Requests = 2 });
+        back.ShouldBe(copied);
+        List<StoredDocument> before = await DocumentsAsync(first);
+        foreach (List<StoredDocument> after in new[] { await DocumentsAsync(Copyable), await DocumentsAsync(second) })
+        {
+            after.Select(d => DeviceDocument.Serialize(d.Record)).ShouldBe(before.Select(d => DeviceDocument.Serialize(d.Record)));
+            after.Select(d => d.Record.LastSeenAt).ShouldBe(before.Select(d => d.Record.LastSeenAt));
+            foreach ((StoredDocument then, StoredDocument now) in before.Zip(after))
+            {
+                now.ExpiresAt.HasValue.ShouldBe(then.ExpiresAt.HasValue);
+                if (then.ExpiresAt is { } until)
+                    now.ExpiresAt!.Value.ShouldBe(until, TimeSpan.FromMilliseconds(5));
+            }
+        }
+
+        await ShouldLiveOnAsync(all);
+    }
+
+    [Fact]
+    public async Task A_copy_that_breaks_off_has_every_refusal_and_may_be_repeated()
+    {
+        const int Count = 1500;
+        await using var files = new Files(await NowAsync());
+        SqliteDeviceStore source = files.Open("source");
+        DateTimeOffset now = await NowAsync();
+        DeviceRecord[] records = [.. Enumerable.Range(0, Count).Select(_ => Some.Paired(Some.Claim(), now))];
+        for (int i = 0; i < Count; i += 10)
+            records[i] = Transitions.Remove(records[i], Some.Operator, now, Some.Lifetimes) with { Version = Some.Version() };
+        await source.WriteAllAsync(records.Select(r => new StoredDocument(r, Transitions.ExpiresAt(r, Some.Lifetimes))).ToAsyncEnumerable(), None);
+
+        await Should.ThrowAsync<RegistryUnavailableException>(() => new RegistryCopy(new BreakingStore(source, after: Count - 1), Copyable).RunAsync(None));
+
+        HashSet<DeviceId> part = [.. (await DocumentsAsync(Copyable)).Select(d => d.Record.Id)];
+        if (CopiesAllOrNothing)
+            part.ShouldBeEmpty();
+        else
+            part.Count.ShouldBeInRange(Count / 2, Count - 1);
+        if (!CopiesAllOrNothing)
+            records.Where(r => r.Refusals is not null).ShouldAllBe(r => part.Contains(r.Id));
+
+        for (int i = 0; i < 2; i++)
+        {
+            (await new RegistryCopy(source, Copyable).RunAsync(None)).Devices.ShouldBe(Count);
+            (await DocumentsAsync(Copyable)).Select(d => d.Record.Version).ShouldBe((await DocumentsAsync(source)).Select(d => d.Record.Version));
+        }
+    }
+
+    [Fact]
+    public async Task Nothing_is_copied_over_a_registry_of_its_own()
+    {
+        await using var files = new Files(await NowAsync());
+        SqliteDeviceStore source = files.Open("source");
+        Claim stranger = Some.Claim();
+        await PairAsync(stranger);
+        await InhabitAsync(source);
+        List<StoredDocument> before = await DocumentsAsync(Copyable);
+
+        RegistryCopyReport report = await new RegistryCopy(source, Copyable).RunAsync(None);
+
+        report.ShouldBe(new RegistryCopyReport { Obstacle = stranger.Device });
+        (await DocumentsAsync(Copyable)).Select(d => DeviceDocument.Serialize(d.Record)).ShouldBe(before.Select(d => DeviceDocument.Serialize(d.Record)));
+    }
+
+    [Fact]
+    public async Task Nothing_is_copied_over_a_device_that_has_changed_since()
+    {
+        await using var files = new Files(await NowAsync());
+        SqliteDeviceStore source = files.Open("source");
+        Inhabitants all = await InhabitAsync(source);
+        await new RegistryCopy(source, Copyable).RunAsync(None);
+        await Registry.RemoveAsync(all.Paired.Device, Some.Operator, Some.Rules, None);
+
+        (await new RegistryCopy(source, Copyable).RunAsync(None)).Obstacle.ShouldBe(all.Paired.Device);
+
+        (await Store.GetAsync(all.Paired.Device, None)).Record!.IsPaired.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_damaged_document_stops_a_copy_and_is_named()
+    {
+        await using var files = new Files(await NowAsync());
+        Claim claim = Some.Claim();
+        await PairAsync(claim);
+        await DamageAsync(claim.Device, Damage.NotJson);
+
+        (await Should.ThrowAsync<RegistryUnavailableException>(() => new RegistryCopy(Copyable, files.Open("target")).RunAsync(None)))
+            .Message.ShouldContain(claim.Device.ToString());
+    }
+
+    /// <summary>One device of each kind.</summary>
+    private static async Task<Inhabitants> InhabitAsync(SqliteDeviceStore store)
+    {
+        DateTimeOffset now = (await store.GetAsync(Some.Claim().Device, None)).Now;
+        var registry = new DeviceRegistry(store);
+        var all = new Inhabitants(Paired: Some.Claim("operator", "operator.read"), Removed: Some.Claim(), Asking: Some.Claim(), Rejected: Some.Claim(), Legacy: Some.Claim());
+        DeviceRecord legacy = Some.Paired(all.Legacy, now) with { Legacy = true, LastSeenAt = now };
+        await store.SwapAsync(new DeviceSwap(Previous: null, legacy, ExpiresAt: null, PendingLimits.None), None);
+        foreach (Claim claim in new[] { all.Paired, all.Removed })
+            (await registry.ApproveAsync(await AskAsync(claim), scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+        (await registry.RemoveAsync(all.Removed.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
+        (await registry.RejectAsync(await AskAsync(all.Rejected), Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+        await AskAsync(all.Asking);
+        await AskAsync(all.Paired.Asking("node"));
+        return all;
+
+        async Task<RequestId> AskAsync(Claim claim) =>
+            (await registry.AdmitAsync(claim, Some.Origin with { Address = "192.0.2.1" }, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request.Id;
+    }
+
+    private static async Task<List<StoredDocument>> DocumentsAsync(ICopyableDeviceStore store) =>
+        await store.ReadAllAsync(None).OrderBy(d => d.Record.Id.ToString()).ToListAsync();
+
+    /// <summary>What was copied here is used as if it had always been here.</summary>
+    private async Task ShouldLiveOnAsync(Inhabitants all)
+    {
+        PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
+        (await Registry.AdmitAsync(all.Paired, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
+        (await Registry.AdmitAsync(all.Removed, Some.Loopback, silent, None)).ShouldBeOfType<Admission.Refused>("no rule pairs it again");
+        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.Select(d => d.Id).ShouldBe([all.Paired.Device, all.Legacy.Device], ignoreOrder: true);
+
+        PairingRequest rejected = (await Store.GetAsync(all.Rejected.Device, None)).Record!.Requests.ShouldHaveSingleItem();
+        (await Registry.FindRequestAsync(rejected.Id, None))!.Status.ShouldBe(PairingRequestStatus.Rejected);
+        PairingRequest open = (await Store.GetAsync(all.Asking.Device, None)).Record!.Requests.ShouldHaveSingleItem();
+        (await ListOpenAsync(pageSize: 10)).ShouldContain(open.Id);
+        PairingRules full = Some.Rules with { Limits = new PendingLimits(InAll: int.MaxValue, PerAddress: 2) };
+        (await Registry.AdmitAsync(Some.Claim(), Some.Origin with { Address = "192.0.2.1" }, full, None)).ShouldBeOfType<Admission.TooManyRequests>();
+        (await Registry.ApproveAsync(open.Id, scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+        (await Registry.AdmitAsync(all.Asking, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
+    }
+
+    private sealed record Inhabitants(Claim Paired, Claim Removed, Claim Asking, Claim Rejected, Claim Legacy);
+
+    /// <summary>Registries in files, at the time of the store under test.</summary>
+    private sealed class Files(DateTimeOffset now) : IAsyncDisposable
+    {
+        private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxygateway-copy-");
+        private readonly FakeTimeProvider _time = new(now);
+        private readonly List<SqliteDeviceStore> _stores = [];
+
+        public SqliteDeviceStore Open(string name)
+        {
+            _stores.Add(SqliteDeviceStore.Open(new SqliteStoreOptions { Path = Path.Combine(_folder.FullName, name) }, _time));
+            return _stores[^1];
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (SqliteDeviceStore store in _stores)
+                await store.DisposeAsync();
+            _folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>A store that goes away while it is read.</summary>
+    private sealed class BreakingStore(ICopyableDeviceStore inner, int after) : ICopyableDeviceStore
+    {
+        private int _readings;
+
+        public async IAsyncEnumerable<StoredDocument> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            int left = ++_readings == 1 ? int.MaxValue : after; // the first time it is read for refusals
+            await foreach (StoredDocument document in inner.ReadAllAsync(cancellationToken))
+            {
+                if (left-- == 0)
+                    throw new RegistryUnavailableException("It is gone.");
+                yield return document;
+            }
+        }
+
+        public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => inner.GetAsync(id, cancellationToken);
+
+        public Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public ValueTask PingAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+}
