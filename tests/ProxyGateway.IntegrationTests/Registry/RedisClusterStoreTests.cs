@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
@@ -111,9 +110,11 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : Device
         (await Behind.SortedSetRangeByRankAsync($"{_prefix}pending")).ShouldBe([$"{open.Id}:{open.DeviceId}"]);
     }
 
+    protected override Task<Func<Task>> DamageAsync(DeviceId id, Damage damage) => DamageAsync(Behind, $"{_prefix}{{{id}}}", damage);
+
     protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(new RedisDeviceStore(
         new RedisStoreOptions { Configuration = redis.Cluster.Configuration, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10) },
-        NullLogger<RedisDeviceStore>.Instance));
+        LoggerOf<RedisDeviceStore>()));
 
     protected override Task PassAsync(DateTimeOffset time) =>
         Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the server");

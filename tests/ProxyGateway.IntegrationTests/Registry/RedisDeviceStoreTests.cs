@@ -205,23 +205,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
     protected override Task PassAsync(DateTimeOffset time) =>
         Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the server");
 
-    protected override async Task<Func<Task>> DamageAsync(DeviceId id, Damage damage)
-    {
-        RedisKey key = $"{_prefix}{{{id}}}";
-        string value = (await Behind.StringGetAsync(key)).ToString();
-        string firstLine = value[..(value.IndexOf('\n') + 1)];
-        if (Damaged(value[firstLine.Length..], damage) is { } damaged)
-        {
-            await Behind.StringSetAsync(key, firstLine + damaged);
-        }
-        else
-        {
-            await Behind.KeyDeleteAsync(key);
-            await Behind.ListLeftPushAsync(key, "no document");
-        }
-
-        return () => Behind.StringSetAsync(key, value);
-    }
+    protected override Task<Func<Task>> DamageAsync(DeviceId id, Damage damage) => DamageAsync(Behind, $"{_prefix}{{{id}}}", damage);
 
     protected override async Task LeavesNothingAsync(Claim claim, PairingRequest request) =>
         (await KeysAsync()).ShouldNotContain(key => key.ToString().Contains(claim.Device.ToString()) || key.ToString().Contains(request.Id.ToString()));
