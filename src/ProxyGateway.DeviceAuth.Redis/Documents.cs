@@ -69,8 +69,11 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         Task<RedisResult> ReadVersionAsync(DeviceId id) => redis.RunAsync(Script.Version, keys.Device(id), [], deadline, cancellationToken);
     }
 
-    /// <summary>Whether the document still was the one that was read, and so was replaced.</summary>
-    public async Task<bool> SwapAsync(DeviceSwap swap, Deadline deadline, CancellationToken cancellationToken)
+    /// <summary>
+    /// Replaces the document if it still is the one that was read; null if it is not. Answers the replication id of the data that it is in,
+    /// if that was asked for, or else nothing.
+    /// </summary>
+    public async Task<string?> SwapAsync(DeviceSwap swap, bool toBeConfirmed, Deadline deadline, CancellationToken cancellationToken)
     {
         RedisValue damaged = RedisValue.EmptyString;
         if (swap.ReplacesDamage)
@@ -78,7 +81,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
             // In this order: what still has the fingerprint when it is replaced is what was found damaged.
             damaged = (RedisValue)await redis.RunAsync(Script.Fingerprint, keys.Device(swap.Id), [], deadline, cancellationToken);
             if ((await GetAsync(swap.Id, deadline, cancellationToken)).Damage is null)
-                return false;
+                return null;
         }
 
         bool isOfSubstance = swap.Previous?.Version != swap.Next.Version; // anything else is nobody's news
@@ -91,11 +94,13 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
                 swap.ExpiresAt?.ToUnixTimeMilliseconds() ?? RedisValue.EmptyString,
                 isOfSubstance ? keys.Changes : RedisValue.EmptyString,
                 $"{swap.Id} {swap.Next.Version}",
+                swap.TakesAway ? 1 : RedisValue.EmptyString,
+                toBeConfirmed ? 1 : RedisValue.EmptyString,
                 damaged,
             ],
             deadline,
             cancellationToken);
-        return (int)result == 1;
+        return (string?)result;
     }
 
     /// <summary>Notes when devices were seen; sent all at once, as each is in a slot of its own.</summary>

@@ -19,8 +19,8 @@ internal static partial class Log
     [LoggerMessage(6, LogLevel.Warning, "An index held '{Member}', which is none of ours. It was taken out.")]
     public static partial void ForeignMember(ILogger logger, string member);
 
-    [LoggerMessage(4, LogLevel.Warning, "Redis cannot be reached yet. Nobody is admitted until it answers.")]
-    public static partial void NotConnected(ILogger logger);
+    [LoggerMessage(4, LogLevel.Warning, "Redis cannot be reached yet. {Reason} Nobody is admitted until it answers.")]
+    public static partial void NotConnected(ILogger logger, string reason);
 
     [LoggerMessage(3, LogLevel.Debug, "An index could not be brought up to date; the next reader repairs it.")]
     public static partial void IndexLeftBehind(ILogger logger, Exception exception);

@@ -65,7 +65,12 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
     {
         string? device = await redis.RunAsync(
             database => database.StringGetAsync(keys.Request(id), RedisConnection.Primary), deadline, cancellationToken);
-        return DeviceId.TryParse(device, out DeviceId parsed) ? parsed : null;
+        if (DeviceId.TryParse(device, out DeviceId parsed))
+            return parsed;
+
+        // An open one that lost this index is still in the other; its device's next ask writes both again.
+        OpenMembers open = await ListAsync(deadline, cancellationToken);
+        return open.Members.Where(m => m.Request == id).Select(m => (DeviceId?)m.Device).FirstOrDefault();
     }
 
     /// <summary>Everything in the set that has not expired, newest first, and the time. At most <see cref="PendingLimits.InAll"/>.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Registry;
 using StackExchange.Redis;
@@ -62,12 +61,14 @@ internal sealed class RedisConnection : IAsyncDisposable
         try
         {
             ConnectionMultiplexer multiplexer = await Connection().WaitAsync(deadline.Remaining, cancellationToken);
+            if (HasTwoPrimaries(multiplexer))
+                throw new RegistryUnavailableException("More than one primary answers, and all but one are out of date. Nobody is admitted until those are replicas.");
             running = command(multiplexer.GetDatabase());
             return await running.WaitAsync(deadline.Remaining, cancellationToken);
         }
-        catch (Exception e) when (IsFailure(e) || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception e) when (Failure.IsOne(e) || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            throw new RegistryUnavailableException(e is TimeoutException ? "Redis is too slow." : "Redis cannot be used.", e);
+            throw new RegistryUnavailableException(Failure.Describe(e), e);
         }
         finally
         {
@@ -88,13 +89,16 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
     }
 
-    private static bool IsFailure(Exception e) =>
-        e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or SocketException or IOException;
+    // As when a primary comes back after its replica was promoted. Gateways would each take one of them for the truth, and not the same one.
+    private bool HasTwoPrimaries(ConnectionMultiplexer multiplexer) => _options.EndPoints.Count > 1
+        && multiplexer.GetServers().Count(s => s is { IsConnected: true, IsReplica: false, ServerType: ServerType.Standalone }) > 1;
 
     private static ConfigurationOptions Configure(RedisStoreOptions options)
     {
         if (options.Timeout <= TimeSpan.Zero)
             throw new ArgumentException("Timeout must be positive.", nameof(options));
+        if (options.WaitForReplicas < 0)
+            throw new ArgumentException("WaitForReplicas must not be negative.", nameof(options));
         if (options.KeyPrefix.AsSpan().ContainsAny('{', '}'))
             throw new ArgumentException("KeyPrefix must not contain braces.", nameof(options));
         ConfigurationOptions parsed = TryParse(options.Configuration)
@@ -135,8 +139,21 @@ internal sealed class RedisConnection : IAsyncDisposable
         multiplexer.ConnectionRestored += (_, e) => Report(e, isConnected: true);
         multiplexer.ConfigurationChanged += (_, _) => SubscriptionLost?.Invoke(); // a new primary: what it announced first may have reached nobody
         if (!multiplexer.IsConnected)
-            Log.NotConnected(_logger);
+            await ReportNotConnectedAsync(multiplexer);
         return multiplexer;
+    }
+
+    // Why is in no event, as that was over before anybody could listen.
+    private async Task ReportNotConnectedAsync(ConnectionMultiplexer multiplexer)
+    {
+        try
+        {
+            await multiplexer.GetDatabase().PingAsync(Primary);
+        }
+        catch (Exception e) when (Failure.IsOne(e))
+        {
+            Log.NotConnected(_logger, Failure.Describe(e));
+        }
     }
 
     private void Report(ConnectionFailedEventArgs e, bool isConnected)

@@ -1,4 +1,6 @@
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
@@ -17,6 +19,9 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     /// <summary>What is in an index and not in its document may be about to be written; after this it was given up.</summary>
     internal static readonly TimeSpan GivenUpAfter = TimeSpan.FromSeconds(10);
 
+    // Connecting has a time-out of its own, and at a start everything is compiled first.
+    private static readonly TimeSpan LongestStart = TimeSpan.FromSeconds(5);
+
     private readonly TimeSpan _timeout;
     private readonly ILogger _logger;
     private readonly RedisConnection _redis;
@@ -26,6 +31,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     private readonly Announcements _announcements;
     private readonly AuditStreams _audit;
     private readonly Contents _contents;
+    private readonly Replicas? _replicas; // null: nobody waits for them
 
     /// <summary>Begins to connect, and goes on trying for as long as it takes.</summary>
     /// <param name="options">Where Redis is.</param>
@@ -44,6 +50,9 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         _announcements = new Announcements(_redis, keys, options.Timeout, logger);
         _audit = new AuditStreams(_redis, keys, options.AuditEntries);
         _contents = new Contents(_redis, keys, _documents, _openRequests, _pairedDevices);
+        _replicas = options.WaitForReplicas > 0
+            ? new Replicas(new RedisConnection(options, NullLogger.Instance), keys, options.WaitForReplicas)
+            : null;
     }
 
     /// <inheritdoc/>
@@ -55,30 +64,39 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     {
         ArgumentNullException.ThrowIfNull(swap);
         var deadline = new Deadline(_timeout);
+        bool toBeConfirmed = _replicas is not null && swap.TakesAway;
         bool documentIsUntouched = true;
-        bool swapped;
+        string? lineage;
         try
         {
             if (!await _openRequests.EnterAsync(swap, deadline, cancellationToken))
             {
-                await TryAsync(() => _openRequests.WithdrawAsync(swap, deadline));
+                await TryAsync(() => WithdrawAsync(swap, deadline));
                 return SwapResult.TooManyRequests;
             }
 
             if (swap.Next.IsPaired && swap.Previous is not { IsPaired: true })
                 await _pairedDevices.EnterAsync(swap.Id, deadline, cancellationToken);
             documentIsUntouched = false;
-            swapped = await _documents.SwapAsync(swap, deadline, cancellationToken);
+            lineage = await _documents.SwapAsync(swap, toBeConfirmed, deadline, cancellationToken);
         }
         catch (Exception e) when (documentIsUntouched || e.InnerException is RedisServerException)
         {
             // Redis was not asked, or said no. Without an answer it may have written the document, and a request must not be there unseen.
-            await TryAsync(() => _openRequests.WithdrawAsync(swap, deadline));
+            await TryAsync(() => WithdrawAsync(swap, deadline));
             throw;
         }
 
-        await TryAsync(() => swapped ? SettleAsync(swap, deadline) : _openRequests.WithdrawAsync(swap, deadline));
-        return swapped ? SwapResult.Swapped : SwapResult.Conflict;
+        if (lineage is null)
+        {
+            await TryAsync(() => WithdrawAsync(swap, deadline));
+            return SwapResult.Conflict;
+        }
+
+        await Task.WhenAll(
+            TryAsync(() => SettleAsync(swap, deadline)),
+            toBeConfirmed ? _replicas!.ConfirmAsync(swap.Id, lineage, deadline) : Task.CompletedTask);
+        return SwapResult.Swapped;
     }
 
     /// <inheritdoc/>
@@ -172,6 +190,23 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     public async ValueTask PingAsync(CancellationToken cancellationToken) =>
         await _redis.RunAsync(database => database.PingAsync(RedisConnection.Primary), new Deadline(_timeout), cancellationToken);
 
+    /// <summary>
+    /// Connects, and asks for a device that nobody has, so that the first handshake does not spend its time on connecting and compiling. Redis
+    /// need not be there.
+    /// </summary>
+    internal async Task WarmUpAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var deadline = new Deadline(_timeout + LongestStart);
+            await _documents.GetAsync(DeviceId.Of(RandomNumberGenerator.GetBytes(32)), deadline, cancellationToken);
+        }
+        catch (RegistryUnavailableException)
+        {
+            // The connection has logged why; the gateway starts all the same, and admits nobody.
+        }
+    }
+
     /// <inheritdoc/>
     public async ValueTask NoteSeenAsync(IReadOnlyList<SeenDevice> devices, CancellationToken cancellationToken) =>
         await _documents.NoteSeenAsync(devices, new Deadline(_timeout), cancellationToken);
@@ -199,11 +234,23 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         _contents.WriteAsync(documents, _timeout, cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => _redis.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _redis.DisposeAsync();
+        if (_replicas is not null)
+            await _replicas.DisposeAsync();
+    }
 
     // What was resolved never opens again, so taking it out cannot be wrong. What expires goes by itself.
     private static bool IsLeftBehind(PendingMember member, PairingRequest? request, DateTimeOffset now) =>
         request is null ? now - member.Request.CreatedAt > GivenUpAfter : request.Status != PairingRequestStatus.Open;
+
+    /// <summary>After a swap that was not to be: takes out of the indexes what it had entered.</summary>
+    private Task WithdrawAsync(DeviceSwap swap, Deadline deadline) => Task.WhenAll(
+        _openRequests.WithdrawAsync(swap, deadline),
+        swap.Next.IsPaired && swap.Previous is not { IsPaired: true }
+            ? _pairedDevices.RemoveAsync(swap.Id, deadline, CancellationToken.None)
+            : Task.CompletedTask);
 
     /// <summary>After a swap: brings the indexes up to date.</summary>
     private async Task SettleAsync(DeviceSwap swap, Deadline deadline)

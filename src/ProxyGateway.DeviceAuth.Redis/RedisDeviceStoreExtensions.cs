@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Registry;
@@ -21,6 +22,14 @@ public static class RedisDeviceStoreExtensions
         services.AddSingleton<ILastSeenStore>(provider => provider.GetRequiredService<RedisDeviceStore>());
         if (options.AuditEntries > 0)
             services.AddSingleton<IAuditStore>(provider => provider.GetRequiredService<RedisDeviceStore>());
-        return services;
+        return services.AddHostedService(provider => new WarmUp(provider.GetRequiredService<RedisDeviceStore>()));
+    }
+
+    /// <summary>Hosted services start before anything listens.</summary>
+    private sealed class WarmUp(RedisDeviceStore store) : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => store.WarmUpAsync(cancellationToken);
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -1,3 +1,5 @@
+using ProxyGateway.DeviceAuth.Registry;
+
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>Section <c>Registry:Redis</c>.</summary>
@@ -14,4 +16,11 @@ public sealed record RedisStoreOptions
 
     /// <summary>How many audit entries of each source are kept at least; Redis keeps some hundred more. 0: no audit.</summary>
     public int AuditEntries { get; init; } = 100_000;
+
+    /// <summary>
+    /// How many replicas must have what takes something away (<see cref="DeviceSwap.TakesAway"/>) before it is acknowledged. Replication is
+    /// asynchronous: with 0, what was acknowledged in the last moments before a failover may be lost. Grants are never waited for: one that is
+    /// lost is asked for again.
+    /// </summary>
+    public int WaitForReplicas { get; init; }
 }

@@ -39,27 +39,46 @@ internal sealed class Script(string text)
 
     /// <summary>
     /// Replaces a document, and announces it. The version stands before the document, on a line of its own, so that no JSON is parsed here.
-    /// Takes the expected first line (empty: no document), the new value, its expiry (empty: none), a channel (empty: none) and a message; and
-    /// the <see cref="Fingerprint"/> of a damaged document instead of the first line (empty: it is not damaged).
+    /// Takes the expected first line (empty: no document), the new value, its expiry (empty: none), a channel (empty: none) and a message;
+    /// whether it takes something away (empty: no), whether that is to be confirmed (empty: no), and the <see cref="Fingerprint"/> of a damaged
+    /// document instead of the first line (empty: it is not damaged). Answers nil if another document is there, else the replication id of the
+    /// primary's data if it is to be confirmed.
+    /// A server that is full lets a script write on that has made room first, so an operator's no gets through even then.
     /// </summary>
     public static Script Swap { get; } = new(
         """
-        local current = ARGV[6] == '' and redis.call('GET', KEYS[1])
-        if ARGV[6] ~= '' then
-          local dump = redis.call('DUMP', KEYS[1])
-          if not dump or redis.sha1hex(dump) ~= ARGV[6] then return 0 end
+        local current = ARGV[8] ~= '' and redis.call('DUMP', KEYS[1]) or ARGV[8] == '' and redis.call('GET', KEYS[1])
+        if ARGV[8] ~= '' then
+          if not current or redis.sha1hex(current) ~= ARGV[8] then return false end
         elseif current then
-          if ARGV[1] == '' or string.sub(current, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+          if ARGV[1] == '' or string.sub(current, 1, #ARGV[1]) ~= ARGV[1] then return false end
         elseif ARGV[1] ~= '' then
-          return 0
+          return false
         end
+        local lineage = ''
+        if ARGV[7] ~= '' then lineage = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') end
+        if current and ARGV[6] ~= '' then redis.call('DEL', KEYS[1]) end
         if ARGV[3] == '' then
           redis.call('SET', KEYS[1], ARGV[2])
         else
           redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
         end
         if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
-        return 1
+        return lineage
+        """);
+
+    /// <summary>
+    /// Writes a document's own expiry again: a change of nothing that goes to the replicas, so that <c>WAIT</c> has something to wait for
+    /// (since Redis 7.2 it looks at the last write of its own connection only), and that a full server takes. Answers the replication id of
+    /// the primary's data; nil if the document is gone.
+    /// </summary>
+    public static Script Stamp { get; } = new(
+        """
+        local remaining = redis.call('PTTL', KEYS[1])
+        if remaining == -2 then return false end
+        redis.call('PEXPIRE', KEYS[1], remaining > 0 and remaining or 60000)
+        if remaining == -1 then redis.call('PERSIST', KEYS[1]) end
+        return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
         """);
 
     /// <summary>What is under a key, whatever it is, as a SHA-1; empty if nothing is.</summary>

@@ -55,7 +55,7 @@ internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions optio
         {
             AdminLog.RegistryUnavailable(logger, e.Message);
             context.Response.Headers.RetryAfter = "1";
-            problem = AdminProblems.RegistryUnavailable;
+            problem = e.ChangeWasMade ? AdminProblems.NotConfirmed : AdminProblems.RegistryUnavailable;
         }
         catch (BadHttpRequestException e) when (!context.Response.HasStarted)
         {

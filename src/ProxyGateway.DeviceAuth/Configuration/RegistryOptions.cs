@@ -26,6 +26,9 @@ public sealed record RegistryOptions
     /// <summary>How long one operation on Redis may take.</summary>
     public TimeSpan RedisTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How many replicas must have a removal or narrowing before it is acknowledged.</summary>
+    public int RedisWaitForReplicas { get; init; }
+
     /// <summary>How often live sessions are compared with the registry, in case an announcement was lost unnoticed.</summary>
     public TimeSpan SweepInterval { get; init; } = TimeSpan.FromMinutes(1);
 

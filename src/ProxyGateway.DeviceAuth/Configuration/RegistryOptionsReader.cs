@@ -8,6 +8,7 @@ public static class RegistryOptionsReader
 {
     private const int LongestKeyPrefix = 64;
     private const int MostAuditEntries = 10_000_000;
+    private const int MostReplicas = 100;
     private static readonly TimeSpan ShortestStalenessLimit = TimeSpan.FromSeconds(5);
 
     // Braces would make a hash tag of their own and undo the one that keeps a device's keys together.
@@ -33,6 +34,7 @@ public static class RegistryOptionsReader
             RedisConfiguration = redis.Value("Configuration") ?? defaults.RedisConfiguration,
             RedisKeyPrefix = redis.Text("KeyPrefix", defaults.RedisKeyPrefix),
             RedisTimeout = redis.Span("Timeout", defaults.RedisTimeout, TimeSpan.FromMinutes(1)),
+            RedisWaitForReplicas = redis.Number("WaitForReplicas", defaults.RedisWaitForReplicas, min: 0, MostReplicas),
             SweepInterval = section.Span("SweepInterval", defaults.SweepInterval, TimeSpan.FromDays(1)),
             StalenessLimit = section.Span("StalenessLimit", defaults.StalenessLimit, TimeSpan.FromDays(1)),
             CloseStaleSessions = section.Flag("CloseStaleSessions", defaults.CloseStaleSessions),

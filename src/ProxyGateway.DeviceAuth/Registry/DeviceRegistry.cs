@@ -32,6 +32,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         Locality locality = origin.Locality;
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(claim.Device, cancellationToken);
             PairingDecision decision = rules.Policy.Decide(record, claim, locality);
             if (decision is PairingDecision.LookUpPeerUser)
@@ -118,25 +119,29 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
     /// <param name="by">Who removes it.</param>
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="RegistryUnavailableException">Whether the removal was written is not known; it may be repeated.</exception>
+    /// <exception cref="RegistryUnavailableException">
+    /// Whether the removal was written is not known, or it may still be lost (<see cref="RegistryUnavailableException.ChangeWasMade"/>); it may be repeated.
+    /// </exception>
     public async ValueTask<bool> RemoveAsync(DeviceId id, Operator by, PairingRules rules, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(rules);
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             StoredDevice stored = await store.GetAsync(id, cancellationToken);
-            DeviceRecord? record = null;
-            DeviceRecord next;
-            if (stored.Damage is not null)
-                next = Transitions.RemoveDamaged(id, by, stored.Now, rules.Lifetimes);
-            else if ((record = stored.Record) is not null && (record.IsPaired || record.Requests.Any(r => r.IsOpen(stored.Now))))
-                next = Transitions.Remove(record, by, stored.Now, rules.Lifetimes);
-            else
+            DeviceRecord? record = stored.Damage is null ? stored.Record : null;
+            if (stored.Damage is null && record is null)
                 return false;
-            next = next with { Version = NewVersion() };
-            var deed = new AuditEntry { Kind = AuditKinds.DeviceRemoved, DeviceId = id };
+            bool isThere = record is null || record.IsPaired || record.Requests.Any(r => r.IsOpen(stored.Now));
+            DeviceRecord next = record switch
+            {
+                null => Transitions.RemoveDamaged(id, by, stored.Now, rules.Lifetimes) with { Version = NewVersion() },
+                _ when isThere => Transitions.Remove(record, by, stored.Now, rules.Lifetimes) with { Version = NewVersion() },
+                _ => record,
+            };
+            AuditEntry? deed = isThere ? new AuditEntry { Kind = AuditKinds.DeviceRemoved, DeviceId = id } : null;
             if (await SwapAsync(record, next, rules, by, deed, cancellationToken, stored.Damage is not null) == SwapResult.Swapped)
-                return true;
+                return isThere;
         }
 
         throw Contended();
@@ -156,9 +161,17 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         ArgumentNullException.ThrowIfNull(rules);
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
-            if (record is not { IsPaired: true })
+            if (record is null)
                 return null;
+            if (!record.IsPaired)
+            {
+                if (await SwapAsync(record, record, rules, by, deed: null, cancellationToken) == SwapResult.Swapped)
+                    return null;
+                continue;
+            }
+
             Decision decision = Transitions.SetGrant(record, role, scopes, by, rules.Policy.Implications, now, rules.Lifetimes);
             if (decision.Outcome == DecisionOutcome.AboveCeiling)
                 audit?.Enter(AuditTrail.Refused(by, id, request: null, role, scopes!));
@@ -208,6 +221,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
     {
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
+            await WaitBeforeAsync(attempt, cancellationToken);
             if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
                 return null;
             (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(device, cancellationToken);
@@ -216,9 +230,10 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
             Decision decision = decide(record, now);
             if (decision is { Outcome: DecisionOutcome.AboveCeiling, Request: { } asked })
                 audit?.Enter(AuditTrail.Refused(by, device, id, asked.Role, asked.Scopes));
-            if (decision.Outcome != DecisionOutcome.Done)
+            if (decision.Outcome is not (DecisionOutcome.Done or DecisionOutcome.AlreadyDone))
                 return decision;
-            decision = decision with { Record = decision.Record with { Version = NewVersion() } };
+            if (decision.Outcome == DecisionOutcome.Done)
+                decision = decision with { Record = decision.Record with { Version = NewVersion() } };
             if (await SwapAsync(record, decision.Record, rules, by, deed: null, cancellationToken) == SwapResult.Swapped)
                 return decision;
         }
@@ -237,19 +252,26 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
     {
         var swap = new DeviceSwap(previous, next, Transitions.ExpiresAt(next, rules.Lifetimes), rules.Limits) { ReplacesDamage = replacesDamage };
         SwapResult? result = null;
+        bool isUncertain = true;
         try
         {
             result = await store.SwapAsync(swap, cancellationToken);
+        }
+        catch (RegistryUnavailableException e) when (e.ChangeWasMade)
+        {
+            isUncertain = false;
+            Tell(previous, next);
+            throw;
         }
         finally
         {
             // Without an answer it may have been written, and whoever repeats it would find it done.
             if (result is null or SwapResult.Swapped)
-                EnterChange(swap, by, deed, uncertain: result is null);
+                EnterChange(swap, by, deed, uncertain: result is null && isUncertain);
         }
 
-        if (result == SwapResult.Swapped && previous?.Version != next.Version)
-            Changed?.Invoke(next);
+        if (result == SwapResult.Swapped)
+            Tell(previous, next);
         return result.Value;
     }
 
@@ -260,6 +282,16 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         foreach (AuditEntry entry in AuditTrail.Of(swap.Previous, swap.Next, by, deed))
             audit.Enter(entry with { Uncertain = uncertain });
     }
+
+    private void Tell(DeviceRecord? previous, DeviceRecord next)
+    {
+        if (previous?.Version != next.Version)
+            Changed?.Invoke(next);
+    }
+
+    // At first at once; then at random in a span that doubles, up to half a second, or who is slower would lose every time.
+    private static Task WaitBeforeAsync(int attempt, CancellationToken cancellationToken) =>
+        attempt < 2 ? Task.CompletedTask : Task.Delay(RandomNumberGenerator.GetInt32(1 << Math.Min(attempt, 9)), cancellationToken);
 
     private static string NewVersion() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));
 

@@ -111,6 +111,22 @@ public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateT
     /// <summary>Requests that were open and are no longer.</summary>
     public IEnumerable<PairingRequest> Closed => Previous is null ? [] : Previous.Requests.Where(r =>
         r.Status == PairingRequestStatus.Open && Next.FindRequest(r.Id) is not { Status: PairingRequestStatus.Open });
+
+    /// <summary>
+    /// Whether something is taken away: a grant goes or shrinks, or an operator's no is marked. Saying it again counts too, be it by a swap
+    /// that changes nothing: whoever repeats a removal whose acknowledgement was lost is not told that it is done before it is.
+    /// </summary>
+    public bool TakesAway => Previous == Next || IsMarked(Previous?.Refusals, Next.Refusals)
+        || Previous?.Grants.Keys.Any(role => !IsKeptOrWidened(role, Previous, Next)) == true;
+
+    private static bool IsKeptOrWidened(string role, DeviceRecord before, DeviceRecord after) => after.Grants.TryGetValue(role, out Grant? grant)
+        && (grant == before.Grants[role]
+            || (after.ScopesOf(role).Count > before.ScopesOf(role).Count && !before.ScopesOf(role).Except(after.ScopesOf(role)).Any()));
+
+    // Two marks may be of one millisecond; clearing marks leaves their time alone.
+    private static bool IsMarked(RefusalMarks? before, RefusalMarks? after) => after is not null
+        && (after.At != before?.At || (after.WholeDevice && !before.WholeDevice)
+            || after.Roles.Except(before.Roles).Any() || before.Cleared.Except(after.Cleared).Any());
 }
 
 /// <summary>How a swap went.</summary>

@@ -24,6 +24,12 @@ public class RegistryUnavailableException : Exception
     public RegistryUnavailableException()
     {
     }
+
+    /// <summary>
+    /// The change was made all the same, and holds for whoever reads it now; what is missing is a confirmation that it cannot be lost.
+    /// It may be repeated until that is there.
+    /// </summary>
+    public bool ChangeWasMade { get; init; }
 }
 
 /// <summary>

@@ -96,6 +96,7 @@ internal static class GatewayHost
                 KeyPrefix = registry.RedisKeyPrefix,
                 Timeout = registry.RedisTimeout,
                 AuditEntries = registry.AuditEntries,
+                WaitForReplicas = registry.RedisWaitForReplicas,
             });
         }
         catch (ArgumentException e)

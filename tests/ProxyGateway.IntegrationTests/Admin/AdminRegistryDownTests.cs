@@ -34,6 +34,17 @@ public sealed class AdminRegistryDownTests
     }
 
     [Fact]
+    public async Task A_change_that_may_still_be_lost_is_503_and_says_that_it_was_made()
+    {
+        await using TestAdmin admin = await TestAdmin.StartAsync(new FailingStore(() => new RegistryUnavailableException("0 of 1") { ChangeWasMade = true }));
+
+        Answer answer = await admin.DeleteAsync($"/admin/v1/devices/{Device}");
+
+        answer.ShouldBeProblem(503, "not-confirmed");
+        answer.Headers.Keys.ShouldContain("Retry-After");
+    }
+
+    [Fact]
     public async Task The_process_is_healthy_all_the_same()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync(new FailingStore(() => new RegistryUnavailableException("down")));

@@ -13,18 +13,16 @@ internal sealed class ProgramUnderTest
     public string KeyFile => Path.Combine(Folder, "data", "admin.key");
 
     /// <summary>Runs a command to its end.</summary>
-    public async Task<Ended> RunAsync(params string[] arguments)
-    {
-        using Process process = Start("proxygateway.dll", arguments);
-        process.StandardInput.Close();
-        Task<string> output = process.StandardOutput.ReadToEndAsync();
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync().WaitAsync(Eventually.Patience);
-        return new Ended(process.ExitCode, await output, await error);
-    }
+    public Task<Ended> RunAsync(params string[] arguments) => EndAsync(Start("proxygateway.dll", arguments));
+
+    /// <summary>Runs a command to its end, as a shell that sees <c>$@</c> does it.</summary>
+    public Task<Ended> RunInShellAsync(string shell, params string[] arguments) => EndAsync(Start("proxygateway.dll", arguments, shell));
 
     /// <summary>Starts a program that does not end by itself.</summary>
     public RunningProgram StartServer(string dll, params string[] arguments) => new(Start(dll, arguments));
+
+    /// <summary>Starts one as a shell that sees <c>$@</c> does it.</summary>
+    public RunningProgram StartServerInShell(string shell, string dll) => new(Start(dll, [], shell));
 
     /// <summary>Writes an <c>appsettings.json</c> that serves this agent, on ports of the system's choice.</summary>
     public void Configure(string agentUrl) => File.WriteAllText(Path.Combine(Folder, "appsettings.json"), $$"""
@@ -40,9 +38,22 @@ internal sealed class ProgramUnderTest
 
     public void Delete() => _folder.Delete(recursive: true);
 
-    private Process Start(string dll, string[] arguments)
+    private static async Task<Ended> EndAsync(Process started)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, dll), .. arguments])
+        using Process process = started;
+        process.StandardInput.Close();
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync().WaitAsync(Eventually.Patience);
+        return new Ended(process.ExitCode, await output, await error);
+    }
+
+    private Process Start(string dll, string[] arguments, string? shell = null)
+    {
+        string[] command = ["dotnet", Path.Combine(AppContext.BaseDirectory, dll), .. arguments];
+        if (shell is not null)
+            command = ["bash", "-c", shell, "bash", .. command];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             WorkingDirectory = Folder,
             UseShellExecute = false,
@@ -103,6 +114,9 @@ internal sealed class RunningProgram : IAsyncDisposable
         return found ?? After(sign) ?? throw new InvalidOperationException(string.Join('\n', Lines()));
     }
 
+    public int ProcessId => _process.Id;
+
+    /// <summary>Kills it (SIGKILL).</summary>
     public async ValueTask DisposeAsync()
     {
         _process.Kill();

@@ -66,8 +66,10 @@ internal static class TestClient
     public static async Task<FrameConnection> AskAsync(int port, TestDevice device, Ask? ask = null, string? host = null, params string[] headers)
     {
         FrameConnection client = await OpenAsync(port, "/", host, headers);
-        (await client.ReceiveJsonAsync()).GetProperty("event").GetString().ShouldBe("connect.challenge");
-        await client.SendTextAsync((ask ?? new Ask()).SignedBy(device));
+        JsonElement challenge = await client.ReceiveJsonAsync();
+        challenge.GetProperty("event").GetString().ShouldBe("connect.challenge");
+        ask ??= new Ask { Nonce = challenge.GetProperty("payload").GetProperty("nonce").GetString()! };
+        await client.SendTextAsync(ask.SignedBy(device));
         return client;
     }
 

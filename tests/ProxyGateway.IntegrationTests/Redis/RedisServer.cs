@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Text;
 using StackExchange.Redis;
 
 namespace ProxyGateway.IntegrationTests.Redis;
@@ -13,22 +15,29 @@ namespace ProxyGateway.IntegrationTests.Redis;
 public sealed class RedisServer : IAsyncDisposable
 {
     private readonly DirectoryInfo? _folder;
+    private readonly string[] _settings;
     private Process? _process;
 
-    private RedisServer(string endPoint, DirectoryInfo? folder)
+    private RedisServer(string endPoint, DirectoryInfo? folder, params string[] settings)
     {
         EndPoint = endPoint;
         _folder = folder;
+        _settings = settings;
         AppDomain.CurrentDomain.ProcessExit += (_, _) => CleanUp(); // a test that fails to start is never disposed
     }
 
     /// <summary>Host and port.</summary>
     public string EndPoint { get; }
 
+    /// <summary>The port alone.</summary>
+    public string Port => EndPoint[(EndPoint.LastIndexOf(':') + 1)..];
+
     /// <summary>Starts one that nobody else uses, or takes a port for one that is to be started later.</summary>
-    public static async Task<RedisServer> StartAsync(bool started = true)
+    /// <param name="started">Whether it is started.</param>
+    /// <param name="settings">Settings of every start, as on the command line. A <c>--tls-port</c> of 0 stands for its port.</param>
+    public static async Task<RedisServer> StartAsync(bool started = true, params string[] settings)
     {
-        var server = new RedisServer($"127.0.0.1:{FreePort()}", Directory.CreateTempSubdirectory("proxygateway-redis-"));
+        var server = new RedisServer($"127.0.0.1:{FreePort()}", Directory.CreateTempSubdirectory("proxygateway-redis-"), settings);
         if (started)
             await server.RestartAsync();
         return server;
@@ -38,8 +47,26 @@ public sealed class RedisServer : IAsyncDisposable
     public static async Task<RedisServer> StartSharedAsync() =>
         Environment.GetEnvironmentVariable("PROXYGATEWAY_TEST_REDIS") is { Length: > 0 } existing ? new RedisServer(existing, folder: null) : await StartAsync();
 
+    /// <summary>A port that nobody listens on.</summary>
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
     /// <summary>A connection for looking behind the store's back.</summary>
     public async Task<ConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync($"{EndPoint},allowAdmin=true");
+
+    /// <summary>Has it carry out a command.</summary>
+    public async Task<RedisResult> ExecuteAsync(string command, params object[] arguments)
+    {
+        await using ConnectionMultiplexer connection = await ConnectAsync();
+        return await connection.GetServer(EndPoint).ExecuteAsync(command, arguments);
+    }
+
+    /// <summary>Whether it answers, but only that it is still loading its data.</summary>
+    public async Task<bool> IsLoadingAsync() => await PingAsync(isTls: false) is "-LOAD";
 
     /// <summary>Ends it without any warning.</summary>
     public async Task KillAsync()
@@ -53,18 +80,25 @@ public sealed class RedisServer : IAsyncDisposable
     }
 
     /// <summary>Starts it, with the data it had, and waits until it answers.</summary>
-    public async Task RestartAsync(string? password = null)
+    /// <param name="settings">Settings of this start alone.</param>
+    public async Task RestartAsync(params string[] settings)
+    {
+        await BeginRestartAsync(settings);
+        await Eventually.HoldsAsync(() => AnswersAsync(_settings.Contains("--tls-port")), "redis-server answers");
+    }
+
+    /// <summary>Starts it, with the data it had; it may still have to load that.</summary>
+    /// <inheritdoc cref="RestartAsync"/>
+    public async Task BeginRestartAsync(params string[] settings)
     {
         await KillAsync();
-        string port = EndPoint[(EndPoint.LastIndexOf(':') + 1)..];
+        bool isTls = _settings.Contains("--tls-port");
         _process = Process.Start(new ProcessStartInfo(
             "redis-server",
             [
-                "--port", port, "--bind", "127.0.0.1", "--dir", _folder!.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-                "--logfile", Path.Combine(_folder.FullName, "log"),
-                .. password is null ? Array.Empty<string>() : ["--requirepass", password],
+                "--port", isTls ? "0" : Port, "--bind", "127.0.0.1", "--dir", _folder!.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+                "--logfile", Path.Combine(_folder.FullName, "log"), .. _settings, .. isTls ? ["--tls-port", Port] : Array.Empty<string>(), .. settings,
             ]));
-        await Eventually.HoldsAsync(AnswersAsync, "redis-server answers");
     }
 
     /// <summary>Stops it in its tracks (SIGSTOP): connections stay open, and nothing answers.</summary>
@@ -89,13 +123,6 @@ public sealed class RedisServer : IAsyncDisposable
         _folder?.Refresh();
     }
 
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
     private async Task SignalAsync(string signal)
     {
         using Process kill = Process.Start("kill", [signal, _process!.Id.ToString(CultureInfo.InvariantCulture)]);
@@ -103,20 +130,26 @@ public sealed class RedisServer : IAsyncDisposable
         kill.ExitCode.ShouldBe(0);
     }
 
-    private async Task<bool> AnswersAsync()
+    // Up; or up, and wants a password first.
+    private async Task<bool> AnswersAsync(bool isTls) => await PingAsync(isTls) is "+PONG" or "-NOAU";
+
+    private async Task<string> PingAsync(bool isTls)
     {
         try
         {
             using var client = new TcpClient();
             await client.ConnectAsync(IPEndPoint.Parse(EndPoint));
-            await client.GetStream().WriteAsync("PING\r\n"u8.ToArray());
+            await using Stream stream = isTls ? new SslStream(client.GetStream(), leaveInnerStreamOpen: false, (_, certificate, _, _) => certificate is not null) : client.GetStream();
+            if (stream is SslStream tls)
+                await tls.AuthenticateAsClientAsync("localhost");
+            await stream.WriteAsync("PING\r\n"u8.ToArray());
             byte[] answer = new byte[5];
-            int length = await client.GetStream().ReadAtLeastAsync(answer, answer.Length, throwOnEndOfStream: false);
-            return answer.AsSpan(0, length).SequenceEqual("+PONG"u8) || answer.AsSpan(0, length).SequenceEqual("-NOAU"u8); // up, and wants a password
+            int length = await stream.ReadAtLeastAsync(answer, answer.Length, throwOnEndOfStream: false);
+            return Encoding.ASCII.GetString(answer, 0, length);
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
-            return false;
+            return "";
         }
     }
 }

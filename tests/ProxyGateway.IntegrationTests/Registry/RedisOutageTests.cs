@@ -166,13 +166,13 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
         await Eventually.HoldsAsync(() => Task.FromResult(log.Contains("cannot be reached yet")), "the log says that Redis is away");
         await ShouldFailAsync(() => store.PingAsync(None).AsTask());
 
-        await server.RestartAsync("hunter2");
+        await server.RestartAsync("--requirepass", "hunter2");
         await Eventually.HoldsAsync(() => AnswersAsync(store), "the store answers");
         await server.KillAsync();
         await Eventually.HoldsAsync(() => Task.FromResult(log.Contains("cannot be reached (")), "the log says that Redis was lost");
-        await server.RestartAsync("hunter3"); // wrong for the store
+        await server.RestartAsync("--requirepass", "hunter3"); // wrong for the store
         await ShouldFailAsync(() => store.PingAsync(None).AsTask());
-        await server.RestartAsync("hunter2");
+        await server.RestartAsync("--requirepass", "hunter2");
         await Eventually.HoldsAsync(() => AnswersAsync(store), "the store answers");
         await Eventually.HoldsAsync(() => Task.FromResult(log.Contains("answers again")), "the log says that Redis is back");
 

@@ -207,6 +207,18 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
     }
 
     [Fact]
+    public async Task A_swap_that_fails_half_way_leaves_nothing_and_the_next_one_works()
+    {
+        Claim claim = Some.Claim();
+        Execute("CREATE TRIGGER full BEFORE INSERT ON requests BEGIN SELECT RAISE(ABORT, 'the disk is full'); END");
+        await Should.ThrowAsync<RegistryUnavailableException>(() => AskAsync(claim, Some.Rules));
+
+        (await Store.GetAsync(claim.Device, CancellationToken.None)).Record.ShouldBeNull();
+        Execute("DROP TRIGGER full");
+        await PairAsync(claim);
+    }
+
+    [Fact]
     public async Task Devices_that_somebody_makes_up_leave_no_row_behind_and_no_growing_file()
     {
         using var stop = new CancellationTokenSource();

@@ -11,7 +11,7 @@ public sealed class RegistryOptionsReaderTests
     public void Every_key_is_read()
     {
         (RegistryOptions options, IReadOnlyList<string> errors) = Read("""
-            { "Registry": { "Provider": "redis", "AuditEntries": 0, "Sqlite": { "Path": "x.db" }, "Redis": { "Configuration": "redis:6379,password=p", "KeyPrefix": "other:", "Timeout": "00:00:02" } } }
+            { "Registry": { "Provider": "redis", "AuditEntries": 0, "Sqlite": { "Path": "x.db" }, "Redis": { "Configuration": "redis:6379,password=p", "KeyPrefix": "other:", "Timeout": "00:00:02", "WaitForReplicas": 2 } } }
             """);
 
         errors.ShouldBeEmpty();
@@ -23,6 +23,7 @@ public sealed class RegistryOptionsReaderTests
             RedisConfiguration = "redis:6379,password=p",
             RedisKeyPrefix = "other:",
             RedisTimeout = TimeSpan.FromSeconds(2),
+            RedisWaitForReplicas = 2,
         });
     }
 
@@ -34,7 +35,8 @@ public sealed class RegistryOptionsReaderTests
     [InlineData("""{ "Redis": { "Timeout": "00:00:00" } }""", "Registry:Redis:Timeout: found \"00:00:00\"")]
     [InlineData("""{ "Redis": { "KeyPrefix": "{pg}:" } }""", "Registry:Redis:KeyPrefix: found \"{pg}:\"")]
     [InlineData("""{ "Sqlite": { "Path": "" } }""", "Registry:Sqlite:Path: found \"\"")]
-    [InlineData("""{ "Redis": { "Password": "hunter2" } }""", "Registry:Redis:Password: unknown key; allowed here: Configuration, KeyPrefix, Timeout.")]
+    [InlineData("""{ "Redis": { "Password": "hunter2" } }""", "Registry:Redis:Password: unknown key; allowed here: Configuration, KeyPrefix, Timeout, WaitForReplicas.")]
+    [InlineData("""{ "Redis": { "WaitForReplicas": "-1" } }""", "Registry:Redis:WaitForReplicas: found \"-1\"; allowed: a whole number from 0 to 100.")]
     public void What_is_wrong_is_said(string json, string error) =>
         Read($$"""{ "Registry": {{json}} }""").Errors.ShouldHaveSingleItem().ShouldStartWith(error);
 

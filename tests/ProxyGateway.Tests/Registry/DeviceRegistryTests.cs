@@ -140,6 +140,55 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
         (await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None)).ShouldBeFalse();
     }
 
+    [Fact]
+    public async Task Whoever_repeats_what_takes_away_has_it_confirmed_again()
+    {
+        Claim node = _claim.Asking("node");
+        PairingRequest rejected = await AskAsync(node);
+        await _registry.RejectAsync(rejected.Id, Some.Operator, Some.Rules, None);
+        PairingRequest partly = await AskAsync(_claim.Asking("operator", "operator.read", "operator.write"));
+        await _registry.ApproveAsync(partly.Id, ScopeSet.Of("operator.read"), Some.Operator, Some.Rules, None);
+
+        await RepeatsAsync(async () => (await _registry.RejectAsync(rejected.Id, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.AlreadyDone));
+        await RepeatsAsync(async () => (await _registry.ApproveAsync(partly.Id, ScopeSet.Of("operator.read"), Some.Operator, Some.Rules, None))!.Outcome
+            .ShouldBe(DecisionOutcome.AlreadyDone));
+        await _registry.SetGrantAsync(_claim.Device, "operator", ScopeSet.Empty, Some.Operator, Some.Rules, None);
+        _store.LastSwap!.TakesAway.ShouldBeTrue("it narrows");
+        _store.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await _registry.SetGrantAsync(_claim.Device, "operator", ScopeSet.Empty, Some.Operator, Some.Rules, None);
+        _store.LastSwap!.TakesAway.ShouldBeTrue("it narrowed");
+        await _registry.SetGrantAsync(_claim.Device, "operator", scopes: null, Some.Operator, Some.Rules, None);
+        await RepeatsAsync(async () => (await _registry.SetGrantAsync(_claim.Device, "operator", scopes: null, Some.Operator, Some.Rules, None)).ShouldBeNull());
+        await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None);
+        await RepeatsAsync(async () => (await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None)).ShouldBeFalse());
+    }
+
+    [Fact]
+    public async Task A_change_that_was_made_is_told_though_it_was_not_confirmed()
+    {
+        _store.Record = Some.Paired(_claim, _store.Time.GetUtcNow());
+        _store.IsUnconfirmed = true;
+
+        (await Should.ThrowAsync<RegistryUnavailableException>(async () => await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None)))
+            .ChangeWasMade.ShouldBeTrue();
+
+        _changed.ShouldHaveSingleItem().IsPaired.ShouldBeFalse();
+    }
+
+    private async Task RepeatsAsync(Func<Task> repeat)
+    {
+        DeviceRecord before = _store.Record!;
+        int writes = _store.Writes;
+        _changed.Clear();
+
+        await repeat();
+
+        _store.Writes.ShouldBe(writes + 1);
+        _store.LastSwap!.TakesAway.ShouldBeTrue();
+        _store.Record.ShouldBe(before);
+        _changed.ShouldBeEmpty();
+    }
+
     private async Task<PairingRequest> AskAsync(Claim claim) =>
         (await _registry.AdmitAsync(claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request;
 
@@ -155,6 +204,10 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
         public int Writes { get; private set; }
 
         public Action? BeforeSwap { get; set; }
+
+        public DeviceSwap? LastSwap { get; private set; }
+
+        public bool IsUnconfirmed { get; set; }
 
         public SwapResult Answer { get; set; } = SwapResult.Swapped;
 
@@ -173,6 +226,9 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
             {
                 Writes++;
                 Record = swap.Next;
+                LastSwap = swap;
+                if (IsUnconfirmed)
+                    throw new RegistryUnavailableException("made, not confirmed") { ChangeWasMade = true };
             }
 
             return ValueTask.FromResult(Answer);

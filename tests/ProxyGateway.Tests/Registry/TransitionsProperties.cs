@@ -147,6 +147,22 @@ public sealed class TransitionsProperties
     });
 
     [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
+    public void A_swap_that_takes_something_away_is_known_and_no_device_causes_one(Step[] steps) => Run(steps, (before, step, after, _) =>
+    {
+        if (after is null || before == after)
+            return;
+        bool takesAway = new DeviceSwap(before, after, ExpiresAt: null, PendingLimits.None).TakesAway;
+        if (step.Kind is Kind.Connect or Kind.ConnectFromElsewhere or Kind.Touch)
+            takesAway.ShouldBeFalse($"{step.Kind} is not an operator's");
+        if (step.Kind is Kind.Remove or Kind.TakeGrant or Kind.Reject)
+            takesAway.ShouldBeTrue($"{step.Kind} is a no");
+        if (before is not null && Roles.Any(role => before.ScopesOf(role).Except(after.ScopesOf(role)).Any()
+            || (before.Grants.ContainsKey(role) && !after.Grants.ContainsKey(role))
+            || (after.Refusals?.Covers(role) == true && before.Refusals?.Covers(role) != true)))
+            takesAway.ShouldBeTrue();
+    });
+
+    [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
     public void A_document_keeps_the_whole_record(Step[] steps) => Run(steps, (_, _, after, _) =>
     {
         if (after is null)

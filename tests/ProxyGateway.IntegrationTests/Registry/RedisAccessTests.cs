@@ -1,0 +1,116 @@
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Redis;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.IntegrationTests.Gate;
+using ProxyGateway.IntegrationTests.Redis;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.IntegrationTests.Registry;
+
+/// <summary>A Redis that wants TLS, a password, or a user, and lets that user do no more than a gateway has to.</summary>
+public sealed class RedisAccessTests : IDisposable
+{
+    private const string TrustedIssuer = "SERedis_IssuerCertPath"; // how the client library is told of a private authority
+
+    // As docs/registry.md has it.
+    private static readonly string[] LeastPrivilege =
+    [
+        "resetkeys", "~pg:*", "resetchannels", "&pg:*", "-@all", "+evalsha", "+eval", "+get", "+getex", "+set", "+del", "+unlink",
+        "+pttl", "+pexpire", "+pexpireat", "+persist", "+zadd", "+zrem", "+zcard", "+zscore", "+zrange", "+zrangebylex", "+zrangebyscore",
+        "+zremrangebyscore", "+publish", "+subscribe", "+unsubscribe", "+time", "+ping", "+echo", "+info", "+cluster|nodes", "+wait", "+exists", "+client|setname", "+client|getname",
+    ];
+
+    private static readonly CancellationToken None = CancellationToken.None;
+
+    private readonly TlsFiles _tls = new();
+    private readonly CapturedLog _log = new();
+
+    public void Dispose()
+    {
+        Environment.SetEnvironmentVariable(TrustedIssuer, null);
+        _tls.Dispose();
+        _log.Dispose();
+    }
+
+    [Fact]
+    public async Task A_user_with_least_privilege_does_all_that_a_gateway_does_over_TLS()
+    {
+        await using RedisServer server = await RedisServer.StartAsync(
+            started: true, [.. _tls.Settings, "--user", "default", "off", "--user", "gateway", "on", ">hunter2", .. LeastPrivilege]);
+        Environment.SetEnvironmentVariable(TrustedIssuer, _tls.AuthorityPath);
+        using ILoggerFactory loggers = Loggers();
+        await using RedisDeviceStore store = Open($"{server.EndPoint},ssl=true,user=gateway,password=hunter2", loggers);
+        await using RedisDeviceStore waiting = Open($"{server.EndPoint},ssl=true,user=gateway,password=hunter2", loggers, waitForReplicas: 1);
+        var registry = new DeviceRegistry(store);
+
+        Claim claim = Some.Claim("operator", "operator.read");
+        RequestId id = (await registry.AdmitAsync(claim, Some.Loopback, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request.Id;
+        (await registry.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem();
+        (await registry.ApproveAsync(id, scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+        (await registry.AdmitAsync(claim, Some.Loopback, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
+        (await registry.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem();
+        id = (await registry.AdmitAsync(claim.Asking("node"), Some.Loopback, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request.Id;
+        (await registry.RejectAsync(id, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+        await registry.PingAsync(None);
+        RegistryUnavailableException unconfirmed = await Should.ThrowAsync<RegistryUnavailableException>(async () =>
+            await new DeviceRegistry(waiting).RemoveAsync(claim.Device, Some.Operator, Some.Rules, None));
+
+        unconfirmed.InnerException.ShouldBeNull("it has no replica, and may ask");
+        unconfirmed.ChangeWasMade.ShouldBeTrue();
+        (await registry.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        _log.Lines.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("password=hunter2,user=gatewey", "Redis refuses the user or the password.")]
+    [InlineData("password=hunter3", "Redis refuses the user or the password.")]
+    [InlineData("", "Redis refuses the user or the password.")]
+    public async Task A_wrong_password_is_said_to_be_wrong_and_not_repeated(string configuration, string reason)
+    {
+        await using RedisServer server = await RedisServer.StartAsync(started: true, ["--requirepass", "hunter2"]);
+
+        await ShouldRefuseAsync($"{server.EndPoint},{configuration}", reason);
+    }
+
+    [Fact]
+    public async Task A_certificate_of_an_unknown_authority_is_not_trusted()
+    {
+        await using RedisServer server = await RedisServer.StartAsync(started: true, [.. _tls.Settings, "--requirepass", "hunter2"]);
+
+        await ShouldRefuseAsync($"{server.EndPoint},ssl=true,password=hunter2", "Redis is not trusted: ");
+    }
+
+    [Fact]
+    public async Task A_right_that_the_user_lacks_is_named()
+    {
+        await using RedisServer server = await RedisServer.StartAsync(
+            started: true, ["--user", "gateway", "on", ">hunter2", .. LeastPrivilege.Where(right => right is not ("+evalsha" or "+eval"))]);
+        using ILoggerFactory loggers = Loggers();
+        await using RedisDeviceStore store = Open($"{server.EndPoint},user=gateway,password=hunter2", loggers);
+
+        RegistryUnavailableException e = await Should.ThrowAsync<RegistryUnavailableException>(async () => await store.GetAsync(Some.Claim().Device, None));
+
+        e.Message.ShouldStartWith("Redis refuses: NOPERM");
+        e.Message.ShouldContain("'evalsha'");
+    }
+
+    private async Task ShouldRefuseAsync(string configuration, string reason)
+    {
+        using ILoggerFactory loggers = Loggers();
+        await using RedisDeviceStore store = Open(configuration, loggers);
+        await Eventually.HoldsAsync(() => Task.FromResult(_log.Of(4).Any()), "the log says that Redis is away");
+
+        _log.Of(4).ShouldHaveSingleItem().ShouldStartWith("Redis cannot be reached yet. " + reason);
+        RegistryUnavailableException e = await Should.ThrowAsync<RegistryUnavailableException>(async () => await store.GetAsync(Some.Claim().Device, None));
+        e.Message.ShouldStartWith(reason);
+        e.ToString().ShouldNotContain("hunter");
+        _log.Lines.ShouldAllBe(line => !line.Text.Contains("hunter"));
+    }
+
+    private ILoggerFactory Loggers() => LoggerFactory.Create(logging => logging.AddProvider(_log));
+
+    private static RedisDeviceStore Open(string configuration, ILoggerFactory loggers, int waitForReplicas = 0) => new(
+        new RedisStoreOptions { Configuration = configuration, Timeout = TimeSpan.FromSeconds(5), WaitForReplicas = waitForReplicas },
+        loggers.CreateLogger<RedisDeviceStore>());
+}
