@@ -205,26 +205,28 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
     protected override Task PassAsync(DateTimeOffset time) =>
         Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the server");
 
-    protected override async Task<Func<Task>> DamageAsync(DeviceId id, Damage damage)
-    {
-        RedisKey key = $"{_prefix}{{{id}}}";
-        string value = (await Behind.StringGetAsync(key)).ToString();
-        string firstLine = value[..(value.IndexOf('\n') + 1)];
-        if (Damaged(value[firstLine.Length..], damage) is { } damaged)
-        {
-            await Behind.StringSetAsync(key, firstLine + damaged);
-        }
-        else
-        {
-            await Behind.KeyDeleteAsync(key);
-            await Behind.ListLeftPushAsync(key, "no document");
-        }
-
-        return () => Behind.StringSetAsync(key, value);
-    }
+    protected override Task<Func<Task>> DamageAsync(DeviceId id, Damage damage) => DamageAsync(Behind, $"{_prefix}{{{id}}}", damage);
 
     protected override async Task LeavesNothingAsync(Claim claim, PairingRequest request) =>
         (await KeysAsync()).ShouldNotContain(key => key.ToString().Contains(claim.Device.ToString()) || key.ToString().Contains(request.Id.ToString()));
+
+    /// <summary>Damages the document under a key; what is returned repairs it.</summary>
+    internal static async Task<Func<Task>> DamageAsync(IDatabase behind, RedisKey key, Damage damage)
+    {
+        string value = (await behind.StringGetAsync(key)).ToString();
+        string firstLine = value[..(value.IndexOf('\n') + 1)];
+        if (Damaged(value[firstLine.Length..], damage) is { } damaged)
+        {
+            await behind.StringSetAsync(key, firstLine + damaged);
+        }
+        else
+        {
+            await behind.KeyDeleteAsync(key);
+            await behind.ListLeftPushAsync(key, "no document");
+        }
+
+        return () => behind.StringSetAsync(key, value);
+    }
 
     private static Ask Ask(Claim claim, DateTimeOffset now) =>
         Transitions.Ask(record: null, claim, PairingReason.NotPaired, LocalityKind.Remote, "192.0.2.1", now, Some.Lifetimes);

@@ -35,6 +35,11 @@ internal sealed class RecordingStore(IDeviceStore inner, Func<Task<Fate>>? turn,
     public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         StepAsync(() => inner.ListOpenRequestsAsync(cursor, limit, cancellationToken));
 
+    public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken) =>
+        StepAsync(() => inner.GetVersionsAsync(ids, cancellationToken));
+
+    public IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken) => inner.ListenAsync(cancellationToken);
+
     public ValueTask PingAsync(CancellationToken cancellationToken) => inner.PingAsync(cancellationToken);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
