@@ -179,7 +179,7 @@ public abstract partial class DeviceStoreContract
     }
 
     /// <summary>A store that goes away while it is read.</summary>
-    private sealed class BreakingStore(ICopyableDeviceStore inner, int after) : ICopyableDeviceStore
+    private sealed class BreakingStore(ICopyableDeviceStore inner, int after) : DelegatingStore(inner), ICopyableDeviceStore
     {
         private int _readings;
 
@@ -194,25 +194,6 @@ public abstract partial class DeviceStoreContract
             }
         }
 
-        public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => inner.GetAsync(id, cancellationToken);
-
-        public Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask PingAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask DisposeAsync() => inner.DisposeAsync();
+        public Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken) => inner.WriteAllAsync(documents, cancellationToken);
     }
 }

@@ -119,6 +119,9 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : Device
     protected override Task PassAsync(DateTimeOffset time) =>
         Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the server");
 
+    protected override Task<Func<Task>> DamageAsync(DeviceId id, Damage damage) =>
+        RedisDeviceStoreTests.DamageAsync(Behind, $"{_prefix}{{{id}}}", damage);
+
     protected override async Task LeavesNothingAsync(Claim claim, PairingRequest request) =>
         (await KeysAsync()).ShouldNotContain(key => key.ToString().Contains(claim.Device.ToString()) || key.ToString().Contains(request.Id.ToString()));
 

@@ -238,6 +238,24 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
     protected override async Task LeavesNothingAsync(Claim claim, PairingRequest request) =>
         (await KeysAsync()).ShouldNotContain(key => key.ToString().Contains(claim.Device.ToString()) || key.ToString().Contains(request.Id.ToString()));
 
+    /// <summary>Damages the document under a key; what is returned repairs it.</summary>
+    internal static async Task<Func<Task>> DamageAsync(IDatabase behind, RedisKey key, Damage damage)
+    {
+        string value = (await behind.StringGetAsync(key)).ToString();
+        string firstLine = value[..(value.IndexOf('\n') + 1)];
+        if (Damaged(value[firstLine.Length..], damage) is { } damaged)
+        {
+            await behind.StringSetAsync(key, firstLine + damaged);
+        }
+        else
+        {
+            await behind.KeyDeleteAsync(key);
+            await behind.ListLeftPushAsync(key, "no document");
+        }
+
+        return () => behind.StringSetAsync(key, value);
+    }
+
     private static Ask Ask(Claim claim, DateTimeOffset now) =>
         Transitions.Ask(record: null, claim, PairingReason.NotPaired, LocalityKind.Remote, "192.0.2.1", now, Some.Lifetimes);
 

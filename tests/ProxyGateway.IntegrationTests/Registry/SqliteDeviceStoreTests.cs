@@ -160,6 +160,7 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
             CREATE INDEX devices_paired ON devices (id) WHERE paired = 1;
             CREATE INDEX devices_expiry ON devices (expires_at) WHERE expires_at IS NOT NULL;
             DROP TABLE audit;
+            DROP TABLE audit_dropped;
             PRAGMA user_version = 1;
             """);
 

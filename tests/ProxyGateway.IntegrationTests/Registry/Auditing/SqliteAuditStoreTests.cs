@@ -37,7 +37,7 @@ public sealed class SqliteAuditStoreTests(ITestOutputHelper output) : AuditStore
     public async Task A_file_of_the_first_version_is_brought_up_to_date_with_what_it_holds()
     {
         await _store.DisposeAsync();
-        Execute("DROP TABLE audit; ALTER TABLE devices DROP COLUMN seen_at; PRAGMA user_version = 1");
+        Execute("DROP TABLE audit; DROP TABLE audit_dropped; ALTER TABLE devices DROP COLUMN seen_at; PRAGMA user_version = 1");
         Execute("INSERT INTO devices (id, version, paired, document) VALUES ('x', 'v', 0, x'00')");
 
         IAuditStore reopened = await OpenAsync(kept: 10);

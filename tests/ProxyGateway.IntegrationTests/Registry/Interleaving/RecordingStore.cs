@@ -36,7 +36,7 @@ internal sealed class RecordingStore(IDeviceStore inner, Func<Task<Fate>>? turn,
         StepAsync(() => inner.ListOpenRequestsAsync(cursor, limit, cancellationToken));
 
     public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken) =>
-        inner.GetVersionsAsync(ids, cancellationToken);
+        StepAsync(() => inner.GetVersionsAsync(ids, cancellationToken));
 
     public IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken) => inner.ListenAsync(cancellationToken);
 
