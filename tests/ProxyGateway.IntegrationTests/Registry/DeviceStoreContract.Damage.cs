@@ -3,7 +3,6 @@ using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Gate;
 using ProxyGateway.Tests.Shared;
-using StackExchange.Redis;
 
 namespace ProxyGateway.IntegrationTests.Registry;
 
@@ -106,24 +105,6 @@ public abstract partial class DeviceStoreContract
 
     /// <summary>Damages the document behind the store's back. The result puts things right again.</summary>
     protected abstract Task<Func<Task>> DamageAsync(DeviceId id, Damage damage);
-
-    /// <summary>Damages a document in Redis.</summary>
-    protected static async Task<Func<Task>> DamageAsync(IDatabase database, RedisKey key, Damage damage)
-    {
-        string value = (await database.StringGetAsync(key)).ToString();
-        string firstLine = value[..(value.IndexOf('\n') + 1)];
-        if (Damaged(value[firstLine.Length..], damage) is { } damaged)
-        {
-            await database.StringSetAsync(key, firstLine + damaged);
-        }
-        else
-        {
-            await database.KeyDeleteAsync(key);
-            await database.ListLeftPushAsync(key, "no document");
-        }
-
-        return () => database.StringSetAsync(key, value);
-    }
 
     protected ILogger<T> LoggerOf<T>() => new LoggerFactory([Log]).CreateLogger<T>();
 

@@ -110,8 +110,6 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : Device
         (await Behind.SortedSetRangeByRankAsync($"{_prefix}pending")).ShouldBe([$"{open.Id}:{open.DeviceId}"]);
     }
 
-    protected override Task<Func<Task>> DamageAsync(DeviceId id, Damage damage) => DamageAsync(Behind, $"{_prefix}{{{id}}}", damage);
-
     protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(new RedisDeviceStore(
         new RedisStoreOptions { Configuration = redis.Cluster.Configuration, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10) },
         LoggerOf<RedisDeviceStore>()));
