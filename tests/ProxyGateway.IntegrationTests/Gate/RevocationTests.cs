@@ -54,7 +54,6 @@ public sealed class RevocationTests
         (await outcome.Client.ReceiveAsync())!.Payload.Length.ShouldBe(MessageSize);
         FrameConnection backend = await gateway.Backend.AcceptAsync();
 
-        long started = Stopwatch.GetTimestamp();
         (await gateway.RemoveAsync(_device)).ShouldBeTrue();
 
         Frame? close = null;
@@ -69,7 +68,6 @@ public sealed class RevocationTests
             frame.Payload.ShouldBe(message, "Every message is whole.");
         }
 
-        Stopwatch.GetElapsedTime(started).ShouldBeLessThan(TimeSpan.FromSeconds(4));
         close.ShouldNotBeNull();
         (close.CloseCode, close.CloseReason).ShouldBe((1008, "device removed"));
         await outcome.Client.SendAsync(Opcode.Close, close.Payload);

@@ -4,6 +4,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Redis;
+using ProxyGateway.IntegrationTests.Registry.Interleaving;
 using ProxyGateway.Tests.Shared;
 using StackExchange.Redis;
 
@@ -119,6 +120,31 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
     }
 
     [Fact]
+    public async Task A_device_that_is_being_paired_stays_in_the_index_though_its_gateway_dies()
+    {
+        Claim claim = Some.Claim();
+        PairingRequest request = await AskAsync(claim, Some.Rules);
+        using var gate = new RedisGate(redis.Server.EndPoint, _prefix);
+        await using RedisDeviceStore store = OpenAt($"{gate.EndPoint},protocol=resp2");
+        await store.PingAsync(CancellationToken.None);
+        gate.Turn = async () =>
+        {
+            if (!await Behind.KeyExistsAsync($"{_prefix}{{{_prefix}devices}}:{claim.Device}"))
+                return Fate.Lives;
+
+            // It was entered, and its document comes next. Somebody lists meanwhile, and finds a device in the index that is not paired.
+            (await Store.ListPairedAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldBeEmpty();
+            return Fate.DiesAfter;
+        };
+
+        await Should.ThrowAsync<RegistryUnavailableException>(async () =>
+            await new DeviceRegistry(store).ApproveAsync(request.Id, scopes: null, Some.Operator, Some.Rules, CancellationToken.None));
+
+        (await Store.GetAsync(claim.Device, CancellationToken.None)).Record!.IsPaired.ShouldBeTrue();
+        (await Store.ListPairedAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
+    }
+
+    [Fact]
     public async Task A_request_key_that_holds_what_is_no_device_finds_nothing()
     {
         PairingRequest open = await AskAsync(Some.Claim(), Some.Rules);
@@ -226,9 +252,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
         await services.GetRequiredService<IDeviceStore>().ShouldBeOfType<RedisDeviceStore>().PingAsync(CancellationToken.None);
     }
 
-    protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(new RedisDeviceStore(
-        new RedisStoreOptions { Configuration = redis.Server.EndPoint, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10) },
-        LoggerOf<RedisDeviceStore>()));
+    protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(OpenAt(redis.Server.EndPoint));
 
     protected override Task PassAsync(DateTimeOffset time) =>
         Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the server");
@@ -255,6 +279,10 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
 
         return () => behind.StringSetAsync(key, value);
     }
+
+    private RedisDeviceStore OpenAt(string configuration) => new(
+        new RedisStoreOptions { Configuration = configuration, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10) },
+        LoggerOf<RedisDeviceStore>());
 
     private static Ask Ask(Claim claim, DateTimeOffset now) =>
         Transitions.Ask(record: null, claim, PairingReason.NotPaired, LocalityKind.Remote, "192.0.2.1", now, Some.Lifetimes);

@@ -7,7 +7,7 @@ namespace ProxyGateway.IntegrationTests.Registry.Interleaving;
 
 /// <summary>
 /// Holds a history of one device against the pure transitions. Versions are unique, so they say by themselves which document took the place of
-/// which: the documents must form one line, in which each follows from the one before by what the gateway was asked to do.
+/// which: between two expiries the documents must form one line, in which each follows from the one before by what the gateway was asked to do.
 /// </summary>
 internal sealed class HistoryCheck
 {
@@ -17,7 +17,7 @@ internal sealed class HistoryCheck
     private readonly Attempt[] _attempts;
     private readonly Read[] _reads;
 
-    // The applied swaps of substance in their order; a new line begins where the document before has expired.
+    // The applied swaps of substance, one after the other; another line begins where a document has expired.
     private readonly List<List<Attempt>> _lines = [];
     private readonly Dictionary<string, (int Line, int At)> _places = [];
 
@@ -79,22 +79,14 @@ internal sealed class HistoryCheck
             var line = new List<Attempt>();
             for (Attempt? next = start; next is not null; next = successors[next.Swap.Next.Version].SingleOrDefault())
             {
+                _places[next.Swap.Next.Version] = (_lines.Count, line.Count);
                 line.Add(next);
                 successors[next.Swap.Next.Version].Count().ShouldBeLessThan(2, "two swaps of one document succeeded: one of them is lost");
             }
 
+            foreach (List<Attempt> other in _lines)
+                (MayBeGone(other, start.Latest) || MayBeGone(line, other[0].Latest)).ShouldBeTrue("a device that is on record was taken for a new one");
             _lines.Add(line);
-        }
-
-        // Each began when the one before had expired, so they end in that order too.
-        _lines.Sort((a, b) => Comparer<DateTimeOffset>.Default.Compare(
-            a[^1].Swap.ExpiresAt ?? DateTimeOffset.MaxValue, b[^1].Swap.ExpiresAt ?? DateTimeOffset.MaxValue));
-        for (int i = 0; i < _lines.Count; i++)
-        {
-            for (int at = 0; at < _lines[i].Count; at++)
-                _places[_lines[i][at].Swap.Next.Version] = (i, at);
-            if (i > 0)
-                MayBeGone(_lines[i - 1][^1].Swap.Next.Version, _lines[i][0].Latest).ShouldBeTrue("a device that is on record was taken for a new one");
         }
 
         applied.ShouldAllBe(a => _places.ContainsKey(a.Swap.Next.Version), "a document took the place of one that was never there");
@@ -103,18 +95,19 @@ internal sealed class HistoryCheck
     /// <summary>Whatever was acknowledged before a read began, it saw. So nobody is admitted by what was removed, or sees less than was approved.</summary>
     private void IsFresh(Read read)
     {
-        Attempt? latest = _attempts.Where(a => a is { IsOfSubstance: true, Result: SwapResult.Swapped } && a.End < read.Start)
-            .MaxBy(a => _places[a.Swap.Next.Version]);
-        if (latest is null)
-            return;
-        if (read.Record is null)
-            MayBeGone(_lines[_places[latest.Swap.Next.Version].Line][^1].Swap.Next.Version, read.Now).ShouldBeTrue("a document is lost");
-        else
-            _places[read.Record.Version].ShouldBeGreaterThanOrEqualTo(_places[latest.Swap.Next.Version], "an older document is back");
+        (int line, int at) = read.Record is { } record ? _places[record.Version] : (-1, 0);
+        foreach (Attempt earlier in _attempts.Where(a => a is { IsOfSubstance: true, Result: SwapResult.Swapped } && a.End < read.Start))
+        {
+            (int earlierLine, int earlierAt) = _places[earlier.Swap.Next.Version];
+            if (line == earlierLine)
+                at.ShouldBeGreaterThanOrEqualTo(earlierAt, "an older document is back");
+            else
+                MayBeGone(_lines[earlierLine], read.Now).ShouldBeTrue("a document is lost");
+        }
     }
 
-    private bool MayBeGone(string version, DateTimeOffset now) =>
-        _attempts.Any(a => a.Swap.Next.Version == version && a.Result is SwapResult.Swapped or null && a.Swap.ExpiresAt <= now);
+    private bool MayBeGone(List<Attempt> line, DateTimeOffset now) => _attempts.Any(a =>
+        a.Swap.Next.Version == line[^1].Swap.Next.Version && a.Result is SwapResult.Swapped or null && a.Swap.ExpiresAt <= now);
 
     private void FollowsFromTheDeed(Attempt attempt)
     {
@@ -125,6 +118,9 @@ internal sealed class HistoryCheck
             Attempt source = _lines[_places[record.Version].Line][_places[record.Version].At];
             Text(Timeless(record)).ShouldBe(Text(Timeless(source.Swap.Next)), "what is read is what was written");
         }
+
+        if (attempt.By.Deed.Kind != DeedKind.Connect && swap.Previous is { } same && Text(same) == Text(swap.Next))
+            return; // an operator repeats what was done before; nothing changes, but it is confirmed again
 
         DeviceRecord expected = Expected(attempt.By, read).ShouldNotBeNull($"no transition writes here: {attempt.By.Deed}");
         ImmutableArray<PairingRequest> requests = swap.Next.Requests;
