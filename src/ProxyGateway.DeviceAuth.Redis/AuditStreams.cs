@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using StackExchange.Redis;
 
@@ -17,32 +18,37 @@ internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept)
     private const int ReadAtOnce = 1000;
 
     // A filter that hardly anything matches reads on from page to page, and does not keep Redis busy for one.
-    private const int MostReadForPage = 10 * ReadAtOnce;
+    private const int MostReadForPage = 4 * ReadAtOnce;
 
     public Task AppendAsync(AuditBatch batch, Deadline deadline, CancellationToken cancellationToken) => redis.RunAsync(
         Script.AppendAudit,
         [.. keys.AuditStreams, keys.AuditWriter(batch.Writer)],
         [
             batch.Number, kept, SequenceMask,
-            .. batch.Entries.SelectMany(e => new RedisValue[] { (int)AuditKinds.SourceOf(e.Kind) + 1, AuditDocument.Serialize(e) }),
+            .. batch.Entries.SelectMany(e => new RedisValue[] { (int)AuditKinds.SourceOf(e) + 1, AuditDocument.Serialize(e) }),
         ],
         deadline,
         cancellationToken);
 
     public async Task<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, Deadline deadline, CancellationToken cancellationToken)
     {
-        RedisKey[] streams = filter.Kind is { } kind ? [keys.AuditStreams[(int)AuditKinds.SourceOf(kind)]] : keys.AuditStreams;
+        RedisKey[] streams = [.. SourcesOf(filter).Select(source => keys.AuditStreams[(int)source])];
+        byte[] mention = Encoding.UTF8.GetBytes(filter.Device?.ToString() ?? ""); // to look for is cheaper than to parse
         int atOnce = filter == new AuditFilter() ? Math.Min(limit + 1, ReadAtOnce) : ReadAtOnce;
         var found = new List<AuditEntry>();
         for (int read = 0; read < MostReadForPage; read += atOnce)
         {
             RedisValue start = before is { } id ? $"({Format(id)}" : "+";
             RedisResult result = await redis.RunAsync(Script.ListAudit, streams, [start, atOnce], deadline, cancellationToken);
-            List<AuditEntry>[] chunks = Parse(result);
+            (long Id, byte[] Document)[][] chunks = Read(result);
 
             // Where a stream has more to read, nothing beneath what was read of it is complete.
-            long complete = chunks.Where(c => c.Count == atOnce).Select(c => c[^1].Id).DefaultIfEmpty(0).Max();
-            found.AddRange(chunks.SelectMany(c => c).Where(e => e.Id >= complete && filter.Matches(e)).OrderByDescending(e => e.Id));
+            long complete = chunks.Where(c => c.Length == atOnce).Select(c => c[^1].Id).DefaultIfEmpty(0).Max();
+            found.AddRange(chunks.SelectMany(c => c)
+                .Where(e => e.Id >= complete && e.Document.AsSpan().IndexOf(mention) >= 0)
+                .OrderByDescending(e => e.Id)
+                .Select(e => AuditDocument.Deserialize(e.Document, e.Id))
+                .Where(filter.Matches));
             if (found.Count > limit)
                 return new AuditPage(found[..limit], Next: found[limit - 1].Id);
             if (complete == 0)
@@ -57,16 +63,21 @@ internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept)
     {
         RedisResult result = await redis.RunAsync(
             Script.ReadAudit, keys.AuditStreams, [$"({Format(id)}", limit, kept], deadline, cancellationToken);
-        AuditEntry[] entries = [.. Parse(result[0]).SelectMany(c => c).OrderBy(e => e.Id).Take(limit)];
-        return new AuditStretch(entries, IsComplete: !((string[])result[1]!).Any(oldest => ParseId(oldest) > id));
+        IEnumerable<AuditEntry> entries = Read(result[0]).SelectMany(c => c).OrderBy(e => e.Id).Take(limit).Select(e => AuditDocument.Deserialize(e.Document, e.Id));
+        return new AuditStretch([.. entries], IsComplete: !((string[])result[1]!).Any(oldest => ParseId(oldest) > id));
     }
 
     private static string Format(long id) => string.Create(
         CultureInfo.InvariantCulture, $"{id >> SequenceBits}-{id & ((1L << SequenceBits) - 1)}");
 
     // For each stream its entries: an id, and a field with its value.
-    private static List<AuditEntry>[] Parse(RedisResult result) => Array.ConvertAll((RedisResult[])result!, stream =>
-        ((RedisResult[])stream!).Select(e => AuditDocument.Deserialize((byte[])e[1][1]!, ParseId((string)e[0]!))).ToList());
+    private static (long Id, byte[] Document)[][] Read(RedisResult result) => Array.ConvertAll(
+        (RedisResult[])result!, stream => Array.ConvertAll((RedisResult[])stream!, e => (ParseId((string)e[0]!), (byte[])e[1][1]!)));
+
+    private static IEnumerable<AuditSource> SourcesOf(AuditFilter filter) =>
+        filter.Operator is not null ? [AuditSource.Operators]
+        : filter.Kind is { } kind ? new[] { AuditSource.Operators, AuditKinds.SourceOf(kind) }.Distinct()
+        : Enum.GetValues<AuditSource>();
 
     private static long ParseId(string id)
     {

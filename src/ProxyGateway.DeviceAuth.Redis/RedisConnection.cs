@@ -111,6 +111,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         parsed.BacklogPolicy = BacklogPolicy.FailFast; // nothing queues while Redis is away: handshakes are refused, and ask again
         parsed.RetryPolicy = RetryPolicy.None; // whoever retries decides again first
         parsed.AsyncTimeout = timeout;
+        parsed.SyncTimeout = timeout; // of what it asks by itself: a server that says nothing for four of these is given up, and its replica looked at
         parsed.ConnectTimeout = Math.Max(timeout, 1000);
         parsed.HeartbeatInterval = TimeSpan.FromMilliseconds(500); // looks for lost connections, and tries them again
         parsed.ReconnectRetryPolicy = new LinearRetry(500);

@@ -52,7 +52,7 @@ internal sealed class BackgroundWriter : IDisposable
         using SqliteTransaction transaction = _connection.BeginTransaction(deferred: false);
         foreach (AuditEntry entry in batch.Entries)
         {
-            var source = (int)AuditKinds.SourceOf(entry.Kind);
+            var source = (int)AuditKinds.SourceOf(entry);
             _append.In(transaction).Set("$source", source).Set("$kind", entry.Kind).Set("$device", entry.DeviceId?.ToString())
                 .Set("$operator", entry.Operator).Set("$entry", AuditDocument.Serialize(entry)).ExecuteNonQuery();
             if (++_appended[source] <= _slack)

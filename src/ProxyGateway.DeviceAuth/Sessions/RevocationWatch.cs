@@ -197,15 +197,15 @@ internal sealed partial class RevocationWatch : BackgroundService
         }
     }
 
-    [LoggerMessage(1301, LogLevel.Warning, "The record of device {Device} changed and cannot be read; its sessions are checked as soon as it can.")]
+    [LoggerMessage(1501, LogLevel.Warning, "The record of device {Device} changed and cannot be read; its sessions are checked as soon as it can.")]
     private partial void LogUnread(DeviceId device, Exception exception);
 
-    [LoggerMessage(1302, LogLevel.Error, "The sessions of device {Device} could not be checked, and are closed.")]
+    [LoggerMessage(1502, LogLevel.Error, "The sessions of device {Device} could not be checked, and are closed.")]
     private partial void LogCheckFailed(DeviceId device, Exception exception);
 
-    [LoggerMessage(1303, LogLevel.Error, "Changes of the registry have not been heard of for {Limit}. Nobody is admitted until they are.")]
+    [LoggerMessage(1503, LogLevel.Error, "Changes of the registry have not been heard of for {Limit}. Nobody is admitted until they are.")]
     private partial void LogStale(TimeSpan limit);
 
-    [LoggerMessage(1304, LogLevel.Information, "Changes of the registry are heard of again.")]
+    [LoggerMessage(1504, LogLevel.Information, "Changes of the registry are heard of again.")]
     private partial void LogCurrentAgain();
 }

@@ -131,7 +131,7 @@ public sealed class ManyGatewaysTests(ITestOutputHelper output) : IAsyncLifetime
         Outcome session = await AdmitAsync(gateway);
 
         await _redis.StopAsync();
-        await Eventually.HoldsAsync(() => Task.FromResult(gateway.Log.Of(1303).Any()), "the gateway knows that it is out of date");
+        await Eventually.HoldsAsync(() => Task.FromResult(gateway.Log.Of(1503).Any()), "the gateway knows that it is out of date");
 
         (await TestClient.ConnectAsync(gateway.Port, _device)).ShouldBeClosed(1013, "registry unavailable");
         gateway.Log.Of(1006).ShouldNotBeEmpty();
@@ -152,7 +152,7 @@ public sealed class ManyGatewaysTests(ITestOutputHelper output) : IAsyncLifetime
         await using ConnectionMultiplexer behind = await _redis.ConnectAsync();
 
         await behind.GetDatabase().ExecuteAsync("ACL", "SETUSER", "default", "resetchannels");
-        await Eventually.HoldsAsync(() => Task.FromResult(gateway.Log.Of(1303).Any()), "the gateway knows that it is out of date");
+        await Eventually.HoldsAsync(() => Task.FromResult(gateway.Log.Of(1503).Any()), "the gateway knows that it is out of date");
 
         (await TestClient.ConnectAsync(gateway.Port, _device)).ShouldBeClosed(1013, "registry unavailable");
         gateway.Log.Of(1005).ShouldBeEmpty("It could have been read.");

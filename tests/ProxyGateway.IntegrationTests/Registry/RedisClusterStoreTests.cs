@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
@@ -113,7 +112,7 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : Device
 
     protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(new RedisDeviceStore(
         new RedisStoreOptions { Configuration = redis.Cluster.Configuration, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10) },
-        NullLogger<RedisDeviceStore>.Instance));
+        LoggerOf<RedisDeviceStore>()));
 
     protected override Task PassAsync(DateTimeOffset time) =>
         Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the server");

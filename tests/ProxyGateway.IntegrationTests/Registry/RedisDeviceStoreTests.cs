@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
@@ -186,6 +187,33 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
         var options = new RedisStoreOptions { Configuration = configuration, KeyPrefix = prefix, Timeout = TimeSpan.FromSeconds(seconds) };
 
         Should.Throw<ArgumentException>(() => new ServiceCollection().AddRedisDeviceStore(options)).ToString().ShouldNotContain("secret");
+    }
+
+    [Fact]
+    public async Task A_start_connects_and_asks_once_so_that_the_first_handshake_need_not()
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        await using ServiceProvider services = new ServiceCollection()
+            .AddRedisDeviceStore(new RedisStoreOptions { Configuration = server.EndPoint, Timeout = TimeSpan.FromSeconds(10) })
+            .BuildServiceProvider();
+
+        foreach (IHostedService service in services.GetServices<IHostedService>())
+            await service.StartAsync(CancellationToken.None);
+
+        string commands = (await server.ExecuteAsync("INFO", "commandstats")).ToString();
+        commands.ShouldContain("cmdstat_getex:calls=1,");
+    }
+
+    [Fact]
+    public async Task A_start_without_Redis_is_a_start_all_the_same()
+    {
+        await using RedisServer away = await RedisServer.StartAsync(started: false);
+        await using ServiceProvider services = new ServiceCollection()
+            .AddRedisDeviceStore(new RedisStoreOptions { Configuration = away.EndPoint })
+            .BuildServiceProvider();
+
+        foreach (IHostedService service in services.GetServices<IHostedService>())
+            await service.StartAsync(CancellationToken.None).WaitAsync(Eventually.Patience);
     }
 
     [Fact]

@@ -34,9 +34,9 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
             (await new DeviceRegistry(setUp).AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>();
         await Eventually.HoldsAsync(
             async () => (long)await _redis.Replica.ExecuteAsync("EXISTS", $"pg:{{{_paired.Device}}}", $"pg:{{{_removed.Device}}}") == 2, "the replica has them");
-        _store = OpenAt(_redis.Configuration);
+        _store = OpenAt(_redis.Configuration, new RedisStoreOptions().Timeout);
         _gateway = new DeviceRegistry(_store);
-        (await _gateway.AdmitAsync(_removed, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>();
+        await Eventually.HoldsAsync(async () => await TryAsync(_removed) is Admission.Admitted, "the gateway is connected");
     }
 
     public async Task DisposeAsync()
@@ -107,15 +107,16 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
 
         await _redis.Replica.KillAsync();
         await NobodyIsAdmittedAsync("the primary misses its replica");
-        (await Should.ThrowAsync<RegistryUnavailableException>(async () => await _store.GetAsync(_paired.Device, None))).Message.ShouldContain("NOREPLICAS");
+        await using (RedisDeviceStore patient = OpenAt(_redis.Primary.EndPoint))
+            (await Should.ThrowAsync<RegistryUnavailableException>(async () => await patient.GetAsync(_paired.Device, None))).Message.ShouldContain("NOREPLICAS");
 
         await _redis.Replica.RestartAsync();
         await Replication.FollowAsync(_redis.Replica, _redis.Primary);
         await Eventually.HoldsAsync(async () => await TryAsync(_paired) is Admission.Admitted, "with its replica it decides");
     }
 
-    private static RedisDeviceStore OpenAt(string configuration) => new(
-        new RedisStoreOptions { Configuration = configuration, Timeout = TimeSpan.FromSeconds(5) }, NullLogger<RedisDeviceStore>.Instance);
+    private static RedisDeviceStore OpenAt(string configuration, TimeSpan? timeout = null) => new(
+        new RedisStoreOptions { Configuration = configuration, Timeout = timeout ?? TimeSpan.FromSeconds(10) }, NullLogger<RedisDeviceStore>.Instance);
 
     /// <summary>Promotes the replica, and has an operator at another gateway remove the device there.</summary>
     private async Task TakeOverAsync()

@@ -182,30 +182,6 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Scripts_that_the_server_forgot_are_told_again()
-    {
-        await using ConnectionMultiplexer behind = await _server.ConnectAsync();
-        for (int i = 0; i < 3; i++)
-        {
-            await behind.GetServers().Single().ScriptFlushAsync();
-            (await _registry.AdmitAsync(_claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
-            await behind.GetServers().Single().ScriptFlushAsync();
-            await PairAsync(Some.Claim());
-        }
-    }
-
-    [Fact]
-    public async Task Connections_that_the_server_closes_come_back()
-    {
-        await using ConnectionMultiplexer behind = await _server.ConnectAsync();
-        for (int i = 0; i < 3; i++)
-        {
-            await behind.GetDatabase().ExecuteAsync("CLIENT", "KILL", "TYPE", "normal");
-            await RecoversAsync("CLIENT KILL");
-        }
-    }
-
-    [Fact]
     public async Task A_server_that_turns_replica_is_unavailable_until_it_is_primary_again()
     {
         await using ConnectionMultiplexer behind = await _server.ConnectAsync();
@@ -216,19 +192,6 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
         await behind.GetDatabase().ExecuteAsync("REPLICAOF", "NO", "ONE");
         await RecoversAsync("READONLY");
         await PairAsync(Some.Claim());
-    }
-
-    [Fact]
-    public async Task A_server_that_is_full_refuses_and_keeps_no_room_for_what_it_refused()
-    {
-        PairingRules rules = Some.Rules with { Limits = new PendingLimits(InAll: 1, PerAddress: 1) };
-        await using ConnectionMultiplexer behind = await _server.ConnectAsync();
-        await behind.GetDatabase().ExecuteAsync("CONFIG", "SET", "maxmemory", "1");
-        await ShouldFailAsync(() => _registry.AdmitAsync(Some.Claim(), Some.Loopback, rules, None).AsTask());
-        (await _registry.AdmitAsync(_claim, Some.Origin, rules, None)).ShouldBeOfType<Admission.Admitted>("reading needs no memory");
-
-        await behind.GetDatabase().ExecuteAsync("CONFIG", "SET", "maxmemory", "0");
-        (await _registry.AdmitAsync(Some.Claim(), Some.Loopback, rules, None)).ShouldBeOfType<Admission.Refused>();
     }
 
     [Fact]

@@ -152,7 +152,7 @@ public sealed class TransitionsProperties
         if (after is null || before == after)
             return;
         bool takesAway = new DeviceSwap(before, after, ExpiresAt: null, PendingLimits.None).TakesAway;
-        if (step.Kind is Kind.Connect or Kind.ConnectFromElsewhere or Kind.Touch)
+        if (step.Kind is Kind.Connect or Kind.ConnectFromElsewhere)
             takesAway.ShouldBeFalse($"{step.Kind} is not an operator's");
         if (step.Kind is Kind.Remove or Kind.TakeGrant or Kind.Reject)
             takesAway.ShouldBeTrue($"{step.Kind} is a no");

@@ -56,7 +56,14 @@ public static class AuditKinds
         RequestOpened, RequestExpired, DeviceRefused, UpgradeRefused,
     ];
 
-    /// <summary>Who can cause entries of this kind.</summary>
+    /// <summary>Who caused an entry: an operator if it names one, and else whoever can cause its kind.</summary>
+    public static AuditSource SourceOf(AuditEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        return entry.Operator is null ? SourceOf(entry.Kind) : AuditSource.Operators;
+    }
+
+    /// <summary>Who can cause entries of this kind that name no operator.</summary>
     public static AuditSource SourceOf(string kind) => kind switch
     {
         RequestApproved or RequestRejected or DeviceRemoved or GrantChanged or GrantRemoved or OperatorRefused => AuditSource.Operators,

@@ -60,7 +60,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         ArgumentNullException.ThrowIfNull(entry);
         if (_store is null)
             return;
-        ref int waiting = ref _waiting[(int)AuditKinds.SourceOf(entry.Kind)];
+        ref int waiting = ref _waiting[(int)AuditKinds.SourceOf(entry)];
         bool hasRoom = Interlocked.Increment(ref waiting) <= Capacity;
         if (hasRoom && _queue.Writer.TryWrite(entry with { Time = _time.GetUtcNow(), Gateway = _gateway }))
             return;
@@ -112,7 +112,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         while (entries.Count < MaxBatch && _queue.Reader.TryRead(out AuditEntry? entry))
         {
             entries.Add(entry);
-            Interlocked.Decrement(ref _waiting[(int)AuditKinds.SourceOf(entry.Kind)]);
+            Interlocked.Decrement(ref _waiting[(int)AuditKinds.SourceOf(entry)]);
         }
 
         return entries;

@@ -119,6 +119,7 @@ public sealed class AuditTrailTests
         AuditKinds.All.ShouldAllBe(k => k.All(c => char.IsAsciiLetterLower(c) || c == '-'));
         AuditKinds.All.Count.ShouldBe(typeof(AuditKinds).GetFields().Count(f => f.IsLiteral));
         AuditKinds.SourceOf("of-a-newer-gateway").ShouldBe(AuditSource.Strangers);
+        AuditKinds.SourceOf(new AuditEntry { Kind = AuditKinds.RequestExpired, Operator = "ops" }).ShouldBe(AuditSource.Operators);
         foreach (string kind in new[] { AuditKinds.DeviceRefused, AuditKinds.UpgradeRefused, AuditKinds.RequestOpened, AuditKinds.RequestExpired })
             AuditKinds.SourceOf(kind).ShouldBe(AuditSource.Strangers, kind);
     }
