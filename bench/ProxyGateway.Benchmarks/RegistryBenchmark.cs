@@ -136,10 +136,10 @@ internal static class RegistryBenchmark
                 await subject.Registry.AdmitAsync(Fleet.Claim(subject.Devices + i), Origin, Rules, None);
         }
 
-        // Ids are hashes: half of them are above 8000..., and a page's worth above this.
-        string last = ((uint)(uint.MaxValue * Math.Max(0.5, 1 - ((double)PageSize / all[1].Devices)))).ToString("x8", CultureInfo.InvariantCulture);
         foreach (Subject s in all)
         {
+            // Ids are hashes: half of them are above 8000..., and about a page's worth above this.
+            string last = ((uint)(uint.MaxValue * (1 - ((double)PageSize / s.Devices)))).ToString("x8", CultureInfo.InvariantCulture);
             Line(
                 s.Name,
                 Number(s.Devices),

@@ -15,7 +15,7 @@ internal sealed class Contents(RedisConnection redis, Keys keys, Documents docum
     /// <summary>Reads what the servers hold, and not what the indexes say. The time-out is for each step.</summary>
     public async IAsyncEnumerable<StoredDocument> ReadAsync(TimeSpan timeout, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        foreach (IServer server in await redis.RunAsync(PrimariesAsync, new Deadline(timeout), cancellationToken))
+        foreach (IServer server in await redis.RunAsync(database => Task.FromResult(Primaries(database)), new Deadline(timeout), cancellationToken))
         {
             await foreach (DeviceId[] ids in ListAsync(server, timeout, cancellationToken).Chunk(AtOnce))
             {
@@ -42,7 +42,7 @@ internal sealed class Contents(RedisConnection redis, Keys keys, Documents docum
     }
 
     /// <summary>The servers that hold all keys between them: one, or the primaries of a cluster.</summary>
-    private static async Task<IServer[]> PrimariesAsync(IDatabase database)
+    private static IServer[] Primaries(IDatabase database)
     {
         IServer[] servers = [.. database.Multiplexer.GetServers().Where(s => s is { IsConnected: true, IsReplica: false })];
         if (servers is not [IServer first, ..])
@@ -50,8 +50,7 @@ internal sealed class Contents(RedisConnection redis, Keys keys, Documents docum
         if (first.ServerType != ServerType.Cluster)
             return servers;
 
-        ClusterConfiguration? cluster = await first.ClusterNodesAsync();
-        ClusterNode[] primaries = [.. cluster?.Nodes.Where(n => n is { IsReplica: false, Slots.Count: > 0 }) ?? []];
+        ClusterNode[] primaries = [.. first.ClusterConfiguration?.Nodes.Where(n => n is { IsReplica: false, Slots.Count: > 0 }) ?? []];
         return primaries.Sum(n => n.Slots.Sum(range => range.To - range.From + 1)) == SlotsOfCluster
             ? Array.ConvertAll(primaries, n => database.Multiplexer.GetServer(n.EndPoint ?? new DnsEndPoint("unknown", 0)))
             : throw new RegistryUnavailableException("Some slots of the cluster are served by nobody: a copy would not be whole.");

@@ -16,6 +16,8 @@ public sealed class UsageTests : IDisposable
     [InlineData("requests")]
     [InlineData("requests", "approve")]
     [InlineData("devices", "list", "--josn")]
+    [InlineData("registry")]
+    [InlineData("registry", "copy", "--from", "sqlite")]
     [InlineData("connect")]
     [InlineData("connect", "http://127.0.0.1:1")]
     [InlineData("connect", "ws://127.0.0.1:1", "--scopes", "a b")]
@@ -31,7 +33,7 @@ public sealed class UsageTests : IDisposable
     {
         string help = (await _program.RunAsync("--help")).ShouldSucceed().Output;
 
-        foreach (string word in new[] { "requests", "devices", "connect", "serve", "Exit codes" })
+        foreach (string word in new[] { "requests", "devices", "registry", "connect", "serve", "Exit codes" })
             help.ShouldContain(word);
     }
 
