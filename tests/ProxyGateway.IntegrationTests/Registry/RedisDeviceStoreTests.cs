@@ -145,11 +145,13 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
     }
 
     [Fact]
-    public async Task A_request_key_that_holds_what_is_no_device_finds_nothing()
+    public async Task A_request_whose_key_holds_what_is_no_device_is_found_in_the_other_index()
     {
         PairingRequest open = await AskAsync(Some.Claim(), Some.Rules);
         await Behind.StringSetAsync($"{_prefix}request:{open.Id}", "no device");
 
+        (await Registry.FindRequestAsync(open.Id, CancellationToken.None)).ShouldNotBeNull().DeviceId.ShouldBe(open.DeviceId);
+        await Behind.KeyDeleteAsync($"{_prefix}pending");
         (await Registry.FindRequestAsync(open.Id, CancellationToken.None)).ShouldBeNull();
     }
 
