@@ -123,9 +123,9 @@ public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateT
         && (grant == before.Grants[role]
             || (after.ScopesOf(role).Count > before.ScopesOf(role).Count && !before.ScopesOf(role).Except(after.ScopesOf(role)).Any()));
 
-    // Two marks may be of one millisecond; clearing marks leaves their time alone. Whoever marks again what is marked makes an equal mark anew.
-    private static bool IsMarked(RefusalMarks? before, RefusalMarks? after) => after is not null
-        && (after.At != before?.At || (after == before && !ReferenceEquals(after, before)) || (after.WholeDevice && !before.WholeDevice)
+    // Two marks may be of one millisecond, and the second may add nothing to the first. What clears marks leaves their time alone.
+    private static bool IsMarked(RefusalMarks? before, RefusalMarks? after) => after is not null && !ReferenceEquals(after, before)
+        && (after.At != before?.At || after == before || (after.WholeDevice && (!before.WholeDevice || !after.Cleared.Except(before.Cleared).Any()))
             || after.Roles.Except(before.Roles).Any() || before.Cleared.Except(after.Cleared).Any());
 }
 

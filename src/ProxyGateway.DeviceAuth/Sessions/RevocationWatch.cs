@@ -50,7 +50,7 @@ internal sealed partial class RevocationWatch : BackgroundService
         _time = time;
         _logger = logger;
         _sweepTimer = time.CreateTimer(_ => _sweeps.Writer.TryWrite(true), state: null, options.SweepInterval, options.SweepInterval);
-        _overdue = time.CreateTimer(_ => OnStale(), state: null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _overdue = time.CreateTimer(_ => OnStale(), state: null, options.StalenessLimit, Timeout.InfiniteTimeSpan);
     }
 
     public override void Dispose()
@@ -65,7 +65,6 @@ internal sealed partial class RevocationWatch : BackgroundService
 
     private async Task ListenAsync(CancellationToken cancellationToken)
     {
-        Renew();
         await foreach (Announcement announcement in _store.ListenAsync(cancellationToken))
         {
             if (announcement is Announcement.Resumed)
