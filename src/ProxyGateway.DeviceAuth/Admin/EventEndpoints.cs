@@ -24,7 +24,7 @@ internal static class EventEndpoints
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan SignOfLifeInterval = TimeSpan.FromSeconds(15);
 
-    private static int s_streams;
+    private static int _streams;
 
     public static void Map(RouteGroupBuilder admin) => admin.MapGet("/events", StreamAsync).RequireAuthorization(AdminPolicies.Read);
 
@@ -35,9 +35,9 @@ internal static class EventEndpoints
             return AdminProblems.AuditOff;
         if (!TryReadLastEventId(context.Request, out long? last))
             return AdminProblems.InvalidEventId;
-        if (Interlocked.Increment(ref s_streams) > MostStreams)
+        if (Interlocked.Increment(ref _streams) > MostStreams)
         {
-            Interlocked.Decrement(ref s_streams);
+            Interlocked.Decrement(ref _streams);
             return AdminProblems.TooManyStreams;
         }
 
@@ -58,7 +58,7 @@ internal static class EventEndpoints
         }
         finally
         {
-            Interlocked.Decrement(ref s_streams);
+            Interlocked.Decrement(ref _streams);
         }
 
         return TypedResults.Empty;
