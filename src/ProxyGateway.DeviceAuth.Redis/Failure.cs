@@ -7,6 +7,11 @@ namespace ProxyGateway.DeviceAuth.Redis;
 /// <summary>What the client library throws when Redis cannot be used, in words for whoever runs it. They never hold a password.</summary>
 internal static class Failure
 {
+    private const string Unknown = "Redis cannot be used.";
+
+    /// <summary>Whether it says why.</summary>
+    public static bool IsExplained(Exception e) => Describe(e) != Unknown;
+
     public static bool IsOne(Exception e) =>
         e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or SocketException or IOException;
 
@@ -19,7 +24,7 @@ internal static class Failure
             return $"Redis is not trusted: {tls.Message}";
         if (causes.OfType<RedisConnectionException>().Any(c => c.FailureType == ConnectionFailureType.AuthenticationFailure))
             return "Redis refuses the user or the password.";
-        return e is TimeoutException ? "Redis is too slow." : "Redis cannot be used.";
+        return e is TimeoutException ? "Redis is too slow." : Unknown;
     }
 
     private static IEnumerable<Exception> CausesOf(Exception e)

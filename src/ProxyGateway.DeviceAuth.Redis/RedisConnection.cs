@@ -12,6 +12,9 @@ internal sealed class RedisConnection : IAsyncDisposable
     /// <summary>Nothing is read from replicas: they may not have heard of a revocation yet.</summary>
     public const CommandFlags Primary = CommandFlags.DemandMaster;
 
+    private const int ReasonAttempts = 60;
+    private static readonly TimeSpan ReasonInterval = TimeSpan.FromMilliseconds(50);
+
     private readonly ConfigurationOptions _options;
     private readonly ILogger _logger;
     private readonly Lock _connecting = new();
@@ -140,20 +143,30 @@ internal sealed class RedisConnection : IAsyncDisposable
         multiplexer.ConnectionRestored += (_, e) => Report(e, isConnected: true);
         multiplexer.ConfigurationChanged += (_, _) => SubscriptionLost?.Invoke(); // a new primary: what it announced first may have reached nobody
         if (!multiplexer.IsConnected)
-            await ReportNotConnectedAsync(multiplexer);
+            _ = ReportNotConnectedAsync(multiplexer); // nobody has to wait for the reason
         return multiplexer;
     }
 
-    // Why is in no event, as that was over before anybody could listen.
+    // Why is in no event, as that was over before anybody could listen; and while it is tried again, no failure says why.
     private async Task ReportNotConnectedAsync(ConnectionMultiplexer multiplexer)
     {
-        try
+        for (int attempt = 1; ; attempt++)
         {
-            await multiplexer.GetDatabase().PingAsync(Primary);
-        }
-        catch (Exception e) when (Failure.IsOne(e))
-        {
-            Log.NotConnected(_logger, Failure.Describe(e));
+            try
+            {
+                await multiplexer.GetDatabase().PingAsync(Primary);
+                return;
+            }
+            catch (Exception e) when (Failure.IsOne(e))
+            {
+                if (attempt == ReasonAttempts || Failure.IsExplained(e))
+                {
+                    Log.NotConnected(_logger, Failure.Describe(e));
+                    return;
+                }
+            }
+
+            await Task.Delay(ReasonInterval);
         }
     }
 

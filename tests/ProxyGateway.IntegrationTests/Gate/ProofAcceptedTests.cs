@@ -52,7 +52,7 @@ public sealed class ProofAcceptedTests(SharedGateway shared) : IClassFixture<Sha
     public async Task A_proof_is_accepted_however_it_is_spelled(string what)
     {
         var device = new TestDevice();
-        await using Encounter encounter = await Encounter.AskAsync(shared.Gateway, device, Asks[what]);
+        await using Encounter encounter = await Encounter.AskAsync(shared.Gateway, device, Asks[what] with { SignedAt = DateTimeOffset.UtcNow });
 
         await encounter.ShouldBeAdmittedAsync();
 

@@ -90,24 +90,25 @@ public sealed class SqliteProcessTests(ITestOutputHelper output) : IAsyncLifetim
         if (OperatingSystem.IsWindows())
             return;
         await StartAsync(OnASmallDisk);
-        TestDevice? device;
-        do
-        {
-            device = await PairAsync();
-        }
-        while (device is not null);
+        int refused = 0;
+        while (refused < 3) // in a row: once the log is full, what it holds may be moved to the file, and there is room for a little more
+            refused = await PairAsync() is null ? refused + 1 : 0;
 
         TestDevice paired = _paired.Keys.First();
-        (await PairAsync()).ShouldBeNull("it is full still");
         (await TestClient.ConnectAsync(_port, paired)).ShouldBeAdmitted();
-        (await RemoveStatusAsync(paired)).ShouldBe(HttpStatusCode.ServiceUnavailable);
+        HttpStatusCode removed = await RemoveStatusAsync(paired);
+        if (removed == HttpStatusCode.NoContent)
+            _paired.TryRemove(paired, out _);
+        else
+            removed.ShouldBe(HttpStatusCode.ServiceUnavailable);
         (await ListedAsync()).ShouldBe(_paired.Keys.Select(d => d.Id.ToString()), ignoreOrder: true, "nothing is half written");
 
         using (Process prlimit = Process.Start("prlimit", [$"--pid={_gateway!.ProcessId}", "--fsize=unlimited"]))
             await prlimit.WaitForExitAsync();
         (await PairAsync()).ShouldNotBeNull("there is room again");
-        (await RemoveStatusAsync(paired)).ShouldBe(HttpStatusCode.NoContent);
-        _paired.TryRemove(paired, out _);
+        TestDevice last = _paired.Keys.First();
+        (await RemoveStatusAsync(last)).ShouldBe(HttpStatusCode.NoContent);
+        _paired.TryRemove(last, out _);
 
         output.WriteLine($"{_paired.Count} devices were paired before the disk was full and after.");
         await StopAsync();
