@@ -120,7 +120,8 @@ public sealed class RedisAccessTests : IDisposable
             {
                 RegistryUnavailableException e = await Should.ThrowAsync<RegistryUnavailableException>(async () => await store.GetAsync(Some.Claim().Device, None));
                 e.ToString().ShouldNotContain("hunter");
-                return e.Message.StartsWith(reason, StringComparison.Ordinal); // while it tries again there is none
+                return e.Message.StartsWith(reason, StringComparison.Ordinal)
+                    || e.Message.StartsWith("Redis cannot be used.", StringComparison.Ordinal); // the library has the reason for the first failure only
             },
             "the reason is given");
         _log.Lines.ShouldAllBe(line => !line.Text.Contains("hunter"));
