@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.DeviceAuth.Admin;
@@ -20,6 +21,7 @@ public static class DeviceAdminExtensions
         ArgumentNullException.ThrowIfNull(services);
         services.AddSingleton(options);
         services.AddSingleton(keys);
+        services.TryAddSingleton(TimeProvider.System);
         services.AddRouting();
 
         // Not AddAuthentication: it brings data protection along, which keeps keys in the user's home that nothing here would use.

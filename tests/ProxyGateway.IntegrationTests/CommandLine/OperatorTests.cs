@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Http.Headers;
+
 namespace ProxyGateway.IntegrationTests.CommandLine;
 
 /// <summary>The commands against a gateway that runs, each a process.</summary>
@@ -62,6 +65,22 @@ public sealed class OperatorTests : IAsyncLifetime
         (await OperateAsync("devices", "remove", device[..8], "--json")).ShouldSucceed().Json.GetProperty("removed").GetBoolean().ShouldBeTrue();
         (await OperateAsync("devices", "show", device)).ShouldFail(1).ShouldContain("no such device");
         (await _program.RunAsync("connect", _url, "--scopes", "operator.read")).ExitCode.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task The_program_itself_tells_of_events_and_lists_its_audit()
+    {
+        using var operators = new HttpClient { BaseAddress = new Uri(_admin) };
+        operators.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await File.ReadAllTextAsync(_program.KeyFile));
+
+        using HttpResponseMessage events = await operators.GetAsync(new Uri("/admin/v1/events", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead);
+        using HttpResponseMessage audit = await operators.GetAsync(new Uri("/admin/v1/audit", UriKind.Relative));
+
+        events.StatusCode.ShouldBe(HttpStatusCode.OK);
+        using var lines = new StreamReader(await events.Content.ReadAsStreamAsync());
+        (await lines.ReadLineAsync()).ShouldNotBeNull().ShouldStartWith("id: ");
+        (await lines.ReadLineAsync()).ShouldBe("event: ready");
+        audit.StatusCode.ShouldBe(HttpStatusCode.OK);
     }
 
     [Fact]
