@@ -36,7 +36,7 @@ internal sealed class Contents(RedisConnection redis, Keys keys, Documents docum
             var deadline = new Deadline(timeout);
             foreach (StoredDocument document in some.Where(d => !d.Record.Requests.IsEmpty))
                 await openRequests.RestoreAsync(document, deadline, cancellationToken);
-            await pairedDevices.AddAsync([.. some.Where(d => d.Record.IsPaired).Select(d => d.Record.Id)], deadline, cancellationToken);
+            await pairedDevices.AddAsync([.. some.Where(d => d.Record.IsListed).Select(d => d.Record.Id)], deadline, cancellationToken);
             await documents.RestoreAsync(some, deadline, cancellationToken);
         }
     }

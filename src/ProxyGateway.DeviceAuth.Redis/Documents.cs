@@ -134,7 +134,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
     [
         .. Encoding.UTF8.GetBytes(FirstLine(record)),
         .. DeviceDocument.Serialize(record),
-        .. record.IsPaired ? Encoding.UTF8.GetBytes(SeenAt.Format(record.LastSeenAt)) : [],
+        .. record.IsListed ? Encoding.UTF8.GetBytes(SeenAt.Format(record.LastSeenAt)) : [],
     ];
 
     private static DeviceRecord? Parse(DeviceId id, byte[]? value)

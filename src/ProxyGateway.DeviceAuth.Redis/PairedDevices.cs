@@ -32,7 +32,7 @@ internal sealed class PairedDevices(RedisConnection redis, Keys keys, Documents 
         await redis.RunAsync(Script.LeaveDevice, [keys.Devices, keys.Entered(id)], [id.ToString()], deadline, cancellationToken);
 
         // Whoever was held up since it read the document may come after all that.
-        if ((await documents.GetAsync(id, deadline, cancellationToken)).Record is { IsPaired: true })
+        if ((await documents.GetAsync(id, deadline, cancellationToken)).Record is { IsListed: true })
             await AddAsync(id, deadline, cancellationToken);
     }
 

@@ -75,7 +75,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
                 return SwapResult.TooManyRequests;
             }
 
-            if (swap.Next.IsPaired && swap.Previous is not { IsPaired: true })
+            if (swap.Next.IsListed && swap.Previous is not { IsListed: true })
                 await _pairedDevices.EnterAsync(swap.Id, deadline, cancellationToken);
             documentIsUntouched = false;
             lineage = await _documents.SwapAsync(swap, toBeConfirmed, deadline, cancellationToken);
@@ -126,7 +126,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
             FoundDocument[] documents = await _documents.GetAsync(ids, deadline, cancellationToken);
             foreach ((DeviceId id, FoundDocument document) in ids.Zip(documents))
             {
-                if (document.Record is { IsPaired: true } record)
+                if (document.Record is { IsListed: true } record)
                     found.Add(record);
                 else if (document.Damage is { } damage)
                     Log.DamagedDocument(_logger, id, damage);
@@ -248,7 +248,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     /// <summary>After a swap that was not to be: takes out of the indexes what it had entered.</summary>
     private Task WithdrawAsync(DeviceSwap swap, Deadline deadline) => Task.WhenAll(
         _openRequests.WithdrawAsync(swap, deadline),
-        swap.Next.IsPaired && swap.Previous is not { IsPaired: true }
+        swap.Next.IsListed && swap.Previous is not { IsListed: true }
             ? _pairedDevices.RemoveAsync(swap.Id, deadline, CancellationToken.None)
             : Task.CompletedTask);
 
@@ -256,9 +256,9 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     private async Task SettleAsync(DeviceSwap swap, Deadline deadline)
     {
         await Task.WhenAll(swap.Closed.Select(request => _openRequests.LeaveAsync(request, deadline, CancellationToken.None)));
-        if (swap.Next.IsPaired)
+        if (swap.Next.IsListed)
             await _pairedDevices.AddAsync(swap.Id, deadline, CancellationToken.None); // also if it was: this repairs
-        else if (swap.Previous is { IsPaired: true })
+        else if (swap.Previous is { IsListed: true })
             await _pairedDevices.RemoveAsync(swap.Id, deadline, CancellationToken.None);
     }
 

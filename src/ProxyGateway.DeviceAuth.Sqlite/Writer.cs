@@ -113,7 +113,7 @@ internal sealed class Writer : IDisposable
     private void Put(DeviceRecord record, DateTimeOffset? expiresAt, SqliteTransaction transaction)
     {
         string id = record.Id.ToString();
-        _put.In(transaction).Set("$key", DeviceKey.Of(record.Id)).Set("$id", id).Set("$version", record.Version).Set("$paired", record.IsPaired ? 1 : 0)
+        _put.In(transaction).Set("$key", DeviceKey.Of(record.Id)).Set("$id", id).Set("$version", record.Version).Set("$paired", record.IsListed ? 1 : 0)
             .Set("$expires", expiresAt?.ToUnixTimeMilliseconds()).Set("$document", DeviceDocument.Serialize(record))
             .Set("$seen", record.LastSeenAt?.ToUnixTimeMilliseconds()).ExecuteNonQuery();
         _dropRequests.In(transaction).Set("$device", id).ExecuteNonQuery();

@@ -47,6 +47,9 @@ public sealed record DeviceAuthOptions
     /// <summary>How long an operator's no is remembered for a device that holds no grant.</summary>
     public TimeSpan ForgetRemovedAfter { get; init; } = TimeSpan.FromDays(90);
 
+    /// <summary>Devices that only rules have approved are forgotten if they were not seen for this long; zero: never.</summary>
+    public TimeSpan ForgetIdleAfter { get; init; }
+
     /// <summary>What the registry needs of all this.</summary>
     public PairingRules PairingRules => new(
         Policy,

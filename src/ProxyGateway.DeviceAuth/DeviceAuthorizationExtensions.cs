@@ -39,6 +39,8 @@ public static class DeviceAuthorizationExtensions
         AddBackgroundService<AuditLog>(services);
         AddBackgroundService<LastSeenTracker>(services);
         services.TryAddSingleton<DeviceRegistry>();
+        services.TryAddSingleton<DeviceFleet>();
+        AddBackgroundService<IdleDevices>(services);
         services.TryAddSingleton(_ => ReadRegistryOptions(configuration));
         services.TryAddSingleton<SessionTable>();
         services.TryAddSingleton<RegistryFreshness>();

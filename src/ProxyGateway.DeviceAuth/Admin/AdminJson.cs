@@ -24,6 +24,29 @@ internal sealed record RequestView(
     DateTimeOffset CreatedAt,
     DateTimeOffset ExpiresAt)
 {
+    /// <summary>While it is open: the roles that the device holds; absent if it holds none.</summary>
+    public IReadOnlyList<string>? HeldRoles { get; init; }
+
+    /// <summary>While it is open: the scopes that the device holds in the role it asks for; absent if it does not hold the role.</summary>
+    public ScopeSet? HeldScopes { get; init; }
+
+    /// <summary>While it is open: the scopes that the device would get beyond what it holds.</summary>
+    public ScopeSet? NewScopes { get; init; }
+
+    /// <summary>The request, and what it comes to beside what the device holds.</summary>
+    public static RequestView Of(PairingRequest request, DeviceRecord? device, ScopeImplications implications)
+    {
+        if (request.Status != PairingRequestStatus.Open)
+            return Of(request);
+        ScopeSet held = device?.ScopesOf(request.Role) ?? ScopeSet.Empty;
+        return Of(request) with
+        {
+            HeldRoles = device is { Grants.IsEmpty: false } ? [.. device.Grants.Keys] : null,
+            HeldScopes = device?.Grants.ContainsKey(request.Role) == true ? held : null,
+            NewScopes = ScopeSet.Of(request.Scopes.Where(scope => !implications.Covers(request.Role, held, ScopeSet.Of(scope)))),
+        };
+    }
+
     public static RequestView Of(PairingRequest request) => new(
         request.Id,
         request.DeviceId,
@@ -44,16 +67,40 @@ internal sealed record RequestView(
 /// <summary>A device, as operators see it: without its marks and requests.</summary>
 internal sealed record DeviceView(
     DeviceId Id,
-    string PublicKey,
+    string? PublicKey,
     ClientDescription Client,
+    string? Label,
+    bool? Legacy,
+    Block? Block,
     ImmutableSortedDictionary<string, Grant> Grants,
     DateTimeOffset CreatedAt,
     DateTimeOffset? LastSeenAt,
     string Version)
 {
     public static DeviceView Of(DeviceRecord record) => new(
-        record.Id, record.PublicKey, record.Client, record.Grants, record.CreatedAt, record.LastSeenAt, record.Version);
+        record.Id,
+        record.PublicKey.Length == 0 ? null : record.PublicKey, // nothing is known of who was blocked unseen
+        record.Client,
+        record.Label,
+        record.Legacy ? true : null,
+        record.Block,
+        record.Grants,
+        record.CreatedAt,
+        record.LastSeenAt,
+        record.Version);
 }
+
+/// <summary>A live session of this gateway.</summary>
+internal sealed record SessionView(
+    string Id,
+    DeviceId DeviceId,
+    string Role,
+    ScopeSet Scopes,
+    ClientDescription Client,
+    string? Address,
+    LocalityKind Locality,
+    DateTimeOffset StartedAt,
+    DateTimeOffset? EndsAt);
 
 /// <summary>A part of a list.</summary>
 /// <param name="Items">The items.</param>
@@ -68,7 +115,106 @@ internal sealed record ApprovalBody
     /// <summary>The scopes to grant; absent: all that are asked for. Not null, which could be meant either way.</summary>
     [DisallowNull]
     public ScopeSet? Scopes { get; init; }
+
+    /// <summary>From when on the grant covers nothing any more; absent: no end is set.</summary>
+    [DisallowNull]
+    public DateTimeOffset? Until { get; init; }
 }
+
+/// <summary>What a device may do in a role from now on.</summary>
+internal sealed record GrantBody
+{
+    /// <summary>The scopes.</summary>
+    public required ScopeSet Scopes { get; init; }
+
+    /// <summary>From when on the grant covers nothing any more; absent: it has no end.</summary>
+    [DisallowNull]
+    public DateTimeOffset? Until { get; init; }
+}
+
+/// <summary>What operators call a device.</summary>
+internal sealed record LabelBody
+{
+    /// <summary>The name.</summary>
+    public required string Label { get; init; }
+}
+
+/// <summary>What a block may say.</summary>
+internal sealed record BlockBody
+{
+    /// <summary>Why.</summary>
+    [DisallowNull]
+    public string? Reason { get; init; }
+}
+
+/// <summary>Devices of another gateway.</summary>
+internal sealed record ImportBody
+{
+    /// <summary>Whether to tell only what would become of them.</summary>
+    public bool DryRun { get; init; }
+
+    /// <summary>The devices.</summary>
+    public required IReadOnlyList<ImportDeviceBody> Devices { get; init; }
+}
+
+/// <summary>A device of another gateway.</summary>
+internal sealed record ImportDeviceBody
+{
+    /// <summary>The device's id; absent: the one that its key has.</summary>
+    [DisallowNull]
+    public string? Id { get; init; }
+
+    /// <summary>The raw public key, 32 bytes, as base64url or in another form that devices send.</summary>
+    public required string PublicKey { get; init; }
+
+    /// <summary>Role -> what was approved there.</summary>
+    public IReadOnlyDictionary<string, ImportGrantBody> Grants { get; init; } = ImmutableDictionary<string, ImportGrantBody>.Empty;
+
+    /// <summary>It was paired without any role on record.</summary>
+    public bool Legacy { get; init; }
+
+    /// <summary>What operators call it.</summary>
+    [DisallowNull]
+    public string? Label { get; init; }
+
+    /// <summary>What it says about itself.</summary>
+    [DisallowNull]
+    public ClientDescription? Client { get; init; }
+}
+
+/// <summary>A grant of another gateway.</summary>
+internal sealed record ImportGrantBody
+{
+    /// <summary>The scopes; absent if none are on record, which is not the same as an approval of no scopes.</summary>
+    [DisallowNull]
+    public ScopeSet? Scopes { get; init; }
+
+    /// <summary>From when on it covers nothing any more; absent: it has no end.</summary>
+    [DisallowNull]
+    public DateTimeOffset? Until { get; init; }
+}
+
+/// <summary>What became of an import.</summary>
+internal sealed record ImportView(bool DryRun, IReadOnlyList<ImportItemView> Items);
+
+/// <summary>What became of one device of an import.</summary>
+/// <param name="Id">The device; absent if its key is none.</param>
+/// <param name="Outcome">One of added, extended, unchanged, above-ceiling, refused-before, blocked, invalid.</param>
+/// <param name="Detail">What is wrong with it.</param>
+internal sealed record ImportItemView(DeviceId? Id, string Outcome, string? Detail = null);
+
+/// <summary>Which rule's approvals are taken back.</summary>
+internal sealed record RemoveByRuleBody
+{
+    /// <summary>The rule's name.</summary>
+    public required string Rule { get; init; }
+
+    /// <summary>Whether to count only.</summary>
+    public bool DryRun { get; init; }
+}
+
+/// <summary>What became of the devices that a rule had approved.</summary>
+internal sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
@@ -80,11 +226,19 @@ internal sealed record ApprovalBody
 [JsonSerializable(typeof(PageView<RequestView>))]
 [JsonSerializable(typeof(PageView<DeviceView>))]
 [JsonSerializable(typeof(PageView<AuditEntry>))]
+[JsonSerializable(typeof(PageView<SessionView>))]
+[JsonSerializable(typeof(ImportView))]
+[JsonSerializable(typeof(RemovedByRuleView))]
 internal sealed partial class AdminJsonContext : JsonSerializerContext;
 
 /// <summary>For what operators send: nothing unknown, nothing twice, nothing of another type.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Strict, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(ApprovalBody))]
+[JsonSerializable(typeof(GrantBody))]
+[JsonSerializable(typeof(LabelBody))]
+[JsonSerializable(typeof(BlockBody))]
+[JsonSerializable(typeof(ImportBody))]
+[JsonSerializable(typeof(RemoveByRuleBody))]
 internal sealed partial class AdminInputContext : JsonSerializerContext;
 
 /// <summary>Times as RFC 3339 in UTC, with <c>Z</c>.</summary>

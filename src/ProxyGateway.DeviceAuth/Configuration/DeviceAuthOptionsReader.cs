@@ -44,6 +44,7 @@ public static class DeviceAuthOptionsReader
             RequestLifetime = pairing.Span(nameof(defaults.RequestLifetime), defaults.RequestLifetime, TimeSpan.FromDays(7)),
             MaxPendingRequests = pairing.Number(nameof(defaults.MaxPendingRequests), defaults.MaxPendingRequests, 1, MaxCount),
             ForgetRemovedAfter = pairing.Span(nameof(defaults.ForgetRemovedAfter), defaults.ForgetRemovedAfter, TimeSpan.FromDays(36500)),
+            ForgetIdleAfter = pairing.SpanOrOff(nameof(defaults.ForgetIdleAfter), TimeSpan.FromHours(1), TimeSpan.FromDays(36500)),
             Policy = new PairingPolicy
             {
                 LegacyDevices = pairing.Choice(nameof(PairingPolicy.LegacyDevices), PairingPolicy.Default.LegacyDevices),

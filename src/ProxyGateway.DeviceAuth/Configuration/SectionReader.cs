@@ -126,6 +126,21 @@ internal sealed class SectionReader
         return fallback;
     }
 
+    /// <summary>A time span from <paramref name="min"/> to <paramref name="max"/>, or <c>00:00:00</c> for off, which it is where it is missing.</summary>
+    public TimeSpan SpanOrOff(string name, TimeSpan min, TimeSpan max)
+    {
+        if (Value(name) is not { } value)
+            return TimeSpan.Zero;
+        if (value.Contains(':', StringComparison.Ordinal)
+            && TimeSpan.TryParseExact(value, "c", CultureInfo.InvariantCulture, out TimeSpan span) && (span == TimeSpan.Zero || (span >= min && span <= max)))
+        {
+            return span;
+        }
+
+        Errors.AddValue(PathOf(name), value, $"a time span as [d.]hh:mm:ss, at least {min:c} and at most {max:c}, or 00:00:00 for off");
+        return TimeSpan.Zero;
+    }
+
     /// <summary>A list of texts, whole from the topmost layer that has it; null if none does, or if it is wrong.</summary>
     public ImmutableArray<string>? List(string name)
     {

@@ -21,13 +21,18 @@ public sealed record ClientDescription(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Platform = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Mode = null)
 {
-    private const int MaxLength = 100;
-
     /// <summary>The description, made safe to show: each text is shortened, and what cannot be seen or turns text around is removed.</summary>
     public static ClientDescription Sanitize(string? id, string? displayName, string? platform, string? mode) =>
-        new(Clean(id), Clean(displayName), Clean(platform), Clean(mode));
+        new(SafeText.Of(id), SafeText.Of(displayName), SafeText.Of(platform), SafeText.Of(mode));
+}
 
-    private static string? Clean(string? text)
+/// <summary>Text of others that operators are shown.</summary>
+internal static class SafeText
+{
+    private const int MaxLength = 100;
+
+    /// <summary>The text, shortened, without what cannot be seen or turns text around; null if nothing is left.</summary>
+    public static string? Of(string? text)
     {
         if (text is null)
         {

@@ -25,6 +25,14 @@ public sealed record DeviceRecord
     /// <summary>What the device said about itself when it last asked for something.</summary>
     public ClientDescription Client { get; init; } = new();
 
+    /// <summary>What operators call it; null if nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Label { get; init; }
+
+    /// <summary>Keeps the device out, whatever its grants; null if nothing does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Block? Block { get; init; }
+
     /// <summary>What was approved: role -> grant.</summary>
     public ImmutableSortedDictionary<string, Grant> Grants { get; init; } = ImmutableSortedDictionary.Create<string, Grant>(StringComparer.Ordinal);
 
@@ -43,8 +51,28 @@ public sealed record DeviceRecord
     [JsonIgnore]
     public bool IsPaired => Legacy || !Grants.IsEmpty;
 
+    /// <summary>Whether the device is in the list of devices: something is approved for it, or it is blocked.</summary>
+    [JsonIgnore]
+    public bool IsListed => IsPaired || Block is not null;
+
     /// <summary>The scopes on record for the role; none if it has no grant.</summary>
     public ScopeSet ScopesOf(string role) => Grants.TryGetValue(role, out Grant? grant) ? grant.Scopes ?? ScopeSet.Empty : ScopeSet.Empty;
+
+    /// <summary>
+    /// The record as it stands at this time. A grant that has run out is gone, and marked as an operator's no is: whoever set an end did not
+    /// want a rule to go on from there.
+    /// </summary>
+    public DeviceRecord AsOf(DateTimeOffset now)
+    {
+        DeviceRecord record = this;
+        foreach ((string role, Grant grant) in Grants)
+        {
+            if (grant.Until is { } until && until <= now)
+                record = record with { Grants = record.Grants.Remove(role), Refusals = RefusalMarks.Mark(record.Refusals, role, until) };
+        }
+
+        return record;
+    }
 
     /// <summary>The request with this id, or null.</summary>
     public PairingRequest? FindRequest(RequestId id) => Requests.FirstOrDefault(r => r.Id == id);
@@ -67,6 +95,24 @@ public sealed record Grant
     /// <summary>The rule that last approved it; absent if an operator did.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Rule { get; init; }
+
+    /// <summary>From when on it covers nothing any more; null if it has no end.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? Until { get; init; }
+}
+
+/// <summary>An operator keeps a device out until an operator lets it in again: it is refused without a request, and keeps its grants.</summary>
+public sealed record Block
+{
+    /// <summary>Since when.</summary>
+    public required DateTimeOffset At { get; init; }
+
+    /// <summary>The operator.</summary>
+    public required string By { get; init; }
+
+    /// <summary>Why, in the operator's words; null if they gave none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Reason { get; init; }
 }
 
 /// <summary>
@@ -86,6 +132,24 @@ public sealed record RefusalMarks
 
     /// <summary>Roles that an operator approved in full after the device was removed.</summary>
     public ScopeSet Cleared { get; init; } = ScopeSet.Empty;
+
+    /// <summary>The marks, with one more for this role.</summary>
+    internal static RefusalMarks Mark(RefusalMarks? marks, string role, DateTimeOffset at) => marks is null
+        ? new RefusalMarks { At = at, Roles = ScopeSet.Of(role) }
+        : marks with { At = at > marks.At ? at : marks.At, Roles = ScopeSet.Of([.. marks.Roles, role]) };
+
+    /// <summary>The marks, with none for this role; null if none are left.</summary>
+    internal static RefusalMarks? Clear(RefusalMarks? marks, string role)
+    {
+        if (marks is null)
+            return null;
+        RefusalMarks cleared = marks with
+        {
+            Roles = ScopeSet.Of(marks.Roles.Where(r => r != role)),
+            Cleared = marks.WholeDevice ? ScopeSet.Of([.. marks.Cleared, role]) : ScopeSet.Empty,
+        };
+        return cleared is { WholeDevice: false, Roles.Count: 0 } ? null : cleared;
+    }
 
     /// <summary>Whether rules must leave this role alone.</summary>
     public bool Covers(string role) => Roles.Contains(role, StringComparer.Ordinal)

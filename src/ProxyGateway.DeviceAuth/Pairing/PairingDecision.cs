@@ -22,6 +22,12 @@ public abstract record PairingDecision
     /// <param name="Reason">What is not covered.</param>
     public sealed record RequirePairing(PairingReason Reason) : PairingDecision;
 
+    /// <summary>An operator has blocked the device.</summary>
+    public sealed record Refuse : PairingDecision
+    {
+        internal static Refuse Instance { get; } = new();
+    }
+
     /// <summary>A rule would approve if the peer's operating-system user, which nobody has looked up yet, is one of its users: look it up and ask again.</summary>
     public sealed record LookUpPeerUser : PairingDecision
     {

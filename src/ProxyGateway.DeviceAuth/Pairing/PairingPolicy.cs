@@ -34,7 +34,7 @@ public sealed record PairingPolicy
     public LegacyDevices LegacyDevices { get; init; }
 
     /// <summary>Decides one claim.</summary>
-    /// <param name="record">What the registry has on the device; null if nothing.</param>
+    /// <param name="record">What the registry has on the device, as of now; null if nothing.</param>
     /// <param name="claim">What the device has proved to be and asks for.</param>
     /// <param name="locality">Where it connects from.</param>
     public PairingDecision Decide(DeviceRecord? record, Claim claim, Locality locality)
@@ -42,6 +42,8 @@ public sealed record PairingPolicy
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(locality);
 
+        if (record?.Block is not null)
+            return PairingDecision.Refuse.Instance;
         if (Uncovered(record, claim) is not { } reason)
             return PairingDecision.Admit.Instance;
         if (record?.Refusals?.Covers(claim.Role) == true) // an operator's no outlives a rule's yes
@@ -61,6 +63,9 @@ public sealed record PairingPolicy
 
         return userDecides ? PairingDecision.LookUpPeerUser.Instance : new PairingDecision.RequirePairing(reason);
     }
+
+    /// <summary>Whether the record lets the claim in: the device is not blocked, and what it asks for is covered.</summary>
+    public bool Admits(DeviceRecord? record, Claim claim) => record?.Block is null && Uncovered(record, claim) is null;
 
     /// <summary>Why the record does not cover the claim; null if it does. The first that fails is the reason.</summary>
     public PairingReason? Uncovered(DeviceRecord? record, Claim claim)

@@ -15,8 +15,8 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
     // A device's record has few writers: whoever loses this often in a row is up against a fault or an attack.
     private const int MaxAttempts = 32;
 
-    /// <summary>Raised after a record was changed through this registry, with the new record.</summary>
-    public event Action<DeviceRecord>? Changed;
+    /// <summary>Raised after a record was changed through this registry, with the new record and the store's time.</summary>
+    public event Action<DeviceRecord, DateTimeOffset>? Changed;
 
     /// <summary>Decides a claim, and writes what follows from the decision before anybody is told.</summary>
     /// <param name="claim">The verified claim.</param>
@@ -33,7 +33,8 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
             await WaitBeforeAsync(attempt, cancellationToken);
-            (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(claim.Device, cancellationToken);
+            (DeviceRecord? stored, DateTimeOffset now) = await store.GetAsync(claim.Device, cancellationToken);
+            DeviceRecord? record = stored?.AsOf(now);
             PairingDecision decision = rules.Policy.Decide(record, claim, locality);
             if (decision is PairingDecision.LookUpPeerUser)
             {
@@ -47,10 +48,12 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
             switch (decision)
             {
                 case PairingDecision.Admit:
-                    return new Admission.Admitted(record!, Rule: null);
+                    return new Admission.Admitted(record!, Rule: null, now);
+                case PairingDecision.Refuse:
+                    return new Admission.Blocked();
                 case PairingDecision.AutoApprove approve:
                     next = Transitions.AutoApprove(record, claim, approve.Rule, rules.Policy.Implications, now, rules.Lifetimes) with { Version = NewVersion() };
-                    admission = new Admission.Admitted(next, approve.Rule);
+                    admission = new Admission.Admitted(next, approve.Rule, now);
                     deed = new AuditEntry
                     {
                         Kind = AuditKinds.DeviceAutoApproved,
@@ -83,7 +86,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
 
             if (next is null)
                 return admission;
-            switch (await SwapAsync(record, next, rules, by: null, deed, cancellationToken))
+            switch (await SwapAsync(stored, next, now, rules, by: null, deed, cancellationToken))
             {
                 case SwapResult.Swapped:
                     return admission;
@@ -95,17 +98,17 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         throw Contended();
     }
 
-    /// <summary>An operator approves a request.</summary>
+    /// <summary>An operator approves a request. Null if there is none.</summary>
     /// <param name="id">The request.</param>
-    /// <param name="scopes">The scopes to grant; null for all that it asks for.</param>
+    /// <param name="terms">What to grant.</param>
     /// <param name="by">Who approves.</param>
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="RegistryUnavailableException">Whether the approval was written is not known; it may be repeated.</exception>
-    public ValueTask<Decision?> ApproveAsync(RequestId id, ScopeSet? scopes, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
-        DecideAsync(id, (record, now) => Transitions.Approve(record, id, scopes, by, rules.Policy.Implications, now, rules.Lifetimes), by, rules, cancellationToken);
+    public ValueTask<Decision?> ApproveAsync(RequestId id, GrantTerms terms, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
+        DecideAsync(id, (record, now) => Transitions.Approve(record, id, terms, by, rules.Policy.Implications, now, rules.Lifetimes), by, rules, cancellationToken);
 
-    /// <summary>An operator rejects a request.</summary>
+    /// <summary>An operator rejects a request. Null if there is none.</summary>
     /// <param name="id">The request.</param>
     /// <param name="by">Who rejects.</param>
     /// <param name="rules">The policy and bounds in force.</param>
@@ -114,82 +117,38 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
     public ValueTask<Decision?> RejectAsync(RequestId id, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
         DecideAsync(id, (record, now) => Transitions.Reject(record, id, by, now, rules.Lifetimes), by, rules, cancellationToken);
 
-    /// <summary>An operator removes a device, also one whose record is damaged. False if it is not paired and has nothing open.</summary>
+    /// <summary>An operator changes a device. Null if it is not on record.</summary>
     /// <param name="id">The device.</param>
-    /// <param name="by">Who removes it.</param>
+    /// <param name="change">What changes.</param>
+    /// <param name="by">Who changes it.</param>
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="RegistryUnavailableException">
-    /// Whether the removal was written is not known, or it may still be lost (<see cref="RegistryUnavailableException.ChangeWasMade"/>); it may be repeated.
+    /// Whether the change was written is not known, or it may still be lost (<see cref="RegistryUnavailableException.ChangeWasMade"/>); it may be repeated.
     /// </exception>
-    public async ValueTask<bool> RemoveAsync(DeviceId id, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    public async ValueTask<Decision?> ChangeAsync(
+        DeviceId id, DeviceChange change, Operator by, PairingRules rules, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(change);
+        ArgumentNullException.ThrowIfNull(by);
         ArgumentNullException.ThrowIfNull(rules);
-        for (int attempt = 0; attempt < MaxAttempts; attempt++)
-        {
-            await WaitBeforeAsync(attempt, cancellationToken);
-            StoredDevice stored = await store.GetAsync(id, cancellationToken);
-            DeviceRecord? record = stored.Damage is null ? stored.Record : null;
-            if (stored.Damage is null && record is null)
-                return false;
-            bool isThere = record is null || record.IsPaired || record.Requests.Any(r => r.IsOpen(stored.Now));
-            DeviceRecord next = record switch
+        Decision? decision = await WriteAsync(
+            id,
+            stored =>
             {
-                null => Transitions.RemoveDamaged(id, by, stored.Now, rules.Lifetimes) with { Version = NewVersion() },
-                _ when isThere => Transitions.Remove(record, by, stored.Now, rules.Lifetimes) with { Version = NewVersion() },
-                _ => record,
-            };
-            AuditEntry? deed = isThere ? new AuditEntry { Kind = AuditKinds.DeviceRemoved, DeviceId = id } : null;
-            if (await SwapAsync(record, next, rules, by, deed, cancellationToken, stored.Damage is not null) == SwapResult.Swapped)
-                return isThere;
-        }
-
-        throw Contended();
-    }
-
-    /// <summary>An operator sets what a device may do in a role; null takes the role away. Null if the device is not paired.</summary>
-    /// <param name="id">The device.</param>
-    /// <param name="role">The role.</param>
-    /// <param name="scopes">Its scopes from now on.</param>
-    /// <param name="by">Who sets them.</param>
-    /// <param name="rules">The policy and bounds in force.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="RegistryUnavailableException">Whether the change was written is not known; it may be repeated.</exception>
-    public async ValueTask<Decision?> SetGrantAsync(
-        DeviceId id, string role, ScopeSet? scopes, Operator by, PairingRules rules, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(rules);
-        for (int attempt = 0; attempt < MaxAttempts; attempt++)
-        {
-            await WaitBeforeAsync(attempt, cancellationToken);
-            (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
-            if (record is null)
-                return null;
-            if (!record.IsPaired)
-            {
-                if (await SwapAsync(record, record, rules, by, deed: null, cancellationToken) == SwapResult.Swapped)
-                    return null;
-                continue;
-            }
-
-            Decision decision = Transitions.SetGrant(record, role, scopes, by, rules.Policy.Implications, now, rules.Lifetimes);
-            if (decision.Outcome == DecisionOutcome.AboveCeiling)
-                audit?.Enter(AuditTrail.Refused(by, id, request: null, role, scopes!));
-            if (decision.Outcome != DecisionOutcome.Done)
-                return decision;
-            decision = decision with { Record = decision.Record with { Version = NewVersion() } };
-            var deed = new AuditEntry
-            {
-                Kind = scopes is null ? AuditKinds.GrantRemoved : AuditKinds.GrantChanged,
-                DeviceId = id,
-                Role = role,
-                Scopes = scopes,
-            };
-            if (await SwapAsync(record, decision.Record, rules, by, deed, cancellationToken) == SwapResult.Swapped)
-                return decision;
-        }
-
-        throw Contended();
+                if (stored.Damage is not null && change is DeviceChange.Remove { IfVersion: null })
+                    return new Decision(DecisionOutcome.Done, Transitions.RemoveDamaged(id, by, stored.Now, rules.Lifetimes));
+                return change.IfVersion is { } version && version != stored.Record?.Version
+                    ? stored.Record is { } other ? new Decision(DecisionOutcome.OtherVersion, other) : null
+                    : change.Apply(stored.Record, id, by, rules, stored.Now);
+            },
+            change.Deed with { DeviceId = id },
+            by,
+            rules,
+            cancellationToken);
+        if (decision?.Outcome == DecisionOutcome.AboveCeiling && change is DeviceChange.SetGrant { Role: var role, Terms: var terms })
+            audit?.Enter(AuditTrail.Refused(by, id, request: null, role, terms.Scopes ?? ScopeSet.Empty));
+        return decision;
     }
 
     /// <summary>The record of a device, or null.</summary>
@@ -216,41 +175,69 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
     /// <inheritdoc cref="IDeviceStore.PingAsync"/>
     public ValueTask PingAsync(CancellationToken cancellationToken) => store.PingAsync(cancellationToken);
 
-    private async ValueTask<Decision?> DecideAsync(
-        RequestId id, Func<DeviceRecord, DateTimeOffset, Decision> decide, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    /// <summary>Reads, decides and writes, until nobody else was faster. What was <see cref="DecisionOutcome.Done"/> gets a version of its own.</summary>
+    /// <param name="id">The device.</param>
+    /// <param name="decide">Decides by what is stored; null, and every outcome but <c>Done</c>, changes nothing.</param>
+    /// <param name="deed">What it is in the audit, beside what becomes of requests; null if nothing.</param>
+    /// <param name="by">The operator; null if none.</param>
+    /// <param name="rules">The policy and bounds in force.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    internal async ValueTask<Decision?> WriteAsync(
+        DeviceId id, Func<StoredDevice, Decision?> decide, AuditEntry? deed, Operator? by, PairingRules rules, CancellationToken cancellationToken)
     {
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
             await WaitBeforeAsync(attempt, cancellationToken);
-            if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
-                return null;
-            (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(device, cancellationToken);
-            if (record is null)
-                return null;
-            Decision decision = decide(record, now);
-            if (decision is { Outcome: DecisionOutcome.AboveCeiling, Request: { } asked })
-                audit?.Enter(AuditTrail.Refused(by, device, id, asked.Role, asked.Scopes));
-            if (decision.Outcome is not (DecisionOutcome.Done or DecisionOutcome.AlreadyDone))
-                return decision;
-            if (decision.Outcome == DecisionOutcome.Done)
-                decision = decision with { Record = decision.Record with { Version = NewVersion() } };
-            if (await SwapAsync(record, decision.Record, rules, by, deed: null, cancellationToken) == SwapResult.Swapped)
+            StoredDevice stored = await store.GetAsync(id, cancellationToken);
+            Decision? decision = decide(stored);
+            DeviceRecord? record = stored.Damage is null ? stored.Record : null;
+            switch (decision)
+            {
+                case { Outcome: DecisionOutcome.Done }:
+                    decision = decision with { Record = decision.Record with { Version = NewVersion() } };
+                    break;
+                case { Outcome: DecisionOutcome.AlreadyDone or DecisionOutcome.NotFound } when record is not null:
+                    // It may have been done a moment ago, and its acknowledgement lost: nobody is told so before it is certain.
+                    decision = decision with { Record = record };
+                    break;
+                default:
+                    return decision;
+            }
+
+            bool isDone = decision.Outcome == DecisionOutcome.Done;
+            if (await SwapAsync(record, decision.Record, stored.Now, rules, by, isDone ? deed : null, cancellationToken, stored.Damage is not null) == SwapResult.Swapped)
                 return decision;
         }
 
         throw Contended();
     }
 
+    private async ValueTask<Decision?> DecideAsync(
+        RequestId id, Func<DeviceRecord, DateTimeOffset, Decision> decide, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    {
+        if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
+            return null;
+        Decision? decision = await WriteAsync(
+            device, stored => stored.Record is { } record ? decide(record, stored.Now) : null, deed: null, by, rules, cancellationToken);
+        if (decision is { Outcome: DecisionOutcome.AboveCeiling, Request: { } asked })
+            audit?.Enter(AuditTrail.Refused(by, device, id, asked.Role, asked.Scopes));
+        return decision;
+    }
+
     private async ValueTask<SwapResult> SwapAsync(
         DeviceRecord? previous,
         DeviceRecord next,
+        DateTimeOffset now,
         PairingRules rules,
         Operator? by,
         AuditEntry? deed,
         CancellationToken cancellationToken,
         bool replacesDamage = false)
     {
-        var swap = new DeviceSwap(previous, next, Transitions.ExpiresAt(next, rules.Lifetimes), rules.Limits) { ReplacesDamage = replacesDamage };
+        DateTimeOffset? expiresAt = Transitions.ExpiresAt(next, rules.Lifetimes);
+        if (expiresAt <= now)
+            expiresAt = now + rules.Lifetimes.Request; // nothing is left of it, but whoever hears of the change reads it
+        var swap = new DeviceSwap(previous, next, expiresAt, rules.Limits) { ReplacesDamage = replacesDamage };
         SwapResult? result = null;
         bool isUncertain = true;
         try
@@ -260,33 +247,33 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         catch (RegistryUnavailableException e) when (e.ChangeWasMade)
         {
             isUncertain = false;
-            Tell(previous, next);
+            Tell(previous, next, now);
             throw;
         }
         finally
         {
             // Without an answer it may have been written, and whoever repeats it would find it done.
             if (result is null or SwapResult.Swapped)
-                EnterChange(swap, by, deed, uncertain: result is null && isUncertain);
+                EnterChange(swap, now, by, deed, uncertain: result is null && isUncertain);
         }
 
         if (result == SwapResult.Swapped)
-            Tell(previous, next);
+            Tell(previous, next, now);
         return result.Value;
     }
 
-    private void EnterChange(DeviceSwap swap, Operator? by, AuditEntry? deed, bool uncertain)
+    private void EnterChange(DeviceSwap swap, DateTimeOffset now, Operator? by, AuditEntry? deed, bool uncertain)
     {
         if (audit is null)
             return;
-        foreach (AuditEntry entry in AuditTrail.Of(swap.Previous, swap.Next, by, deed))
+        foreach (AuditEntry entry in AuditTrail.Of(swap.Previous, swap.Next, now, by, deed))
             audit.Enter(entry with { Uncertain = uncertain });
     }
 
-    private void Tell(DeviceRecord? previous, DeviceRecord next)
+    private void Tell(DeviceRecord? previous, DeviceRecord next, DateTimeOffset now)
     {
         if (previous?.Version != next.Version)
-            Changed?.Invoke(next);
+            Changed?.Invoke(next, now);
     }
 
     // At first at once; then at random in a span that doubles, up to half a second, or who is slower would lose every time.
@@ -320,7 +307,11 @@ public abstract record Admission
     /// <summary>Forward the connection.</summary>
     /// <param name="Record">The record that covers the claim.</param>
     /// <param name="Rule">The rule that approved it just now; null if it was covered already.</param>
-    public sealed record Admitted(DeviceRecord Record, string? Rule) : Admission;
+    /// <param name="Now">The store's time when the record was read.</param>
+    public sealed record Admitted(DeviceRecord Record, string? Rule, DateTimeOffset Now) : Admission;
+
+    /// <summary>An operator has blocked the device. No request was opened.</summary>
+    public sealed record Blocked : Admission;
 
     /// <summary>An operator has to approve, or has rejected.</summary>
     /// <param name="Reason">What is not covered.</param>

@@ -22,7 +22,7 @@ public interface IDeviceStore : IAsyncDisposable
     ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Records with something approved, in a stable order that visits each exactly once while others write. A document that is damaged is
+    /// Records with something approved and those of blocked devices, in a stable order that visits each exactly once while others write. A document that is damaged is
     /// left out, and logged with its device's id.
     /// </summary>
     /// <param name="cursor">Where the last page ended; null for the first.</param>
@@ -113,10 +113,10 @@ public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateT
         r.Status == PairingRequestStatus.Open && Next.FindRequest(r.Id) is not { Status: PairingRequestStatus.Open });
 
     /// <summary>
-    /// Whether something is taken away: a grant goes or shrinks, or an operator's no is marked. Saying it again counts too, be it by a swap
+    /// Whether something is taken away: a grant goes or shrinks, or an operator's no is marked, or the device blocked. Saying it again counts too, be it by a swap
     /// that changes nothing: whoever repeats a removal whose acknowledgement was lost is not told that it is done before it is.
     /// </summary>
-    public bool TakesAway => Previous == Next || IsMarked(Previous?.Refusals, Next.Refusals)
+    public bool TakesAway => Previous == Next || (Next.Block is not null && Next.Block != Previous?.Block) || IsMarked(Previous?.Refusals, Next.Refusals)
         || Previous?.Grants.Keys.Any(role => !IsKeptOrWidened(role, Previous, Next)) == true;
 
     private static bool IsKeptOrWidened(string role, DeviceRecord before, DeviceRecord after) => after.Grants.TryGetValue(role, out Grant? grant)

@@ -54,7 +54,7 @@ public enum DecisionOutcome
     /// <summary>It was decided otherwise, has expired, or is covered by another approval.</summary>
     AlreadyResolved,
 
-    /// <summary>There is no such request.</summary>
+    /// <summary>There is no such request, device, grant or block.</summary>
     NotFound,
 
     /// <summary>The scopes named are not covered by those that were asked for.</summary>
@@ -62,10 +62,24 @@ public enum DecisionOutcome
 
     /// <summary>The operator's ceiling does not allow the grant.</summary>
     AboveCeiling,
+
+    /// <summary>The end that was named for the grant is not in the future.</summary>
+    UntilIsPast,
+
+    /// <summary>An end was named for what the device asks for, and it holds the role without one: it would lose what it holds.</summary>
+    HeldWithoutEnd,
+
+    /// <summary>The record is not of the version that the operator has seen.</summary>
+    OtherVersion,
 }
 
 /// <summary>An operator's decision, and the record after it.</summary>
 /// <param name="Outcome">What became of it.</param>
 /// <param name="Record">The record, changed if <see cref="DecisionOutcome.Done"/>.</param>
-/// <param name="Request">The request as it stands now; null if there is none.</param>
-public sealed record Decision(DecisionOutcome Outcome, DeviceRecord Record, PairingRequest? Request);
+/// <param name="Request">The request as it stands now; null if it was not about one, or there is none.</param>
+public sealed record Decision(DecisionOutcome Outcome, DeviceRecord Record, PairingRequest? Request = null);
+
+/// <summary>What an operator grants.</summary>
+/// <param name="Scopes">The scopes; null for all that was asked for.</param>
+/// <param name="Until">From when on the grant covers nothing any more; null if nobody says.</param>
+public sealed record GrantTerms(ScopeSet? Scopes = null, DateTimeOffset? Until = null);

@@ -25,7 +25,13 @@ public static class Transitions
         DeviceRecord? record, Claim claim, string rule, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Begin(record, claim, now, lifetimes);
-        var grant = new Grant { Scopes = next.ScopesOf(claim.Role).Union(claim.Scopes), ApprovedAt = now, Rule = rule };
+        var grant = new Grant
+        {
+            Scopes = next.ScopesOf(claim.Role).Union(claim.Scopes),
+            ApprovedAt = now,
+            Rule = rule,
+            Until = next.Grants.GetValueOrDefault(claim.Role)?.Until, // what an operator has set an end to, no rule prolongs
+        };
         return CoverRequests(next with { Grants = next.Grants.SetItem(claim.Role, grant) }, implications, now);
     }
 
@@ -57,25 +63,34 @@ public static class Transitions
         return new Ask(AskOutcome.Opened, next with { Requests = next.Requests.Add(request) }, request);
     }
 
-    /// <summary>An operator approves a request: all that it asks for, or the scopes they name.</summary>
+    /// <summary>
+    /// An operator approves a request: all that it asks for, or the scopes they name. An end that they name is one for all that the device
+    /// holds in the role; without one, an end that is set already stays.
+    /// </summary>
     public static Decision Approve(
-        DeviceRecord record, RequestId id, ScopeSet? scopes, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
+        DeviceRecord record, RequestId id, GrantTerms terms, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
+        ArgumentNullException.ThrowIfNull(terms);
         ArgumentNullException.ThrowIfNull(by);
         ArgumentNullException.ThrowIfNull(implications);
         DeviceRecord next = Prune(record, now, lifetimes);
         if (next.FindRequest(id) is not { } request)
             return new Decision(DecisionOutcome.NotFound, record, Request: null);
 
-        ScopeSet granted = scopes ?? request.Scopes;
+        ScopeSet granted = terms.Scopes ?? request.Scopes;
+        Grant? held = next.Grants.GetValueOrDefault(request.Role);
         if (!implications.Covers(request.Role, request.Scopes, granted))
             return new Decision(DecisionOutcome.WiderThanAsked, record, request);
         if (!by.MayGrant(request.Role, granted, implications))
             return new Decision(DecisionOutcome.AboveCeiling, record, request);
-        if (request.Status == PairingRequestStatus.Approved && granted.Equals(request.GrantedScopes))
+        if (request.Status == PairingRequestStatus.Approved && granted.Equals(request.GrantedScopes) && (terms.Until is null || terms.Until == held?.Until))
             return new Decision(DecisionOutcome.AlreadyDone, record, request);
         if (request.Status != PairingRequestStatus.Open)
             return new Decision(DecisionOutcome.AlreadyResolved, record, request);
+        if (terms.Until <= now)
+            return new Decision(DecisionOutcome.UntilIsPast, record, request);
+        if (terms.Until is not null && held is { Until: null, Scopes.Count: > 0 })
+            return new Decision(DecisionOutcome.HeldWithoutEnd, record, request);
 
         PairingRequest approved = request with
         {
@@ -84,13 +99,19 @@ public static class Transitions
             ResolvedBy = by.Name,
             ResolvedAt = now,
         };
-        var grant = new Grant { Scopes = next.ScopesOf(request.Role).Union(granted), ApprovedAt = now, ApprovedBy = by.Name };
+        var grant = new Grant
+        {
+            Scopes = next.ScopesOf(request.Role).Union(granted),
+            ApprovedAt = now,
+            ApprovedBy = by.Name,
+            Until = terms.Until ?? held?.Until,
+        };
         bool inFull = implications.Covers(request.Role, grant.Scopes, request.Scopes);
         next = next with
         {
             Legacy = false, // from now on the grants say what was approved
             Grants = next.Grants.SetItem(request.Role, grant),
-            Refusals = inFull ? Clear(next.Refusals, request.Role) : Mark(next.Refusals, request.Role, now),
+            Refusals = inFull ? RefusalMarks.Clear(next.Refusals, request.Role) : RefusalMarks.Mark(next.Refusals, request.Role, now),
             Requests = next.Requests.Replace(request, approved),
         };
         return new Decision(DecisionOutcome.Done, CoverRequests(next, implications, now), approved);
@@ -111,7 +132,7 @@ public static class Transitions
         PairingRequest rejected = request with { Status = PairingRequestStatus.Rejected, ResolvedBy = by.Name, ResolvedAt = now };
         next = next with
         {
-            Refusals = Mark(next.Refusals, request.Role, now),
+            Refusals = RefusalMarks.Mark(next.Refusals, request.Role, now),
             Requests = next.Requests.Replace(request, rejected),
         };
         return new Decision(DecisionOutcome.Done, next, rejected);
@@ -122,27 +143,73 @@ public static class Transitions
     /// An operator's ceiling bounds what they may leave granted; taking a role away leaves nothing.
     /// </summary>
     public static Decision SetGrant(
-        DeviceRecord record, string role, ScopeSet? scopes, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
+        DeviceRecord record, string role, GrantTerms? terms, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
         ArgumentNullException.ThrowIfNull(implications);
-        if (scopes is not null && !by.MayGrant(role, scopes, implications))
-            return new Decision(DecisionOutcome.AboveCeiling, record, Request: null);
-
         DeviceRecord next = Prune(record, now, lifetimes);
+        if (!next.IsPaired || (terms is null && !next.Grants.ContainsKey(role)))
+            return new Decision(DecisionOutcome.NotFound, record);
+        ScopeSet? scopes = terms is null ? null : terms.Scopes ?? ScopeSet.Empty;
+        if (scopes is not null && !by.MayGrant(role, scopes, implications))
+            return new Decision(DecisionOutcome.AboveCeiling, record);
+        if (terms?.Until <= now)
+            return new Decision(DecisionOutcome.UntilIsPast, record);
+
         bool narrowed = scopes is null || !implications.Covers(role, scopes, next.ScopesOf(role));
         next = next with
         {
             Legacy = false,
             Grants = scopes is null
                 ? next.Grants.Remove(role)
-                : next.Grants.SetItem(role, new Grant { Scopes = scopes, ApprovedAt = now, ApprovedBy = by.Name }),
-            Refusals = narrowed ? Mark(next.Refusals, role, now) : next.Refusals,
+                : next.Grants.SetItem(role, new Grant { Scopes = scopes, ApprovedAt = now, ApprovedBy = by.Name, Until = terms!.Until }),
+            Refusals = narrowed ? RefusalMarks.Mark(next.Refusals, role, now) : next.Refusals,
         };
-        return new Decision(DecisionOutcome.Done, CoverRequests(next, implications, now), Request: null);
+        return new Decision(DecisionOutcome.Done, CoverRequests(next, implications, now));
     }
 
-    /// <summary>An operator removes the device: nothing is left but the mark that keeps rules from pairing it again.</summary>
+    /// <summary>An operator gives the device a name, or takes it away.</summary>
+    /// <param name="record">The device's record.</param>
+    /// <param name="label">The name, safe to show; null for none.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="lifetimes">How long things stay on record.</param>
+    public static Decision SetLabel(DeviceRecord record, string? label, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        DeviceRecord next = Prune(record, now, lifetimes);
+        if (!next.IsListed)
+            return new Decision(DecisionOutcome.NotFound, record);
+        return next.Label == label
+            ? new Decision(DecisionOutcome.AlreadyDone, record)
+            : new Decision(DecisionOutcome.Done, next with { Label = label });
+    }
+
+    /// <summary>
+    /// An operator blocks a device, also one that nobody has heard of. What it asks for is answered by that; what it holds, it holds again
+    /// once it is let in.
+    /// </summary>
+    public static Decision Block(DeviceRecord? record, DeviceId id, string? reason, Operator by, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        ArgumentNullException.ThrowIfNull(by);
+        DeviceRecord next = Prune(record ?? new DeviceRecord { Id = id, PublicKey = "", CreatedAt = now }, now, lifetimes);
+        if (next.Block is { } block && block.Reason == reason)
+            return new Decision(DecisionOutcome.AlreadyDone, record!);
+        return new Decision(DecisionOutcome.Done, next with
+        {
+            Block = new Block { At = next.Block?.At ?? now, By = by.Name, Reason = reason },
+            Requests = Withdraw(next.Requests, by, now),
+        });
+    }
+
+    /// <summary>An operator lets a blocked device in again, as far as its grants go.</summary>
+    public static Decision Unblock(DeviceRecord record, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        DeviceRecord next = Prune(record, now, lifetimes);
+        return next.Block is null
+            ? new Decision(DecisionOutcome.NotFound, record)
+            : new Decision(DecisionOutcome.Done, next with { Block = null });
+    }
+
+    /// <summary>An operator removes the device: nothing is left but the mark that keeps rules from pairing it again, and a block if there is one.</summary>
     public static DeviceRecord Remove(DeviceRecord record, Operator by, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
@@ -151,17 +218,10 @@ public static class Transitions
         {
             Grants = next.Grants.Clear(),
             Legacy = false,
+            Label = null,
             LastSeenAt = null,
             Refusals = new RefusalMarks { At = now, WholeDevice = true },
-            Requests =
-            [
-                .. next.Requests.Select(r => r.Status != PairingRequestStatus.Open ? r : r with
-                {
-                    Status = PairingRequestStatus.Expired,
-                    ResolvedBy = by.Name,
-                    ResolvedAt = now,
-                }),
-            ],
+            Requests = Withdraw(next.Requests, by, now),
         };
     }
 
@@ -169,11 +229,46 @@ public static class Transitions
     public static DeviceRecord RemoveDamaged(DeviceId id, Operator by, DateTimeOffset now, Lifetimes lifetimes) =>
         Remove(new DeviceRecord { Id = id, PublicKey = "", CreatedAt = now }, by, now, lifetimes);
 
-    /// <summary>When the store may forget the record: never while anything is approved; otherwise once its requests and marks are past.</summary>
+    /// <summary>
+    /// An operator takes back what one rule has approved: the device, if that is all it holds, and else the grants that are the rule's.
+    /// </summary>
+    public static Decision RemoveByRule(DeviceRecord record, string rule, Operator by, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        DeviceRecord next = Prune(record, now, lifetimes);
+        string[] roles = [.. next.Grants.Where(g => g.Value.Rule == rule).Select(g => g.Key)];
+        if (roles.Length == 0)
+            return new Decision(DecisionOutcome.NotFound, record);
+        if (roles.Length == next.Grants.Count && !next.Legacy)
+            return new Decision(DecisionOutcome.Done, Remove(record, by, now, lifetimes));
+        return new Decision(DecisionOutcome.Done, next with
+        {
+            Grants = next.Grants.RemoveRange(roles),
+            Refusals = roles.Aggregate(next.Refusals, (marks, role) => RefusalMarks.Mark(marks, role, now)),
+        });
+    }
+
+    /// <summary>
+    /// Forgets a device that only rules have approved and that was not seen since: it becomes the stranger that it was, and a rule may pair
+    /// it again. Null if it is to be kept.
+    /// </summary>
+    /// <param name="record">The device's record.</param>
+    /// <param name="unseenSince">It is kept if it was seen, approved or asked for anything after this.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="lifetimes">How long things stay on record.</param>
+    public static DeviceRecord? ForgetIdle(DeviceRecord record, DateTimeOffset unseenSince, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        DeviceRecord next = Prune(record, now, lifetimes);
+        bool isByRules = !next.Grants.IsEmpty && !next.Legacy && next.Block is null && next.Grants.Values.All(g => g is { Rule: not null, Until: null });
+        bool isIdle = (next.LastSeenAt ?? DateTimeOffset.MinValue) <= unseenSince
+            && next.Grants.Values.All(g => g.ApprovedAt <= unseenSince) && next.Requests.IsEmpty;
+        return isByRules && isIdle ? next with { Grants = next.Grants.Clear(), Label = null, LastSeenAt = null } : null;
+    }
+
+    /// <summary>When the store may forget the record: never while anything is approved or the device blocked; otherwise once its requests and marks are past.</summary>
     public static DateTimeOffset? ExpiresAt(DeviceRecord record, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(record);
-        if (record.IsPaired)
+        if (record.IsListed)
             return null;
         DateTimeOffset until = record.Refusals is { } marks ? marks.At + lifetimes.Removed : DateTimeOffset.MinValue;
         foreach (PairingRequest request in record.Requests)
@@ -206,10 +301,11 @@ public static class Transitions
         return new Ask(AskOutcome.Renewed, record with { Requests = record.Requests.Replace(request, renewed) }, renewed);
     }
 
-    /// <summary>The record without requests that are no longer readable, and with those marked that have expired.</summary>
+    /// <summary>The record as of now, without requests that are no longer readable, and with those marked that have expired.</summary>
     private static DeviceRecord Prune(DeviceRecord record, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(record);
+        record = record.AsOf(now);
         ImmutableArray<PairingRequest> kept =
         [
             .. record.Requests.Select(r => r.AsOf(now)).Where(r => r.ResolvedAt is not { } resolved || now < resolved + lifetimes.Request),
@@ -230,21 +326,13 @@ public static class Transitions
             ],
         };
 
-    private static RefusalMarks Mark(RefusalMarks? marks, string role, DateTimeOffset now) => (marks ?? new RefusalMarks { At = now }) with
-    {
-        At = now,
-        Roles = ScopeSet.Of([.. marks?.Roles ?? ScopeSet.Empty, role]),
-    };
-
-    private static RefusalMarks? Clear(RefusalMarks? marks, string role)
-    {
-        if (marks is null)
-            return null;
-        RefusalMarks cleared = marks with
+    private static ImmutableArray<PairingRequest> Withdraw(ImmutableArray<PairingRequest> requests, Operator by, DateTimeOffset now) =>
+    [
+        .. requests.Select(r => r.Status != PairingRequestStatus.Open ? r : r with
         {
-            Roles = ScopeSet.Of(marks.Roles.Where(r => r != role)),
-            Cleared = marks.WholeDevice ? ScopeSet.Of([.. marks.Cleared, role]) : ScopeSet.Empty,
-        };
-        return cleared is { WholeDevice: false, Roles.Count: 0 } ? null : cleared;
-    }
+            Status = PairingRequestStatus.Expired,
+            ResolvedBy = by.Name,
+            ResolvedAt = now,
+        }),
+    ];
 }

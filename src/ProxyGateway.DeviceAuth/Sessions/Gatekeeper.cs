@@ -32,7 +32,7 @@ internal sealed partial class Gatekeeper(
             return new Verdict.Unavailable(); // even if it can be read: what is revoked after this might not be heard of
         }
 
-        Session? session = sessions.TryEnter(claim, options.Limits.SessionsPerDevice);
+        Session? session = sessions.TryEnter(claim, origin, options.Limits.SessionsPerDevice);
         if (session is null)
         {
             LogTooManySessions(claim.Device, options.Limits.SessionsPerDevice);
@@ -87,7 +87,7 @@ internal sealed partial class Gatekeeper(
                 switch (await registry.AdmitAsync(claim, origin, rules, cancellationToken))
                 {
                     case Admission.Admitted admitted:
-                        if (!session.TryAdmit(admitted.Record.Version))
+                        if (!session.TryAdmit(admitted.Record, admitted.Now))
                             continue;
                         LogAdmitted(claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, admitted.Rule ?? "grant");
                         audit.Enter(Entry(AuditKinds.DeviceAdmitted, claim, origin, options) with { Rule = admitted.Rule });
@@ -98,6 +98,10 @@ internal sealed partial class Gatekeeper(
                         string reason = refused.Request.Status == PairingRequestStatus.Rejected ? "rejected" : refused.Reason.ToWireName();
                         audit.Enter(Refusal(claim, origin, options, reason) with { RequestId = refused.Request.Id });
                         return new Verdict.Refused(refused);
+                    case Admission.Blocked:
+                        LogBlocked(claim.Device, origin.Address);
+                        audit.Enter(Refusal(claim, origin, options, "blocked"));
+                        return new Verdict.Blocked();
                     case Admission.TooManyRequests:
                         LogTooManyRequests(claim.Device, origin.Address);
                         audit.Enter(Refusal(claim, origin, options, "too-many-requests"));
@@ -147,6 +151,9 @@ internal sealed partial class Gatekeeper(
 
     [LoggerMessage(1006, LogLevel.Error, "Changes of the registry have not been heard of for too long; device {Device} was not admitted.")]
     private partial void LogStale(DeviceId device);
+
+    [LoggerMessage(1007, LogLevel.Information, "Device {Device} is blocked, and was refused from {Address}.")]
+    private partial void LogBlocked(DeviceId device, string? address);
 }
 
 /// <summary>What the gatekeeper made of a claim.</summary>
@@ -161,6 +168,9 @@ internal abstract record Verdict
 
     /// <summary>An operator has to approve, or has rejected.</summary>
     public sealed record Refused(Admission.Refused Pairing) : Verdict;
+
+    /// <summary>An operator has blocked the device.</summary>
+    public sealed record Blocked : Verdict;
 
     /// <summary>Too many requests or sessions.</summary>
     public sealed record TooMany : Verdict;

@@ -181,7 +181,8 @@ internal sealed partial class RevocationWatch : BackgroundService
         await _reads.WaitAsync(cancellationToken);
         try
         {
-            _sessions.Recheck(device, (await _store.GetAsync(device, cancellationToken)).Record);
+            (DeviceRecord? record, DateTimeOffset now) = await _store.GetAsync(device, cancellationToken);
+            _sessions.Recheck(device, record, now);
             return true;
         }
         catch (RegistryUnavailableException e)

@@ -1,4 +1,5 @@
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
@@ -9,21 +10,38 @@ internal sealed class Session : IDisposable
     private readonly SessionTable _table;
     private readonly CancellationTokenSource _closing = new();
     private readonly Lock _lock = new();
+    private readonly TimeProvider _time;
     private bool _doubtful;
     private string? _version;
+    private SessionEnd? _end;
 
-    public Session(SessionTable table, Claim claim, DateTimeOffset now)
+    public Session(SessionTable table, long number, Claim claim, ClaimOrigin origin, TimeProvider time)
     {
         _table = table;
+        _time = time;
+        Number = number;
         Claim = claim;
-        StartedAt = now;
+        Origin = origin;
+        StartedAt = time.GetUtcNow();
         ClosingToken = _closing.Token;
     }
+
+    /// <summary>Counts this gateway's sessions.</summary>
+    public long Number { get; }
 
     /// <summary>What the device proved and asked for.</summary>
     public Claim Claim { get; }
 
+    /// <summary>Where it comes from.</summary>
+    public ClaimOrigin Origin { get; }
+
     public DateTimeOffset StartedAt { get; }
+
+    /// <summary>When its grant runs out; null if it has no end.</summary>
+    public DateTimeOffset? EndsAt => _end?.At;
+
+    /// <summary>Whether it is admitted, and not over.</summary>
+    public bool IsLive => Version is not null && Closing is null;
 
     /// <summary>Why the session is over; null while it is not.</summary>
     public Closing? Closing { get; private set; }
@@ -47,14 +65,15 @@ internal sealed class Session : IDisposable
     /// Admits the session; to be called when a record that was read after the session was entered covers the claim. False if a change in
     /// between may have taken that away: then read and decide again.
     /// </summary>
-    /// <param name="version">The version of that record.</param>
-    public bool TryAdmit(string version)
+    /// <param name="record">That record.</param>
+    /// <param name="now">The store's time when it was read.</param>
+    public bool TryAdmit(DeviceRecord record, DateTimeOffset now)
     {
         lock (_lock)
         {
             // A change that was announced while the record was read may be older or newer than what was read.
             if (!_doubtful)
-                _version = version;
+                BeCoveredBy(record, now);
             _doubtful = false;
             return _version is not null;
         }
@@ -62,22 +81,24 @@ internal sealed class Session : IDisposable
 
     /// <summary>The device's record has changed.</summary>
     /// <param name="record">The record; null if there is none any more.</param>
+    /// <param name="now">The store's time when it was so.</param>
     /// <param name="policy">The policy in force.</param>
-    public void Recheck(DeviceRecord? record, PairingPolicy policy)
+    public void Recheck(DeviceRecord? record, DateTimeOffset now, PairingPolicy policy)
     {
         bool revoked;
+        record = record?.AsOf(now);
         lock (_lock)
         {
             // Announcements may overtake each other, so a later one that covers the claim does not settle what an earlier one put in doubt.
-            bool covered = policy.Uncovered(record, Claim) is null;
+            bool covered = policy.Admits(record, Claim);
             _doubtful |= !covered;
             revoked = _version is not null && !covered;
             if (_version is not null && covered)
-                _version = record!.Version;
+                BeCoveredBy(record!, now);
         }
 
         if (revoked)
-            Close(record is { IsPaired: true } or { Refusals.WholeDevice: false } ? Closing.GrantRevoked : Closing.DeviceRemoved);
+            Close(WhyRevoked(record));
     }
 
     /// <summary>Ends the session; the first reason stays.</summary>
@@ -104,6 +125,28 @@ internal sealed class Session : IDisposable
     public void Dispose()
     {
         _table.Leave(this);
+        lock (_lock)
+        {
+            _end?.Dispose();
+        }
+
         _closing.Dispose();
+    }
+
+    private static Closing WhyRevoked(DeviceRecord? record) => record switch
+    {
+        { Block: not null } => Closing.DeviceBlocked,
+        { IsPaired: true } or { Refusals.WholeDevice: false } => Closing.GrantRevoked,
+        _ => Closing.DeviceRemoved,
+    };
+
+    private void BeCoveredBy(DeviceRecord record, DateTimeOffset now)
+    {
+        _version = record.Version;
+        DateTimeOffset? until = record.Grants.GetValueOrDefault(Claim.Role)?.Until;
+        if (until == _end?.At)
+            return;
+        _end?.Dispose();
+        _end = until is { } at ? new SessionEnd(this, at, now, _time) : null;
     }
 }

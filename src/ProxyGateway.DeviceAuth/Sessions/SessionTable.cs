@@ -12,12 +12,13 @@ internal sealed class SessionTable
     private readonly Lock _lock = new();
     private readonly IDeviceAuthSettings _settings;
     private readonly TimeProvider _time;
+    private long _lastNumber;
 
     public SessionTable(DeviceRegistry registry, IDeviceAuthSettings settings, TimeProvider time, IHostApplicationLifetime lifetime)
     {
         _settings = settings;
         _time = time;
-        registry.Changed += record => Recheck(record.Id, record);
+        registry.Changed += (record, now) => Recheck(record.Id, record, now);
         lifetime.ApplicationStopping.Register(() => CloseAll(Closing.Restarting)); // or the server would wait for them until its time is up
     }
 
@@ -45,7 +46,7 @@ internal sealed class SessionTable
     /// <summary>
     /// Enters a session before the registry is asked, so that a change in between is not missed. Null if the device has as many as it may.
     /// </summary>
-    public Session? TryEnter(Claim claim, int limit)
+    public Session? TryEnter(Claim claim, ClaimOrigin origin, int limit)
     {
         lock (_lock)
         {
@@ -53,7 +54,7 @@ internal sealed class SessionTable
                 _byDevice[claim.Device] = sessions = [];
             if (sessions.Count >= limit)
                 return null;
-            var session = new Session(this, claim, _time.GetUtcNow());
+            var session = new Session(this, ++_lastNumber, claim, origin, _time);
             sessions.Add(session);
             return session;
         }
@@ -80,13 +81,29 @@ internal sealed class SessionTable
     /// <summary>Closes the sessions of a device that its record does not cover.</summary>
     /// <param name="device">The device.</param>
     /// <param name="record">Its record as it is; null if there is none.</param>
-    public void Recheck(DeviceId device, DeviceRecord? record)
+    /// <param name="now">The store's time when it was so.</param>
+    public void Recheck(DeviceId device, DeviceRecord? record, DateTimeOffset now)
     {
         PairingPolicy policy = _settings.Current.Policy;
         foreach (Session session in Of(device))
         {
-            session.Recheck(record, policy);
+            session.Recheck(record, now, policy);
         }
+    }
+
+    /// <summary>Admitted sessions that are not over, oldest first.</summary>
+    /// <param name="device">Those of this device; null for all.</param>
+    /// <param name="after">The number of the last that is known; 0 for the first.</param>
+    /// <param name="limit">How many at most.</param>
+    public Session[] List(DeviceId? device, long after, int limit)
+    {
+        Session[] all;
+        lock (_lock)
+        {
+            all = [.. _byDevice.Values.SelectMany(sessions => sessions)];
+        }
+
+        return [.. all.Where(s => s.Number > after && s.IsLive && (device is null || s.Claim.Device == device)).OrderBy(s => s.Number).Take(limit)];
     }
 
     /// <summary>Closes the sessions of a device.</summary>

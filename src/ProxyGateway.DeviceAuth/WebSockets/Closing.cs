@@ -33,6 +33,7 @@ internal sealed record Closing(ushort Code, string Reason)
 
     // Admission.
     public static readonly Closing DeviceRemoved = new(PolicyViolation, "device removed");
+    public static readonly Closing DeviceBlocked = new(PolicyViolation, "device blocked");
     public static readonly Closing GrantRevoked = new(PolicyViolation, "grant revoked");
     public static readonly Closing TryAgainLater = new(TryAgainLaterCode, "try again later");
     public static readonly Closing RegistryUnavailable = new(TryAgainLaterCode, "registry unavailable");

@@ -45,6 +45,20 @@ internal static class Answers
     /// <summary>The device was removed, or its grant narrowed, while it was being admitted.</summary>
     public static Refusal Revoked(string id, Closing closing) => Refuse(closing, id, "NOT_PAIRED");
 
+    /// <summary>An operator has blocked the device: it need not ask again by itself.</summary>
+    public static Refusal Blocked(string id, Claim claim) => new(Closing.DeviceBlocked, Answer(id, "NOT_PAIRED", Closing.DeviceBlocked.Reason, json =>
+    {
+        json.WriteStartObject("details"u8);
+        json.WriteString("code"u8, "PAIRING_REQUIRED"u8);
+        json.WriteString("reason"u8, "blocked"u8);
+        json.WriteString("deviceId"u8, claim.Device.ToString());
+        json.WriteString("remediationHint"u8, "An operator of the gateway has blocked this device. Ask them before you try again."u8);
+        json.WriteString("recommendedNextStep"u8, "contact_operator"u8);
+        json.WriteBoolean("retryable"u8, false);
+        json.WriteBoolean("pauseReconnect"u8, true);
+        json.WriteEndObject();
+    }));
+
     /// <summary>An operator has to approve, or has rejected.</summary>
     public static Refusal PairingRequired(string id, Claim claim, Admission.Refused refused)
     {

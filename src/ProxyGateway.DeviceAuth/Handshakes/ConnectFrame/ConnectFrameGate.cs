@@ -64,6 +64,7 @@ internal sealed partial class ConnectFrameGate(
             {
                 Verdict.Admitted admitted => (null, admitted.Session),
                 Verdict.Refused refused => (Answers.PairingRequired(request.Id, claim, refused.Pairing), null),
+                Verdict.Blocked => (Answers.Blocked(request.Id, claim), null),
                 Verdict.TooMany => (Answers.TryAgainLater(request.Id), null),
                 _ => (Answers.RegistryUnavailable(request.Id), null),
             };

@@ -39,6 +39,10 @@ public sealed record AuditEntry
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ScopeSet? Scopes { get; init; }
 
+    /// <summary>From when on what was granted covers nothing any more.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? Until { get; init; }
+
     /// <summary>Why, in words of ours.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Reason { get; init; }
@@ -54,6 +58,10 @@ public sealed record AuditEntry
     /// <summary>The operator who decided.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Operator { get; init; }
+
+    /// <summary>What the operator wrote: a label, or why a device is blocked.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Note { get; init; }
 
     /// <summary>The address of whoever caused it: the device's client, or the operator's.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

@@ -18,6 +18,18 @@ public static class AuditKinds
     /// <summary>An operator took a role away from a device.</summary>
     public const string GrantRemoved = "grant-removed";
 
+    /// <summary>An operator gave a device a name, or took it away.</summary>
+    public const string DeviceLabelled = "device-labelled";
+
+    /// <summary>An operator blocked a device.</summary>
+    public const string DeviceBlocked = "device-blocked";
+
+    /// <summary>An operator let a blocked device in again.</summary>
+    public const string DeviceUnblocked = "device-unblocked";
+
+    /// <summary>An operator imported a device, or grants for it.</summary>
+    public const string DeviceImported = "device-imported";
+
     /// <summary>An operator tried to grant more than their key may.</summary>
     public const string OperatorRefused = "operator-refused";
 
@@ -32,6 +44,12 @@ public static class AuditKinds
 
     /// <summary>The connection of an admitted device is over; with a close code if it was the gate that ended it.</summary>
     public const string SessionClosed = "session-closed";
+
+    /// <summary>A grant ran out. Entered when the device's record is next written.</summary>
+    public const string GrantExpired = "grant-expired";
+
+    /// <summary>A device that only rules had approved was not seen for <c>ForgetIdleAfter</c>, and forgotten.</summary>
+    public const string DeviceForgotten = "device-forgotten";
 
     /// <summary>A grant covered a request that was open.</summary>
     public const string RequestCovered = "request-covered";
@@ -51,8 +69,9 @@ public static class AuditKinds
     /// <summary>Every kind that there is.</summary>
     public static IReadOnlyCollection<string> All { get; } =
     [
-        RequestApproved, RequestRejected, DeviceRemoved, GrantChanged, GrantRemoved, OperatorRefused,
-        DeviceAutoApproved, DeviceAdmitted, SessionOpened, SessionClosed, RequestCovered,
+        RequestApproved, RequestRejected, DeviceRemoved, GrantChanged, GrantRemoved,
+        DeviceLabelled, DeviceBlocked, DeviceUnblocked, DeviceImported, OperatorRefused,
+        DeviceAutoApproved, DeviceAdmitted, SessionOpened, SessionClosed, GrantExpired, DeviceForgotten, RequestCovered,
         RequestOpened, RequestExpired, DeviceRefused, UpgradeRefused,
     ];
 
@@ -66,8 +85,9 @@ public static class AuditKinds
     /// <summary>Who can cause entries of this kind that name no operator.</summary>
     public static AuditSource SourceOf(string kind) => kind switch
     {
-        RequestApproved or RequestRejected or DeviceRemoved or GrantChanged or GrantRemoved or OperatorRefused => AuditSource.Operators,
-        DeviceAutoApproved or DeviceAdmitted or SessionOpened or SessionClosed or RequestCovered => AuditSource.Devices,
+        RequestApproved or RequestRejected or DeviceRemoved or GrantChanged or GrantRemoved
+            or DeviceLabelled or DeviceBlocked or DeviceUnblocked or DeviceImported or OperatorRefused => AuditSource.Operators,
+        DeviceAutoApproved or DeviceAdmitted or SessionOpened or SessionClosed or GrantExpired or DeviceForgotten or RequestCovered => AuditSource.Devices,
         _ => AuditSource.Strangers,
     };
 }

@@ -8,11 +8,18 @@ public static class AuditTrail
     /// <summary>The entries of one change.</summary>
     /// <param name="previous">The record before; null if there was none.</param>
     /// <param name="next">The record after.</param>
+    /// <param name="now">The store's time of the change.</param>
     /// <param name="by">The operator who made the change; null if none did.</param>
     /// <param name="deed">What was done, where that is more than what became of requests.</param>
-    public static IEnumerable<AuditEntry> Of(DeviceRecord? previous, DeviceRecord next, Operator? by, AuditEntry? deed)
+    public static IEnumerable<AuditEntry> Of(DeviceRecord? previous, DeviceRecord next, DateTimeOffset now, Operator? by, AuditEntry? deed)
     {
         ArgumentNullException.ThrowIfNull(next);
+        if (previous is not null && previous.Version != next.Version)
+        {
+            foreach ((string role, Grant grant) in previous.Grants.RemoveRange(previous.AsOf(now).Grants.Keys))
+                yield return new AuditEntry { Kind = AuditKinds.GrantExpired, DeviceId = next.Id, Role = role, Scopes = grant.Scopes, Until = grant.Until };
+        }
+
         if (deed is not null)
             yield return By(deed, by);
         foreach (PairingRequest request in next.Requests)
@@ -21,7 +28,7 @@ public static class AuditTrail
             if (earlier is null)
                 yield return Opened(request);
             else if (earlier.Status == PairingRequestStatus.Open && request.Status != PairingRequestStatus.Open)
-                yield return Resolved(request, request.ResolvedBy is null ? null : by);
+                yield return Resolved(request, request.ResolvedBy is null ? null : by) with { Until = UntilOf(request, next) };
         }
 
         foreach (PairingRequest request in previous?.Requests ?? [])
@@ -43,6 +50,9 @@ public static class AuditTrail
             Reason = "above-ceiling",
         },
         by);
+
+    private static DateTimeOffset? UntilOf(PairingRequest request, DeviceRecord record) =>
+        request.Status == PairingRequestStatus.Approved ? record.Grants.GetValueOrDefault(request.Role)?.Until : null;
 
     private static AuditEntry Opened(PairingRequest request) => Of(AuditKinds.RequestOpened, request) with
     {

@@ -1,0 +1,117 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
+
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>What is done to many devices at a time: one after the other, each in a swap of its own, so that all of it may be repeated.</summary>
+/// <param name="registry">The registry.</param>
+/// <param name="time">Spares a second reading of devices that were seen a moment ago; what is forgotten is decided by the store's time.</param>
+public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
+{
+    private const int ReadAtOnce = 200;
+
+    /// <summary>An operator imports a device.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="dryRun">Whether to tell only what would become of it.</param>
+    /// <param name="by">Who imports.</param>
+    /// <param name="rules">The policy and bounds in force.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="RegistryUnavailableException">Whether it was written is not known; it may be repeated.</exception>
+    public async ValueTask<ImportOutcome> ImportAsync(
+        ImportedDevice device, bool dryRun, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        ArgumentNullException.ThrowIfNull(rules);
+        ImportOutcome outcome = default;
+        var deed = new AuditEntry { Kind = AuditKinds.DeviceImported, DeviceId = device.Id, Note = device.Label };
+        await registry.WriteAsync(
+            device.Id,
+            stored =>
+            {
+                (outcome, DeviceRecord? next) = DeviceImport.Apply(stored.Record, device, by, rules.Policy.Implications, stored.Now);
+                return next is null || dryRun ? null : new Decision(DecisionOutcome.Done, next);
+            },
+            deed,
+            by,
+            rules,
+            cancellationToken);
+        return outcome;
+    }
+
+    /// <summary>An operator takes back everything that one rule has approved.</summary>
+    /// <param name="rule">The rule's name.</param>
+    /// <param name="dryRun">Whether to count only.</param>
+    /// <param name="by">Who takes it back.</param>
+    /// <param name="rules">The policy and bounds in force.</param>
+    /// <param name="cancellationToken">Gives up between two devices.</param>
+    /// <exception cref="RegistryUnavailableException">Some may have been written; it may be repeated.</exception>
+    public async Task<RemovedByRule> RemoveByRuleAsync(string rule, bool dryRun, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(rules);
+        var removed = new RemovedByRule(0, 0);
+        var change = new DeviceChange.RemoveByRule(rule);
+        await foreach (DeviceRecord record in ReadAllAsync(cancellationToken))
+        {
+            if (!record.Grants.Values.Any(g => g.Rule == rule))
+                continue;
+            bool keepsSome = record.Legacy || record.Grants.Values.Any(g => g.Rule != rule);
+            if (!dryRun)
+            {
+                if (await registry.ChangeAsync(record.Id, change, by, rules, CancellationToken.None) is not { Outcome: DecisionOutcome.Done } done)
+                    continue;
+                keepsSome = done.Record.IsPaired;
+            }
+
+            removed = keepsSome ? removed with { Narrowed = removed.Narrowed + 1 } : removed with { Removed = removed.Removed + 1 };
+        }
+
+        return removed;
+    }
+
+    /// <summary>Forgets the devices that only rules have approved and that were not seen for a time. Answers how many.</summary>
+    /// <param name="unseenFor">For how long.</param>
+    /// <param name="rules">The policy and bounds in force.</param>
+    /// <param name="cancellationToken">Gives up between two devices.</param>
+    /// <exception cref="RegistryUnavailableException">Some may have been written; it may be repeated.</exception>
+    public async Task<int> ForgetIdleAsync(TimeSpan unseenFor, PairingRules rules, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(rules);
+        int forgotten = 0;
+        await foreach (DeviceRecord record in ReadAllAsync(cancellationToken))
+        {
+            if (record.Grants.Values.Any(g => g.Rule is null) || record.LastSeenAt > time.GetUtcNow() - unseenFor)
+                continue;
+            var deed = new AuditEntry { Kind = AuditKinds.DeviceForgotten, DeviceId = record.Id };
+            Decision? decision = await registry.WriteAsync(
+                record.Id,
+                stored => stored.Record is { } found && Transitions.ForgetIdle(found, stored.Now - unseenFor, stored.Now, rules.Lifetimes) is { } next
+                    ? new Decision(DecisionOutcome.Done, next)
+                    : null,
+                deed,
+                by: null,
+                rules,
+                cancellationToken);
+            forgotten += decision is null ? 0 : 1;
+        }
+
+        return forgotten;
+    }
+
+    private async IAsyncEnumerable<DeviceRecord> ReadAllAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        string? cursor = null;
+        do
+        {
+            Page<DeviceRecord> page = await registry.ListPairedAsync(cursor, ReadAtOnce, cancellationToken);
+            foreach (DeviceRecord record in page.Items)
+                yield return record;
+            cursor = page.Next;
+        }
+        while (cursor is not null);
+    }
+}
+
+/// <summary>What became of the devices that a rule had approved.</summary>
+/// <param name="Removed">Devices that held nothing else, and are removed.</param>
+/// <param name="Narrowed">Devices that hold something else, and lost what was the rule's.</param>
+public sealed record RemovedByRule(int Removed, int Narrowed);

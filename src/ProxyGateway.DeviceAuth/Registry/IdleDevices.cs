@@ -1,0 +1,38 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>Once an hour forgets the devices that only rules have approved and that were not seen for <see cref="DeviceAuthOptions.ForgetIdleAfter"/>, if that is set.</summary>
+internal sealed partial class IdleDevices(DeviceFleet fleet, IDeviceAuthSettings settings, TimeProvider time, ILogger<IdleDevices> logger) : BackgroundService
+{
+    /// <summary>How often it looks.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromHours(1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Interval, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            DeviceAuthOptions options = settings.Current;
+            if (options.ForgetIdleAfter == TimeSpan.Zero)
+                continue;
+            try
+            {
+                int forgotten = await fleet.ForgetIdleAsync(options.ForgetIdleAfter, options.PairingRules, stoppingToken);
+                if (forgotten > 0)
+                    LogForgotten(forgotten, options.ForgetIdleAfter);
+            }
+            catch (RegistryUnavailableException e)
+            {
+                LogPutOff(e.Message);
+            }
+        }
+    }
+
+    [LoggerMessage(1701, LogLevel.Information, "Forgot {Count} devices that a rule had approved and that were not seen for {IdleAfter}.")]
+    private partial void LogForgotten(int count, TimeSpan idleAfter);
+
+    [LoggerMessage(1702, LogLevel.Warning, "Devices that were not seen for a long time are looked for again in an hour: {Reason}")]
+    private partial void LogPutOff(string reason);
+}
