@@ -30,6 +30,8 @@ internal static class AdminProblems
 
     public static AdminProblem InvalidEventId { get; } = InvalidRequest with { Detail = "Last-Event-ID is the id of an event, a number." };
 
+    public static AdminProblem InvalidIfMatch { get; } = InvalidRequest with { Detail = "If-Match is * or one ETag of this resource." };
+
     public static AdminProblem Unauthorized { get; } = Of("unauthorized", "An operator's key is required", 401);
 
     public static AdminProblem ViewerOnly { get; } = Of("viewer-only", "This key may read, but not decide", 403);
@@ -52,11 +54,16 @@ internal static class AdminProblems
 
     public static AdminProblem AlreadyResolved { get; } = Of("already-resolved", "The pairing request was resolved otherwise before", 409);
 
+    public static AdminProblem PreconditionFailed { get; } = Of("precondition-failed", "It was changed meanwhile: If-Match does not hold", 412);
+
     public static AdminProblem BodyTooLarge { get; } = Of("body-too-large", "The body is too large", 413);
 
     public static AdminProblem NotJson { get; } = Of("not-json", "The body must be application/json", 415);
 
     public static AdminProblem WiderThanAsked { get; } = Of("wider-than-asked", "The scopes are not covered by those asked for", 422);
+
+    /// <summary>Goes with <c>Retry-After</c>.</summary>
+    public static AdminProblem TooManyRequests { get; } = Of("too-many-requests", "Too many requests; try again in a while", 429);
 
     public static AdminProblem TooManyStreams { get; } = Of("too-many-streams", "Too many listen to events already", 429);
 
@@ -76,6 +83,7 @@ internal static class AdminProblems
         405 => MethodNotAllowed,
         413 => BodyTooLarge,
         415 => NotJson,
+        429 => TooManyRequests,
         >= 500 => InternalError with { Status = status },
         _ => InvalidRequest with { Status = status },
     };
