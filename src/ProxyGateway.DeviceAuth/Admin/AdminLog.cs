@@ -14,6 +14,27 @@ internal static partial class AdminLog
     [LoggerMessage(303, LogLevel.Information, "Operator {Operator} removed device {Device}")]
     public static partial void Removed(ILogger logger, string @operator, DeviceId device);
 
+    [LoggerMessage(306, LogLevel.Information, "Operator {Operator} set role {Role} of device {Device} to [{Scopes}], until {Until}")]
+    public static partial void GrantSet(ILogger logger, string @operator, string role, DeviceId device, ScopeSet scopes, DateTimeOffset? until);
+
+    [LoggerMessage(307, LogLevel.Information, "Operator {Operator} took role {Role} from device {Device}")]
+    public static partial void GrantTaken(ILogger logger, string @operator, string role, DeviceId device);
+
+    [LoggerMessage(308, LogLevel.Information, "Operator {Operator} calls device {Device} {Label}")]
+    public static partial void Labelled(ILogger logger, string @operator, DeviceId device, string? label);
+
+    [LoggerMessage(309, LogLevel.Information, "Operator {Operator} blocked device {Device}")]
+    public static partial void Blocked(ILogger logger, string @operator, DeviceId device);
+
+    [LoggerMessage(312, LogLevel.Information, "Operator {Operator} let device {Device} in again")]
+    public static partial void Unblocked(ILogger logger, string @operator, DeviceId device);
+
+    [LoggerMessage(313, LogLevel.Information, "Operator {Operator} imported devices: {Added} added, {Extended} extended, of {Count}")]
+    public static partial void Imported(ILogger logger, string @operator, int added, int extended, int count);
+
+    [LoggerMessage(314, LogLevel.Information, "Operator {Operator} took back what rule {Rule} approved: {Removed} devices removed, {Narrowed} narrowed")]
+    public static partial void RemovedByRule(ILogger logger, string @operator, string? rule, int removed, int narrowed);
+
     [LoggerMessage(304, LogLevel.Warning, "The registry does not answer an operator's request: {Reason}")]
     public static partial void RegistryUnavailable(ILogger logger, string reason);
 

@@ -30,6 +30,8 @@ internal static class AdminProblems
 
     public static AdminProblem InvalidEventId { get; } = InvalidRequest with { Detail = "Last-Event-ID is the id of an event, a number." };
 
+    public static AdminProblem InvalidRole { get; } = InvalidRequest with { Detail = "A role is 1 to 128 of A-Z a-z 0-9 . _ : -" };
+
     public static AdminProblem InvalidIfMatch { get; } = InvalidRequest with { Detail = "If-Match is * or one ETag of this resource." };
 
     public static AdminProblem Unauthorized { get; } = Of("unauthorized", "An operator's key is required", 401);
@@ -48,6 +50,8 @@ internal static class AdminProblems
 
     public static AdminProblem DeviceNotFound { get; } = Of("device-not-found", "There is no such device", 404);
 
+    public static AdminProblem GrantNotFound { get; } = Of("grant-not-found", "The device does not hold this role", 404);
+
     public static AdminProblem AuditOff { get; } = Of("audit-off", "No audit is kept (Registry:AuditEntries is 0)", 404);
 
     public static AdminProblem MethodNotAllowed { get; } = Of("method-not-allowed", "This path does not take that method", 405);
@@ -64,6 +68,13 @@ internal static class AdminProblems
 
     /// <summary>Goes with <c>Retry-After</c>.</summary>
     public static AdminProblem TooManyRequests { get; } = Of("too-many-requests", "Too many requests; try again in a while", 429);
+
+    public static AdminProblem UntilIsPast { get; } = Of("until-past", "The end of a grant lies in the future", 422);
+
+    public static AdminProblem HeldWithoutEnd { get; } = Of(
+        "held-without-end", "The device holds this role without end, and would lose all of it then; set the grant of the role instead", 422);
+
+    public static AdminProblem LabelEmpty { get; } = Of("label-empty", "Nothing of the label can be shown", 422);
 
     public static AdminProblem TooManyStreams { get; } = Of("too-many-streams", "Too many listen to events already", 429);
 

@@ -56,6 +56,8 @@ public static class DeviceAdminExtensions
         RouteGroupBuilder admin = endpoints.MapGroup("/admin/v1");
         RequestEndpoints.Map(admin);
         DeviceEndpoints.Map(admin);
+        FleetEndpoints.Map(admin);
+        SessionEndpoints.Map(admin);
         AuditEndpoints.Map(admin);
         EventEndpoints.Map(admin);
         return endpoints;

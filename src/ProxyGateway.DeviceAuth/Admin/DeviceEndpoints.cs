@@ -1,22 +1,37 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary><c>/admin/v1/devices</c>: those with something approved, and their removal.</summary>
+/// <summary>
+/// <c>/admin/v1/devices</c>: those with something approved and blocked ones, and what operators change about them. A change is not given up
+/// when the operator hangs up: one that was written must reach the sessions of this process.
+/// </summary>
 internal static class DeviceEndpoints
 {
+    private const string Grant = "The body is {\"scopes\":[\"...\"],\"until\":\"<time>\"}, until being optional; a scope is 1 to 128 of A-Z a-z 0-9 . _ : -";
+    private const string Label = "The body is {\"label\":\"...\"}.";
+    private const string Block = "The body, if there is one, is {\"reason\":\"...\"}.";
+
     public static void Map(RouteGroupBuilder admin)
     {
         RouteGroupBuilder devices = admin.MapGroup("/devices");
         devices.MapGet("", ListAsync).RequireAuthorization(AdminPolicies.Read);
         devices.MapGet("/{id}", GetAsync).RequireAuthorization(AdminPolicies.Read);
         devices.MapDelete("/{id}", RemoveAsync).RequireAuthorization(AdminPolicies.Decide);
+        devices.MapPut("/{id}/grants/{role}", SetGrantAsync).RequireAuthorization(AdminPolicies.Decide);
+        devices.MapDelete("/{id}/grants/{role}", TakeGrantAsync).RequireAuthorization(AdminPolicies.Decide);
+        devices.MapPut("/{id}/label", SetLabelAsync).RequireAuthorization(AdminPolicies.Decide);
+        devices.MapDelete("/{id}/label", ClearLabelAsync).RequireAuthorization(AdminPolicies.Decide);
+        devices.MapPut("/{id}/block", BlockAsync).RequireAuthorization(AdminPolicies.Decide);
+        devices.MapDelete("/{id}/block", UnblockAsync).RequireAuthorization(AdminPolicies.Decide);
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, DeviceRegistry registry)
@@ -31,22 +46,107 @@ internal static class DeviceEndpoints
     private static async Task<IResult> GetAsync(string id, HttpContext context, DeviceRegistry registry)
     {
         if (!DeviceId.TryParse(id, out DeviceId deviceId)
-            || await registry.FindAsync(deviceId, context.RequestAborted) is not { IsPaired: true } record)
+            || await registry.FindAsync(deviceId, context.RequestAborted) is not { IsListed: true } record)
             return AdminProblems.DeviceNotFound;
-        return TypedResults.Json(DeviceView.Of(record), AdminJsonContext.Default.DeviceView);
+        return Shown(context, record);
     }
 
-    private static async Task<IResult> RemoveAsync(
-        string id, HttpContext context, DeviceRegistry registry, IDeviceAuthSettings settings, ILogger<AdminRequestGuard> logger)
-    {
-        if (!DeviceId.TryParse(id, out DeviceId deviceId))
-            return AdminProblems.DeviceNotFound;
+    private static Task<IResult> RemoveAsync(string id, HttpContext context, ILogger<AdminRequestGuard> logger) =>
+        TakeAwayAsync(id, new DeviceChange.Remove(), context, (by, device) => AdminLog.Removed(logger, by.Name, device));
 
-        // Not given up when the operator hangs up: a removal that was written must reach the sessions of this process.
-        Operator by = context.Features.GetRequiredFeature<Operator>();
-        if (!await registry.RemoveAsync(deviceId, by, settings.Current.PairingRules, CancellationToken.None))
+    private static async Task<IResult> SetGrantAsync(string id, string role, HttpContext context, ILogger<AdminRequestGuard> logger)
+    {
+        (AdminProblem? wrong, GrantBody? body) = await JsonBody.ReadAsync(context.Request, AdminInputContext.Default.GrantBody, Grant);
+        if (wrong is not null || !ScopeSet.IsValidName(role))
+            return wrong ?? AdminProblems.InvalidRole;
+        return await ChangeAsync(
+            id,
+            new DeviceChange.SetGrant(role, new GrantTerms(body!.Scopes, body.Until)),
+            context,
+            (by, device) => AdminLog.GrantSet(logger, by.Name, role, device, body.Scopes, body.Until),
+            record => Shown(context, record));
+    }
+
+    private static Task<IResult> TakeGrantAsync(string id, string role, HttpContext context, ILogger<AdminRequestGuard> logger) =>
+        TakeAwayAsync(
+            id,
+            new DeviceChange.TakeGrant(role),
+            context,
+            (by, device) => AdminLog.GrantTaken(logger, by.Name, role, device),
+            AdminProblems.GrantNotFound);
+
+    private static async Task<IResult> SetLabelAsync(string id, HttpContext context, ILogger<AdminRequestGuard> logger)
+    {
+        (AdminProblem? wrong, LabelBody? body) = await JsonBody.ReadAsync(context.Request, AdminInputContext.Default.LabelBody, Label);
+        if (wrong is not null)
+            return wrong;
+        if (SafeText.Of(body!.Label) is not { } label)
+            return AdminProblems.LabelEmpty;
+        return await ChangeAsync(
+            id,
+            new DeviceChange.SetLabel(label),
+            context,
+            (by, device) => AdminLog.Labelled(logger, by.Name, device, label),
+            record => Shown(context, record));
+    }
+
+    private static Task<IResult> ClearLabelAsync(string id, HttpContext context, ILogger<AdminRequestGuard> logger) =>
+        TakeAwayAsync(id, new DeviceChange.SetLabel(Label: null), context, (by, device) => AdminLog.Labelled(logger, by.Name, device, label: null));
+
+    private static async Task<IResult> BlockAsync(string id, HttpContext context, ILogger<AdminRequestGuard> logger)
+    {
+        (AdminProblem? wrong, BlockBody? body) = await JsonBody.ReadOptionalAsync(context.Request, AdminInputContext.Default.BlockBody, Block);
+        if (wrong is not null)
+            return wrong;
+        return await ChangeAsync(
+            id,
+            new DeviceChange.Block(SafeText.Of(body?.Reason)),
+            context,
+            (by, device) => AdminLog.Blocked(logger, by.Name, device),
+            record => Shown(context, record));
+    }
+
+    private static Task<IResult> UnblockAsync(string id, HttpContext context, ILogger<AdminRequestGuard> logger) =>
+        TakeAwayAsync(id, new DeviceChange.Unblock(), context, (by, device) => AdminLog.Unblocked(logger, by.Name, device));
+
+    private static Task<IResult> TakeAwayAsync(
+        string id, DeviceChange change, HttpContext context, Action<Operator, DeviceId> log, AdminProblem? notFound = null) =>
+        ChangeAsync(id, change, context, log, _ => TypedResults.NoContent(), notFound);
+
+    /// <summary>Makes a change on the terms of <c>If-Match</c>, and answers with what became of it.</summary>
+    private static async Task<IResult> ChangeAsync(
+        string id,
+        DeviceChange change,
+        HttpContext context,
+        Action<Operator, DeviceId> log,
+        Func<DeviceRecord, IResult> done,
+        AdminProblem? notFound = null)
+    {
+        if (!EntityTags.TryReadIfMatch(context.Request, out IfMatch ifMatch))
+            return AdminProblems.InvalidIfMatch;
+        if (!DeviceId.TryParse(id, out DeviceId device))
             return AdminProblems.DeviceNotFound;
-        AdminLog.Removed(logger, by.Name, deviceId);
-        return TypedResults.NoContent();
+        DeviceRegistry registry = context.RequestServices.GetRequiredService<DeviceRegistry>();
+        PairingRules rules = context.RequestServices.GetRequiredService<IDeviceAuthSettings>().Current.PairingRules;
+        Operator by = context.Features.GetRequiredFeature<Operator>();
+        Decision? decision = await registry.ChangeAsync(device, change with { Precondition = ifMatch.Holds }, by, rules, CancellationToken.None);
+        if (decision?.Outcome == DecisionOutcome.Done)
+            log(by, device);
+        return decision switch
+        {
+            null => AdminProblems.DeviceNotFound,
+            { Outcome: DecisionOutcome.Done or DecisionOutcome.AlreadyDone } => done(decision.Record),
+            { Outcome: DecisionOutcome.NotFound } => decision.Record.IsListed ? notFound ?? AdminProblems.DeviceNotFound : AdminProblems.DeviceNotFound,
+            { Outcome: DecisionOutcome.AboveCeiling } => AdminProblems.AboveCeiling,
+            { Outcome: DecisionOutcome.UntilIsPast } => AdminProblems.UntilIsPast,
+            { Outcome: DecisionOutcome.OtherVersion } => AdminProblems.PreconditionFailed,
+            _ => throw new InvalidOperationException($"No change of a device is {decision.Outcome}."),
+        };
+    }
+
+    private static JsonHttpResult<DeviceView> Shown(HttpContext context, DeviceRecord record)
+    {
+        EntityTags.Write(context.Response, record.Version);
+        return TypedResults.Json(DeviceView.Of(record), AdminJsonContext.Default.DeviceView);
     }
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -15,12 +14,7 @@ namespace ProxyGateway.DeviceAuth.Admin;
 /// </summary>
 internal static class RequestEndpoints
 {
-    private const int MaxBodyBytes = 64 * 1024;
-
-    private static readonly AdminProblem NotAnApproval = AdminProblems.InvalidRequest with
-    {
-        Detail = "The body, if there is one, is {\"scopes\":[\"...\"]} and nothing else; a scope is 1 to 128 of A-Z a-z 0-9 . _ : -",
-    };
+    private const string Approval = "The body, if there is one, is {\"scopes\":[\"...\"],\"until\":\"<time>\"}, both optional; a scope is 1 to 128 of A-Z a-z 0-9 . _ : -";
 
     public static void Map(RouteGroupBuilder admin)
     {
@@ -31,34 +25,43 @@ internal static class RequestEndpoints
         requests.MapPost("/{id}/reject", RejectAsync).RequireAuthorization(AdminPolicies.Decide);
     }
 
-    private static async Task<IResult> ListAsync(HttpContext context, DeviceRegistry registry)
+    private static async Task<IResult> ListAsync(HttpContext context, DeviceRegistry registry, IDeviceAuthSettings settings)
     {
         if (!PageQuery.TryRead(context.Request.Query, out PageQuery query))
             return AdminProblems.InvalidPage;
         Page<PairingRequest> page = await registry.ListOpenRequestsAsync(query.Cursor, query.Limit, context.RequestAborted);
-        return TypedResults.Json(
-            new PageView<RequestView>([.. page.Items.Select(RequestView.Of)], page.Next), AdminJsonContext.Default.PageViewRequestView);
+        RequestView[] views = await Task.WhenAll(page.Items.Select(request => ViewAsync(request, context, registry, settings)));
+        return TypedResults.Json(new PageView<RequestView>(views, page.Next), AdminJsonContext.Default.PageViewRequestView);
     }
 
-    private static async Task<IResult> GetAsync(string id, HttpContext context, DeviceRegistry registry)
+    private static async Task<IResult> GetAsync(string id, HttpContext context, DeviceRegistry registry, IDeviceAuthSettings settings)
     {
         if (!RequestId.TryParse(id, out RequestId requestId)
             || await registry.FindRequestAsync(requestId, context.RequestAborted) is not { } request)
             return AdminProblems.RequestNotFound;
-        return TypedResults.Json(RequestView.Of(request), AdminJsonContext.Default.RequestView);
+        return TypedResults.Json(await ViewAsync(request, context, registry, settings), AdminJsonContext.Default.RequestView);
+    }
+
+    private static async Task<RequestView> ViewAsync(PairingRequest request, HttpContext context, DeviceRegistry registry, IDeviceAuthSettings settings)
+    {
+        if (request.Status != PairingRequestStatus.Open)
+            return RequestView.Of(request);
+        DeviceRecord? device = await registry.FindAsync(request.DeviceId, context.RequestAborted);
+        return RequestView.Of(request, device, settings.Current.Policy.Implications);
     }
 
     private static async Task<IResult> ApproveAsync(
         string id, HttpContext context, DeviceRegistry registry, IDeviceAuthSettings settings, ILogger<AdminRequestGuard> logger)
     {
-        (AdminProblem? wrong, ScopeSet? scopes) = await ReadApprovalAsync(context.Request);
+        (AdminProblem? wrong, ApprovalBody? body) = await JsonBody.ReadOptionalAsync(context.Request, AdminInputContext.Default.ApprovalBody, Approval);
         if (wrong is not null)
             return wrong;
         if (!RequestId.TryParse(id, out RequestId requestId))
             return AdminProblems.RequestNotFound;
 
         Operator by = context.Features.GetRequiredFeature<Operator>();
-        Decision? decision = await registry.ApproveAsync(requestId, scopes, by, settings.Current.PairingRules, CancellationToken.None);
+        var terms = new GrantTerms(body?.Scopes, body?.Until);
+        Decision? decision = await registry.ApproveAsync(requestId, terms, by, settings.Current.PairingRules, CancellationToken.None);
         if (decision is { Outcome: DecisionOutcome.Done, Request: { } approved })
             AdminLog.Approved(logger, by.Name, approved.Id, approved.DeviceId, approved.Role, approved.GrantedScopes ?? ScopeSet.Empty);
         return Problem(decision) ?? (IResult)TypedResults.Json(DeviceView.Of(decision!.Record), AdminJsonContext.Default.DeviceView);
@@ -82,31 +85,12 @@ internal static class RequestEndpoints
         null or DecisionOutcome.NotFound => AdminProblems.RequestNotFound,
         DecisionOutcome.AboveCeiling => AdminProblems.AboveCeiling,
         DecisionOutcome.WiderThanAsked => AdminProblems.WiderThanAsked with { Detail = $"Asked for: {decision.Request?.Scopes}" },
+        DecisionOutcome.UntilIsPast => AdminProblems.UntilIsPast,
+        DecisionOutcome.HeldWithoutEnd => AdminProblems.HeldWithoutEnd,
         DecisionOutcome.AlreadyResolved => AdminProblems.AlreadyResolved with { Detail = Resolution(decision.Request!) },
         _ => null,
     };
 
     private static string Resolution(PairingRequest request) =>
         $"It is {request.Status.ToString().ToLowerInvariant()}" + (request.ResolvedBy is { } by ? $", by {by}." : ".");
-
-    private static async ValueTask<(AdminProblem? Wrong, ScopeSet? Scopes)> ReadApprovalAsync(HttpRequest request)
-    {
-        if (request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
-            limit.MaxRequestBodySize = MaxBodyBytes;
-        using var body = new MemoryStream();
-        await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted);
-        if (body.Length == 0)
-            return (null, null);
-        if (!request.HasJsonContentType())
-            return (AdminProblems.NotJson, null);
-        try
-        {
-            ApprovalBody? approval = JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), AdminInputContext.Default.ApprovalBody);
-            return approval is null ? (NotAnApproval, null) : (null, approval.Scopes);
-        }
-        catch (JsonException)
-        {
-            return (NotAnApproval, null);
-        }
-    }
 }

@@ -10,8 +10,11 @@ public abstract record DeviceChange
     {
     }
 
-    /// <summary>The version of the record that the operator has seen: nothing is changed if it is another by now. Null: whatever it is.</summary>
-    public string? IfVersion { get; init; }
+    /// <summary>
+    /// Whether a record of this version (null: none; empty: one that is damaged) may be changed, as what the operator has seen. Null: any may.
+    /// What would not be done anyway is not held against it (RFC 9110 §13.2.1).
+    /// </summary>
+    public Predicate<string?>? Precondition { get; init; }
 
     /// <summary>The record after the change, and whether there is one.</summary>
     /// <param name="record">What is on record; null if nothing.</param>

@@ -136,11 +136,14 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
             id,
             stored =>
             {
-                if (stored.Damage is not null && change is DeviceChange.Remove { IfVersion: null })
-                    return new Decision(DecisionOutcome.Done, Transitions.RemoveDamaged(id, by, stored.Now, rules.Lifetimes));
-                return change.IfVersion is { } version && version != stored.Record?.Version
-                    ? stored.Record is { } other ? new Decision(DecisionOutcome.OtherVersion, other) : null
+                bool isDamaged = stored.Damage is not null && change is DeviceChange.Remove;
+                Decision? next = isDamaged
+                    ? new Decision(DecisionOutcome.Done, Transitions.RemoveDamaged(id, by, stored.Now, rules.Lifetimes))
                     : change.Apply(stored.Record, id, by, rules, stored.Now);
+                return next?.Outcome is DecisionOutcome.Done or DecisionOutcome.AlreadyDone
+                    && change.Precondition?.Invoke(isDamaged ? "" : stored.Record?.Version) == false
+                    ? next with { Outcome = DecisionOutcome.OtherVersion }
+                    : next;
             },
             change.Deed with { DeviceId = id },
             by,

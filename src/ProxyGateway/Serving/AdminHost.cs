@@ -5,6 +5,7 @@ using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
+using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.Serving;
 
@@ -48,6 +49,8 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         // Instances of another container: this one does not dispose of them.
         builder.Services.AddSingleton(gateway.GetRequiredService<ILoggerFactory>());
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceRegistry>());
+        builder.Services.AddSingleton(gateway.GetRequiredService<DeviceFleet>());
+        builder.Services.AddSingleton(gateway.GetRequiredService<SessionTable>());
         builder.Services.AddSingleton(gateway.GetRequiredService<RegistryFreshness>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceAuthSettings>());
         if (gateway.GetService<IAuditStore>() is { } audit)

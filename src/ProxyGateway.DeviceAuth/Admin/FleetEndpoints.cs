@@ -1,0 +1,116 @@
+using System.Buffers.Text;
+using System.Collections.Immutable;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Handshakes;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>What operators do to many devices at a time: importing them, and taking back what a rule has approved.</summary>
+internal static class FleetEndpoints
+{
+    private const int MaxDevices = 500;
+    private const int MaxGrants = 32;
+    private const int MaxImportBytes = 4 * 1024 * 1024;
+    private const string Import = "The body is {\"dryRun\":false,\"devices\":[{\"publicKey\":\"...\",\"grants\":{\"<role>\":{\"scopes\":[\"...\"]}}}]}, with at most 500 devices.";
+    private const string Rule = "The body is {\"rule\":\"<name>\",\"dryRun\":false}.";
+
+    public static void Map(RouteGroupBuilder admin)
+    {
+        admin.MapPost("/devices/import", ImportAsync).RequireAuthorization(AdminPolicies.Decide);
+        admin.MapPost("/devices/remove-by-rule", RemoveByRuleAsync).RequireAuthorization(AdminPolicies.Decide);
+    }
+
+    private static async Task<IResult> ImportAsync(
+        HttpContext context, DeviceFleet fleet, IDeviceAuthSettings settings, ILogger<AdminRequestGuard> logger)
+    {
+        (AdminProblem? wrong, ImportBody? body) =
+            await JsonBody.ReadAsync(context.Request, AdminInputContext.Default.ImportBody, Import, MaxImportBytes);
+        if (wrong is not null)
+            return wrong;
+        if (body!.Devices.Count > MaxDevices || body.Devices.Any(d => d is null))
+            return AdminProblems.InvalidRequest with { Detail = Import };
+
+        Operator by = context.Features.GetRequiredFeature<Operator>();
+        var items = new List<ImportItemView>(body.Devices.Count);
+        foreach (ImportDeviceBody given in body.Devices)
+        {
+            if (!TryRead(given, out ImportedDevice? device, out string? problem))
+            {
+                items.Add(new ImportItemView(device?.Id, "invalid", problem));
+                continue;
+            }
+
+            ImportOutcome outcome = await fleet.ImportAsync(device!, body.DryRun, by, settings.Current.PairingRules, CancellationToken.None);
+            items.Add(View(device!.Id, outcome));
+        }
+
+        if (!body.DryRun)
+            AdminLog.Imported(logger, by.Name, items.Count(i => i.Outcome == "added"), items.Count(i => i.Outcome == "extended"), items.Count);
+        return TypedResults.Json(new ImportView(body.DryRun, items), AdminJsonContext.Default.ImportView);
+    }
+
+    private static async Task<IResult> RemoveByRuleAsync(
+        HttpContext context, DeviceFleet fleet, IDeviceAuthSettings settings, ILogger<AdminRequestGuard> logger)
+    {
+        (AdminProblem? wrong, RemoveByRuleBody? body) = await JsonBody.ReadAsync(context.Request, AdminInputContext.Default.RemoveByRuleBody, Rule);
+        if (wrong is not null)
+            return wrong;
+        Operator by = context.Features.GetRequiredFeature<Operator>();
+        RemovedByRule removed = await fleet.RemoveByRuleAsync(body!.Rule, body.DryRun, by, settings.Current.PairingRules, context.RequestAborted);
+        if (!body.DryRun)
+            AdminLog.RemovedByRule(logger, by.Name, SafeText.Of(body.Rule), removed.Removed, removed.Narrowed);
+        return TypedResults.Json(
+            new RemovedByRuleView(body.DryRun, removed.Removed, removed.Narrowed), AdminJsonContext.Default.RemovedByRuleView);
+    }
+
+    private static bool TryRead(ImportDeviceBody given, out ImportedDevice? device, out string? problem)
+    {
+        device = null;
+        Span<byte> key = stackalloc byte[Ed25519.PublicKeySize];
+        if (!PublicKeyText.TryDecodeKey(given.PublicKey, key))
+        {
+            problem = "publicKey is not an Ed25519 key";
+            return false;
+        }
+
+        ClientDescription client = given.Client ?? new ClientDescription();
+        device = new ImportedDevice(DeviceId.Of(key), Base64Url.EncodeToString(key), ReadGrants(given))
+        {
+            Legacy = given.Legacy,
+            Label = SafeText.Of(given.Label),
+            Client = ClientDescription.Sanitize(client.Id, client.DisplayName, client.Platform, client.Mode),
+        };
+        problem = given switch
+        {
+            { Id: { } id } when id != device.Id.ToString() => "id is not that of publicKey",
+            _ when given.Grants.Count > MaxGrants || given.Grants.Values.Any(g => g is null) => "grants are not roles with scopes",
+            _ when given.Grants.Keys.Any(role => !ScopeSet.IsValidName(role)) => "a role is 1 to 128 of A-Z a-z 0-9 . _ : -",
+            { Legacy: true, Grants.Count: > 0 } => "a device with grants is not legacy",
+            { Legacy: false, Grants.Count: 0 } => "nothing is granted",
+            _ => null,
+        };
+        return problem is null;
+    }
+
+    private static ImmutableSortedDictionary<string, GrantTerms> ReadGrants(ImportDeviceBody given) => given.Grants.Values.Any(g => g is null)
+        ? ImmutableSortedDictionary<string, GrantTerms>.Empty
+        : given.Grants.ToImmutableSortedDictionary(g => g.Key, g => new GrantTerms(g.Value.Scopes, g.Value.Until), StringComparer.Ordinal);
+
+    private static ImportItemView View(DeviceId id, ImportOutcome outcome) => outcome switch
+    {
+        ImportOutcome.Added => new ImportItemView(id, "added"),
+        ImportOutcome.Extended => new ImportItemView(id, "extended"),
+        ImportOutcome.Unchanged => new ImportItemView(id, "unchanged"),
+        ImportOutcome.AboveCeiling => new ImportItemView(id, "above-ceiling", "this key may not grant as much as that"),
+        ImportOutcome.RefusedBefore => new ImportItemView(id, "refused-before", "an operator has removed it, or said no to one of its roles"),
+        ImportOutcome.Blocked => new ImportItemView(id, "blocked", "an operator has blocked it"),
+        ImportOutcome.UntilIsPast => new ImportItemView(id, "invalid", "until is past"),
+        _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, message: null),
+    };
+}

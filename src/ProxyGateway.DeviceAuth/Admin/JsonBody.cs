@@ -1,0 +1,54 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>What an operator sends: bounded, and strict about what it holds.</summary>
+internal static class JsonBody
+{
+    private const int MaxBytes = 64 * 1024;
+
+    /// <summary>Reads a body that may be missing: then the value is null, and so is what is wrong.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="type">What it should hold.</param>
+    /// <param name="wanted">What it should hold, in words.</param>
+    /// <param name="maxBytes">How long it may be.</param>
+    public static async ValueTask<(AdminProblem? Wrong, T? Value)> ReadOptionalAsync<T>(
+        HttpRequest request, JsonTypeInfo<T> type, string wanted, int maxBytes = MaxBytes)
+        where T : class
+    {
+        if (request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = maxBytes;
+        using var body = new MemoryStream();
+        await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted);
+        if (body.Length == 0)
+            return (null, null);
+        if (!request.HasJsonContentType())
+            return (AdminProblems.NotJson, null);
+        try
+        {
+            if (JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), type) is { } value)
+                return (null, value);
+        }
+        catch (JsonException)
+        {
+            // The parser's message repeats what was sent.
+        }
+
+        return (NotUnderstood(wanted), null);
+    }
+
+    /// <summary>Reads a body that must be there.</summary>
+    /// <inheritdoc cref="ReadOptionalAsync"/>
+    public static async ValueTask<(AdminProblem? Wrong, T? Value)> ReadAsync<T>(
+        HttpRequest request, JsonTypeInfo<T> type, string wanted, int maxBytes = MaxBytes)
+        where T : class
+    {
+        (AdminProblem? wrong, T? value) = await ReadOptionalAsync(request, type, wanted, maxBytes);
+        return (wrong ?? (value is null ? NotUnderstood(wanted) : null), value);
+    }
+
+    private static AdminProblem NotUnderstood(string wanted) => AdminProblems.InvalidRequest with { Detail = wanted };
+}
