@@ -13,6 +13,7 @@ using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
+using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.Tests.Shared;
 
@@ -70,6 +71,8 @@ internal sealed class TestAdmin : IAsyncDisposable
         builder.Services.AddSingleton<AuditLog>();
         builder.Services.AddHostedService(s => s.GetRequiredService<AuditLog>());
         builder.Services.AddSingleton<DeviceRegistry>();
+        builder.Services.AddSingleton<DeviceFleet>();
+        builder.Services.AddSingleton<SessionTable>();
         builder.Services.AddSingleton(new RegistryFreshness(new RegistryOptions(), TimeProvider.System));
         builder.Services.AddSingleton<IDeviceAuthSettings>(new Settings());
         builder.Services.AddDeviceAdmin(options, AdminKeyRing.Load(options, folder.FullName));

@@ -66,7 +66,7 @@ public abstract partial class DeviceStoreContract
         await AskAsync(claim.Asking("node"), Some.Rules, "192.0.2.1");
         await DamageAsync(claim.Device, damage);
         var changed = new List<DeviceRecord>();
-        Registry.Changed += changed.Add;
+        Registry.Changed += (record, _) => changed.Add(record);
 
         (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
 

@@ -18,7 +18,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     public DeviceRegistryTests()
     {
         _registry = new DeviceRegistry(_store);
-        _registry.Changed += _changed.Add;
+        _registry.Changed += (record, _) => _changed.Add(record);
     }
 
     public ValueTask DisposeAsync() => _store.DisposeAsync();
@@ -65,7 +65,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     {
         _store.Record = Some.Paired(_claim, _store.Time.GetUtcNow());
 
-        (await _registry.AdmitAsync(_claim, Some.Origin, Some.Rules, None)).ShouldBe(new Admission.Admitted(_store.Record, Rule: null));
+        (await _registry.AdmitAsync(_claim, Some.Origin, Some.Rules, None)).ShouldBe(new Admission.Admitted(_store.Record, Rule: null, _store.Time.GetUtcNow()));
 
         _store.Reads.ShouldBe(1);
         _store.Writes.ShouldBe(0);

@@ -214,11 +214,11 @@ public sealed class TransitionsProperties
         RequestId? id = RequestOf(record, step)?.Id;
         return step.Kind switch
         {
-            Kind.Approve when id is { } request => Transitions.Approve(record, request, scopes: null, Some.Operator, Implications, now, lifetimes).Record,
-            Kind.ApprovePart when id is { } request => Transitions.Approve(record, request, claim.Scopes, Some.Operator, Implications, now, lifetimes).Record,
+            Kind.Approve when id is { } request => Transitions.Approve(record, request, new GrantTerms(), Some.Operator, Implications, now, lifetimes).Record,
+            Kind.ApprovePart when id is { } request => Transitions.Approve(record, request, new GrantTerms(claim.Scopes), Some.Operator, Implications, now, lifetimes).Record,
             Kind.Reject when id is { } request => Transitions.Reject(record, request, Some.Operator, now, lifetimes).Record,
-            Kind.SetGrant => Transitions.SetGrant(record, claim.Role, claim.Scopes, Some.Operator, Implications, now, lifetimes).Record,
-            Kind.TakeGrant => Transitions.SetGrant(record, claim.Role, scopes: null, Some.Operator, Implications, now, lifetimes).Record,
+            Kind.SetGrant => Transitions.SetGrant(record, claim.Role, new GrantTerms(claim.Scopes), Some.Operator, Implications, now, lifetimes).Record,
+            Kind.TakeGrant => Transitions.SetGrant(record, claim.Role, terms: null, Some.Operator, Implications, now, lifetimes).Record,
             Kind.Remove => Transitions.Remove(record, Some.Operator, now, lifetimes),
             _ => record,
         };

@@ -202,7 +202,7 @@ public sealed class TransitionsTests
         Ask ask = Ask(record: null, _claim, Start);
         Operator by = Ceiling(role, ceiling);
 
-        Decision decision = Transitions.Approve(ask.Next, ask.Request!.Id, scopes: null, by, Implications, Start, Lifetimes);
+        Decision decision = Transitions.Approve(ask.Next, ask.Request!.Id, new GrantTerms(), by, Implications, Start, Lifetimes);
 
         decision.Outcome.ShouldBe(expected);
         decision.Record.IsPaired.ShouldBe(expected == DecisionOutcome.Done);
@@ -214,12 +214,12 @@ public sealed class TransitionsTests
         DeviceRecord paired = Some.Paired(_claim, Start);
         Operator by = Ceiling("operator", "operator.read");
 
-        Transitions.SetGrant(paired, "operator", Scopes("operator.write"), by, Implications, Start, Lifetimes)
+        Transitions.SetGrant(paired, "operator", new GrantTerms(Scopes("operator.write")), by, Implications, Start, Lifetimes)
             .ShouldBe(new Decision(DecisionOutcome.AboveCeiling, paired, Request: null));
-        Transitions.SetGrant(paired, "node", ScopeSet.Empty, by, Implications, Start, Lifetimes).Outcome.ShouldBe(DecisionOutcome.AboveCeiling);
-        Transitions.SetGrant(paired, "operator", Scopes("operator.read"), by, Implications, Start, Lifetimes)
+        Transitions.SetGrant(paired, "node", new GrantTerms(ScopeSet.Empty), by, Implications, Start, Lifetimes).Outcome.ShouldBe(DecisionOutcome.AboveCeiling);
+        Transitions.SetGrant(paired, "operator", new GrantTerms(Scopes("operator.read")), by, Implications, Start, Lifetimes)
             .Record.ScopesOf("operator").ShouldBe(Scopes("operator.read"));
-        Transitions.SetGrant(paired, "operator", scopes: null, by, Implications, Start, Lifetimes).Record.Grants.ShouldBeEmpty();
+        Transitions.SetGrant(paired, "operator", terms: null, by, Implications, Start, Lifetimes).Record.Grants.ShouldBeEmpty();
     }
 
     [Fact]
@@ -277,7 +277,7 @@ public sealed class TransitionsTests
 
         DeviceRecord approved = Approve(none.Next, wide.Request!.Id, scopes: null, Start).Record;
         DeviceRecord automatic = Transitions.AutoApprove(none.Next, _claim, "rule", Implications, Start, Lifetimes);
-        DeviceRecord set = Transitions.SetGrant(none.Next, "operator", _claim.Scopes, Some.Operator, Implications, Start, Lifetimes).Record;
+        DeviceRecord set = Transitions.SetGrant(none.Next with { Legacy = true }, "operator", new GrantTerms(_claim.Scopes), Some.Operator, Implications, Start, Lifetimes).Record;
 
         foreach (DeviceRecord record in new[] { approved, automatic, set })
         {
@@ -359,13 +359,13 @@ public sealed class TransitionsTests
         Transitions.Ask(record, claim, PairingReason.NotPaired, LocalityKind.Remote, address: null, now, Lifetimes);
 
     private static Decision Approve(DeviceRecord record, RequestId id, ScopeSet? scopes, DateTimeOffset now) =>
-        Transitions.Approve(record, id, scopes, Some.Operator, Implications, now, Lifetimes);
+        Transitions.Approve(record, id, new GrantTerms(scopes), Some.Operator, Implications, now, Lifetimes);
 
     private static Decision Reject(DeviceRecord record, RequestId id, DateTimeOffset now) =>
         Transitions.Reject(record, id, Some.Operator, now, Lifetimes);
 
     private static DeviceRecord SetGrant(DeviceRecord record, string role, string? scopes) =>
-        Transitions.SetGrant(record, role, scopes is null ? null : Scopes(scopes), Some.Operator, Implications, Start, Lifetimes).Record;
+        Transitions.SetGrant(record, role, scopes is null ? null : new GrantTerms(Scopes(scopes)), Some.Operator, Implications, Start, Lifetimes).Record;
 
     private static Operator Ceiling(string role, string scopes) =>
         new("ops", System.Collections.Immutable.ImmutableDictionary<string, ScopeSet>.Empty.Add(role, Scopes(scopes)));

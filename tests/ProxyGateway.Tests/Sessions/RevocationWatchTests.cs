@@ -79,7 +79,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
         await _store.AnnounceAsync(session.Claim.Device, "another version");
 
         await HoldsAsync(() => _store.Reads == 1);
-        await HoldsAsync(() => !session.TryAdmit("what was read before"));
+        await HoldsAsync(() => !session.TryAdmit(Narrowed(session), DateTimeOffset.UnixEpoch));
     }
 
     [Fact]
@@ -234,9 +234,9 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
         Claim claim = Some.Claim("operator", scope);
         DeviceRecord record = Some.Paired(claim, DateTimeOffset.UnixEpoch);
         _store.Write(record);
-        Session session = _sessions.TryEnter(claim, limit: 1)!;
+        Session session = _sessions.TryEnter(claim, Some.Origin, limit: 1)!;
         if (!provisional)
-            session.TryAdmit(record.Version).ShouldBeTrue();
+            session.TryAdmit(record, DateTimeOffset.UnixEpoch).ShouldBeTrue();
         return session;
     }
 

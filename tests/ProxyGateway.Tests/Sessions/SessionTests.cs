@@ -8,6 +8,7 @@ namespace ProxyGateway.Tests.Sessions;
 public sealed class SessionTests
 {
     private static readonly PairingPolicy Policy = PairingPolicy.Default;
+    private static readonly DateTimeOffset Now = DateTimeOffset.UnixEpoch;
     private readonly Claim _claim = Some.Claim("operator", "operator.write");
     private readonly DeviceRecord _wide;
     private readonly DeviceRecord _narrow;
@@ -22,41 +23,41 @@ public sealed class SessionTests
     public void Nothing_announced_is_nothing_to_doubt()
     {
         using Session session = Enter();
-        session.TryAdmit(_wide.Version).ShouldBeTrue();
+        session.TryAdmit(_wide, Now).ShouldBeTrue();
     }
 
     [Fact]
     public void A_change_that_takes_nothing_away_is_nothing_to_doubt()
     {
         using Session session = Enter();
-        session.Recheck(_wide with { Version = Some.Version() }, Policy);
-        session.TryAdmit(_wide.Version).ShouldBeTrue();
+        session.Recheck(_wide with { Version = Some.Version() }, Now, Policy);
+        session.TryAdmit(_wide, Now).ShouldBeTrue();
     }
 
     [Fact]
     public void A_change_that_takes_something_away_is_read_again_and_then_settled()
     {
         using Session session = Enter();
-        session.Recheck(_narrow, Policy);
-        session.TryAdmit(_wide.Version).ShouldBeFalse();
-        session.TryAdmit(_wide.Version).ShouldBeTrue(); // what was read now is newer than what was announced
+        session.Recheck(_narrow, Now, Policy);
+        session.TryAdmit(_wide, Now).ShouldBeFalse();
+        session.TryAdmit(_wide, Now).ShouldBeTrue(); // what was read now is newer than what was announced
     }
 
     [Fact]
     public void A_late_announcement_of_an_older_change_does_not_hide_a_newer_one()
     {
         using Session session = Enter();
-        session.Recheck(_narrow, Policy);
-        session.Recheck(_wide with { Version = Some.Version() }, Policy); // written before, announced after
-        session.TryAdmit(_wide.Version).ShouldBeFalse();
+        session.Recheck(_narrow, Now, Policy);
+        session.Recheck(_wide with { Version = Some.Version() }, Now, Policy); // written before, announced after
+        session.TryAdmit(_wide, Now).ShouldBeFalse();
     }
 
     [Fact]
     public void An_admitted_session_is_closed_by_a_change_that_takes_something_away()
     {
         using Session session = Enter();
-        session.TryAdmit(_wide.Version).ShouldBeTrue();
-        session.Recheck(_narrow, Policy);
+        session.TryAdmit(_wide, Now).ShouldBeTrue();
+        session.Recheck(_narrow, Now, Policy);
         session.Closing!.Reason.ShouldBe("grant revoked");
         session.ClosingToken.IsCancellationRequested.ShouldBeTrue();
     }

@@ -4,16 +4,17 @@ using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Sessions;
 
 /// <summary>Sessions in a table of their own, with no registry behind it.</summary>
 internal static class SomeSession
 {
-    public static Session Of(Claim claim)
+    public static Session Of(Claim claim, TimeProvider? time = null)
     {
         var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
-        return new SessionTable(new DeviceRegistry(null!), new Settings(), TimeProvider.System, lifetime).TryEnter(claim, limit: 1)!;
+        return new SessionTable(new DeviceRegistry(null!), new Settings(), time ?? TimeProvider.System, lifetime).TryEnter(claim, Some.Origin, limit: 1)!;
     }
 
     private sealed class Settings : IDeviceAuthSettings

@@ -1,5 +1,6 @@
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Registry.Interleaving;
 

@@ -153,11 +153,11 @@ internal sealed class HistoryCheck
             return null;
         Decision? decision = by.Deed.Kind switch
         {
-            DeedKind.Approve => Transitions.Approve(record, by.Request!.Value, scopes: null, by.Operator, Implications, now, Lifetimes),
-            DeedKind.ApprovePart => Transitions.Approve(record, by.Request!.Value, by.Deed.Scopes, by.Operator, Implications, now, Lifetimes),
+            DeedKind.Approve => Transitions.Approve(record, by.Request!.Value, new GrantTerms(), by.Operator, Implications, now, Lifetimes),
+            DeedKind.ApprovePart => Transitions.Approve(record, by.Request!.Value, new GrantTerms(by.Deed.Scopes), by.Operator, Implications, now, Lifetimes),
             DeedKind.Reject => Transitions.Reject(record, by.Request!.Value, by.Operator, now, Lifetimes),
-            DeedKind.SetGrant => Transitions.SetGrant(record, by.Deed.Role, by.Deed.Scopes, by.Operator, Implications, now, Lifetimes),
-            DeedKind.TakeGrant => Transitions.SetGrant(record, by.Deed.Role, scopes: null, by.Operator, Implications, now, Lifetimes),
+            DeedKind.SetGrant => Transitions.SetGrant(record, by.Deed.Role, new GrantTerms(by.Deed.Scopes), by.Operator, Implications, now, Lifetimes),
+            DeedKind.TakeGrant => Transitions.SetGrant(record, by.Deed.Role, terms: null, by.Operator, Implications, now, Lifetimes),
             _ => null,
         };
         if (decision is not null)

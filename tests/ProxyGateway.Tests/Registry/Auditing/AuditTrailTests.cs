@@ -16,7 +16,7 @@ public sealed class AuditTrailTests
     {
         Ask ask = Ask(record: null, _claim, Start);
 
-        AuditTrail.Of(previous: null, ask.Next, by: null, deed: null).ShouldBe(
+        AuditTrail.Of(previous: null, ask.Next, Start, by: null, deed: null).ShouldBe(
         [
             new AuditEntry
             {
@@ -40,7 +40,7 @@ public sealed class AuditTrailTests
         Ask renewed = Ask(first.Next, _claim, Start.AddMinutes(4));
 
         renewed.Outcome.ShouldBe(AskOutcome.Renewed);
-        AuditTrail.Of(first.Next, renewed.Next, by: null, deed: null).ShouldBeEmpty();
+        AuditTrail.Of(first.Next, renewed.Next, Start, by: null, deed: null).ShouldBeEmpty();
     }
 
     [Fact]
@@ -48,9 +48,9 @@ public sealed class AuditTrailTests
     {
         Ask ask = Ask(record: null, _claim, Start);
         ScopeSet granted = ScopeSet.Of("operator.read");
-        Decision approved = Transitions.Approve(ask.Next, ask.Request!.Id, granted, By, ScopeImplications.Default, Start, Some.Lifetimes);
+        Decision approved = Transitions.Approve(ask.Next, ask.Request!.Id, new GrantTerms(granted), By, ScopeImplications.Default, Start, Some.Lifetimes);
 
-        AuditTrail.Of(ask.Next, approved.Record, By, deed: null).ShouldBe(
+        AuditTrail.Of(ask.Next, approved.Record, Start, By, deed: null).ShouldBe(
         [
             new AuditEntry
             {
@@ -70,9 +70,9 @@ public sealed class AuditTrailTests
     {
         Ask narrow = Ask(record: null, _claim.Asking("operator", "operator.read"), Start);
         Ask wide = Ask(narrow.Next, _claim, Start);
-        Decision approved = Transitions.Approve(wide.Next, wide.Request!.Id, scopes: null, By, ScopeImplications.Default, Start, Some.Lifetimes);
+        Decision approved = Transitions.Approve(wide.Next, wide.Request!.Id, new GrantTerms(), By, ScopeImplications.Default, Start, Some.Lifetimes);
 
-        AuditEntry[] entries = [.. AuditTrail.Of(wide.Next, approved.Record, By, deed: null)];
+        AuditEntry[] entries = [.. AuditTrail.Of(wide.Next, approved.Record, Start, By, deed: null)];
 
         entries.Select(e => (e.Kind, e.RequestId, e.Operator)).ShouldBe(
             [("request-covered", narrow.Request!.Id, null), ("request-approved", wide.Request.Id, "ops")]);
@@ -84,7 +84,7 @@ public sealed class AuditTrailTests
         Ask ask = Ask(record: null, _claim, Start);
         Decision rejected = Transitions.Reject(ask.Next, ask.Request!.Id, By, Start, Some.Lifetimes);
 
-        AuditEntry entry = AuditTrail.Of(ask.Next, rejected.Record, By, deed: null).ShouldHaveSingleItem();
+        AuditEntry entry = AuditTrail.Of(ask.Next, rejected.Record, Start, By, deed: null).ShouldHaveSingleItem();
 
         (entry.Kind, entry.Operator, entry.Scopes).ShouldBe(("request-rejected", "ops", _claim.Scopes));
     }
@@ -96,7 +96,7 @@ public sealed class AuditTrailTests
         DeviceRecord removed = Transitions.Remove(ask.Next, By, Start, Some.Lifetimes);
         var deed = new AuditEntry { Kind = AuditKinds.DeviceRemoved, DeviceId = _claim.Device };
 
-        AuditTrail.Of(ask.Next, removed, By, deed).Select(e => (e.Kind, e.Operator))
+        AuditTrail.Of(ask.Next, removed, Start, By, deed).Select(e => (e.Kind, e.Operator))
             .ShouldBe([("device-removed", "ops"), ("request-expired", "ops")]);
     }
 
@@ -108,7 +108,7 @@ public sealed class AuditTrailTests
         Ask first = Ask(record: null, _claim, Start);
         Ask second = Ask(first.Next, _claim.Asking("node"), Start.AddMinutes(minutes));
 
-        AuditTrail.Of(first.Next, second.Next, by: null, deed: null).Select(e => (e.Kind, e.RequestId, e.Operator)).ShouldBe(
+        AuditTrail.Of(first.Next, second.Next, Start, by: null, deed: null).Select(e => (e.Kind, e.RequestId, e.Operator)).ShouldBe(
             [("request-expired", first.Request!.Id, null), ("request-opened", second.Request!.Id, (string?)null)], ignoreOrder: true);
     }
 
@@ -127,7 +127,7 @@ public sealed class AuditTrailTests
     [Fact]
     public void A_document_keeps_the_whole_entry_and_takes_more_from_newer_gateways()
     {
-        AuditEntry entry = AuditTrail.Of(previous: null, Ask(record: null, _claim, Start).Next, By, deed: null).Single() with
+        AuditEntry entry = AuditTrail.Of(previous: null, Ask(record: null, _claim, Start).Next, Start, By, deed: null).Single() with
         {
             Time = Start,
             Gateway = "gw",

@@ -1,0 +1,27 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.Tests.Shared;
+
+/// <summary>What operators do, in the short form in which most tests say it.</summary>
+internal static class RegistryShorthand
+{
+    /// <summary>Approves a request; all of it, unless scopes are named.</summary>
+    public static ValueTask<Decision?> ApproveAsync(
+        this DeviceRegistry registry, RequestId id, ScopeSet? scopes, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
+        registry.ApproveAsync(id, new GrantTerms(scopes), by, rules, cancellationToken);
+
+    /// <summary>Removes a device; false if nothing is left to remove.</summary>
+    public static async ValueTask<bool> RemoveAsync(
+        this DeviceRegistry registry, DeviceId id, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
+        await registry.ChangeAsync(id, new DeviceChange.Remove(), by, rules, cancellationToken) is { Outcome: DecisionOutcome.Done };
+
+    /// <summary>Sets a grant, or takes it away; null if the device is not paired or does not hold it.</summary>
+    public static async ValueTask<Decision?> SetGrantAsync(
+        this DeviceRegistry registry, DeviceId id, string role, ScopeSet? scopes, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    {
+        DeviceChange change = scopes is null ? new DeviceChange.TakeGrant(role) : new DeviceChange.SetGrant(role, new GrantTerms(scopes));
+        Decision? decision = await registry.ChangeAsync(id, change, by, rules, cancellationToken);
+        return decision?.Outcome == DecisionOutcome.NotFound ? null : decision;
+    }
+}
