@@ -28,6 +28,9 @@ public sealed class TransitionsProperties
         SetGrant,
         TakeGrant,
         Remove,
+        SetEnd,
+        Block,
+        Unblock,
     }
 
     public static class Steps
@@ -36,7 +39,8 @@ public sealed class TransitionsProperties
             from kind in Gen.Frequency(
                 (4, Gen.Constant(Kind.Connect)), (4, Gen.Constant(Kind.ConnectFromElsewhere)), (3, Gen.Constant(Kind.Approve)),
                 (1, Gen.Constant(Kind.ApprovePart)), (1, Gen.Constant(Kind.Reject)), (1, Gen.Constant(Kind.SetGrant)),
-                (1, Gen.Constant(Kind.TakeGrant)), (1, Gen.Constant(Kind.Remove)))
+                (1, Gen.Constant(Kind.TakeGrant)), (1, Gen.Constant(Kind.Remove)), (1, Gen.Constant(Kind.SetEnd)), (1, Gen.Constant(Kind.Block)),
+                (1, Gen.Constant(Kind.Unblock)))
             from role in Gen.Choose(0, Roles.Length - 1)
             from scopes in Gen.Choose(0, (1 << Scopes.Length) - 1)
             from request in Gen.Choose(0, 7)
@@ -59,13 +63,13 @@ public sealed class TransitionsProperties
                 {
                     Kind.Connect when role == claim.Role => claim.Scopes,
                     Kind.Approve or Kind.ApprovePart when RequestOf(before, step) is { } request && request.Role == role => request.Scopes,
-                    Kind.SetGrant when role == claim.Role => claim.Scopes,
+                    Kind.SetGrant or Kind.SetEnd when role == claim.Role => claim.Scopes,
                     _ => ScopeSet.Empty,
                 };
                 approved[role] = approved[role].Union(given);
                 Implications.Covers(role, had.Union(given), has).ShouldBeTrue($"{step} took {role} from [{had}] to [{has}]");
                 Implications.Covers(role, approved[role], has).ShouldBeTrue();
-                if (step.Kind == Kind.Remove || (step.Kind is Kind.SetGrant or Kind.TakeGrant && role == claim.Role))
+                if (step.Kind == Kind.Remove || (step.Kind is Kind.SetGrant or Kind.SetEnd or Kind.TakeGrant && role == claim.Role))
                     approved[role] = has;
             }
         });
@@ -87,9 +91,9 @@ public sealed class TransitionsProperties
             }
 
             if (was && step.Kind == Kind.Connect)
-                after!.ScopesOf(role).ShouldBe(before!.ScopesOf(role), "no rule approves where an operator said no");
+                after!.ScopesOf(role).Except(before!.ScopesOf(role)).ShouldBeEmpty("no rule approves where an operator said no");
             bool lost = !Implications.Covers(role, after?.ScopesOf(role) ?? ScopeSet.Empty, before?.ScopesOf(role) ?? ScopeSet.Empty);
-            if (lost)
+            if (lost && step.Kind is not (Kind.Approve or Kind.ApprovePart)) // which clear the mark of a grant that has run out
                 isMarked.ShouldBeTrue("whatever is lost is marked");
         }
     });
@@ -138,7 +142,7 @@ public sealed class TransitionsProperties
         if (after is null)
             return;
         DateTimeOffset? expiry = Transitions.ExpiresAt(after, Some.Lifetimes);
-        expiry.HasValue.ShouldBe(!after.IsPaired);
+        expiry.HasValue.ShouldBe(!after.IsListed);
         if (expiry is not { } at)
             return;
         after.Requests.Any(r => (r.ResolvedAt ?? r.ExpiresAt) + Some.Lifetimes.Request > at).ShouldBeFalse();
@@ -152,14 +156,40 @@ public sealed class TransitionsProperties
         if (after is null || before == after)
             return;
         bool takesAway = new DeviceSwap(before, after, ExpiresAt: null, PendingLimits.None).TakesAway;
-        if (step.Kind is Kind.Connect or Kind.ConnectFromElsewhere)
+        bool hasRunOut = before?.Grants.Any(g => g.Value.Until is not null && !after.Grants.ContainsKey(g.Key)) == true;
+        if (step.Kind is Kind.Connect or Kind.ConnectFromElsewhere && !hasRunOut)
             takesAway.ShouldBeFalse($"{step.Kind} is not an operator's");
+        if (step.Kind == Kind.Block && before?.Block is null)
+            takesAway.ShouldBeTrue("a block is a no");
         if (step.Kind is Kind.Remove or Kind.TakeGrant or Kind.Reject)
             takesAway.ShouldBeTrue($"{step.Kind} is a no");
         if (before is not null && Roles.Any(role => before.ScopesOf(role).Except(after.ScopesOf(role)).Any()
             || (before.Grants.ContainsKey(role) && !after.Grants.ContainsKey(role))
             || (after.Refusals?.Covers(role) == true && before.Refusals?.Covers(role) != true)))
             takesAway.ShouldBeTrue();
+    });
+
+    [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
+    public void What_a_blocked_device_asks_for_changes_nothing(Step[] steps) => Run(steps, (before, step, after, _) =>
+    {
+        if (before?.Block is null)
+            return;
+        if (step.Kind is Kind.Connect or Kind.ConnectFromElsewhere)
+            after.ShouldBe(before);
+        (after?.Block is null).ShouldBe(step.Kind == Kind.Unblock, "only who unblocks lets it in again");
+        after?.Requests.ShouldNotContain(r => r.Status == PairingRequestStatus.Open && step.Kind != Kind.Unblock);
+    });
+
+    [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
+    public void What_has_an_end_keeps_it_until_an_operator_says_otherwise(Step[] steps) => Run(steps, (before, step, after, _) =>
+    {
+        foreach ((string role, Grant grant) in before?.Grants.Where(g => g.Value.Until is not null) ?? [])
+        {
+            Grant? now = after?.Grants.GetValueOrDefault(role);
+            bool hadRunOut = now?.ApprovedAt >= grant.Until; // so that it is another grant
+            if (now is not null && !hadRunOut && step.Kind is Kind.Connect or Kind.ConnectFromElsewhere or Kind.Approve or Kind.ApprovePart)
+                now!.Until.ShouldBe(grant.Until, $"{step.Kind} says nothing of an end");
+        }
     });
 
     [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
@@ -198,7 +228,7 @@ public sealed class TransitionsProperties
         };
         if (step.Kind is Kind.Connect or Kind.ConnectFromElsewhere)
         {
-            return policy.Decide(record, claim, new Locality(IsLoopback: step.Kind == Kind.Connect)) switch
+            return policy.Decide(record?.AsOf(now), claim, new Locality(IsLoopback: step.Kind == Kind.Connect)) switch
             {
                 PairingDecision.AutoApprove approve => Transitions.AutoApprove(record, claim, approve.Rule, Implications, now, lifetimes),
                 PairingDecision.RequirePairing require => Transitions.Ask(
@@ -209,6 +239,8 @@ public sealed class TransitionsProperties
             };
         }
 
+        if (step.Kind == Kind.Block)
+            return Transitions.Block(record, claim.Device, "lost", Some.Operator, now, lifetimes).Record;
         if (record is null)
             return null;
         RequestId? id = RequestOf(record, step)?.Id;
@@ -219,6 +251,9 @@ public sealed class TransitionsProperties
             Kind.Reject when id is { } request => Transitions.Reject(record, request, Some.Operator, now, lifetimes).Record,
             Kind.SetGrant => Transitions.SetGrant(record, claim.Role, new GrantTerms(claim.Scopes), Some.Operator, Implications, now, lifetimes).Record,
             Kind.TakeGrant => Transitions.SetGrant(record, claim.Role, terms: null, Some.Operator, Implications, now, lifetimes).Record,
+            Kind.SetEnd => Transitions.SetGrant(
+                record, claim.Role, new GrantTerms(claim.Scopes, now.AddSeconds(1 + (10 * step.Request))), Some.Operator, Implications, now, lifetimes).Record,
+            Kind.Unblock => Transitions.Unblock(record, now, lifetimes).Record,
             Kind.Remove => Transitions.Remove(record, Some.Operator, now, lifetimes),
             _ => record,
         };

@@ -1,0 +1,78 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.Tests.Registry;
+
+/// <summary>A blocked device is out, whatever it holds and whatever rules say, and holds it again once it is let in.</summary>
+public sealed class BlockTests
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
+
+    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+
+    [Fact]
+    public void It_is_refused_though_a_grant_covers_it_and_a_rule_would_approve_it()
+    {
+        foreach (DeviceRecord? before in new[] { Some.Paired(_claim, Start), null })
+        {
+            DeviceRecord blocked = Block(before).Record;
+
+            PairingPolicy.Default.Decide(blocked, _claim, new Locality(IsLoopback: true)).ShouldBeOfType<PairingDecision.Refuse>();
+            PairingPolicy.Default.Admits(blocked, _claim).ShouldBeFalse();
+        }
+    }
+
+    [Fact]
+    public void It_holds_what_it_held_once_it_is_let_in()
+    {
+        DeviceRecord paired = Some.Paired(_claim, Start);
+
+        Decision unblocked = Transitions.Unblock(Block(paired).Record, Start, Some.Lifetimes);
+
+        unblocked.Outcome.ShouldBe(DecisionOutcome.Done);
+        DeviceDocument.Serialize(unblocked.Record).ShouldBe(DeviceDocument.Serialize(paired));
+        PairingPolicy.Default.Admits(unblocked.Record, _claim).ShouldBeTrue();
+        Transitions.Unblock(paired, Start, Some.Lifetimes).Outcome.ShouldBe(DecisionOutcome.NotFound);
+    }
+
+    [Fact]
+    public void What_it_asked_for_is_over()
+    {
+        Ask ask = Transitions.Ask(record: null, _claim, PairingReason.NotPaired, LocalityKind.Remote, address: null, Start, Some.Lifetimes);
+
+        DeviceRecord blocked = Block(ask.Next).Record;
+
+        PairingRequest request = blocked.Requests.ShouldHaveSingleItem();
+        (request.Status, request.ResolvedBy).ShouldBe((PairingRequestStatus.Expired, "ops"));
+        Transitions.Approve(blocked, request.Id, new GrantTerms(), Some.Operator, ScopeImplications.Default, Start, Some.Lifetimes)
+            .Outcome.ShouldBe(DecisionOutcome.AlreadyResolved);
+    }
+
+    [Fact]
+    public void It_stays_on_record_for_good_and_outlives_a_removal()
+    {
+        DeviceRecord blocked = Block(record: null).Record;
+        Transitions.ExpiresAt(blocked, Some.Lifetimes).ShouldBeNull();
+
+        DeviceRecord removed = Transitions.Remove(Block(Some.Paired(_claim, Start)).Record, Some.Operator, Start, Some.Lifetimes);
+
+        removed.Block.ShouldNotBeNull();
+        removed.Grants.ShouldBeEmpty();
+        removed.IsListed.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Blocking_again_changes_the_reason_and_not_since_when()
+    {
+        DeviceRecord blocked = Block(Some.Paired(_claim, Start)).Record;
+
+        Block(blocked).Outcome.ShouldBe(DecisionOutcome.AlreadyDone);
+        Decision again = Transitions.Block(blocked, _claim.Device, "stolen", new Operator("eve"), Start.AddDays(1), Some.Lifetimes);
+
+        again.Outcome.ShouldBe(DecisionOutcome.Done);
+        again.Record.Block.ShouldBe(new Block { At = Start, By = "eve", Reason = "stolen" });
+    }
+
+    private Decision Block(DeviceRecord? record) => Transitions.Block(record, _claim.Device, "lost", Some.Operator, Start, Some.Lifetimes);
+}

@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.Tests.Registry;
+
+/// <summary>An import approves within the operator's ceiling, never against an operator's no, and takes nothing away.</summary>
+public sealed class DeviceImportTests
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
+
+    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+
+    [Fact]
+    public void A_new_device_holds_just_what_is_imported_and_the_operator_is_on_record()
+    {
+        (ImportOutcome outcome, DeviceRecord? next) = Import(record: null, Device(("operator", "operator.read"), ("node", "")) with { Label = "Phone" });
+
+        outcome.ShouldBe(ImportOutcome.Added);
+        next!.Grants.Keys.ShouldBe(["node", "operator"]);
+        next.Grants["operator"].ShouldBe(new Grant { Scopes = ScopeSet.Of("operator.read"), ApprovedAt = Start, ApprovedBy = "ops" });
+        (next.PublicKey, next.Label, next.CreatedAt).ShouldBe((_claim.PublicKey, "Phone", Start));
+    }
+
+    [Fact]
+    public void What_is_held_already_is_neither_narrowed_nor_prolonged()
+    {
+        DeviceRecord held = Some.Paired(_claim.Asking("operator", "operator.write"), Start);
+        held = held with { Grants = held.Grants.SetItem("operator", held.Grants["operator"] with { Until = Start.AddDays(1) }) };
+
+        Import(held, Device(("operator", "operator.read"))).Outcome.ShouldBe(ImportOutcome.Unchanged, "writing covers reading");
+        (ImportOutcome outcome, DeviceRecord? next) = Import(held, Device(("operator", "operator.admin")));
+
+        outcome.ShouldBe(ImportOutcome.Extended);
+        next!.ScopesOf("operator").ShouldBe(ScopeSet.Of("operator.admin", "operator.write"));
+        next.Grants["operator"].Until.ShouldBe(Start.AddDays(1));
+    }
+
+    [Fact]
+    public void Scopes_that_nobody_kept_are_not_no_scopes()
+    {
+        DeviceRecord legacy = Import(record: null, Device(("operator", null))).Next!;
+        legacy.Grants["operator"].Scopes.ShouldBeNull();
+        PairingPolicy.Default.Uncovered(legacy, _claim).ShouldBe(PairingReason.ScopeUpgrade);
+        (PairingPolicy.Default with { LegacyDevices = LegacyDevices.RePair }).Uncovered(legacy, _claim).ShouldBe(PairingReason.NotPaired);
+
+        Import(Some.Paired(_claim, Start), Device(("operator", null))).Outcome.ShouldBe(ImportOutcome.Unchanged, "more is known here");
+        Import(legacy, Device(("operator", "operator.read"))).Next!.ScopesOf("operator").ShouldBe(ScopeSet.Of("operator.read"));
+    }
+
+    [Fact]
+    public void A_device_without_a_role_on_record_is_paired_for_none()
+    {
+        DeviceRecord legacy = Import(record: null, Device() with { Legacy = true }).Next!;
+
+        legacy.IsPaired.ShouldBeTrue();
+        PairingPolicy.Default.Uncovered(legacy, _claim).ShouldBe(PairingReason.RoleUpgrade);
+        Import(Some.Paired(_claim, Start), Device() with { Legacy = true }).Outcome.ShouldBe(ImportOutcome.Unchanged);
+    }
+
+    [Fact]
+    public void Nothing_is_imported_against_an_operators_no()
+    {
+        DeviceRecord removed = Transitions.Remove(Some.Paired(_claim, Start), Some.Operator, Start, Some.Lifetimes);
+        DeviceRecord rejected = Some.Paired(_claim, Start) with { Refusals = new RefusalMarks { At = Start, Roles = ScopeSet.Of("node") } };
+        DeviceRecord blocked = Some.Paired(_claim, Start) with { Block = new Block { At = Start, By = "ops" } };
+
+        Import(removed, Device(("operator", "operator.read"))).ShouldBe((ImportOutcome.RefusedBefore, null));
+        Import(removed, Device() with { Legacy = true }).ShouldBe((ImportOutcome.RefusedBefore, null));
+        Import(rejected, Device(("node", ""), ("operator", "operator.admin"))).ShouldBe((ImportOutcome.RefusedBefore, null));
+        Import(rejected, Device(("operator", "operator.admin"))).Outcome.ShouldBe(ImportOutcome.Extended);
+        Import(blocked, Device(("operator", "operator.admin"))).ShouldBe((ImportOutcome.Blocked, null));
+    }
+
+    [Fact]
+    public void Nobody_imports_above_their_ceiling_and_all_of_a_device_or_nothing()
+    {
+        var by = new Operator("lim", ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Of("operator.write")));
+
+        Import(record: null, Device(("operator", "operator.read")), by).Outcome.ShouldBe(ImportOutcome.Added);
+        Import(record: null, Device(("operator", "operator.read"), ("node", "")), by).ShouldBe((ImportOutcome.AboveCeiling, null));
+        Import(record: null, Device(("operator", "operator.admin")), by).ShouldBe((ImportOutcome.AboveCeiling, null));
+        Import(record: null, Device() with { Legacy = true }, by).ShouldBe((ImportOutcome.AboveCeiling, null));
+    }
+
+    [Fact]
+    public void What_has_run_out_there_is_not_imported()
+    {
+        ImportedDevice device = Device(("operator", "operator.read"));
+
+        Import(record: null, device with { Grants = device.Grants.SetItem("operator", new GrantTerms(_claim.Scopes, Start)) })
+            .ShouldBe((ImportOutcome.UntilIsPast, null));
+    }
+
+    private static (ImportOutcome Outcome, DeviceRecord? Next) Import(DeviceRecord? record, ImportedDevice device, Operator? by = null) =>
+        DeviceImport.Apply(record, device, by ?? Some.Operator, ScopeImplications.Default, Start);
+
+    private ImportedDevice Device(params (string Role, string? Scopes)[] grants) => new(
+        _claim.Device,
+        _claim.PublicKey,
+        grants.ToImmutableSortedDictionary(
+            g => g.Role,
+            g => new GrantTerms(g.Scopes is null ? null : ScopeSet.Of(g.Scopes.Split(' ', StringSplitOptions.RemoveEmptyEntries))),
+            StringComparer.Ordinal));
+}

@@ -1,0 +1,139 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.Tests.Registry;
+
+/// <summary>A grant with an end covers until then, and an operator has to say what comes after.</summary>
+public sealed class GrantEndTests
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
+    private static readonly DateTimeOffset End = Start.AddHours(1);
+    private static readonly Locality Loopback = new(IsLoopback: true);
+
+    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+
+    [Fact]
+    public void It_covers_until_its_end_and_not_at_it()
+    {
+        DeviceRecord record = Ending();
+
+        Decide(record, End.AddMilliseconds(-1)).ShouldBeOfType<PairingDecision.Admit>();
+        Decide(record, End).ShouldBe(new PairingDecision.RequirePairing(PairingReason.NotPaired));
+    }
+
+    [Fact]
+    public void No_rule_goes_on_from_there_and_an_operator_may()
+    {
+        DeviceRecord record = Ending();
+
+        Ask ask = Transitions.Ask(record, _claim, PairingReason.NotPaired, LocalityKind.Loopback, address: null, End, Some.Lifetimes);
+
+        ask.Next.Grants.ShouldBeEmpty("what has run out is gone with the next write");
+        Decide(ask.Next, End).ShouldBeOfType<PairingDecision.RequirePairing>();
+        DeviceRecord approved = Approve(ask.Next, ask.Request!.Id, new GrantTerms(), End).Record;
+        approved.Grants["operator"].Until.ShouldBeNull();
+        Decide(approved, End).ShouldBeOfType<PairingDecision.Admit>();
+        approved.Refusals.ShouldBeNull();
+    }
+
+    [Fact]
+    public void Other_roles_go_on()
+    {
+        DeviceRecord record = Ending();
+        record = record with { Grants = record.Grants.Add("node", new Grant { Scopes = ScopeSet.Empty, ApprovedAt = Start }) };
+
+        DeviceRecord later = record.AsOf(End);
+
+        later.Grants.Keys.ShouldBe(["node"]);
+        later.Refusals!.Covers("operator").ShouldBeTrue();
+        later.Refusals.Covers("node").ShouldBeFalse();
+        PairingPolicy.Default.Decide(later, _claim, Loopback).ShouldBe(new PairingDecision.RequirePairing(PairingReason.RoleUpgrade));
+    }
+
+    [Fact]
+    public void The_mark_is_remembered_from_the_end_on_and_never_moves_another_back()
+    {
+        DeviceRecord record = Ending() with { Refusals = new RefusalMarks { At = End.AddDays(1), Roles = ScopeSet.Of("node") } };
+
+        record.AsOf(End.AddDays(2)).Refusals!.At.ShouldBe(End.AddDays(1));
+        Ending().AsOf(End.AddDays(2)).Refusals!.At.ShouldBe(End);
+        Transitions.ExpiresAt(Ending().AsOf(End), Some.Lifetimes).ShouldBe(End + Some.Lifetimes.Removed);
+    }
+
+    [Fact]
+    public void A_rule_that_widens_a_grant_does_not_prolong_it()
+    {
+        DeviceRecord record = Transitions.AutoApprove(
+            Ending(), _claim.Asking("operator", "operator.write"), "loopback", ScopeImplications.Default, Start, Some.Lifetimes);
+
+        record.Grants["operator"].Until.ShouldBe(End);
+    }
+
+    [Fact]
+    public void An_approval_may_name_an_end()
+    {
+        Ask ask = Asked(record: null, "operator.read");
+
+        Decision decision = Approve(ask.Next, ask.Request!.Id, new GrantTerms(Until: End));
+
+        decision.Outcome.ShouldBe(DecisionOutcome.Done);
+        decision.Record.Grants["operator"].Until.ShouldBe(End);
+        Approve(decision.Record, ask.Request.Id, new GrantTerms(Until: End)).Outcome.ShouldBe(DecisionOutcome.AlreadyDone);
+        Approve(decision.Record, ask.Request.Id, new GrantTerms()).Outcome.ShouldBe(DecisionOutcome.AlreadyDone);
+        Approve(decision.Record, ask.Request.Id, new GrantTerms(Until: End.AddHours(1))).Outcome.ShouldBe(DecisionOutcome.AlreadyResolved);
+    }
+
+    [Fact]
+    public void An_approval_without_an_end_keeps_the_one_that_is_set()
+    {
+        Ask ask = Asked(Ending(), "operator.write");
+
+        Approve(ask.Next, ask.Request!.Id, new GrantTerms()).Record.Grants["operator"].Until.ShouldBe(End);
+        Approve(ask.Next, ask.Request.Id, new GrantTerms(Until: End.AddHours(1))).Record.Grants["operator"].Until.ShouldBe(End.AddHours(1));
+    }
+
+    [Fact]
+    public void An_end_for_more_does_not_take_away_what_is_held_without_one()
+    {
+        Ask ask = Asked(Some.Paired(_claim, Start), "operator.write");
+
+        Approve(ask.Next, ask.Request!.Id, new GrantTerms(Until: End)).Outcome.ShouldBe(DecisionOutcome.HeldWithoutEnd);
+    }
+
+    [Fact]
+    public void An_end_lies_in_the_future()
+    {
+        Ask ask = Asked(record: null, "operator.read");
+        DeviceRecord paired = Some.Paired(_claim, Start);
+
+        Approve(ask.Next, ask.Request!.Id, new GrantTerms(Until: Start)).Outcome.ShouldBe(DecisionOutcome.UntilIsPast);
+        SetGrant(paired, new GrantTerms(_claim.Scopes, Start)).Outcome.ShouldBe(DecisionOutcome.UntilIsPast);
+        SetGrant(paired, new GrantTerms(_claim.Scopes, Start.AddMilliseconds(1))).Outcome.ShouldBe(DecisionOutcome.Done);
+    }
+
+    [Fact]
+    public void Setting_a_grant_sets_its_end_or_that_it_has_none()
+    {
+        DeviceRecord record = SetGrant(Some.Paired(_claim, Start), new GrantTerms(_claim.Scopes, End)).Record;
+        record.Grants["operator"].Until.ShouldBe(End);
+        SetGrant(record, new GrantTerms(_claim.Scopes)).Record.Grants["operator"].Until.ShouldBeNull();
+    }
+
+    private Ask Asked(DeviceRecord? record, string scope) => Transitions.Ask(
+        record, _claim.Asking("operator", scope), PairingReason.ScopeUpgrade, LocalityKind.Remote, address: null, Start, Some.Lifetimes);
+
+    private static Decision Approve(DeviceRecord record, RequestId id, GrantTerms terms, DateTimeOffset? now = null) =>
+        Transitions.Approve(record, id, terms, Some.Operator, ScopeImplications.Default, now ?? Start, Some.Lifetimes);
+
+    private static Decision SetGrant(DeviceRecord record, GrantTerms terms) =>
+        Transitions.SetGrant(record, "operator", terms, Some.Operator, ScopeImplications.Default, Start, Some.Lifetimes);
+
+    private PairingDecision Decide(DeviceRecord record, DateTimeOffset now) => PairingPolicy.Default.Decide(record.AsOf(now), _claim, Loopback);
+
+    private DeviceRecord Ending()
+    {
+        DeviceRecord record = Some.Paired(_claim, Start);
+        return record with { Grants = record.Grants.SetItem("operator", record.Grants["operator"] with { Until = End }) };
+    }
+}

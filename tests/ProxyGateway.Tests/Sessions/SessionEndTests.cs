@@ -1,0 +1,102 @@
+using Microsoft.Extensions.Time.Testing;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.Tests.Sessions;
+
+/// <summary>A session lives no longer than its grant, by the store's time and whatever the clock here says.</summary>
+public sealed class SessionEndTests
+{
+    private static readonly DateTimeOffset StoresNow = new(2031, 1, 1, 0, 0, 0, TimeSpan.Zero); // years from the clock here
+    private readonly FakeTimeProvider _time = new();
+    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+
+    [Fact]
+    public void It_is_closed_when_its_grant_runs_out()
+    {
+        using Session session = Admit(StoresNow.AddMinutes(5));
+
+        _time.Advance(TimeSpan.FromMinutes(5) - TimeSpan.FromMilliseconds(1));
+        session.IsLive.ShouldBeTrue();
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+
+        session.Closing!.Reason.ShouldBe("grant revoked");
+        session.ClosingToken.IsCancellationRequested.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void It_lives_on_when_an_operator_moves_the_end_on_and_ends_earlier_when_they_move_it_up()
+    {
+        using Session later = Admit(StoresNow.AddMinutes(5));
+        using Session earlier = Admit(StoresNow.AddMinutes(5));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        later.Recheck(Ending(StoresNow.AddMinutes(9)), StoresNow.AddMinutes(1), PairingPolicy.Default);
+        earlier.Recheck(Ending(StoresNow.AddMinutes(2)), StoresNow.AddMinutes(1), PairingPolicy.Default);
+
+        _time.Advance(TimeSpan.FromMinutes(1));
+        (later.IsLive, earlier.IsLive).ShouldBe((true, false));
+        _time.Advance(TimeSpan.FromMinutes(6));
+        later.IsLive.ShouldBeTrue();
+        _time.Advance(TimeSpan.FromMinutes(1));
+        later.IsLive.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void It_lives_on_when_the_end_is_taken_away()
+    {
+        using Session session = Admit(StoresNow.AddMinutes(5));
+        session.Recheck(Some.Paired(_claim, StoresNow), StoresNow, PairingPolicy.Default);
+
+        _time.Advance(TimeSpan.FromDays(1));
+
+        (session.IsLive, session.EndsAt).ShouldBe((true, null));
+    }
+
+    [Fact]
+    public void An_end_that_no_timer_could_wait_for_is_waited_for()
+    {
+        using Session session = Admit(StoresNow.AddDays(100));
+
+        for (int day = 0; day < 99; day++)
+            _time.Advance(TimeSpan.FromDays(1));
+        session.IsLive.ShouldBeTrue();
+        _time.Advance(TimeSpan.FromDays(1));
+
+        session.IsLive.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void A_change_that_is_heard_of_after_the_end_closes_it_too()
+    {
+        using Session session = Admit(StoresNow.AddMinutes(5));
+
+        session.Recheck(Ending(StoresNow.AddMinutes(5)), StoresNow.AddMinutes(5), PairingPolicy.Default);
+
+        session.Closing!.Reason.ShouldBe("grant revoked");
+    }
+
+    [Fact]
+    public void A_blocked_device_has_no_session_left()
+    {
+        using Session session = Admit(until: null);
+
+        session.Recheck(Some.Paired(_claim, StoresNow) with { Block = new Block { At = StoresNow, By = "ops" } }, StoresNow, PairingPolicy.Default);
+
+        session.Closing!.Reason.ShouldBe("device blocked");
+    }
+
+    private Session Admit(DateTimeOffset? until)
+    {
+        Session session = SomeSession.Of(_claim, _time);
+        session.TryAdmit(Ending(until), StoresNow).ShouldBeTrue();
+        session.EndsAt.ShouldBe(until);
+        return session;
+    }
+
+    private DeviceRecord Ending(DateTimeOffset? until)
+    {
+        DeviceRecord record = Some.Paired(_claim, StoresNow);
+        return record with { Grants = record.Grants.SetItem("operator", record.Grants["operator"] with { Until = until }) };
+    }
+}
