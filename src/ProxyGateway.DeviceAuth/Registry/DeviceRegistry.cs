@@ -237,10 +237,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         CancellationToken cancellationToken,
         bool replacesDamage = false)
     {
-        DateTimeOffset? expiresAt = Transitions.ExpiresAt(next, rules.Lifetimes);
-        if (expiresAt <= now)
-            expiresAt = now + rules.Lifetimes.Request; // nothing is left of it, but whoever hears of the change reads it
-        var swap = new DeviceSwap(previous, next, expiresAt, rules.Limits) { ReplacesDamage = replacesDamage };
+        var swap = new DeviceSwap(previous, next, Transitions.ExpiresAt(next, rules.Lifetimes, now), rules.Limits) { ReplacesDamage = replacesDamage };
         SwapResult? result = null;
         bool isUncertain = true;
         try

@@ -280,6 +280,13 @@ public static class Transitions
         return until;
     }
 
+    /// <summary>
+    /// When the store may forget a record that is written now. One of which nothing is left stays for a moment all the same: whoever hears of the
+    /// change reads it.
+    /// </summary>
+    public static DateTimeOffset? ExpiresAt(DeviceRecord record, Lifetimes lifetimes, DateTimeOffset now) =>
+        ExpiresAt(record, lifetimes) is { } at && at <= now ? now + lifetimes.Request : ExpiresAt(record, lifetimes);
+
     private static DeviceRecord Begin(DeviceRecord? record, Claim claim, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(claim);

@@ -23,7 +23,7 @@ public sealed class RequestEndpointTests : IAsyncLifetime
 
         answer.Status.ShouldBe(200);
         answer.MediaType.ShouldBe("application/json");
-        answer.Members.ShouldBe(["id", "deviceId", "role", "scopes", "reason", "client", "locality", "status", "createdAt", "expiresAt"]);
+        answer.Members.ShouldBe(["id", "deviceId", "role", "scopes", "reason", "client", "locality", "status", "createdAt", "expiresAt", "newScopes"]);
         answer.Json.GetProperty("id").GetString().ShouldBe(asked.Id.ToString());
         answer.Json.GetProperty("deviceId").GetString().ShouldBe(claim.Device.ToString());
         answer.Json.GetProperty("scopes").EnumerateArray().Select(s => s.GetString()).ShouldBe(["operator.read", "operator.write"]);

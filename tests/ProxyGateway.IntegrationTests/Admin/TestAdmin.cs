@@ -44,6 +44,8 @@ internal sealed class TestAdmin : IAsyncDisposable
 
     public DeviceRegistry Registry => _app.Services.GetRequiredService<DeviceRegistry>();
 
+    public SessionTable Sessions => _app.Services.GetRequiredService<SessionTable>();
+
     public static async Task<TestAdmin> StartAsync(IDeviceStore? store = null)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("admin-");

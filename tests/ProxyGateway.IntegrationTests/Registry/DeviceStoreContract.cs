@@ -124,6 +124,71 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_blocked_device_is_listed_for_good_though_nobody_ever_heard_of_it()
+    {
+        PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1)) };
+        Claim claim = Some.Claim();
+        (await Registry.ChangeAsync(claim.Device, new DeviceChange.Block("lost"), Some.Operator, rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+
+        await PassAsync(await NowAsync() + (3 * rules.Lifetimes.Request));
+
+        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Block!.Reason.ShouldBe("lost");
+        (await Registry.AdmitAsync(claim, Some.Loopback, rules with { Policy = PairingPolicy.Default }, None)).ShouldBeOfType<Admission.Blocked>();
+        (await Store.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+
+        (await Registry.ChangeAsync(claim.Device, new DeviceChange.Unblock(), Some.Operator, rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        (await Registry.AdmitAsync(claim, Some.Loopback, rules with { Policy = PairingPolicy.Default }, None)).ShouldBeOfType<Admission.Admitted>();
+    }
+
+    [Fact]
+    public async Task A_blocked_device_that_is_paired_is_listed_once_before_during_and_after()
+    {
+        Claim claim = Some.Claim();
+        await PairAsync(claim);
+
+        foreach (DeviceChange change in new DeviceChange[] { new DeviceChange.Block(Reason: null), new DeviceChange.Unblock() })
+        {
+            (await Registry.ChangeAsync(claim.Device, change, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+            (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
+        }
+    }
+
+    [Fact]
+    public async Task A_grant_covers_until_its_end_by_the_stores_time()
+    {
+        Claim claim = Some.Claim("operator", "operator.read");
+        await PairAsync(claim);
+        DateTimeOffset end = await NowAsync() + TimeSpan.FromSeconds(2);
+        var terms = new GrantTerms(claim.Scopes, end);
+        (await Registry.ChangeAsync(claim.Device, new DeviceChange.SetGrant("operator", terms), Some.Operator, Some.Rules, None))!
+            .Outcome.ShouldBe(DecisionOutcome.Done);
+        PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
+        (await Registry.AdmitAsync(claim, Some.Loopback, silent, None)).ShouldBeOfType<Admission.Admitted>().Now.ShouldBeLessThan(end);
+
+        await PassAsync(end);
+
+        (await Registry.AdmitAsync(claim, Some.Loopback, silent, None)).ShouldBeOfType<Admission.Refused>().Reason.ShouldBe(PairingReason.NotPaired);
+    }
+
+    [Fact]
+    public async Task A_forgotten_device_is_gone_and_may_come_back()
+    {
+        Claim claim = Some.Claim();
+        PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
+        (await Registry.AdmitAsync(claim, Some.Loopback, silent, None)).ShouldBeOfType<Admission.Admitted>();
+        Claim kept = Some.Claim();
+        await PairAsync(kept);
+        var fleet = new DeviceFleet(Registry, TimeProvider.System);
+
+        (await fleet.ForgetIdleAsync(TimeSpan.FromHours(1), silent, None)).ShouldBe(0, "it was approved a moment ago");
+        (await fleet.ForgetIdleAsync(TimeSpan.Zero, silent, None)).ShouldBe(1);
+
+        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(kept.Device);
+        (await Registry.AdmitAsync(claim, Some.Loopback, silent, None)).ShouldBeOfType<Admission.Admitted>().Rule.ShouldBe("loopback");
+    }
+
+    [Fact]
     public async Task A_removed_device_is_a_mark_that_is_not_listed()
     {
         Claim claim = Some.Claim();

@@ -33,6 +33,10 @@ internal sealed class Gateway(IDeviceStore store, History history, Func<Task<Fat
             DeedKind.TakeGrant => IsDone(await registry.SetGrantAsync(
                 performance.Claim.Device, deed.Role, scopes: null, performance.Operator, history.Rules, None)),
             DeedKind.Remove => await registry.RemoveAsync(performance.Claim.Device, performance.Operator, history.Rules, None),
+            DeedKind.Block => IsDone(await registry.ChangeAsync(
+                performance.Claim.Device, new DeviceChange.Block(Reason: null), performance.Operator, history.Rules, None)),
+            DeedKind.Unblock => IsDone(await registry.ChangeAsync(
+                performance.Claim.Device, new DeviceChange.Unblock(), performance.Operator, history.Rules, None)),
             DeedKind.Find => await FindAsync(registry, told.Last(t => t.Request.Id == performance.Request)),
             DeedKind.List => await ListAsync(registry),
             _ => await PassAsync(),
@@ -67,12 +71,15 @@ internal sealed class Gateway(IDeviceStore store, History history, Func<Task<Fat
         switch (admission)
         {
             case Admission.Admitted admitted:
-                policy.Uncovered(admitted.Record, performance.Claim).ShouldBeNull("whoever is admitted is covered");
+                policy.Admits(admitted.Record, performance.Claim).ShouldBeTrue("whoever is admitted is covered, and not blocked");
                 return admitted.Rule is not null;
             case Admission.Refused refused:
                 policy.Uncovered(refused.Record, performance.Claim).ShouldBe(refused.Reason);
                 history.Told.Enqueue((refused.Request, performance.Reads[^1].Now));
                 return refused.IsNew;
+            case Admission.Blocked:
+                performance.Reads[^1].Record!.Block.ShouldNotBeNull();
+                return false;
             default:
                 return false;
         }

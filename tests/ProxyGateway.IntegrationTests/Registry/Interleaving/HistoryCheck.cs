@@ -50,7 +50,7 @@ internal sealed class HistoryCheck
         {
             FollowsFromTheDeed(attempt);
             GrantsNothingUnasked(attempt);
-            attempt.Swap.ExpiresAt.HasValue.ShouldBe(!attempt.Swap.Next.IsPaired, "what is approved never expires, and nothing else stays for good");
+            attempt.Swap.ExpiresAt.HasValue.ShouldBe(!attempt.Swap.Next.IsListed, "what is approved or blocked never expires, and nothing else stays for good");
         }
 
         foreach (Performance performance in _performances.Where(p => p.Acknowledged is not null))
@@ -130,7 +130,7 @@ internal sealed class HistoryCheck
             Requests = [.. expected.Requests.Select((r, i) => read.Record?.FindRequest(r.Id) is null ? r with { Id = requests[i].Id } : r)],
         };
         Text(swap.Next).ShouldBe(Text(expected), $"the transition says otherwise: {attempt.By.Deed}");
-        swap.ExpiresAt.ShouldBe(Transitions.ExpiresAt(expected, Lifetimes));
+        swap.ExpiresAt.ShouldBe(Transitions.ExpiresAt(expected, Lifetimes, read.Now));
     }
 
     private DeviceRecord? Expected(Performance by, Read read)
@@ -149,6 +149,8 @@ internal sealed class HistoryCheck
             };
         }
 
+        if (by.Deed.Kind == DeedKind.Block)
+            return Transitions.Block(record, by.Claim.Device, reason: null, by.Operator, now, Lifetimes).Record;
         if (record is null)
             return null;
         Decision? decision = by.Deed.Kind switch
@@ -158,6 +160,7 @@ internal sealed class HistoryCheck
             DeedKind.Reject => Transitions.Reject(record, by.Request!.Value, by.Operator, now, Lifetimes),
             DeedKind.SetGrant => Transitions.SetGrant(record, by.Deed.Role, new GrantTerms(by.Deed.Scopes), by.Operator, Implications, now, Lifetimes),
             DeedKind.TakeGrant => Transitions.SetGrant(record, by.Deed.Role, terms: null, by.Operator, Implications, now, Lifetimes),
+            DeedKind.Unblock => Transitions.Unblock(record, now, Lifetimes),
             _ => null,
         };
         if (decision is not null)

@@ -190,12 +190,12 @@ public abstract class InterleavingContract(ITestOutputHelper output) : IAsyncLif
             if (stored.Record is not { } record)
                 continue;
             left.Add(record);
-            if (record.IsPaired)
-                (await ExpiresAsync(device.Device)).ShouldBeFalse("an approved device's document has no expiry");
+            if (record.IsListed)
+                (await ExpiresAsync(device.Device)).ShouldBeFalse("an approved or blocked device's document has no expiry");
         }
 
         (await registry.ListPairedAsync(cursor: null, 100, None)).Items.Select(r => r.Id).ShouldBe(
-            left.Where(r => r.IsPaired).Select(r => r.Id), ignoreOrder: true, "who is paired is listed, whoever died");
+            left.Where(r => r.IsListed).Select(r => r.Id), ignoreOrder: true, "who is paired or blocked is listed, whoever died");
         RequestId[] listed = [.. (await registry.ListOpenRequestsAsync(cursor: null, 100, None)).Items.Select(r => r.Id)];
         DateTimeOffset now = await NowAsync();
         PairingRequest[] open = [.. left.SelectMany(r => r.Requests).Where(r => r.Status == PairingRequestStatus.Open)];

@@ -13,6 +13,8 @@ internal enum DeedKind
     SetGrant,
     TakeGrant,
     Remove,
+    Block,
+    Unblock,
     Find,
     List,
     Pass,
@@ -33,7 +35,7 @@ internal sealed record Plan(int Seed, int Gateways, int Devices, bool WithDeaths
     private static readonly DeedKind[] Often =
     [
         .. Enumerable.Repeat(DeedKind.Connect, 8), .. Enumerable.Repeat(DeedKind.Approve, 5), DeedKind.ApprovePart, DeedKind.Reject, DeedKind.SetGrant,
-        DeedKind.TakeGrant, .. Enumerable.Repeat(DeedKind.Remove, 3), DeedKind.Find, .. Enumerable.Repeat(DeedKind.List, 2),
+        DeedKind.TakeGrant, .. Enumerable.Repeat(DeedKind.Remove, 3), DeedKind.Block, DeedKind.Unblock, DeedKind.Find, .. Enumerable.Repeat(DeedKind.List, 2),
     ];
 
     public static Plan Of(int seed, int gateways = 3, int deedsOfEach = 4)

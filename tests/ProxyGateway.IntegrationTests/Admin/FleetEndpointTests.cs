@@ -1,0 +1,184 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.IntegrationTests.Admin;
+
+/// <summary>Many devices at a time: imports, taking back a rule's approvals, and lists that others write to meanwhile.</summary>
+public sealed class FleetEndpointTests : IAsyncLifetime
+{
+    private TestAdmin _admin = null!;
+
+    public async Task InitializeAsync() => _admin = await TestAdmin.StartAsync();
+
+    public async Task DisposeAsync() => await _admin.DisposeAsync();
+
+    [Fact]
+    public async Task A_dry_run_tells_what_the_run_does()
+    {
+        Claim fresh = Some.Claim();
+        Claim held = Some.Claim("operator", "operator.read");
+        await _admin.PairAsync(held);
+        Claim removed = Some.Claim("operator", "operator.read");
+        await _admin.DeleteAsync($"/admin/v1/devices/{await _admin.PairAsync(removed)}");
+        string devices = string.Join(
+            ',',
+            Device(fresh.PublicKey, """{"operator":{"scopes":["operator.write"]},"node":{}}""", $$"""
+                ,"id":"{{fresh.Device}}","label":"Phone","client":{"id":"ios"}
+                """),
+            Device(held.PublicKey, """{"operator":{"scopes":["operator.read"]}}"""),
+            Device(removed.PublicKey, """{"operator":{"scopes":["operator.read"]}}"""),
+            Device(held.PublicKey, """{"operator":{"scopes":[]}}""", $$"""
+                ,"id":"{{fresh.Device}}"
+                """),
+            Device("AAAA", """{"operator":{"scopes":[]}}"""));
+
+        Answer dry = await ImportAsync($$"""{"dryRun":true,"devices":[{{devices}}]}""");
+        dry.Json.GetProperty("dryRun").GetBoolean().ShouldBeTrue();
+        Outcomes(dry).ShouldBe(["added", "unchanged", "refused-before", "invalid", "invalid"]);
+        (await _admin.GetAsync($"/admin/v1/devices/{fresh.Device}")).ShouldBeProblem(404, "device-not-found");
+        Answer run = await ImportAsync($$"""{"devices":[{{devices}}]}""");
+
+        Outcomes(run).ShouldBe(Outcomes(dry));
+        Answer imported = await _admin.GetAsync($"/admin/v1/devices/{fresh.Device}");
+        imported.Json.GetProperty("label").GetString().ShouldBe("Phone");
+        imported.Json.GetProperty("grants").GetProperty("operator").GetProperty("approvedBy").GetString().ShouldBe("ops");
+        imported.Json.GetProperty("grants").GetProperty("node").TryGetProperty("scopes", out _).ShouldBeFalse("nobody kept any");
+        (await _admin.GetAsync($"/admin/v1/devices/{removed.Device}")).ShouldBeProblem(404, "device-not-found");
+        Outcomes(await ImportAsync($$"""{"devices":[{{devices}}]}""")).ShouldBe(["unchanged", "unchanged", "refused-before", "invalid", "invalid"]);
+        await Eventually.HoldsAsync(
+            async () => (await _admin.GetAsync("/admin/v1/audit?kind=device-imported")).Json.GetProperty("items").GetArrayLength() == 1, "one is on record");
+    }
+
+    [Fact]
+    public async Task Nobody_imports_above_their_ceiling()
+    {
+        Claim claim = Some.Claim();
+        string body = $$"""{"devices":[{{Device(claim.PublicKey, """{"operator":{"scopes":["operator.admin"]}}""")}}]}""";
+
+        Outcomes(await ImportAsync(body, TestAdmin.Limited)).ShouldBe(["above-ceiling"]);
+        (await ImportAsync(body, TestAdmin.Viewer)).ShouldBeProblem(403, "viewer-only");
+        (await _admin.GetAsync($"/admin/v1/devices/{claim.Device}")).ShouldBeProblem(404, "device-not-found");
+    }
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("[]")]
+    [InlineData("""{"devices":null}""")]
+    [InlineData("""{"devices":[null]}""")]
+    [InlineData("""{"devices":[{"publicKey":null}]}""")]
+    [InlineData("""{"devices":[{"privateKey":"x","publicKey":"x"}]}""")]
+    [InlineData("""{"devices":[],"dryrun":true}""")]
+    public async Task An_import_that_is_not_understood_imports_nothing(string json) => (await ImportAsync(json)).ShouldBeProblem(400, "invalid-request");
+
+    [Fact]
+    public async Task An_import_is_bounded()
+    {
+        string device = Device(Some.Claim().PublicKey, """{"operator":{"scopes":[]}}""");
+
+        (await ImportAsync($$"""{"devices":[{{string.Join(',', Enumerable.Repeat(device, 501))}}]}""")).ShouldBeProblem(400, "invalid-request");
+        (await ImportAsync($$"""{"devices":[],"dryRun":{{new string(' ', 4 * 1024 * 1024)}}true}""")).ShouldBeProblem(413, "body-too-large");
+    }
+
+    [Theory]
+    [InlineData("""{"operator":null}""")]
+    [InlineData("""{"no role":{"scopes":[]}}""")]
+    [InlineData("{}")]
+    public async Task A_device_with_grants_that_are_none_is_not_imported_and_the_others_are(string grants)
+    {
+        Claim claim = Some.Claim();
+        Claim sound = Some.Claim();
+
+        string devices = Device(claim.PublicKey, grants) + "," + Device(sound.PublicKey, """{"operator":{"scopes":[]}}""");
+        Answer answer = await ImportAsync($$"""{"devices":[{{devices}}]}""");
+
+        Outcomes(answer).ShouldBe(["invalid", "added"]);
+        answer.Json.GetProperty("items")[0].GetProperty("detail").GetString().ShouldNotBeNullOrEmpty();
+    }
+
+    [Fact]
+    public async Task What_a_rule_approved_is_taken_back_and_the_rest_stays()
+    {
+        Claim byRule = Some.Claim("operator", "operator.read");
+        Claim both = Some.Claim("operator", "operator.read");
+        PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
+        foreach (Claim claim in new[] { byRule, both })
+            (await _admin.Registry.AdmitAsync(claim, Some.Loopback, silent, default)).ShouldBeOfType<Admission.Admitted>();
+        await _admin.PairAsync(both.Asking("node"));
+        Claim operators = Some.Claim("operator");
+        await _admin.PairAsync(operators);
+
+        Answer dry = await _admin.PostAsync("/admin/v1/devices/remove-by-rule", json: """{"rule":"loopback","dryRun":true}""");
+        dry.Json.GetRawText().ShouldBe("""{"dryRun":true,"removed":1,"narrowed":1}""");
+        (await _admin.GetAsync($"/admin/v1/devices/{byRule.Device}")).Status.ShouldBe(200);
+        Answer run = await _admin.PostAsync("/admin/v1/devices/remove-by-rule", json: """{"rule":"loopback"}""");
+
+        run.Json.GetRawText().ShouldBe("""{"dryRun":false,"removed":1,"narrowed":1}""");
+        (await _admin.GetAsync($"/admin/v1/devices/{byRule.Device}")).ShouldBeProblem(404, "device-not-found");
+        (await _admin.GetAsync($"/admin/v1/devices/{both.Device}")).Json.GetProperty("grants").EnumerateObject().Select(g => g.Name).ShouldBe(["node"]);
+        (await _admin.GetAsync($"/admin/v1/devices/{operators.Device}")).Status.ShouldBe(200);
+        (await _admin.Registry.AdmitAsync(both, Some.Loopback, silent, default)).ShouldBeOfType<Admission.Refused>("no rule gives it back");
+        (await _admin.PostAsync("/admin/v1/devices/remove-by-rule", json: """{"rule":"loopback"}""")).Json.GetRawText()
+            .ShouldBe("""{"dryRun":false,"removed":0,"narrowed":0}""");
+        (await _admin.PostAsync("/admin/v1/devices/remove-by-rule")).ShouldBeProblem(400, "invalid-request");
+        (await _admin.PostAsync("/admin/v1/devices/remove-by-rule", TestAdmin.Viewer, """{"rule":"loopback"}""")).ShouldBeProblem(403, "viewer-only");
+    }
+
+    [Fact]
+    public async Task Lists_come_to_their_end_with_everything_that_was_there_all_the_while()
+    {
+        var devices = new List<string>();
+        var requests = new List<string>();
+        for (int i = 0; i < 20; i++)
+        {
+            devices.Add((await _admin.PairAsync(Some.Claim("operator"))).ToString());
+            requests.Add((await _admin.AskAsync(Some.Claim("operator", $"operator.{i}"))).Id.ToString());
+        }
+
+        using var done = new CancellationTokenSource();
+        Task others = Task.Run(async () =>
+        {
+            while (!done.IsCancellationRequested)
+            {
+                DeviceId passing = await _admin.PairAsync(Some.Claim("operator"));
+                await _admin.Registry.RemoveAsync(passing, Some.Operator, Some.Rules, default);
+                PairingRequest asked = await _admin.AskAsync(Some.Claim("operator"));
+                await _admin.Registry.RejectAsync(asked.Id, Some.Operator, Some.Rules, default);
+            }
+        });
+        List<string> listedDevices = await ListAsync("/admin/v1/devices?limit=3");
+        List<string> listedRequests = await ListAsync("/admin/v1/requests?limit=3");
+        await done.CancelAsync();
+        await others;
+
+        listedDevices.ShouldBeUnique();
+        listedRequests.ShouldBeUnique();
+        devices.Except(listedDevices).ShouldBeEmpty();
+        requests.Except(listedRequests).ShouldBeEmpty();
+    }
+
+    private async Task<List<string>> ListAsync(string path)
+    {
+        var ids = new List<string>();
+        string cursor = "";
+        while (true)
+        {
+            Answer page = await _admin.GetAsync(path + cursor);
+            page.Status.ShouldBe(200, page.Text);
+            ids.AddRange(page.Json.GetProperty("items").EnumerateArray().Select(i => i.GetProperty("id").GetString()!));
+            if (page.Json.GetProperty("next").GetString() is not { } next)
+                return ids;
+            cursor = "&cursor=" + Uri.EscapeDataString(next);
+        }
+    }
+
+    private Task<Answer> ImportAsync(string json, string key = TestAdmin.Approver) => _admin.PostAsync("/admin/v1/devices/import", key, json);
+
+    private static string Device(string publicKey, string grants, string more = "") => $$"""{"publicKey":"{{publicKey}}","grants":{{grants}}{{more}}}""";
+
+    private static string?[] Outcomes(Answer answer)
+    {
+        answer.Status.ShouldBe(200, answer.Text);
+        return [.. answer.Json.GetProperty("items").EnumerateArray().Select(i => i.GetProperty("outcome").GetString())];
+    }
+}
