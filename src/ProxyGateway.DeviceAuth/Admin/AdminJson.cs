@@ -75,6 +75,7 @@ internal sealed record ApprovalBody
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     Converters = [typeof(UtcTimeConverter)])]
 [JsonSerializable(typeof(AdminProblem))]
+[JsonSerializable(typeof(MeView))]
 [JsonSerializable(typeof(RequestView))]
 [JsonSerializable(typeof(DeviceView))]
 [JsonSerializable(typeof(PageView<RequestView>))]

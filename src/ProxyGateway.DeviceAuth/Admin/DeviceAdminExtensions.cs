@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -15,7 +16,7 @@ public static class DeviceAdminExtensions
     /// <summary>Authentication by key, and what each role may do. Needs what <see cref="DeviceAuthorizationExtensions.AddDeviceAuthorization"/> adds.</summary>
     /// <param name="services">The services of the operators' application.</param>
     /// <param name="options">The configuration.</param>
-    /// <param name="keys">The keys.</param>
+    /// <param name="keys">The keys; while the application runs, they are looked after.</param>
     public static IServiceCollection AddDeviceAdmin(this IServiceCollection services, AdminOptions options, AdminKeyRing keys)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -32,6 +33,12 @@ public static class DeviceAdminExtensions
         });
         services.AddWebEncoders();
         services.AddTransient<AdminKeyHandler>();
+        services.AddMetrics();
+        services.AddSingleton<KeyRefusals>();
+        services.AddHostedService<AdminKeyWatch>();
+        services.TryAddSingleton(AdminRateLimit.Default);
+        services.AddRateLimiter(_ => { });
+        services.AddOptions<RateLimiterOptions>().Configure<AdminRateLimit>((options, limit) => limit.Apply(options));
         services.AddAuthorizationBuilder()
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build())
             .AddPolicy(AdminPolicies.Read, policy => policy.RequireRole(nameof(AdminRole.Viewer), nameof(AdminRole.Approver)))
@@ -44,7 +51,7 @@ public static class DeviceAdminExtensions
     public static IApplicationBuilder UseDeviceAdmin(this IApplicationBuilder app)
     {
         ArgumentNullException.ThrowIfNull(app);
-        return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseAuthorization();
+        return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseRateLimiter().UseAuthorization();
     }
 
     /// <summary>Maps <c>/admin/v1</c>, <c>/healthz</c> and <c>/readyz</c>.</summary>
@@ -54,6 +61,7 @@ public static class DeviceAdminExtensions
         ArgumentNullException.ThrowIfNull(endpoints);
         HealthEndpoints.Map(endpoints);
         RouteGroupBuilder admin = endpoints.MapGroup("/admin/v1");
+        MeEndpoints.Map(admin);
         RequestEndpoints.Map(admin);
         DeviceEndpoints.Map(admin);
         AuditEndpoints.Map(admin);

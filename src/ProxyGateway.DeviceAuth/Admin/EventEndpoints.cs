@@ -41,7 +41,8 @@ internal static class EventEndpoints
             return AdminProblems.TooManyStreams;
         }
 
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        CancellationToken withdrawn = context.Features.GetRequiredFeature<AdminKey>().Withdrawn;
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping, withdrawn);
         try
         {
             // Asked before anything is sent: a registry that is away is a problem like any other.
@@ -54,7 +55,7 @@ internal static class EventEndpoints
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
-            // whoever listened has left, or the gateway stops
+            // whoever listened has left, or may not listen any more, or the gateway stops
         }
         finally
         {

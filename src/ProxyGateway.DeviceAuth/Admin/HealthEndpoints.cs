@@ -10,8 +10,8 @@ internal static class HealthEndpoints
 {
     public static void Map(IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapGet("/healthz", () => TypedResults.Text("ok")).AllowAnonymous();
-        endpoints.MapGet("/readyz", ReadyAsync).AllowAnonymous();
+        endpoints.MapGet("/healthz", () => TypedResults.Text("ok")).AllowAnonymous().DisableRateLimiting();
+        endpoints.MapGet("/readyz", ReadyAsync).AllowAnonymous().DisableRateLimiting();
     }
 
     private static async Task<IResult> ReadyAsync(HttpContext context, DeviceRegistry registry, RegistryFreshness freshness)
