@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.DeviceAuth.Admin;
@@ -36,6 +37,7 @@ public static class DeviceAdminExtensions
         services.AddMetrics();
         services.AddSingleton<KeyRefusals>();
         services.AddHostedService<AdminKeyWatch>();
+        services.AddAdminDescription();
         services.TryAddSingleton(AdminRateLimit.Default);
         services.AddRateLimiter(_ => { });
         services.AddOptions<RateLimiterOptions>().Configure<AdminRateLimit>((options, limit) => limit.Apply(options));
@@ -54,12 +56,13 @@ public static class DeviceAdminExtensions
         return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseRateLimiter().UseAuthorization();
     }
 
-    /// <summary>Maps <c>/admin/v1</c>, <c>/healthz</c> and <c>/readyz</c>.</summary>
+    /// <summary>Maps <c>/admin/v1</c>, <c>/openapi/v1.json</c>, <c>/healthz</c> and <c>/readyz</c>.</summary>
     /// <param name="endpoints">The operators' application.</param>
     public static IEndpointRouteBuilder MapDeviceAdmin(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         HealthEndpoints.Map(endpoints);
+        AdminDocument.Map(endpoints);
         RouteGroupBuilder admin = endpoints.MapGroup("/admin/v1");
         MeEndpoints.Map(admin);
         RequestEndpoints.Map(admin);

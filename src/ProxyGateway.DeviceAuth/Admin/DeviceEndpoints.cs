@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -13,10 +14,16 @@ internal static class DeviceEndpoints
 {
     public static void Map(RouteGroupBuilder admin)
     {
-        RouteGroupBuilder devices = admin.MapGroup("/devices");
-        devices.MapGet("", ListAsync).RequireAuthorization(AdminPolicies.Read);
-        devices.MapGet("/{id}", GetAsync).RequireAuthorization(AdminPolicies.Read);
-        devices.MapDelete("/{id}", RemoveAsync).RequireAuthorization(AdminPolicies.Decide);
+        RouteGroupBuilder devices = admin.MapGroup("/devices").WithTags("devices").Takes(AdminParameter.DeviceId);
+        devices.MapGet("", ListAsync).RequireAuthorization(AdminPolicies.Read)
+            .Describe("listDevices", "Lists the devices with something approved")
+            .Pages<DeviceView>();
+        devices.MapGet("/{id}", GetAsync).RequireAuthorization(AdminPolicies.Read)
+            .Describe("getDevice", "Shows a device")
+            .Produces<DeviceView>().Fails(AdminProblems.DeviceNotFound);
+        devices.MapDelete("/{id}", RemoveAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("removeDevice", "Removes a device: closes its sessions, and no rule pairs it again")
+            .Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.DeviceNotFound);
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, DeviceRegistry registry)
