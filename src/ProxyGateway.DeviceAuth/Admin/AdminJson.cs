@@ -221,6 +221,7 @@ internal sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed)
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     Converters = [typeof(UtcTimeConverter)])]
 [JsonSerializable(typeof(AdminProblem))]
+[JsonSerializable(typeof(MeView))]
 [JsonSerializable(typeof(RequestView))]
 [JsonSerializable(typeof(DeviceView))]
 [JsonSerializable(typeof(PageView<RequestView>))]

@@ -3,15 +3,17 @@ using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// Knows an operator by <c>Authorization: Bearer</c> and a key (RFC 6750). The <see cref="Operator"/> is left in the request's features.
+/// Knows an operator by <c>Authorization: Bearer</c> and a key (RFC 6750). The <see cref="AdminKey"/> and the
+/// <see cref="Operator"/> are left in the request's features.
 /// </summary>
 internal sealed class AdminKeyHandler(
-    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, AdminKeyRing keys)
+    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, AdminKeyRing keys, KeyRefusals refusals)
     : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
 {
     public const string SchemeName = "AdminKey";
@@ -22,9 +24,13 @@ internal sealed class AdminKeyHandler(
     {
         if (Request.Headers.Authorization is not [{ } header] || !header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
             return Task.FromResult(AuthenticateResult.NoResult());
-        if (keys.Find(header.AsSpan(Bearer.Length).Trim(' ')) is not { } key)
-            return Task.FromResult(AuthenticateResult.Fail("No such key."));
 
+        // A wrong key is no key: nothing from here on can tell the two apart.
+        if (keys.Find(header.AsSpan(Bearer.Length).Trim(' ')) is not { } found)
+            return Task.FromResult(AuthenticateResult.NoResult());
+
+        AdminKeyOptions key = found.Options;
+        Context.Features.Set(found);
         Context.Features.Set(new Operator(key.Name, key.UpTo, Context.Connection.RemoteIpAddress?.ToString()));
         var identity = new ClaimsIdentity(
             [new System.Security.Claims.Claim(ClaimTypes.Name, key.Name), new System.Security.Claims.Claim(ClaimTypes.Role, key.Role.ToString())],
@@ -32,12 +38,7 @@ internal sealed class AdminKeyHandler(
         return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Scheme.Name)));
     }
 
-    protected override Task HandleChallengeAsync(AuthenticationProperties properties)
-    {
-        // Nothing that says whether the key was missing, malformed or wrong.
-        Response.Headers.WWWAuthenticate = "Bearer";
-        return AdminProblems.Unauthorized.WriteAsync(Context);
-    }
+    protected override Task HandleChallengeAsync(AuthenticationProperties properties) => refusals.AnswerAsync(Context);
 
     protected override Task HandleForbiddenAsync(AuthenticationProperties properties) => AdminProblems.ViewerOnly.WriteAsync(Context);
 }

@@ -15,15 +15,19 @@ public sealed class AdminKeyRing
     private const int KeyBytes = 32;
     private const int MinKeyLength = 32;
 
-    private readonly ImmutableArray<AdminKeyOptions> _keys;
+    private readonly Func<AdminOptions> _options;
+    private readonly string _contentRoot;
+    private volatile Keys _keys;
 
-    private AdminKeyRing(ImmutableArray<AdminKeyOptions> keys, string? createdFile)
+    private AdminKeyRing(Func<AdminOptions> options, string contentRoot)
     {
-        _keys = keys;
-        CreatedFile = createdFile;
+        _options = options;
+        _contentRoot = contentRoot;
+        (ImmutableArray<AdminKeyOptions> keys, CreatedFile) = Load(options());
+        _keys = new Keys([.. keys.Select(k => new AdminKey(k))]);
     }
 
-    /// <summary>The key file, if it was made just now.</summary>
+    /// <summary>The key file, if it was made when the keys were loaded.</summary>
     public string? CreatedFile { get; }
 
     /// <summary>
@@ -36,18 +40,18 @@ public sealed class AdminKeyRing
     public static AdminKeyRing Load(AdminOptions options, string contentRoot)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (!options.Keys.IsDefaultOrEmpty)
-            return new AdminKeyRing(options.Keys, createdFile: null);
+        return new AdminKeyRing(() => options, contentRoot);
+    }
 
-        string path = Path.GetFullPath(options.KeyFile, contentRoot);
-        try
-        {
-            return LoadFile(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new IOException($"The operators' key file {path} cannot be read or made: {e.Message}", e);
-        }
+    /// <summary>The same, and then with each reload of the configuration.</summary>
+    /// <param name="settings">The configuration.</param>
+    /// <param name="contentRoot">What a relative key file is relative to.</param>
+    /// <exception cref="InvalidDataException">The key file is not fit to be one; the message says why.</exception>
+    /// <exception cref="IOException">The key file cannot be read or made; the message says why.</exception>
+    public static AdminKeyRing Load(AdminListenerSettings settings, string contentRoot)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        return new AdminKeyRing(() => settings.Current, contentRoot);
     }
 
     /// <summary>The key in a key file; null if there is no such file.</summary>
@@ -65,26 +69,71 @@ public sealed class AdminKeyRing
     }
 
     /// <summary>The key that was presented, or null. How long it takes says nothing about how close a wrong one came.</summary>
-    internal AdminKeyOptions? Find(ReadOnlySpan<char> presented)
+    internal AdminKey? Find(ReadOnlySpan<char> presented)
     {
         byte[] bytes = new byte[Encoding.UTF8.GetMaxByteCount(presented.Length)];
         int length = Encoding.UTF8.GetBytes(presented, bytes);
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(bytes.AsSpan(0, length), hash);
-        AdminKeyOptions? found = null;
-        foreach (AdminKeyOptions key in _keys)
+        AdminKey? found = null;
+        foreach (AdminKey key in _keys.All)
         {
-            if (CryptographicOperations.FixedTimeEquals(hash, key.Sha256.AsSpan()))
+            if (CryptographicOperations.FixedTimeEquals(hash, key.Options.Sha256.AsSpan()))
                 found = key;
         }
 
         return found;
     }
 
-    private static AdminKeyRing LoadFile(string path)
+    /// <summary>
+    /// Looks at the configuration and the key file once more. Where the key file should count and is not fit, nobody has a key. Called by one at a time.
+    /// </summary>
+    internal KeyRenewal Renew()
     {
-        string fresh = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(KeyBytes));
-        bool created = !File.Exists(path) && PrivateFile.TryCreate(path, fresh);
+        ImmutableArray<AdminKeyOptions> wanted = [];
+        string? created = null;
+        Exception? unfit = null;
+        try
+        {
+            (wanted, created) = Load(_options());
+        }
+        catch (Exception e) // whatever it is, nothing says that the key from before is still meant
+        {
+            unfit = e;
+        }
+
+        Keys before = _keys;
+        var after = new Keys([.. wanted.Select(k => before.All.FirstOrDefault(b => b.Is(k)) ?? new AdminKey(k))]);
+        _keys = after;
+        foreach (AdminKey withdrawn in before.All.Except(after.All))
+            withdrawn.Dispose();
+        return new KeyRenewal(
+            Added: [.. after.Names.Except(before.Names)],
+            Removed: [.. before.Names.Except(after.Names)],
+            Changed: [.. after.All.Except(before.All).Select(k => k.Options.Name).Intersect(before.Names)],
+            created,
+            unfit);
+    }
+
+    private (ImmutableArray<AdminKeyOptions> Keys, string? CreatedFile) Load(AdminOptions options)
+    {
+        if (!options.Keys.IsDefaultOrEmpty)
+            return (options.Keys, null);
+
+        string path = Path.GetFullPath(options.KeyFile, _contentRoot);
+        try
+        {
+            return LoadFile(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"The operators' key file {path} cannot be read or made: {e.Message}", e);
+        }
+    }
+
+    private static (ImmutableArray<AdminKeyOptions> Keys, string? CreatedFile) LoadFile(string path)
+    {
+        bool created = !File.Exists(path) && PrivateFile.TryCreate(path, Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(KeyBytes)));
         string key = ReadKeyFile(path) ?? throw new IOException("it was there a moment ago and is gone");
         var generated = new AdminKeyOptions
         {
@@ -92,6 +141,23 @@ public sealed class AdminKeyRing
             Sha256 = [.. SHA256.HashData(Encoding.UTF8.GetBytes(key))],
             Role = AdminRole.Approver,
         };
-        return new AdminKeyRing([generated], created ? path : null);
+        return ([generated], created ? path : null);
     }
+
+    private sealed record Keys(ImmutableArray<AdminKey> All)
+    {
+        public IEnumerable<string> Names => All.Select(k => k.Options.Name);
+    }
+}
+
+/// <summary>What has become of the keys.</summary>
+/// <param name="Added">Names that have a key now.</param>
+/// <param name="Removed">Names that have none any more.</param>
+/// <param name="Changed">Names whose key, role or ceiling is another.</param>
+/// <param name="CreatedFile">The key file, if it was made just now.</param>
+/// <param name="Unfit">Why the key file gives no key, if it should.</param>
+internal sealed record KeyRenewal(
+    ImmutableArray<string> Added, ImmutableArray<string> Removed, ImmutableArray<string> Changed, string? CreatedFile, Exception? Unfit)
+{
+    public bool IsChange => !(Added.IsEmpty && Removed.IsEmpty && Changed.IsEmpty);
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Registry;
@@ -12,6 +13,8 @@ namespace ProxyGateway.DeviceAuth.Admin;
 /// </summary>
 internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions options, ILogger<AdminRequestGuard> logger)
 {
+    private const int MaxBodyBytes = 64 * 1024;
+
     private readonly string _configuredHost = options.Url.IdnHost;
 
     public Task InvokeAsync(HttpContext context)
@@ -29,6 +32,10 @@ internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions optio
             return AdminProblems.HostRefused.WriteAsync(context);
         if (context.Request.Headers.Origin.Count > 0 && context.Request.Headers.Origin != $"{context.Request.Scheme}://{context.Request.Host}")
             return AdminProblems.OriginRefused.WriteAsync(context);
+
+        // An endpoint that needs more says so.
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = MaxBodyBytes;
         return AnswerAsync(context);
     }
 

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Primitives;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
@@ -19,7 +20,10 @@ internal static class AuditEndpoints
         Detail = $"device is a device's id, operator the name of a key, and kind one of: {string.Join(", ", AuditKinds.All)}.",
     };
 
-    public static void Map(RouteGroupBuilder admin) => admin.MapGet("/audit", ListAsync).RequireAuthorization(AdminPolicies.Read);
+    public static void Map(RouteGroupBuilder admin) => admin.MapGet("/audit", ListAsync).RequireAuthorization(AdminPolicies.Read)
+        .WithTags("audit").Describe("listAudit", "Lists what happened, newest first")
+        .Takes(AdminParameter.KindFilter, AdminParameter.DeviceFilter, AdminParameter.OperatorFilter)
+        .Pages<AuditEntry>().Fails(NotAFilter, AdminProblems.AuditOff);
 
     private static async Task<IResult> ListAsync(HttpContext context, [FromServices] IAuditStore? audit)
     {

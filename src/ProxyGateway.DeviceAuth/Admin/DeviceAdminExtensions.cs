@@ -1,8 +1,10 @@
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.DeviceAuth.Admin;
@@ -15,7 +17,7 @@ public static class DeviceAdminExtensions
     /// <summary>Authentication by key, and what each role may do. Needs what <see cref="DeviceAuthorizationExtensions.AddDeviceAuthorization"/> adds.</summary>
     /// <param name="services">The services of the operators' application.</param>
     /// <param name="options">The configuration.</param>
-    /// <param name="keys">The keys.</param>
+    /// <param name="keys">The keys; while the application runs, they are looked after.</param>
     public static IServiceCollection AddDeviceAdmin(this IServiceCollection services, AdminOptions options, AdminKeyRing keys)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -32,6 +34,13 @@ public static class DeviceAdminExtensions
         });
         services.AddWebEncoders();
         services.AddTransient<AdminKeyHandler>();
+        services.AddMetrics();
+        services.AddSingleton<KeyRefusals>();
+        services.AddHostedService<AdminKeyWatch>();
+        services.AddAdminDescription();
+        services.TryAddSingleton(AdminRateLimit.Default);
+        services.AddRateLimiter(_ => { });
+        services.AddOptions<RateLimiterOptions>().Configure<AdminRateLimit>((options, limit) => limit.Apply(options));
         services.AddAuthorizationBuilder()
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build())
             .AddPolicy(AdminPolicies.Read, policy => policy.RequireRole(nameof(AdminRole.Viewer), nameof(AdminRole.Approver)))
@@ -44,16 +53,18 @@ public static class DeviceAdminExtensions
     public static IApplicationBuilder UseDeviceAdmin(this IApplicationBuilder app)
     {
         ArgumentNullException.ThrowIfNull(app);
-        return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseAuthorization();
+        return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseRateLimiter().UseAuthorization();
     }
 
-    /// <summary>Maps <c>/admin/v1</c>, <c>/healthz</c> and <c>/readyz</c>.</summary>
+    /// <summary>Maps <c>/admin/v1</c>, <c>/openapi/v1.json</c>, <c>/healthz</c> and <c>/readyz</c>.</summary>
     /// <param name="endpoints">The operators' application.</param>
     public static IEndpointRouteBuilder MapDeviceAdmin(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         HealthEndpoints.Map(endpoints);
+        AdminDocument.Map(endpoints);
         RouteGroupBuilder admin = endpoints.MapGroup("/admin/v1");
+        MeEndpoints.Map(admin);
         RequestEndpoints.Map(admin);
         DeviceEndpoints.Map(admin);
         FleetEndpoints.Map(admin);

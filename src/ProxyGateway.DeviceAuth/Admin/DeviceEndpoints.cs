@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -22,16 +23,40 @@ internal static class DeviceEndpoints
 
     public static void Map(RouteGroupBuilder admin)
     {
-        RouteGroupBuilder devices = admin.MapGroup("/devices");
-        devices.MapGet("", ListAsync).RequireAuthorization(AdminPolicies.Read);
-        devices.MapGet("/{id}", GetAsync).RequireAuthorization(AdminPolicies.Read);
-        devices.MapDelete("/{id}", RemoveAsync).RequireAuthorization(AdminPolicies.Decide);
-        devices.MapPut("/{id}/grants/{role}", SetGrantAsync).RequireAuthorization(AdminPolicies.Decide);
-        devices.MapDelete("/{id}/grants/{role}", TakeGrantAsync).RequireAuthorization(AdminPolicies.Decide);
-        devices.MapPut("/{id}/label", SetLabelAsync).RequireAuthorization(AdminPolicies.Decide);
-        devices.MapDelete("/{id}/label", ClearLabelAsync).RequireAuthorization(AdminPolicies.Decide);
-        devices.MapPut("/{id}/block", BlockAsync).RequireAuthorization(AdminPolicies.Decide);
-        devices.MapDelete("/{id}/block", UnblockAsync).RequireAuthorization(AdminPolicies.Decide);
+        RouteGroupBuilder devices = admin.MapGroup("/devices").WithTags("devices").Takes(AdminParameter.DeviceId);
+        devices.MapGet("", ListAsync).RequireAuthorization(AdminPolicies.Read)
+            .Describe("listDevices", "Lists the devices with something approved, and blocked ones")
+            .Pages<DeviceView>();
+        devices.MapGet("/{id}", GetAsync).RequireAuthorization(AdminPolicies.Read)
+            .Describe("getDevice", "Shows a device")
+            .GivesVersioned<DeviceView>().Fails(AdminProblems.DeviceNotFound);
+        devices.MapDelete("/{id}", RemoveAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("removeDevice", "Removes a device: closes its sessions, and no rule pairs it again")
+            .TakesIfMatch().Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.DeviceNotFound);
+
+        RouteGroupBuilder grants = devices.MapGroup("/{id}/grants/{role}").Takes(AdminParameter.Role);
+        grants.MapPut("", SetGrantAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("setGrant", "Sets what a device may do in a role; sessions that it no longer covers are closed")
+            .TakesBody<GrantBody>()
+            .TakesIfMatch().GivesVersioned<DeviceView>().Fails(AdminProblems.AboveCeiling, AdminProblems.DeviceNotFound, AdminProblems.UntilIsPast);
+        grants.MapDelete("", TakeGrantAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("takeGrant", "Takes a role away from a device, and closes the sessions that used it")
+            .TakesIfMatch().Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.DeviceNotFound, AdminProblems.GrantNotFound);
+
+        devices.MapPut("/{id}/label", SetLabelAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("setLabel", "Gives a device a name")
+            .TakesBody<LabelBody>()
+            .TakesIfMatch().GivesVersioned<DeviceView>().Fails(AdminProblems.DeviceNotFound, AdminProblems.LabelEmpty);
+        devices.MapDelete("/{id}/label", ClearLabelAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("clearLabel", "Takes a device's name away")
+            .TakesIfMatch().Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.DeviceNotFound);
+        devices.MapPut("/{id}/block", BlockAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("blockDevice", "Keeps a device out, known or not, and closes its sessions")
+            .TakesBody<BlockBody>(isOptional: true)
+            .TakesIfMatch().GivesVersioned<DeviceView>().Fails(AdminProblems.DeviceNotFound);
+        devices.MapDelete("/{id}/block", UnblockAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("unblockDevice", "Lets a blocked device in again, as far as its grants go")
+            .TakesIfMatch().Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.DeviceNotFound);
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, DeviceRegistry registry)

@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Hosting;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
@@ -26,7 +27,15 @@ internal static class EventEndpoints
 
     private static int _streams;
 
-    public static void Map(RouteGroupBuilder admin) => admin.MapGet("/events", StreamAsync).RequireAuthorization(AdminPolicies.Read);
+    public static void Map(RouteGroupBuilder admin) => admin.MapGet("/events", StreamAsync).RequireAuthorization(AdminPolicies.Read)
+        .WithTags("audit").Describe(
+            "streamEvents",
+            "Tells what happens, as it happens, as Server-Sent Events",
+            "An event's name is the kind of an audit entry, its id the entry's id, its data the entry as JSON. `ready` comes first and says from which "
+            + "id on there will be events; `gap` says that some since Last-Event-ID are not kept any more. The stream ends when the key is withdrawn.")
+        .Takes(AdminParameter.LastEventId)
+        .Produces<string>(StatusCodes.Status200OK, "text/event-stream")
+        .Fails(AdminProblems.InvalidEventId, AdminProblems.AuditOff, AdminProblems.TooManyStreams);
 
     private static async Task<IResult> StreamAsync(
         HttpContext context, [FromServices] IAuditStore? audit, [FromServices] TimeProvider time, [FromServices] IHostApplicationLifetime lifetime)
@@ -41,7 +50,8 @@ internal static class EventEndpoints
             return AdminProblems.TooManyStreams;
         }
 
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        CancellationToken withdrawn = context.Features.GetRequiredFeature<AdminKey>().Withdrawn;
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping, withdrawn);
         try
         {
             // Asked before anything is sent: a registry that is away is a problem like any other.
@@ -54,7 +64,7 @@ internal static class EventEndpoints
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
-            // whoever listened has left, or the gateway stops
+            // whoever listened has left, or may not listen any more, or the gateway stops
         }
         finally
         {

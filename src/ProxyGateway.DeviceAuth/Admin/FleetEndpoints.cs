@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -22,8 +23,15 @@ internal static class FleetEndpoints
 
     public static void Map(RouteGroupBuilder admin)
     {
-        admin.MapPost("/devices/import", ImportAsync).RequireAuthorization(AdminPolicies.Decide);
-        admin.MapPost("/devices/remove-by-rule", RemoveByRuleAsync).RequireAuthorization(AdminPolicies.Decide);
+        RouteGroupBuilder devices = admin.MapGroup("/devices").WithTags("devices");
+        devices.MapPost("/import", ImportAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("importDevices", "Imports devices of another gateway, and says what became of each")
+            .TakesBody<ImportBody>()
+            .Produces<ImportView>();
+        devices.MapPost("/remove-by-rule", RemoveByRuleAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("removeByRule", "Takes back what a rule has approved: devices that hold nothing else, and its grants of others")
+            .TakesBody<RemoveByRuleBody>()
+            .Produces<RemovedByRuleView>();
     }
 
     private static async Task<IResult> ImportAsync(

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Admin;
@@ -10,8 +11,11 @@ internal static class HealthEndpoints
 {
     public static void Map(IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapGet("/healthz", () => TypedResults.Text("ok")).AllowAnonymous();
-        endpoints.MapGet("/readyz", ReadyAsync).AllowAnonymous();
+        endpoints.MapGet("/healthz", () => TypedResults.Text("ok")).AllowAnonymous().DisableRateLimiting()
+            .WithTags("health").Describe("isAlive", "Answers while the process is alive").Produces<string>(StatusCodes.Status200OK, "text/plain");
+        endpoints.MapGet("/readyz", ReadyAsync).AllowAnonymous().DisableRateLimiting()
+            .WithTags("health").Describe("isReady", "Answers 200 while the registry answers").Produces<string>(StatusCodes.Status200OK, "text/plain")
+            .Fails(AdminProblems.RegistryUnavailable);
     }
 
     private static async Task<IResult> ReadyAsync(HttpContext context, DeviceRegistry registry, RegistryFreshness freshness)

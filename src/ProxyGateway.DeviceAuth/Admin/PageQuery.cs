@@ -8,7 +8,7 @@ internal readonly record struct PageQuery(int Limit, string? Cursor)
 {
     public const int DefaultLimit = 50;
     public const int MaxLimit = 200;
-    private const int MaxCursorLength = 512;
+    public const int MaxCursorLength = 512;
 
     public static bool TryRead(IQueryCollection query, out PageQuery page)
     {

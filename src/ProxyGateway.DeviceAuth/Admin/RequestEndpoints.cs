@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -18,11 +19,22 @@ internal static class RequestEndpoints
 
     public static void Map(RouteGroupBuilder admin)
     {
-        RouteGroupBuilder requests = admin.MapGroup("/requests");
-        requests.MapGet("", ListAsync).RequireAuthorization(AdminPolicies.Read);
-        requests.MapGet("/{id}", GetAsync).RequireAuthorization(AdminPolicies.Read);
-        requests.MapPost("/{id}/approve", ApproveAsync).RequireAuthorization(AdminPolicies.Decide);
-        requests.MapPost("/{id}/reject", RejectAsync).RequireAuthorization(AdminPolicies.Decide);
+        RouteGroupBuilder requests = admin.MapGroup("/requests").WithTags("requests").Takes(AdminParameter.RequestId);
+        requests.MapGet("", ListAsync).RequireAuthorization(AdminPolicies.Read)
+            .Describe("listRequests", "Lists the open pairing requests, newest first")
+            .Pages<RequestView>();
+        requests.MapGet("/{id}", GetAsync).RequireAuthorization(AdminPolicies.Read)
+            .Describe("getRequest", "Shows a pairing request")
+            .Produces<RequestView>().Fails(AdminProblems.RequestNotFound);
+        requests.MapPost("/{id}/approve", ApproveAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("approveRequest", "Approves a pairing request, or a part of it, and shows the device")
+            .TakesBody<ApprovalBody>(isOptional: true)
+            .Produces<DeviceView>()
+            .Fails(AdminProblems.AboveCeiling, AdminProblems.RequestNotFound, AdminProblems.AlreadyResolved, AdminProblems.WiderThanAsked,
+                AdminProblems.UntilIsPast, AdminProblems.HeldWithoutEnd);
+        requests.MapPost("/{id}/reject", RejectAsync).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("rejectRequest", "Rejects a pairing request")
+            .Produces<RequestView>().Fails(AdminProblems.RequestNotFound, AdminProblems.AlreadyResolved);
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, DeviceRegistry registry, IDeviceAuthSettings settings)

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Sessions;
 
@@ -12,7 +13,9 @@ internal static class SessionEndpoints
 {
     private static readonly AdminProblem NotADevice = AdminProblems.InvalidRequest with { Detail = "device is a device's id." };
 
-    public static void Map(RouteGroupBuilder admin) => admin.MapGet("/sessions", List).RequireAuthorization(AdminPolicies.Read);
+    public static void Map(RouteGroupBuilder admin) => admin.MapGet("/sessions", List).RequireAuthorization(AdminPolicies.Read)
+        .Describe("listSessions", "Lists the live sessions of this gateway, oldest first")
+        .WithTags("sessions").Takes(AdminParameter.DeviceFilter).Pages<SessionView>().Fails(NotADevice);
 
     private static IResult List(HttpContext context, SessionTable sessions, IDeviceAuthSettings settings)
     {

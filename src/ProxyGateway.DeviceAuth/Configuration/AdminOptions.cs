@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
@@ -36,11 +37,14 @@ public sealed record AdminKeyOptions
 }
 
 /// <summary>What an operator may do.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<AdminRole>))]
 public enum AdminRole
 {
     /// <summary>See everything, change nothing.</summary>
+    [JsonStringEnumMemberName("viewer")]
     Viewer,
 
     /// <summary>Decide requests, change and remove devices.</summary>
+    [JsonStringEnumMemberName("approver")]
     Approver,
 }

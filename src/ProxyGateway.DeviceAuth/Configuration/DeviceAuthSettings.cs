@@ -1,7 +1,5 @@
-using System.Collections.Immutable;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Primitives;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 
@@ -13,12 +11,8 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// </summary>
 public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
 {
-    private readonly IConfiguration _configuration;
-    private readonly IOperatingSystemUsers _users;
     private readonly ILogger _logger;
-    private readonly IDisposable _subscription;
-    private readonly Lock _reloading = new();
-    private volatile Snapshot _snapshot;
+    private readonly FollowedSection<Policed> _section;
 
     /// <summary>Reads the section <c>DeviceAuth</c> and follows its reloads.</summary>
     /// <param name="configuration">The whole configuration.</param>
@@ -30,75 +24,35 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(users);
         ArgumentNullException.ThrowIfNull(logger);
-        _configuration = configuration;
-        _users = users;
         _logger = logger;
-
-        IChangeToken before = configuration.GetReloadToken();
-        var errors = new ConfigurationErrors();
-        _snapshot = Read(errors);
-        errors.ThrowIfAny();
-        Describe(_snapshot);
-        LogUnreadableFiles();
-
-        _subscription = ChangeToken.OnChange(configuration.GetReloadToken, Reload);
-        if (before.HasChanged) // while it was read
-            Reload();
+        _section = new FollowedSection<Policed>(
+            configuration,
+            DeviceAuthOptions.SectionName,
+            (all, errors) => new Policed(DeviceAuthOptionsReader.Read(all, users, errors)),
+            Reloaded,
+            logger);
+        Describe(_section.Current);
     }
 
     /// <inheritdoc/>
-    public DeviceAuthOptions Current => _snapshot.Options;
+    public DeviceAuthOptions Current => _section.Current.Options;
 
     /// <inheritdoc/>
-    public void Dispose() => _subscription.Dispose();
+    public void Dispose() => _section.Dispose();
 
-    private void Reload()
+    private void Reloaded(Policed previous, Policed next)
     {
-        lock (_reloading) // each file reloads on a thread of its own
-        {
-            Snapshot previous = _snapshot;
-            var errors = new ConfigurationErrors();
-            Snapshot next = Read(errors);
-            foreach (IConfigurationProvider layer in previous.Layers.Where(next.All.HasFallenSilent))
-            {
-                // A file that is being replaced, or has a typing error, reads as empty; the defaults must not slip in for it.
-                errors.Add(DeviceAuthOptions.SectionName, $"{layer} had keys of it and is empty now; to do without them, restart.");
-            }
-
-            if (errors.All.Count > 0)
-            {
-                foreach (string error in errors.All)
-                    Log.ReloadRefused(_logger, error);
-                return;
-            }
-
-            _snapshot = next;
-            if (next.SaysTheSameAs(previous)) // another section changed
-                return;
-            Log.Reloaded(_logger);
-            Describe(next);
-        }
+        if (next.SaysTheSameAs(previous)) // another section changed
+            return;
+        Log.Reloaded(_logger);
+        Describe(next);
     }
 
-    // A file that cannot be parsed any more announces no reload, so that otherwise nobody would hear of it.
-    private void LogUnreadableFiles()
+    private void Describe(Policed section)
     {
-        foreach (FileConfigurationProvider file in _snapshot.All.OfType<FileConfigurationProvider>())
-            file.Source.OnLoadException ??= context =>
-                Log.ReloadRefused(_logger, $"{context.Provider}: {context.Exception.GetBaseException().Message}");
-    }
-
-    private Snapshot Read(ConfigurationErrors errors)
-    {
-        ConfigurationLayers layers = ConfigurationLayers.Of(_configuration);
-        return new Snapshot(DeviceAuthOptionsReader.Read(layers, _users, errors), layers, layers.With(DeviceAuthOptions.SectionName));
-    }
-
-    private void Describe(Snapshot snapshot)
-    {
-        foreach (string line in snapshot.PolicyLines)
+        foreach (string line in section.PolicyLines)
             Log.PairingPolicy(_logger, line);
-        foreach (AutoApproveRule rule in snapshot.Options.Policy.AutoApprove)
+        foreach (AutoApproveRule rule in section.Options.Policy.AutoApprove)
         {
             if (rule.FromAny)
                 Log.RuleFromAnywhere(_logger, rule.Name, "any");
@@ -111,11 +65,11 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
         }
     }
 
-    private sealed record Snapshot(DeviceAuthOptions Options, ConfigurationLayers All, ImmutableArray<IConfigurationProvider> Layers)
+    private sealed record Policed(DeviceAuthOptions Options)
     {
         public IReadOnlyList<string> PolicyLines { get; } = PolicyDescription.Lines(Options.Policy);
 
-        public bool SaysTheSameAs(Snapshot other) =>
+        public bool SaysTheSameAs(Policed other) =>
             PolicyLines.SequenceEqual(other.PolicyLines, StringComparer.Ordinal)
             && Options.TrustedProxies.SequenceEqual(other.Options.TrustedProxies)
             && Options.AllowedOrigins.SequenceEqual(other.Options.AllowedOrigins, StringComparer.Ordinal)

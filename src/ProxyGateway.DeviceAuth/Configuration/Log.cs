@@ -29,4 +29,7 @@ internal static partial class Log
         "A reload of the configuration was refused, and the one before stays in force: {Error}",
         EventName = "ReloadRefused")]
     public static partial void ReloadRefused(ILogger logger, string error);
+
+    [LoggerMessage(106, LogLevel.Warning, "{Key} was changed, which counts from the next start on.", EventName = "StartOnly")]
+    public static partial void StartOnly(ILogger logger, string key);
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Connections;
+using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -28,7 +29,8 @@ internal static class ServeCommand
         {
             await using WebApplication app = await GatewayHost.BuildAsync(settings);
 
-            // A registry that cannot be opened ends the start before anything listens.
+            // A key file that is not fit to be one, and a registry that cannot be opened, end the start before anything listens.
+            app.Services.GetRequiredService<AdminKeyRing>();
             app.Services.GetRequiredService<IDeviceStore>();
             await app.StartAsync();
             await app.WaitForShutdownAsync();

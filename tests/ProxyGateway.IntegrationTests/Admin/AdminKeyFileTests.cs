@@ -23,7 +23,7 @@ public sealed class AdminKeyFileTests : IDisposable
         Mode(Path.GetDirectoryName(KeyFile)!).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         string key = File.ReadAllText(KeyFile);
         key.Length.ShouldBe(43); // 32 bytes as base64url
-        AdminKeyOptions found = keys.Find(key).ShouldNotBeNull();
+        AdminKeyOptions found = keys.Find(key).ShouldNotBeNull().Options;
         (found.Name, found.Role, found.UpTo).ShouldBe((AdminKeyRing.GeneratedName, AdminRole.Approver, null));
         Directory.GetFiles(Path.GetDirectoryName(KeyFile)!).ShouldBe([KeyFile]);
     }

@@ -5,6 +5,8 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth;
@@ -46,7 +48,12 @@ internal sealed class TestAdmin : IAsyncDisposable
 
     public SessionTable Sessions => _app.Services.GetRequiredService<SessionTable>();
 
-    public static async Task<TestAdmin> StartAsync(IDeviceStore? store = null)
+    public IServiceProvider Services => _app.Services;
+
+    public IReadOnlyList<Endpoint> Endpoints => [.. ((IEndpointRouteBuilder)_app).DataSources.SelectMany(s => s.Endpoints)];
+
+    public static async Task<TestAdmin> StartAsync(
+        IDeviceStore? store = null, AdminKeyRing? keys = null, Action<IServiceCollection>? configure = null)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("admin-");
         store ??= SqliteDeviceStore.Open(new SqliteStoreOptions { Path = RegistryIn(folder) }, TimeProvider.System);
@@ -77,7 +84,8 @@ internal sealed class TestAdmin : IAsyncDisposable
         builder.Services.AddSingleton<SessionTable>();
         builder.Services.AddSingleton(new RegistryFreshness(new RegistryOptions(), TimeProvider.System));
         builder.Services.AddSingleton<IDeviceAuthSettings>(new Settings());
-        builder.Services.AddDeviceAdmin(options, AdminKeyRing.Load(options, folder.FullName));
+        builder.Services.AddDeviceAdmin(options, keys ?? AdminKeyRing.Load(options, folder.FullName));
+        configure?.Invoke(builder.Services);
         WebApplication app = builder.Build();
         app.UseDeviceAdmin();
         app.MapDeviceAdmin();
@@ -118,6 +126,8 @@ internal sealed class TestAdmin : IAsyncDisposable
             Encoding.UTF8.GetString(body));
     }
 
+    public Task StopAsync() => _app.StopAsync();
+
     public Task<Answer> GetAsync(string path, string? key = Approver) => SendAsync(HttpMethod.Get, path, key);
 
     public Task<Answer> PostAsync(string path, string? key = Approver, string? json = null) => SendAsync(HttpMethod.Post, path, key, json);
@@ -134,7 +144,7 @@ internal sealed class TestAdmin : IAsyncDisposable
 
     private static string RegistryIn(DirectoryInfo folder) => Path.Combine(folder.FullName, "registry.db");
 
-    private static AdminKeyOptions Key(string name, string key, AdminRole role) =>
+    public static AdminKeyOptions Key(string name, string key, AdminRole role) =>
         new() { Name = name, Sha256 = [.. SHA256.HashData(Encoding.UTF8.GetBytes(key))], Role = role };
 
     private sealed class Settings : IDeviceAuthSettings

@@ -12,7 +12,7 @@ internal abstract class DelegatingStore(IDeviceStore inner) : IDeviceStore
 
     public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => inner.FindRequestAsync(id, cancellationToken);
 
-    public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+    public virtual ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         inner.ListPairedAsync(cursor, limit, cancellationToken);
 
     public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>

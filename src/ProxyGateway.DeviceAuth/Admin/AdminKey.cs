@@ -1,0 +1,31 @@
+using System.Collections.Immutable;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>A key that is in force, or was. It is left in the features of the requests that it lets in.</summary>
+internal sealed class AdminKey(AdminKeyOptions options) : IDisposable
+{
+    private readonly CancellationTokenSource _withdrawn = new();
+
+    public AdminKeyOptions Options { get; } = options;
+
+    /// <summary>Cancelled once the key, its role or its ceiling is not in force any more; for what goes on longer than a request should.</summary>
+    public CancellationToken Withdrawn => _withdrawn.Token;
+
+    /// <summary>Whether this is that key still.</summary>
+    public bool Is(AdminKeyOptions other) =>
+        Options.Name == other.Name
+        && Options.Role == other.Role
+        && Options.Sha256.AsSpan().SequenceEqual(other.Sha256.AsSpan())
+        && SameCeiling(Options.UpTo, other.UpTo);
+
+    /// <summary>Takes the key out of force. Whatever hears of it goes on elsewhere.</summary>
+    public void Dispose() => _ = _withdrawn.CancelAsync();
+
+    private static bool SameCeiling(ImmutableDictionary<string, ScopeSet>? one, ImmutableDictionary<string, ScopeSet>? other) =>
+        one is null || other is null
+            ? one is null && other is null
+            : one.Count == other.Count && one.All(role => other.TryGetValue(role.Key, out ScopeSet? scopes) && scopes.Equals(role.Value));
+}

@@ -1,0 +1,54 @@
+using System.Text.Json.Nodes;
+using Microsoft.OpenApi;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
+
+/// <summary>The schemas of what is text in JSON and more than that here. Each time a new one: a document changes those that it takes in.</summary>
+internal static class AdminSchemas
+{
+    public static OpenApiSchema DeviceId() => Text("^[0-9a-f]{64}$");
+
+    public static OpenApiSchema RequestId() => Text("^[0-9a-hjkmnp-tv-z]{26}$");
+
+    /// <summary>A role or a scope.</summary>
+    public static OpenApiSchema Name() => Text("^[A-Za-z0-9._:-]{1,128}$");
+
+    /// <summary>A number that may be more than a JavaScript number holds.</summary>
+    public static OpenApiSchema LongNumber() => Text("^[0-9]{1,19}$");
+
+    public static OpenApiSchema Text(string? pattern = null, int? maxLength = null) =>
+        new() { Type = JsonSchemaType.String, Pattern = pattern, MinLength = pattern is null ? 1 : null, MaxLength = maxLength };
+
+    public static OpenApiSchema OneOf(IEnumerable<string> values) =>
+        new() { Type = JsonSchemaType.String, Enum = [.. values.Select(v => JsonValue.Create(v))] };
+
+    public static OpenApiSchema Number(int min, int max, int? fallback = null) => new()
+    {
+        Type = JsonSchemaType.Integer,
+        Format = "int32",
+        Minimum = $"{min}",
+        Maximum = $"{max}",
+        Default = fallback is { } value ? JsonValue.Create(value) : null,
+    };
+
+    /// <summary>Completes the schema of a type that has a converter of its own, which says nothing about itself.</summary>
+    public static void Complete(OpenApiSchema schema, Type type)
+    {
+        if (type == typeof(ScopeSet))
+        {
+            schema.Type = JsonSchemaType.Array;
+            schema.Items = Name();
+        }
+        else if (type.IsAssignableTo(typeof(IReadOnlyDictionary<string, ScopeSet>)))
+        {
+            schema.AdditionalProperties = new OpenApiSchema { Type = JsonSchemaType.Array, Items = Name() };
+        }
+        else if (type == typeof(DeviceId) || type == typeof(RequestId))
+        {
+            OpenApiSchema text = type == typeof(DeviceId) ? DeviceId() : RequestId();
+            schema.Type = text.Type;
+            schema.Pattern = text.Pattern;
+        }
+    }
+}

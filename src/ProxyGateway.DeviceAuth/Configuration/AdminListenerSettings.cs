@@ -1,0 +1,39 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+
+namespace ProxyGateway.DeviceAuth.Configuration;
+
+/// <summary>
+/// The section <c>Admin</c> as the configuration has it, now and after each reload. A reload is taken as a whole or, if anything is wrong
+/// with it, not at all. Of what is taken, <see cref="AdminOptions.Keys"/> and <see cref="AdminOptions.KeyFile"/> count at once, and the rest at
+/// the next start.
+/// </summary>
+public sealed class AdminListenerSettings : IDisposable
+{
+    private readonly ILogger _logger;
+    private readonly FollowedSection<AdminOptions> _section;
+
+    /// <summary>Reads the section and follows its reloads.</summary>
+    /// <param name="configuration">The whole configuration.</param>
+    /// <param name="logger">Where what is wrong with a reload goes.</param>
+    /// <exception cref="InvalidConfigurationException">The section is not valid.</exception>
+    public AdminListenerSettings(IConfiguration configuration, ILogger<AdminListenerSettings> logger)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        ArgumentNullException.ThrowIfNull(logger);
+        _logger = logger;
+        _section = new FollowedSection<AdminOptions>(configuration, AdminOptions.SectionName, AdminOptionsReader.Read, Reloaded, logger);
+    }
+
+    /// <summary>What the section says now.</summary>
+    public AdminOptions Current => _section.Current;
+
+    /// <inheritdoc/>
+    public void Dispose() => _section.Dispose();
+
+    private void Reloaded(AdminOptions previous, AdminOptions next)
+    {
+        if (next.Url != previous.Url)
+            Log.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Url));
+    }
+}
