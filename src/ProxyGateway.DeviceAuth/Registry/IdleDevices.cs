@@ -9,10 +9,17 @@ internal sealed partial class IdleDevices(DeviceFleet fleet, IDeviceAuthSettings
     /// <summary>How often it looks.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromHours(1);
 
+    private readonly PeriodicTimer _timer = new(Interval, time);
+
+    public override void Dispose()
+    {
+        _timer.Dispose();
+        base.Dispose();
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Interval, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        while (await _timer.WaitForNextTickAsync(stoppingToken))
         {
             DeviceAuthOptions options = settings.Current;
             if (options.ForgetIdleAfter == TimeSpan.Zero)

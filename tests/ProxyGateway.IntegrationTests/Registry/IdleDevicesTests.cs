@@ -12,7 +12,7 @@ using ProxyGateway.Tests.Shared;
 namespace ProxyGateway.IntegrationTests.Registry;
 
 /// <summary>Devices that nobody saw for a long time are forgotten, where that is configured, and as soon as the registry can be written.</summary>
-public sealed class IdleDevicesTests : IAsyncLifetime
+public sealed class IdleDevicesTests : IAsyncLifetime, IDisposable
 {
     private static readonly PairingRules Silent = Some.Rules with { Policy = PairingPolicy.Default };
 
@@ -42,12 +42,16 @@ public sealed class IdleDevicesTests : IAsyncLifetime
     public async Task DisposeAsync()
     {
         await _idle.StopAsync(default);
-        _idle.Dispose();
         await _audit.StopAsync(default);
-        _audit.Dispose();
-        await _unreliable.DisposeAsync();
-        await _services.DisposeAsync();
+        await _store.DisposeAsync();
         _folder.Delete(recursive: true);
+    }
+
+    public void Dispose()
+    {
+        _idle.Dispose();
+        _audit.Dispose();
+        _services.Dispose();
     }
 
     [Fact]
