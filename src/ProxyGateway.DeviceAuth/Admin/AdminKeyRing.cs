@@ -30,6 +30,9 @@ public sealed class AdminKeyRing
     /// <summary>The key file, if it was made when the keys were loaded.</summary>
     public string? CreatedFile { get; }
 
+    /// <summary>How often the keys were looked at again.</summary>
+    internal int Renewals { get; private set; }
+
     /// <summary>
     /// The configured keys; with none configured the one in the key file, which is made with a fresh key if it does not exist.
     /// </summary>
@@ -105,6 +108,7 @@ public sealed class AdminKeyRing
         Keys before = _keys;
         var after = new Keys([.. wanted.Select(k => before.All.FirstOrDefault(b => b.Is(k)) ?? new AdminKey(k))]);
         _keys = after;
+        Renewals++;
         foreach (AdminKey withdrawn in before.All.Except(after.All))
             withdrawn.Dispose();
         return new KeyRenewal(

@@ -28,6 +28,9 @@ internal sealed class KeyRefusals
             "proxygateway.admin.unauthorized", "{request}", "Requests to the operators' endpoints without a right key.");
     }
 
+    /// <summary>How many answers are held back now.</summary>
+    public int Held => _pace.Held;
+
     /// <summary>Answers 401, after a while if there were many; 429 where too many wait already.</summary>
     public async Task AnswerAsync(HttpContext context)
     {

@@ -52,6 +52,16 @@ internal sealed class RefusalPace(TimeProvider time)
         }
     }
 
+    /// <summary>How many refusals wait now.</summary>
+    public int Held
+    {
+        get
+        {
+            lock (_lock)
+                return _held;
+        }
+    }
+
     /// <summary>Whose refusals count together: an IPv4 address, or the /64 of an IPv6 address, which one host may have to itself.</summary>
     public static string NameOf(IPAddress? address)
     {

@@ -1,0 +1,211 @@
+using System.Diagnostics.Metrics;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Admin;
+
+namespace ProxyGateway.IntegrationTests.Admin;
+
+/// <summary>Whoever has no right key waits, and learns nothing; whoever has one does not notice.</summary>
+public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly LogLines _log = new();
+    private TestAdmin _admin = null!;
+
+    private KeyRefusals Refusals => _admin.Services.GetRequiredService<KeyRefusals>();
+
+    public async Task InitializeAsync() => _admin = await TestAdmin.StartAsync(configure: services =>
+    {
+        services.AddSingleton<TimeProvider>(_time);
+        services.AddLogging(l => l.AddProvider(_log));
+    });
+
+    public async Task DisposeAsync() => await _admin.DisposeAsync();
+
+    public void Dispose() => _log.Dispose();
+
+    [Fact]
+    public async Task Who_tries_often_waits_and_then_gets_the_same_answer()
+    {
+        using HttpClient client = From("127.0.0.2");
+        string[] atOnce = [.. await Task.WhenAll(Enumerable.Range(0, RefusalPace.AtOnce).Select(_ => TryAsync(client, "wrong")))];
+
+        Task<string> held = TryAsync(client, "wrong");
+        await HeldComesToAsync(1);
+        held.IsCompleted.ShouldBeFalse();
+        await LetTimePassUntilAsync(held);
+
+        atOnce.Append(await held).Distinct().ShouldHaveSingleItem().ShouldStartWith("401");
+    }
+
+    [Fact]
+    public async Task While_hundreds_wait_a_right_key_does_not()
+    {
+        var clients = new List<HttpClient>();
+        var held = new List<Task<string>>();
+        for (int a = 0; a < 20; a++)
+        {
+            HttpClient client = From($"127.0.1.{a + 1}");
+            clients.Add(client);
+            for (int i = 0; i < RefusalPace.AtOnce; i++)
+                await TryAsync(client, "wrong");
+            held.AddRange(Enumerable.Range(0, RefusalPace.MostHeldPerAddress).Select(i => TryAsync(client, i % 2 == 0 ? "wrong" : null)));
+        }
+
+        await HeldComesToAsync(20 * RefusalPace.MostHeldPerAddress);
+
+        foreach (HttpClient client in clients)
+        {
+            (await TryAsync(client, TestAdmin.Viewer)).ShouldStartWith("200");
+            string[] tooMany = [await TryAsync(client, "wrong"), await TryAsync(client, null), await TryAsync(client, TestAdmin.Viewer + "x")];
+            tooMany.Distinct().ShouldHaveSingleItem().ShouldStartWith("429");
+            tooMany[0].ShouldContain("Retry-After: 5");
+            tooMany[0].ShouldContain("urn:proxygateway:problem:too-many-requests");
+        }
+
+        held.ShouldAllBe(h => !h.IsCompleted);
+        await LetTimePassUntilAsync(Task.WhenAll(held));
+        (await Task.WhenAll(held)).Distinct().ShouldHaveSingleItem().ShouldStartWith("401");
+        await HeldComesToAsync(0);
+        clients.ForEach(c => c.Dispose());
+    }
+
+    [Fact]
+    public async Task A_missing_key_and_a_wrong_one_get_the_same_bytes()
+    {
+        string[] headers =
+        [
+            "", "Authorization: Bearer wrong\r\n", $"Authorization: Bearer {TestAdmin.Approver}x\r\n", "Authorization: Bearer \r\n",
+            $"Authorization: Basic {TestAdmin.Approver}\r\n", $"Authorization: Bearer {TestAdmin.Approver}\r\nAuthorization: Bearer {TestAdmin.Approver}\r\n",
+            $"Authorization: {TestAdmin.Approver}\r\n",
+        ];
+        foreach (string path in new[] { "/admin/v1/devices", "/nothing" })
+        {
+            string[] answers = [.. await Task.WhenAll(headers.Select((h, i) => RawAsync($"127.0.2.{i + 1}", path, h)))];
+            answers.Distinct().ShouldHaveSingleItem().ShouldStartWith("HTTP/1.1 401 Unauthorized\r\n");
+        }
+    }
+
+    [Fact]
+    public async Task Each_is_counted_and_an_address_is_told_of_once()
+    {
+        long counted = 0;
+        IMeterFactory meters = _admin.Services.GetRequiredService<IMeterFactory>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Name == "proxygateway.admin.unauthorized" && instrument.Meter.Name == DeviceAuthDefaults.MeterName && instrument.Meter.Scope == meters)
+                l.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
+        {
+            tags.ToArray().ShouldBe([KeyValuePair.Create<string, object?>("http.response.status_code", 401)]);
+            Interlocked.Add(ref counted, value);
+        });
+        listener.Start();
+        using HttpClient client = From("127.0.0.3");
+
+        await TryAsync(client, "wrong-key-wrong-key");
+        await TryAsync(client, null);
+        await TryAsync(client, TestAdmin.Approver);
+
+        Interlocked.Read(ref counted).ShouldBe(2);
+        _log.All.Where(l => l.Contains("127.0.0.3")).ShouldHaveSingleItem().ShouldBe(
+            "Warning: Without a key, or with a wrong one, 127.0.0.3 asked 1 times for what operators may see");
+        _log.All.ShouldAllBe(l => !l.Contains("challenged"));
+        _log.All.ShouldAllBe(l => !l.Contains("wrong-key-wrong-key") && !l.Contains(TestAdmin.Approver));
+    }
+
+    [Fact]
+    public async Task Who_leaves_gives_the_place_back()
+    {
+        using HttpClient client = From("127.0.0.4");
+        for (int i = 0; i < RefusalPace.AtOnce; i++)
+            await TryAsync(client, "wrong");
+        using var leave = new CancellationTokenSource();
+        Task<string> held = TryAsync(client, "wrong", leave.Token);
+        await HeldComesToAsync(1);
+
+        await leave.CancelAsync();
+
+        await Should.ThrowAsync<OperationCanceledException>(held);
+        await HeldComesToAsync(0);
+    }
+
+    [Fact]
+    public async Task A_gateway_that_stops_does_not_wait_for_them()
+    {
+        using HttpClient client = From("127.0.0.5");
+        for (int i = 0; i < RefusalPace.AtOnce; i++)
+            await TryAsync(client, "wrong");
+        Task<string> held = TryAsync(client, "wrong");
+        await HeldComesToAsync(1);
+
+        Task stop = _admin.StopAsync();
+
+        (await held.WaitAsync(Eventually.Patience)).ShouldStartWith("401");
+        await stop.WaitAsync(Eventually.Patience);
+    }
+
+    [Fact]
+    public async Task What_needs_no_key_never_waits()
+    {
+        using HttpClient client = From("127.0.0.6");
+        for (int i = 0; i < 50; i++)
+        {
+            using HttpResponseMessage health = await client.GetAsync(new Uri("/healthz", UriKind.Relative));
+            health.StatusCode.ShouldBe(HttpStatusCode.OK);
+        }
+    }
+
+    private HttpClient From(string address) => new(new SocketsHttpHandler
+    {
+        ConnectCallback = async (context, cancellationToken) =>
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            socket.Bind(new IPEndPoint(IPAddress.Parse(address), 0));
+            await socket.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        },
+    })
+    {
+        BaseAddress = _admin.Client.BaseAddress,
+    };
+
+    private static async Task<string> TryAsync(HttpClient client, string? key, CancellationToken cancellationToken = default)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/admin/v1/devices");
+        if (key is not null)
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        using HttpResponseMessage response = await client.SendAsync(request, cancellationToken);
+        response.Headers.Date = null;
+        return $"{(int)response.StatusCode}\n{response.Headers}{response.Content.Headers}\n{await response.Content.ReadAsStringAsync(cancellationToken)}";
+    }
+
+    private async Task<string> RawAsync(string from, string path, string header)
+    {
+        using var client = new TcpClient(new IPEndPoint(IPAddress.Parse(from), 0));
+        await client.ConnectAsync(IPAddress.Loopback, _admin.Client.BaseAddress!.Port);
+        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n"));
+        using var reader = new StreamReader(client.GetStream(), Encoding.ASCII);
+        string answer = await reader.ReadToEndAsync();
+        return string.Join("\r\n", answer.Split("\r\n").Where(l => !l.StartsWith("Date:", StringComparison.Ordinal)));
+    }
+
+    private async Task HeldComesToAsync(int count) => await Eventually.HoldsAsync(() => Task.FromResult(Refusals.Held == count), $"{count} wait");
+
+    // Whoever waits is counted a moment before the clock is asked to wake him.
+    private async Task LetTimePassUntilAsync(Task done) => await Eventually.HoldsAsync(
+        () =>
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(250));
+            return Task.FromResult(done.IsCompleted);
+        },
+        "they are answered");
+}

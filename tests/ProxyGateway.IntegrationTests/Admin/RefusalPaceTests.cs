@@ -1,0 +1,141 @@
+using System.Net;
+using Microsoft.Extensions.Time.Testing;
+using ProxyGateway.DeviceAuth.Admin;
+
+namespace ProxyGateway.IntegrationTests.Admin;
+
+public sealed class RefusalPaceTests
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly RefusalPace _pace;
+
+    public RefusalPaceTests() => _pace = new RefusalPace(_time);
+
+    [Fact]
+    public void The_first_are_answered_at_once_and_then_each_waits_twice_as_long() =>
+        Delays("a", 14).ShouldBe([0, 0, 0, 0, 0, 250, 500, 1000, 2000, 4000, 5000, 5000, 5000, 5000]);
+
+    [Fact]
+    public void Another_address_does_not_wait()
+    {
+        Delays("a", 20);
+
+        Delays("b", 5).ShouldAllBe(d => d == 0);
+    }
+
+    [Fact]
+    public void What_an_address_did_is_forgotten_in_time()
+    {
+        Delays("a", 1000).Last().ShouldBe(5000);
+
+        _time.Advance(RefusalPace.Forgiveness * 4);
+        Delays("a", 1).ShouldBe([2000]);
+
+        _time.Advance(RefusalPace.Forgiveness * 12);
+        Delays("a", 6).ShouldBe([0, 0, 0, 0, 0, 250]);
+    }
+
+    [Fact]
+    public void So_many_of_one_address_wait_and_no_more()
+    {
+        Delays("a", RefusalPace.AtOnce);
+        RefusalPace.Turn[] held = [.. Enumerable.Range(0, RefusalPace.MostHeldPerAddress).Select(_ => _pace.Take("a"))];
+        held.ShouldAllBe(t => t.Delay > TimeSpan.Zero && !t.IsTooMany);
+
+        RefusalPace.Turn more = _pace.Take("a");
+        (more.IsTooMany, more.Delay).ShouldBe((true, TimeSpan.Zero));
+        more.Dispose();
+        _pace.Take("a").IsTooMany.ShouldBeTrue();
+
+        held[0].Dispose();
+        _pace.Take("a").IsTooMany.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void So_many_wait_in_all_and_no_more()
+    {
+        int addresses = RefusalPace.MostHeld / RefusalPace.MostHeldPerAddress;
+        for (int a = 0; a < addresses; a++)
+        {
+            Delays($"{a}", RefusalPace.AtOnce);
+            for (int i = 0; i < RefusalPace.MostHeldPerAddress; i++)
+                _pace.Take($"{a}").IsTooMany.ShouldBeFalse();
+        }
+
+        _pace.Held.ShouldBe(RefusalPace.MostHeld);
+        Delays("one more", RefusalPace.AtOnce);
+        _pace.Take("one more").IsTooMany.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void What_is_remembered_is_bounded_and_the_oldest_goes_first()
+    {
+        Delays("old", RefusalPace.AtOnce);
+        Delays("recent", RefusalPace.AtOnce);
+        for (int i = 0; i < RefusalPace.MostAddresses - 2; i++)
+            Delays($"{i}", 1);
+        Delays("recent", 1).ShouldBe([250]);
+        Delays("one more", 1);
+
+        _pace.Addresses.ShouldBe(RefusalPace.MostAddresses);
+        Delays("recent", 1).ShouldBe([500]);
+        Delays("old", 1).ShouldBe([0]);
+    }
+
+    [Fact]
+    public void Who_waits_is_not_forgotten()
+    {
+        Delays("a", RefusalPace.AtOnce);
+        for (int i = 0; i < RefusalPace.MostHeldPerAddress; i++)
+            _pace.Take("a");
+
+        for (int i = 0; i < 2 * RefusalPace.MostAddresses; i++)
+            Delays($"{i}", 1);
+
+        _pace.Take("a").IsTooMany.ShouldBeTrue();
+        _pace.Addresses.ShouldBe(RefusalPace.MostAddresses);
+    }
+
+    [Fact]
+    public void An_address_is_told_of_once_a_minute_with_what_it_did_meanwhile()
+    {
+        _pace.Take("a").ToTell.ShouldBe(1);
+        for (int i = 0; i < 41; i++)
+            _pace.Take("a").ToTell.ShouldBe(0);
+
+        _time.Advance(TimeSpan.FromMinutes(1));
+        _pace.Take("a").ToTell.ShouldBe(42);
+    }
+
+    [Fact]
+    public void Many_addresses_do_not_fill_the_log()
+    {
+        Enumerable.Range(0, 1000).Count(i => _pace.Take($"{i}").ToTell > 0).ShouldBe(30);
+
+        _time.Advance(TimeSpan.FromMinutes(1));
+        Enumerable.Range(0, 1000).Count(i => _pace.Take($"{i}").ToTell > 0).ShouldBe(30);
+    }
+
+    [Theory]
+    [InlineData("192.0.2.1", "192.0.2.1")]
+    [InlineData("::ffff:192.0.2.1", "192.0.2.1")]
+    [InlineData("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64")]
+    [InlineData("2001:db8:1:2::", "2001:db8:1:2::/64")]
+    [InlineData("2001:db8:1:3::", "2001:db8:1:3::/64")]
+    [InlineData("fe80::1%3", "fe80::/64")]
+    [InlineData(null, "a local socket")]
+    public void Hosts_count_together_that_one_may_have_to_himself(string? address, string name) =>
+        RefusalPace.NameOf(address is null ? null : IPAddress.Parse(address)).ShouldBe(name);
+
+    private int[] Delays(string address, int times)
+    {
+        var delays = new List<int>();
+        for (int i = 0; i < times; i++)
+        {
+            using RefusalPace.Turn turn = _pace.Take(address);
+            delays.Add((int)turn.Delay.TotalMilliseconds);
+        }
+
+        return [.. delays];
+    }
+}
