@@ -143,9 +143,9 @@ internal static class RegistryBenchmark
             Line(
                 s.Name,
                 Number(s.Devices),
-                await PagesAsync(() => s.Registry.ListPairedAsync(cursor: null, PageSize, None)),
-                await PagesAsync(() => s.Registry.ListPairedAsync(new string('8', DeviceId.Length), PageSize, None)),
-                await PagesAsync(() => s.Registry.ListPairedAsync(last + new string('0', DeviceId.Length - last.Length), PageSize, None)),
+                await PagesAsync(() => s.Registry.ListDevicesAsync(cursor: null, PageSize, None)),
+                await PagesAsync(() => s.Registry.ListDevicesAsync(new string('8', DeviceId.Length), PageSize, None)),
+                await PagesAsync(() => s.Registry.ListDevicesAsync(last + new string('0', DeviceId.Length - last.Length), PageSize, None)),
                 await PagesAsync(() => s.Registry.ListOpenRequestsAsync(cursor: null, PageSize, None)));
         }
     }

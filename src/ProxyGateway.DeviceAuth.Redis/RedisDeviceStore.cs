@@ -104,7 +104,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         await _openRequests.FindAsync(id, new Deadline(_timeout), cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    public async ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var deadline = new Deadline(_timeout);

@@ -14,7 +14,7 @@ internal sealed class Reader : IDisposable
     private readonly SqliteCommand _get;
     private readonly SqliteCommand _version;
     private readonly SqliteCommand _findRequest;
-    private readonly SqliteCommand _listPaired;
+    private readonly SqliteCommand _listDevices;
     private readonly SqliteCommand _listOpenRequests;
     private readonly SqliteCommand _listAll;
     private readonly SqliteCommand _hasExpired;
@@ -28,7 +28,7 @@ internal sealed class Reader : IDisposable
         _version = connection.Prepare(
             "SELECT version FROM devices WHERE key = $key AND id = $id AND (expires_at IS NULL OR expires_at > $now)", "$key", "$id", "$now");
         _findRequest = connection.Prepare("SELECT device FROM requests WHERE id = $id", "$id");
-        _listPaired = connection.Prepare(
+        _listDevices = connection.Prepare(
             "SELECT id, version, document, seen_at FROM devices WHERE paired = 1 AND id > $after ORDER BY id", "$after");
         _listOpenRequests = connection.Prepare(
             """
@@ -67,9 +67,9 @@ internal sealed class Reader : IDisposable
     public DeviceId? FindRequest(RequestId id) =>
         _findRequest.Set("$id", id.ToString()).ExecuteScalar() is string text && DeviceId.TryParse(text, out DeviceId device) ? device : null;
 
-    public List<DeviceRecord> ListPaired(string? after, int limit)
+    public List<DeviceRecord> ListDevices(string? after, int limit)
     {
-        using SqliteDataReader rows = _listPaired.Set("$after", after ?? "").ExecuteReader();
+        using SqliteDataReader rows = _listDevices.Set("$after", after ?? "").ExecuteReader();
         var records = new List<DeviceRecord>();
         while (records.Count < limit && rows.Read())
         {

@@ -81,10 +81,10 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
         ValueTask.FromResult(Read(reader => reader.FindRequest(id), cancellationToken));
 
     /// <inheritdoc/>
-    public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    public ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
-        List<DeviceRecord> found = Read(reader => reader.ListPaired(cursor, limit + 1), cancellationToken);
+        List<DeviceRecord> found = Read(reader => reader.ListDevices(cursor, limit + 1), cancellationToken);
         return ValueTask.FromResult(PageOf(found, limit, record => record.Id.ToString()));
     }
 

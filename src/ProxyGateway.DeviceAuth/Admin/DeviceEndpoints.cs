@@ -63,7 +63,7 @@ internal static class DeviceEndpoints
     {
         if (!PageQuery.TryRead(context.Request.Query, out PageQuery query))
             return AdminProblems.InvalidPage;
-        Page<DeviceRecord> page = await registry.ListPairedAsync(query.Cursor, query.Limit, context.RequestAborted);
+        Page<DeviceRecord> page = await registry.ListDevicesAsync(query.Cursor, query.Limit, context.RequestAborted);
         return TypedResults.Json(
             new PageView<DeviceView>([.. page.Items.Select(DeviceView.Of)], page.Next), AdminJsonContext.Default.PageViewDeviceView);
     }

@@ -102,7 +102,7 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         string? cursor = null;
         do
         {
-            Page<DeviceRecord> page = await registry.ListPairedAsync(cursor, ReadAtOnce, cancellationToken);
+            Page<DeviceRecord> page = await registry.ListDevicesAsync(cursor, ReadAtOnce, cancellationToken);
             foreach (DeviceRecord record in page.Items)
                 yield return record;
             cursor = page.Next;

@@ -167,9 +167,9 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         return record?.FindRequest(id)?.AsOf(now);
     }
 
-    /// <inheritdoc cref="IDeviceStore.ListPairedAsync"/>
-    public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-        store.ListPairedAsync(cursor, limit, cancellationToken);
+    /// <inheritdoc cref="IDeviceStore.ListDevicesAsync"/>
+    public ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+        store.ListDevicesAsync(cursor, limit, cancellationToken);
 
     /// <inheritdoc cref="IDeviceStore.ListOpenRequestsAsync"/>
     public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>

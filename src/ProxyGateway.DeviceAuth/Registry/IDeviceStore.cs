@@ -28,7 +28,7 @@ public interface IDeviceStore : IAsyncDisposable
     /// <param name="cursor">Where the last page ended; null for the first.</param>
     /// <param name="limit">How many at most.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken);
+    ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken);
 
     /// <summary>Open requests, newest first; those in a damaged document are left out, and its device's id is logged.</summary>
     /// <param name="cursor">Where the last page ended; null for the first.</param>

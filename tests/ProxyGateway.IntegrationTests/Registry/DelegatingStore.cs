@@ -12,8 +12,8 @@ internal abstract class DelegatingStore(IDeviceStore inner) : IDeviceStore
 
     public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => inner.FindRequestAsync(id, cancellationToken);
 
-    public virtual ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-        inner.ListPairedAsync(cursor, limit, cancellationToken);
+    public virtual ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+        inner.ListDevicesAsync(cursor, limit, cancellationToken);
 
     public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         inner.ListOpenRequestsAsync(cursor, limit, cancellationToken);

@@ -143,7 +143,7 @@ public abstract partial class DeviceStoreContract
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
         (await Registry.AdmitAsync(all.Paired, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
         (await Registry.AdmitAsync(all.Removed, Some.Loopback, silent, None)).ShouldBeOfType<Admission.Refused>("no rule pairs it again");
-        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.Select(d => d.Id).ShouldBe([all.Paired.Device, all.Legacy.Device], ignoreOrder: true);
+        (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.Select(d => d.Id).ShouldBe([all.Paired.Device, all.Legacy.Device], ignoreOrder: true);
 
         PairingRequest rejected = (await Store.GetAsync(all.Rejected.Device, None)).Record!.Requests.ShouldHaveSingleItem();
         (await Registry.FindRequestAsync(rejected.Id, None))!.Status.ShouldBe(PairingRequestStatus.Rejected);

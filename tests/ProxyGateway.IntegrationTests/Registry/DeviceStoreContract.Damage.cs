@@ -44,7 +44,7 @@ public abstract partial class DeviceStoreContract
         failure.Message.ShouldContain(damaged.ToString());
         (await Registry.AdmitAsync(claims[0], Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
 
-        (await ListPairedAsync(pageSize: 1)).ShouldBe([claims[0].Device, claims[2].Device], "a page goes on behind what it leaves out");
+        (await ListDevicesAsync(pageSize: 1)).ShouldBe([claims[0].Device, claims[2].Device], "a page goes on behind what it leaves out");
         Log.Lines.ShouldContain(line => line.Level == LogLevel.Warning && line.Text.Contains(damaged.ToString()));
         Log.Clear();
         (await ListOpenAsync(pageSize: 1)).Count.ShouldBe(2);
@@ -52,7 +52,7 @@ public abstract partial class DeviceStoreContract
 
         await repairAsync();
         (await Registry.AdmitAsync(claims[1], Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
-        (await ListPairedAsync(pageSize: 10)).ShouldBe(claims.Select(c => c.Device), "nothing was taken for gone");
+        (await ListDevicesAsync(pageSize: 10)).ShouldBe(claims.Select(c => c.Device), "nothing was taken for gone");
         (await ListOpenAsync(pageSize: 10)).Count.ShouldBe(3);
     }
 
@@ -72,7 +72,7 @@ public abstract partial class DeviceStoreContract
 
         changed.ShouldHaveSingleItem().Id.ShouldBe(claim.Device); // or its sessions would live on
         (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeFalse("it is removed");
-        (await ListPairedAsync(pageSize: 10)).ShouldBeEmpty();
+        (await ListDevicesAsync(pageSize: 10)).ShouldBeEmpty();
         (await ListOpenAsync(pageSize: 10)).ShouldBeEmpty();
         (await PutAsync(stale, stale)).ShouldBe(SwapResult.Conflict, "what was read before does not come back");
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
@@ -80,7 +80,7 @@ public abstract partial class DeviceStoreContract
         RequestId request = again.ShouldBeOfType<Admission.Refused>("no rule pairs it again").Request.Id;
         DeviceRecord paired = (await Registry.ApproveAsync(request, scopes: null, Some.Operator, silent, None))!.Record;
         paired.PublicKey.ShouldBe(claim.PublicKey);
-        (await ListPairedAsync(pageSize: 10)).ShouldBe([claim.Device]);
+        (await ListDevicesAsync(pageSize: 10)).ShouldBe([claim.Device]);
     }
 
     [Fact]
@@ -120,13 +120,13 @@ public abstract partial class DeviceStoreContract
         _ => null,
     };
 
-    private async Task<List<DeviceId>> ListPairedAsync(int pageSize)
+    private async Task<List<DeviceId>> ListDevicesAsync(int pageSize)
     {
         var listed = new List<DeviceId>();
         string? cursor = null;
         do
         {
-            Page<DeviceRecord> page = await Store.ListPairedAsync(cursor, pageSize, None);
+            Page<DeviceRecord> page = await Store.ListDevicesAsync(cursor, pageSize, None);
             listed.AddRange(page.Items.Select(d => d.Id));
             cursor = page.Next;
         }

@@ -27,7 +27,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     {
         (await Store.GetAsync(Some.Claim().Device, None)).Record.ShouldBeNull();
         (await Store.FindRequestAsync(RequestId.New(DateTimeOffset.UtcNow), None)).ShouldBeNull();
-        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
         (await Store.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
         await Store.PingAsync(None);
     }
@@ -120,7 +120,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         await PassAsync(await NowAsync() + (3 * rules.Lifetimes.Request));
 
         (await Registry.AdmitAsync(claim, Some.Origin, rules, None)).ShouldBeOfType<Admission.Admitted>();
-        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
+        (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
     }
 
     [Fact]
@@ -132,12 +132,12 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
 
         await PassAsync(await NowAsync() + (3 * rules.Lifetimes.Request));
 
-        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Block!.Reason.ShouldBe("lost");
+        (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Block!.Reason.ShouldBe("lost");
         (await Registry.AdmitAsync(claim, Some.Loopback, rules with { Policy = PairingPolicy.Default }, None)).ShouldBeOfType<Admission.Blocked>();
         (await Store.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
 
         (await Registry.ChangeAsync(claim.Device, new DeviceChange.Unblock(), Some.Operator, rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
-        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
         (await Registry.AdmitAsync(claim, Some.Loopback, rules with { Policy = PairingPolicy.Default }, None)).ShouldBeOfType<Admission.Admitted>();
     }
 
@@ -150,7 +150,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         foreach (DeviceChange change in new DeviceChange[] { new DeviceChange.Block(Reason: null), new DeviceChange.Unblock() })
         {
             (await Registry.ChangeAsync(claim.Device, change, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
-            (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
+            (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
         }
     }
 
@@ -184,7 +184,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         (await fleet.ForgetIdleAsync(TimeSpan.FromHours(1), silent, None)).ShouldBe(0, "it was approved a moment ago");
         (await fleet.ForgetIdleAsync(TimeSpan.Zero, silent, None)).ShouldBe(1);
 
-        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(kept.Device);
+        (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(kept.Device);
         (await Registry.AdmitAsync(claim, Some.Loopback, silent, None)).ShouldBeOfType<Admission.Admitted>().Rule.ShouldBe("loopback");
     }
 
@@ -196,7 +196,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
 
         (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
 
-        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
         (await Store.GetAsync(claim.Device, None)).Record!.Refusals!.WholeDevice.ShouldBeTrue();
         (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeFalse("there is nothing left to remove");
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
@@ -388,7 +388,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
 
         decisions.ShouldAllBe(d => d.Outcome == DecisionOutcome.Done || d.Outcome == DecisionOutcome.AlreadyDone);
         (await ListOpenAsync(pageSize: 10)).ShouldBeEmpty();
-        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem();
+        (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem();
     }
 
     [Fact]
@@ -453,7 +453,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
             DeviceRecord record = (await Store.GetAsync(claim.Device, None)).Record!;
             record.IsPaired.ShouldBeFalse();
             record.Refusals!.Covers("node").ShouldBeTrue();
-            (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+            (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
             (await ListOpenAsync(pageSize: 10)).ShouldBeEmpty();
         }
     }
@@ -488,7 +488,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         string? cursor = null;
         do
         {
-            Page<DeviceRecord> page = await Store.ListPairedAsync(cursor, 500, None);
+            Page<DeviceRecord> page = await Store.ListDevicesAsync(cursor, 500, None);
             page.Items.Count.ShouldBeLessThanOrEqualTo(500);
             visited.AddRange(page.Items.Select(d => d.Id));
             cursor = page.Next;
@@ -515,7 +515,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
 
         DeviceRecord after = (await Store.GetAsync(claim.Device, None)).Record!;
         after.LastSeenAt.ShouldBe(now.AddSeconds(1));
-        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().LastSeenAt.ShouldBe(now.AddSeconds(1));
+        (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().LastSeenAt.ShouldBe(now.AddSeconds(1));
         after.Version.ShouldBe(before.Version);
         DeviceDocument.Serialize(after).ShouldBe(DeviceDocument.Serialize(before));
         (await PutAsync(before, before with { Version = Some.Version() })).ShouldBe(SwapResult.Swapped, "a decision made before it is not in conflict");
@@ -550,7 +550,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         (await Store.GetAsync(unknown.Device, None)).Record.ShouldBeNull();
         DeviceRecord mark = (await Store.GetAsync(removed.Device, None)).Record!;
         (mark.IsPaired, mark.LastSeenAt).ShouldBe((false, null));
-        (await Store.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        (await Store.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
         await PairAsync(removed);
         (await Store.GetAsync(removed.Device, None)).Record!.LastSeenAt.ShouldBeNull("the removal took it along");
     }
@@ -598,7 +598,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(async () => await Store.GetAsync(Some.Claim().Device, cancelled.Token));
-        await Should.ThrowAsync<OperationCanceledException>(async () => await Store.ListPairedAsync(cursor: null, 1, cancelled.Token));
+        await Should.ThrowAsync<OperationCanceledException>(async () => await Store.ListDevicesAsync(cursor: null, 1, cancelled.Token));
     }
 
     /// <summary>An empty store.</summary>

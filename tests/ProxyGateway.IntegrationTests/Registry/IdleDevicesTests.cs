@@ -122,9 +122,9 @@ public sealed class IdleDevicesTests : IAsyncLifetime, IDisposable
 
         public int Looks => Volatile.Read(ref _looks);
 
-        public override async ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken)
+        public override async ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
         {
-            Page<DeviceRecord>? page = IsAway ? null : await base.ListPairedAsync(cursor, limit, cancellationToken);
+            Page<DeviceRecord>? page = IsAway ? null : await base.ListDevicesAsync(cursor, limit, cancellationToken);
             Interlocked.Increment(ref _looks);
             return page ?? throw new RegistryUnavailableException("away");
         }

@@ -47,7 +47,7 @@ public sealed class RedisAccessTests : IDisposable
         (await registry.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem();
         (await registry.ApproveAsync(id, scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
         (await registry.AdmitAsync(claim, Some.Loopback, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
-        (await registry.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem();
+        (await registry.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem();
         id = (await registry.AdmitAsync(claim.Asking("node"), Some.Loopback, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request.Id;
         (await registry.RejectAsync(id, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
         await registry.PingAsync(None);
@@ -62,7 +62,7 @@ public sealed class RedisAccessTests : IDisposable
 
         unconfirmed.InnerException.ShouldBeNull("it has no replica, and may ask");
         unconfirmed.ChangeWasMade.ShouldBeTrue();
-        (await registry.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        (await registry.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
         _log.Lines.ShouldBeEmpty();
         await foreach (Announcement first in store.ListenAsync(None))
         {

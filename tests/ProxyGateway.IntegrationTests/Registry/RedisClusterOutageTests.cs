@@ -36,13 +36,13 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
             rounds++;
         }
         while (!isNoticed);
-        await Should.ThrowAsync<RegistryUnavailableException>(async () => await registry.ListPairedAsync(cursor: null, 100, None)); // half a list would be no list
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await registry.ListDevicesAsync(cursor: null, 100, None)); // half a list would be no list
         output.WriteLine($"In {rounds} rounds, two devices of the node were refused each time, and all {byLoss[false].Count()} of other nodes admitted.");
 
         await cluster.Masters[0].RestartAsync();
         TimeSpan took = await Eventually.HoldsAsync(() => AreAdmittedAsync(registry, byLoss[true]), "its devices are admitted again");
         output.WriteLine($"They were admitted again {took.TotalMilliseconds:F0} ms after its restart.");
-        (await registry.ListPairedAsync(cursor: null, 100, None)).Items.Count.ShouldBe(byLoss[true].Count() + byLoss[false].Count());
+        (await registry.ListDevicesAsync(cursor: null, 100, None)).Items.Count.ShouldBe(byLoss[true].Count() + byLoss[false].Count());
     }
 
     [Fact]

@@ -46,7 +46,7 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : Device
             await PairAsync(Some.Claim());
         }
 
-        await Store.ListPairedAsync(cursor: null, 3, CancellationToken.None);
+        await Store.ListDevicesAsync(cursor: null, 3, CancellationToken.None);
         await ListOpenAsync(pageSize: 3);
 
         string last = _prefix + "last";
@@ -86,7 +86,7 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : Device
             (await Behind.KeyExistsAsync(index)).ShouldBeTrue(index.ToString());
         }
 
-        (await Store.ListPairedAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(paired.Device);
+        (await Store.ListDevicesAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(paired.Device);
         (await ListOpenAsync(pageSize: 10)).ShouldHaveSingleItem().ShouldBe(open.Id);
     }
 
@@ -102,7 +102,7 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : Device
         await Behind.SortedSetAddAsync($"{_prefix}pending", givenUp, now.AddMinutes(5).ToUnixTimeMilliseconds());
         await Behind.KeyDeleteAsync($"{_prefix}request:{open.Id}");
 
-        (await Store.ListPairedAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(paired.Device);
+        (await Store.ListDevicesAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(paired.Device);
         (await ListOpenAsync(pageSize: 10)).ShouldHaveSingleItem().ShouldBe(open.Id);
         (await Registry.FindRequestAsync(open.Id, CancellationToken.None)).ShouldNotBeNull().Id.ShouldBe(open.Id);
 

@@ -74,7 +74,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
         await Behind.KeyDeleteAsync($"{_prefix}{{{_prefix}devices}}:{removed.Device}"); // as it goes by itself some time after the pairing
         await Behind.SortedSetAddAsync($"{_prefix}devices", Some.Claim().Device.ToString(), 0);
 
-        Page<DeviceRecord> page = await Store.ListPairedAsync(cursor: null, 1, CancellationToken.None);
+        Page<DeviceRecord> page = await Store.ListDevicesAsync(cursor: null, 1, CancellationToken.None);
 
         page.Items.ShouldHaveSingleItem().Id.ShouldBe(paired.Device);
         page.Next.ShouldBeNull();
@@ -112,7 +112,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
             await Behind.SortedSetAddAsync($"{_prefix}pending", foreign, 9e15);
         }
 
-        (await Store.ListPairedAsync(cursor: null, 1, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
+        (await Store.ListDevicesAsync(cursor: null, 1, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
         (await ListOpenAsync(pageSize: 1)).ShouldBe([open.Id]);
 
         (await Behind.SortedSetRangeByRankAsync($"{_prefix}devices")).ShouldBe([claim.Device.ToString()]);
@@ -133,7 +133,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
                 return Fate.Lives;
 
             // It was entered, and its document comes next. Somebody lists meanwhile, and finds a device in the index that is not paired.
-            (await Store.ListPairedAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldBeEmpty();
+            (await Store.ListDevicesAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldBeEmpty();
             return Fate.DiesAfter;
         };
 
@@ -141,7 +141,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
             await new DeviceRegistry(store).ApproveAsync(request.Id, scopes: null, Some.Operator, Some.Rules, CancellationToken.None));
 
         (await Store.GetAsync(claim.Device, CancellationToken.None)).Record!.IsPaired.ShouldBeTrue();
-        (await Store.ListPairedAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
+        (await Store.ListDevicesAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
     }
 
     [Fact]
@@ -167,7 +167,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
 
         await AskAsync(paired.Asking("node"), rules, "192.0.2.1");
 
-        (await Store.ListPairedAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(paired.Device);
+        (await Store.ListDevicesAsync(cursor: null, 10, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(paired.Device);
         (await ListOpenAsync(pageSize: 10)).ShouldHaveSingleItem().ShouldBe(open.Id);
         (await Store.FindRequestAsync(open.Id, CancellationToken.None)).ShouldBe(paired.Device);
         (await Behind.SortedSetLengthAsync($"{_prefix}address:192.0.2.1")).ShouldBe(1);

@@ -66,7 +66,7 @@ public sealed class RedisFullTests : IAsyncLifetime
     public async Task Who_is_paired_is_admitted_and_operators_can_read()
     {
         (await _registry.AdmitAsync(_claim, Some.Loopback, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
-        (await _registry.ListPairedAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(_claim.Device);
+        (await _registry.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(_claim.Device);
         (await _registry.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(_open);
         (await _registry.FindRequestAsync(_open, None)).ShouldNotBeNull();
     }
@@ -78,7 +78,7 @@ public sealed class RedisFullTests : IAsyncLifetime
         (await _registry.SetGrantAsync(_claim.Device, "operator", ScopeSet.Empty, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
         (await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
 
-        (await _registry.ListPairedAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
+        (await _registry.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
         (await _registry.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();
         await MakeRoomAsync();
         (await _registry.AdmitAsync(_claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Refused>();
@@ -97,7 +97,7 @@ public sealed class RedisFullTests : IAsyncLifetime
             await _store.SwapAsync(new DeviceSwap(Previous: null, paired, ExpiresAt: null, PendingLimits.None), None))).Message.ShouldContain("WRONGTYPE");
 
         // The device is still in the index, as another gateway may be pairing it at this moment; whoever lists devices takes it out.
-        (await _registry.ListPairedAsync(cursor: null, 10, None)).Items.ShouldNotContain(d => d.Id == claim.Device);
+        (await _registry.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldNotContain(d => d.Id == claim.Device);
         Dictionary<string, string> after = await EverythingAsync();
         foreach (string index in after.Keys.Where(key => key.Contains("pg:devices", StringComparison.Ordinal)).ToArray())
             after.Remove(index);

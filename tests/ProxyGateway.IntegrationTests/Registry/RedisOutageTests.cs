@@ -62,7 +62,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
             (await _registry.AdmitAsync(claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
         }
 
-        (await _registry.ListPairedAsync(cursor: null, 100, None)).Items.Count.ShouldBe(51);
+        (await _registry.ListDevicesAsync(cursor: null, 100, None)).Items.Count.ShouldBe(51);
     }
 
     [Fact]
@@ -109,7 +109,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
         {
             took.Add(await ShouldFailAsync(() => hasty.GetAsync(_claim.Device, None).AsTask()));
             took.Add(await ShouldFailAsync(() => new DeviceRegistry(hasty).AdmitAsync(Some.Claim(), Some.Origin, Some.Rules, None).AsTask()));
-            took.Add(await ShouldFailAsync(() => hasty.ListPairedAsync(cursor: null, 10, None).AsTask()));
+            took.Add(await ShouldFailAsync(() => hasty.ListDevicesAsync(cursor: null, 10, None).AsTask()));
             took.Add(await ShouldFailAsync(() => hasty.ListOpenRequestsAsync(cursor: null, 10, None).AsTask()));
             took.Add(await ShouldFailAsync(() => hasty.PingAsync(None).AsTask()));
         }

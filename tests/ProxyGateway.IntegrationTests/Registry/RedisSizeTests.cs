@@ -81,7 +81,7 @@ public sealed class RedisSizeTests(ITestOutputHelper output) : IAsyncLifetime
 
         await Behind.ConfigResetStatisticsAsync();
         foreach (string? cursor in new[] { null, new string('8', DeviceId.Length), last })
-            (await _store.ListPairedAsync(cursor, 100, None)).Items.Count.ShouldBe(100);
+            (await _store.ListDevicesAsync(cursor, 100, None)).Items.Count.ShouldBe(100);
         string[] upkeep = ["ping", "info", "config|resetstat", "config|get", "echo", "cluster|nodes"];
         return (await Behind.InfoAsync("commandstats")).SelectMany(group => group)
             .ToDictionary(p => p.Key["cmdstat_".Length..], p => long.Parse(p.Value["calls=".Length..p.Value.IndexOf(',')], CultureInfo.InvariantCulture))

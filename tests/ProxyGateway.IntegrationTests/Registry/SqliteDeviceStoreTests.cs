@@ -124,7 +124,7 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         Execute("INSERT INTO requests SELECT '0', '0', NULL, open_until FROM requests WHERE open_until IS NOT NULL");
         Execute($"INSERT INTO requests SELECT 'zz', '{claim.Device}', NULL, open_until FROM requests WHERE id = '0'");
 
-        (await Store.ListPairedAsync(cursor: null, 1, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
+        (await Store.ListDevicesAsync(cursor: null, 1, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
         (await ListOpenAsync(pageSize: 1)).Count.ShouldBe(1);
     }
 

@@ -237,7 +237,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
         public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) =>
             ValueTask.FromResult(Record?.FindRequest(id)?.DeviceId);
 
-        public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
+        public ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
             throw new NotSupportedException();

@@ -60,7 +60,7 @@ internal sealed class Gateway(IDeviceStore store, History history, Func<Task<Fat
 
     private static async Task<bool> ListAsync(DeviceRegistry registry)
     {
-        await registry.ListPairedAsync(cursor: null, 100, None);
+        await registry.ListDevicesAsync(cursor: null, 100, None);
         await registry.ListOpenRequestsAsync(cursor: null, 100, None);
         return false;
     }

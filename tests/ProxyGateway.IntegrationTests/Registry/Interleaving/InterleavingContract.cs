@@ -194,7 +194,7 @@ public abstract class InterleavingContract(ITestOutputHelper output) : IAsyncLif
                 (await ExpiresAsync(device.Device)).ShouldBeFalse("an approved or blocked device's document has no expiry");
         }
 
-        (await registry.ListPairedAsync(cursor: null, 100, None)).Items.Select(r => r.Id).ShouldBe(
+        (await registry.ListDevicesAsync(cursor: null, 100, None)).Items.Select(r => r.Id).ShouldBe(
             left.Where(r => r.IsListed).Select(r => r.Id), ignoreOrder: true, "who is paired or blocked is listed, whoever died");
         RequestId[] listed = [.. (await registry.ListOpenRequestsAsync(cursor: null, 100, None)).Items.Select(r => r.Id)];
         DateTimeOffset now = await NowAsync();

@@ -29,8 +29,8 @@ internal sealed class RecordingStore(IDeviceStore inner, Func<Task<Fate>>? turn,
     public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) =>
         StepAsync(() => inner.FindRequestAsync(id, cancellationToken));
 
-    public ValueTask<Page<DeviceRecord>> ListPairedAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-        StepAsync(() => inner.ListPairedAsync(cursor, limit, cancellationToken));
+    public ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+        StepAsync(() => inner.ListDevicesAsync(cursor, limit, cancellationToken));
 
     public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         StepAsync(() => inner.ListOpenRequestsAsync(cursor, limit, cancellationToken));
