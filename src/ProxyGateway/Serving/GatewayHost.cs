@@ -48,6 +48,7 @@ internal static class GatewayHost
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => started && level >= LogLevel.Information);
         WebApplication app = builder.Build();
         app.Lifetime.ApplicationStarted.Register(() => started = true);
+        app.Services.GetRequiredService<AdminKeyRing>(); // a key file that is not fit to be one ends the start before anything else is said
         app.MapReverseProxy(pipeline =>
         {
             pipeline.UseSessionAffinity();
