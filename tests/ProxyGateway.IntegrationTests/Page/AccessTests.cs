@@ -109,7 +109,7 @@ public sealed class AccessTests(Chromium chromium)
 
         await page.Request(request).WaitForAsync();
         await page.ShowAsync("Audit");
-        await page.Tab.GetByText("This gateway keeps no audit").WaitForAsync();
+        await page.Tab.Locator("#audit").GetByText("This gateway keeps no audit").WaitForAsync();
     }
 
     [Fact]
@@ -126,7 +126,7 @@ public sealed class AccessTests(Chromium chromium)
         await gateway.StopGatewayAsync();
         await page.Tab.Locator("#link-state.away").WaitForAsync();
         await page.ShowAsync("Devices");
-        await page.Tab.GetByText("The gateway does not answer. It may be restarting, or the connection is down.").WaitForAsync();
+        await page.Tab.Locator("#devices").GetByText("The gateway does not answer. It may be restarting, or the connection is down.").WaitForAsync();
 
         await gateway.StartGatewayAsync();
         await page.Tab.Locator("#link-state.live").WaitForAsync();

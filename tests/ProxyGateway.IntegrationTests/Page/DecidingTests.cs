@@ -45,7 +45,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
         Task<Ended> waiting = _gateway.Program.RunAsync("connect", url, "--identity", identity, "--role", "kitchen", "--wait", "--json");
         ILocator card = page.Tab.Locator(".request", new PageLocatorOptions { HasText = "kitchen" });
         await card.WaitForAsync();
-        (await card.Locator(".sentence").TextContentAsync()).ShouldBe("A device that is operator already asks to be kitchen as well.");
+        (await card.Locator(".sentence").TextContentAsync()).ShouldBe("Holds operator already, and asks for the role kitchen as well.");
 
         await OperatorsPage.Button(card, "Approve").ClickAsync();
 
@@ -88,7 +88,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
 
         (await card.Locator("h2").TextContentAsync()).ShouldBe("operatorMore scopes");
         (await card.Locator(".scope-choice code").AllTextContentsAsync()).ShouldBe(["operator.pairing"]);
-        (await card.Locator("dt").AllTextContentsAsync()).ShouldBe(["Device", "From", "Roles now", "Scopes now as operator", "Asks to add", "Covered already"]);
+        (await card.Locator("dt").AllTextContentsAsync()).ShouldBe(["Device", "From", "Roles now", "Scopes now as operator", "Asks to add", "Asks for, and has"]);
         (await card.Locator("dd").Nth(1).TextContentAsync()).ShouldBe("127.0.0.1, elsewhere");
         (await card.Locator("dd").Nth(3).TextContentAsync()).ShouldBe("operator.write");
         (await card.Locator("dd").Nth(5).TextContentAsync()).ShouldBe("operator.readoperator.write");

@@ -23,7 +23,7 @@ public sealed class DeviceTests(Chromium chromium)
         await row.GetByText("1 live").WaitForAsync();
 
         await OperatorsPage.Button(row, "Remove…").ClickAsync();
-        (await page.Dialog.TextContentAsync()).ShouldNotBeNull().ShouldContain("Its sessions are closed now, at every gateway; this one has 1 of the device.");
+        (await page.Dialog.TextContentAsync()).ShouldNotBeNull().ShouldContain("Its sessions are closed now: 1 here, and those at other gateways.");
         await OperatorsPage.Button(page.Dialog, "Cancel").And(page.Tab.Locator(":focus")).WaitForAsync();
         await OperatorsPage.Button(page.Dialog, "Remove device").ClickAsync();
 

@@ -49,7 +49,6 @@ public sealed partial class SecurityTests(Chromium chromium)
         await using TestAdmin admin = await TestAdmin.StartAsync();
 
         (await admin.GetAsync(path, key: null)).ShouldBeProblem(401, "unauthorized");
-        (await admin.SendAsync(HttpMethod.Post, "/", key: null)).Status.ShouldBe(405);
     }
 
     [Fact]

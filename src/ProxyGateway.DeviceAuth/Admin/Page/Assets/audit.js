@@ -1,7 +1,7 @@
-import { claimOf, fill, foreign, h, shortId, stateBox } from "./dom.js";
+import { claimOf, fill, foreign, h, scopeList, shortId, stateBox } from "./dom.js";
 import { PagedList } from "./list.js";
 import { moment } from "./time.js";
-import { KINDS, kindInWords, localityInWords, problemInWords } from "./words.js";
+import { KINDS, kindInWords, localityInShort, problemInWords } from "./words.js";
 
 const PAGE = 50;
 const DEVICE_ID = "[0-9a-f]{64}";
@@ -88,7 +88,7 @@ function line(entry) {
     h("span", { class: "at" }, moment(entry.time)),
     h("span", { class: "kind" }, kindInWords(entry.kind), entry.uncertain && h("span", { class: "tag", title: "The registry gave no answer: it may or may not have been written" }, "uncertain")),
     h("span", { class: "what" }, parts(entry)),
-    h("span", { class: "whence" }, entry.address && foreign(entry.address), entry.locality && h("span", { class: "hint" }, localityInWords(entry.locality))));
+    h("span", { class: "whence" }, entry.address && foreign(entry.address), entry.locality && h("span", {}, localityInShort(entry.locality))));
 }
 
 function parts(entry) {
@@ -96,7 +96,7 @@ function parts(entry) {
   return [
     entry.deviceId && h("a", { href: `#devices/${entry.deviceId}` }, shortId(entry.deviceId)),
     entry.role && ["as ", h("code", { class: "role" }, entry.role)],
-    entry.scopes && (entry.scopes.length > 0 ? entry.scopes.map((scope) => h("code", {}, scope)) : h("span", { class: "none" }, "no scopes")),
+    entry.scopes && scopeList(entry.scopes),
     entry.operator && ["by ", h("strong", {}, foreign(entry.operator))],
     entry.rule && ["by rule ", h("code", {}, entry.rule)],
     entry.until && ["until ", moment(entry.until)],

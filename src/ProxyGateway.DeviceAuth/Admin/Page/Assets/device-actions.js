@@ -2,12 +2,15 @@ import { endChoice, scopeChoice } from "./choices.js";
 import { ask } from "./dialog.js";
 import { fill, foreign, h, shortId } from "./dom.js";
 import { notify } from "./notices.js";
-import { count, list } from "./words.js";
+import { count, list, problemInWords } from "./words.js";
 
-// Each asks first, and says what will happen. Each gives back the problem if what was shown is not how the device is any more, and null
-// otherwise. Nothing is done to a device that another operator has changed meanwhile.
+// Each asks first, and says what will happen. Nothing is done to a device that another operator has changed meanwhile. Each gives back whether
+// the device is not any more as it was shown.
 
-/** @typedef {import("./main.js").Session} Session */
+/**
+ * @typedef {import("./main.js").Session} Session
+ * @typedef {string[]} Live The roles of a device's live sessions of this gateway.
+ */
 
 /** Removes a device. */
 export function removeDevice(device, live, session) {
@@ -16,7 +19,7 @@ export function removeDevice(device, live, session) {
     title: ["Remove ", nameOf(device), "?"],
     body: [
       h("ul", { class: "consequences" },
-        h("li", {}, closes(live, "Its sessions")),
+        h("li", {}, closes("Its sessions", live.length)),
         roles.length > 0 && h("li", {}, `It loses ${roles.length === 1 ? "its role" : "its roles"} ${list(roles)}.`),
         h("li", {}, "It may ask again, and then an operator decides: no rule pairs it any more."),
         device.block && h("li", {}, "The block stays.")),
@@ -34,7 +37,7 @@ export function takeRole(device, role, live, session) {
     title: ["Take ", h("code", {}, role), " away from ", nameOf(device), "?"],
     body: [
       h("ul", { class: "consequences" },
-        h("li", {}, closes(live, `Its sessions as ${role}`)),
+        h("li", {}, closes(`Its sessions as ${role}`, live.filter((used) => used === role).length)),
         h("li", {}, "It may ask for the role again, and then an operator decides: no rule gives it back.")),
     ],
     action: "Take away",
@@ -45,7 +48,7 @@ export function takeRole(device, role, live, session) {
 }
 
 /** Takes scopes of a role away, or sets the end of it. */
-export function changeGrant(device, role, live, session) {
+export function changeGrant(device, role, session) {
   const grant = device.grants[role];
   const effect = h("p", { class: "hint", role: "status" });
   const scopes = scopeChoice(grant.scopes, () => tell());
@@ -80,7 +83,7 @@ export function blockDevice(device, live, session) {
     title: ["Block ", nameOf(device), "?"],
     body: [
       h("ul", { class: "consequences" },
-        h("li", {}, closes(live, "Its sessions")),
+        h("li", {}, closes("Its sessions", live.length)),
         h("li", {}, "It is refused from now on, and cannot even ask."),
         h("li", {}, "It keeps what it holds, for when the block is lifted.")),
       h("label", { class: "field" }, "Why, for other operators (optional)", reason),
@@ -122,17 +125,17 @@ export function labelDevice(device, session) {
 }
 
 async function change({ done, ...asked }) {
-  let lost = null;
+  let wasChanged = false;
   const isDone = await ask({
     ...asked,
     gaveUp: (problem) => {
-      if (!["precondition-failed", "device-not-found", "grant-not-found"].includes(problem.problem)) return false;
-      lost = problem;
-      return true;
+      wasChanged = ["precondition-failed", "device-not-found", "grant-not-found"].includes(problem.problem);
+      if (wasChanged) notify(problemInWords(problem));
+      return wasChanged;
     },
   });
   if (isDone) notify(...done);
-  return lost;
+  return isDone || wasChanged;
 }
 
 function nameOf(device) {
@@ -143,6 +146,6 @@ function pathOf(device) {
   return `/admin/v1/devices/${device.id}`;
 }
 
-function closes(live, which) {
-  return `${which} are closed now, at every gateway${live > 0 ? `; this one has ${live} of the device` : ""}.`;
+function closes(which, here) {
+  return `${which} are closed now${here > 0 ? `: ${here} here, and those at other gateways` : ", at every gateway"}.`;
 }

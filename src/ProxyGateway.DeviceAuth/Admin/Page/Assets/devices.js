@@ -1,7 +1,6 @@
 import { blockDevice, changeGrant, labelDevice, removeDevice, takeRole, unblockDevice } from "./device-actions.js";
 import { claimOf, fill, foreign, h, scopeList, shortId, stateBox } from "./dom.js";
 import { PagedList } from "./list.js";
-import { notify } from "./notices.js";
 import { ago, end, isPast } from "./time.js";
 import { count, problemInWords } from "./words.js";
 
@@ -9,7 +8,9 @@ const PAGE = 50;
 const SESSION_PAGE = 200;
 const MOST_SESSION_PAGES = 10;
 const TOGETHER_MS = 250;
-const MOST_READ_ONE_BY_ONE = 10;
+
+/** Entries that change nothing about devices. */
+const OF_NO_INTEREST = new Set(["request-opened", "request-expired", "request-rejected", "device-refused", "upgrade-refused", "operator-refused"]);
 
 /** Devices with something approved, and blocked ones; what they hold, and taking it back. */
 export class DevicesView {
@@ -18,13 +19,14 @@ export class DevicesView {
   #list;
   #rows = new Map();
   #live = new Map();
-  #changed = new Set();
+  #wanted = null;
+  #isListStale = false;
   #isSessionsStale = false;
   #timer;
   #state = h("div", {});
   #rowList = h("div", { class: "cards" });
   #noMatch = stateBox("empty", "None of these", "No device that is loaded has this in its id, its name, or a role.");
-  #search = h("input", { type: "search", placeholder: "Id, name or role", "aria-label": "Search the devices that are loaded", spellcheck: "false", oninput: () => this.#filter() });
+  #search = h("input", { type: "search", placeholder: "Id, name or role", "aria-label": "Search the devices that are loaded", spellcheck: "false", oninput: () => this.#find() });
   #found = h("span", { class: "hint", role: "status" });
   #more = h("button", { type: "button", hidden: true, onclick: () => this.#list.more() }, "Show more");
 
@@ -35,7 +37,7 @@ export class DevicesView {
   constructor(root, session) {
     this.#session = session;
     this.#title = root.querySelector("h1");
-    this.#list = new PagedList((cursor) => session.api.get("/admin/v1/devices", { limit: PAGE, cursor }), () => this.#render());
+    this.#list = new PagedList((cursor) => this.#load(cursor), () => this.#render());
     root.querySelector(".view-head").append(this.#found, this.#search);
     root.append(this.#state, this.#rowList, this.#noMatch, this.#more);
     this.#noMatch.hidden = true;
@@ -50,41 +52,43 @@ export class DevicesView {
   }
 
   /** Shows this device, also if the list does not reach as far. */
-  async find(id) {
+  find(id) {
     this.#search.value = id;
-    await this.reload();
-    if (this.#list.isLoaded && !this.#rows.has(id)) await this.#read(id);
+    this.#wanted = id;
+    return this.reload();
   }
 
   /** Something happened at the gateway. */
   take(entry) {
-    if (!entry.deviceId || !this.#list.isLoaded) return;
+    if (!entry.deviceId || !this.#list.isLoaded || OF_NO_INTEREST.has(entry.kind)) return;
     if (entry.kind.startsWith("session-")) this.#isSessionsStale = true;
-    else if (entry.kind !== "device-refused" && entry.kind !== "request-opened") this.#changed.add(entry.deviceId);
+    else this.#isListStale = true;
     this.#later();
   }
 
   /** What comes at once is read at once: an import tells of hundreds of devices. */
   #later() {
-    this.#timer ??= setTimeout(async () => {
+    this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      const changed = [...this.#changed];
-      this.#changed.clear();
-      const sessions = this.#isSessionsStale;
-      this.#isSessionsStale = false;
-      await Promise.all([
-        changed.length > MOST_READ_ONE_BY_ONE ? this.#list.reload() : Promise.all(changed.map((id) => this.#read(id))),
-        sessions && this.#readSessions(),
-      ]);
+      if (this.#isListStale) this.#list.reload();
+      if (this.#isSessionsStale) this.#readSessions();
+      this.#isListStale = this.#isSessionsStale = false;
     }, TOGETHER_MS);
+  }
+
+  async #load(cursor) {
+    const api = this.#session.api;
+    const wanted = cursor === null ? this.#wanted : null;
+    const [page, device] = await Promise.all([api.get("/admin/v1/devices", { limit: PAGE, cursor }), wanted && this.#read(wanted)]);
+    return device ? { ...page, items: [device, ...page.items] } : page;
   }
 
   async #read(id) {
     try {
-      this.#list.replace(id, await this.#session.api.get(`/admin/v1/devices/${id}`));
+      return await this.#session.api.get(`/admin/v1/devices/${encodeURIComponent(id)}`);
     } catch (problem) {
-      if (problem.problem === "device-not-found") this.#list.replace(id, null);
-      else if (problem.problem !== "signed-out") this.#list.reload();
+      if (problem.problem === "device-not-found") return null;
+      throw problem;
     }
   }
 
@@ -94,7 +98,7 @@ export class DevicesView {
       let cursor = null;
       for (let page = 0; page < MOST_SESSION_PAGES; page++) {
         const { items, next } = await this.#session.api.get("/admin/v1/sessions", { limit: SESSION_PAGE, cursor });
-        for (const { deviceId } of items) live.set(deviceId, (live.get(deviceId) ?? 0) + 1);
+        for (const { deviceId, role } of items) live.set(deviceId, [...(live.get(deviceId) ?? []), role]);
         if (!next) break;
         cursor = next;
       }
@@ -129,19 +133,18 @@ export class DevicesView {
     for (const device of devices) {
       let row = this.#rows.get(device.id);
       if (!row) {
-        row = new DeviceRow(device.id, this.#session, (problem) => this.#failed(device.id, problem), () => this.#read(device.id));
+        row = new DeviceRow(device.id, this.#session, () => this.#list.reload());
         this.#rows.set(device.id, row);
       }
-      row.update(device, this.#live.get(device.id) ?? 0);
+      row.update(device, this.#live.get(device.id) ?? []);
       if (place === row.element) place = place.nextElementSibling;
       else this.#rowList.insertBefore(row.element, place);
     }
   }
 
-  /** Nothing was done, since what was shown is not how it is any more: show that. */
-  #failed(id, problem) {
-    notify(problemInWords(problem));
-    return this.#read(id);
+  #find() {
+    this.#wanted = null;
+    this.#filter();
   }
 
   #filter() {
@@ -160,17 +163,16 @@ export class DevicesView {
 /** One device. */
 class DeviceRow {
   #session;
-  #failed;
-  #changed;
+  #onChanged;
   #shown = "";
   #text = "";
 
   element;
 
-  constructor(id, session, failed, changed) {
+  /** @param {() => Promise<void>} onChanged Called when what is shown is not how it is any more. */
+  constructor(id, session, onChanged) {
     this.#session = session;
-    this.#failed = failed;
-    this.#changed = changed;
+    this.#onChanged = onChanged;
     this.element = h("article", { class: "card device", "data-device": id, "aria-labelledby": `device-${id}` });
   }
 
@@ -179,6 +181,7 @@ class DeviceRow {
     return this.#text.includes(text);
   }
 
+  /** @param {string[]} live The roles of its live sessions. */
   update(device, live) {
     const shown = JSON.stringify([device, live]);
     if (shown === this.#shown) return;
@@ -198,7 +201,7 @@ class DeviceRow {
           device.label && foreign(device.label), shortId(device.id),
           device.block && h("span", { class: "tag blocked" }, "blocked"),
           device.legacy && h("span", { class: "tag", title: "Paired by an older gateway that kept no roles" }, "legacy"),
-          live > 0 && h("span", { class: "tag live", title: "Sessions of this gateway" }, `${live} live`)),
+          live.length > 0 && h("span", { class: "tag live", title: "Sessions of this gateway" }, `${live.length} live`)),
         h("p", { class: "when" },
           device.lastSeenAt ? ["seen ", ago(device.lastSeenAt)] : "never seen", h("span", { class: "sep" }, " · "), "on record ", ago(device.createdAt))),
       claim && h("p", { class: "sentence" }, claim),
@@ -227,7 +230,7 @@ class DeviceRow {
         grant.rule ? ["by rule ", h("code", {}, grant.rule)] : grant.approvedBy ? ["by ", foreign(grant.approvedBy)] : "imported", " ", ago(grant.approvedAt),
         grant.until && [", ", isPast(grant.until) ? h("strong", {}, "ended ", end(grant.until)) : ["until ", end(grant.until)]]),
       this.#session.canDecide && h("span", { class: "buttons" },
-        grant.scopes && this.#action(`change ${role}`, "Narrow…", () => changeGrant(device, role, live, this.#session), "quiet", `Narrow ${role}`),
+        grant.scopes && this.#action(`change ${role}`, "Narrow…", () => changeGrant(device, role, this.#session), "quiet", `Narrow ${role}`),
         this.#action(`take ${role}`, "Take away…", () => takeRole(device, role, live, this.#session), "danger quiet", `Take ${role} away`)))));
   }
 
@@ -238,8 +241,7 @@ class DeviceRow {
       "data-action": name,
       "aria-label": spoken,
       onclick: async () => {
-        const problem = await run();
-        await (problem ? this.#failed(problem) : this.#changed());
+        if (await run()) await this.#onChanged();
       },
     }, words);
   }

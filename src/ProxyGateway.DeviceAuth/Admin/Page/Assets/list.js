@@ -48,14 +48,6 @@ export class PagedList {
     return this.reload();
   }
 
-  /** Puts a newer item in the place of the one that has this id; without one, takes it out. */
-  replace(id, item) {
-    const at = this.items.findIndex((present) => present.id === id);
-    if (at >= 0) this.items.splice(at, 1, ...(item ? [item] : []));
-    else if (item) this.items.unshift(item);
-    this.#onChange();
-  }
-
   async #reloadWhileStale() {
     while (this.#isStale) {
       this.#isStale = false;

@@ -47,7 +47,7 @@ async function signIn(key) {
 function open(session, leave) {
   byId("sign-in").hidden = true;
   byId("bar").hidden = false;
-  fill(byId("me"), h("strong", {}, session.me.name), ` ${session.me.role}`);
+  fill(byId("me"), h("strong", {}, session.me.name), h("span", {}, ` ${session.me.role}`));
   byId("sign-out").addEventListener("click", () => leave(), { signal: session.ended });
 
   let waiting = 0;

@@ -36,15 +36,13 @@ export function problemInWords(problem) {
 export function reasonInWords({ reason, role, heldRoles, newScopes }) {
   switch (reason) {
     case "not-paired":
-      return { word: "New device", sentence: `A device that holds nothing yet asks to be let in as ${role}.` };
+      return { word: "New device", sentence: `Holds nothing yet, and asks to be let in as ${role}.` };
     case "role-upgrade":
-      return { word: "New role", sentence: `A device that is ${heldRoles ? list(heldRoles) : "paired"} already asks to be ${role} as well.` };
+      return { word: "New role", sentence: `${heldRoles ? `Holds ${list(heldRoles)}` : "Is paired"} already, and asks for the role ${role} as well.` };
     case "scope-upgrade":
       return {
         word: "More scopes",
-        sentence: newScopes?.length === 0
-          ? `A device asks for scopes as ${role}. It holds them by now.`
-          : `A device that is ${role} already asks for ${count(newScopes?.length ?? 0, "more scope")}.`,
+        sentence: `Holds ${role} already, and asks for ${newScopes.length === 0 ? "scopes that it holds by now" : `${count(newScopes.length, "more scope")} in it`}.`,
       };
     default:
       return { word: reason, sentence: "" };
@@ -53,9 +51,16 @@ export function reasonInWords({ reason, role, heldRoles, newScopes }) {
 
 const LOCALITIES = { loopback: "the gateway’s own machine", network: "a network that a rule names", remote: "elsewhere" };
 
+const LOCALITIES_IN_SHORT = { loopback: "own machine", network: "known network", remote: "elsewhere" };
+
 /** Where something comes from. */
 export function localityInWords(locality) {
   return LOCALITIES[locality] ?? locality;
+}
+
+/** The same, where there is little room. */
+export function localityInShort(locality) {
+  return LOCALITIES_IN_SHORT[locality] ?? locality;
 }
 
 /** What happened: every kind of entry that there is, in the order in which a filter lists them. */
