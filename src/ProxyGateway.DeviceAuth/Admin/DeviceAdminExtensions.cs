@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using ProxyGateway.DeviceAuth.Admin.OpenApi;
+using ProxyGateway.DeviceAuth.Admin.Page;
 using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.DeviceAuth.Admin;
@@ -56,13 +57,14 @@ public static class DeviceAdminExtensions
         return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseRateLimiter().UseAuthorization();
     }
 
-    /// <summary>Maps <c>/admin/v1</c>, <c>/openapi/v1.json</c>, <c>/healthz</c> and <c>/readyz</c>.</summary>
+    /// <summary>Maps <c>/admin/v1</c>, <c>/openapi/v1.json</c>, the page at <c>/</c>, <c>/healthz</c> and <c>/readyz</c>.</summary>
     /// <param name="endpoints">The operators' application.</param>
     public static IEndpointRouteBuilder MapDeviceAdmin(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         HealthEndpoints.Map(endpoints);
         AdminDocument.Map(endpoints);
+        PageEndpoints.Map(endpoints);
         RouteGroupBuilder admin = endpoints.MapGroup("/admin/v1");
         MeEndpoints.Map(admin);
         RequestEndpoints.Map(admin);

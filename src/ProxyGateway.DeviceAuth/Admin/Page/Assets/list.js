@@ -1,0 +1,78 @@
+/**
+ * A list that comes in pages, kept as long as the operator has asked for. Whoever reloads it while it is being loaded gets one more load after
+ * that, and not one each.
+ */
+export class PagedList {
+  #load;
+  #onChange;
+  #next = null;
+  #pages = 1;
+  #loading = null;
+  #isStale = false;
+
+  items = [];
+  /** Whether it was ever loaded. */
+  isLoaded = false;
+  /** What went wrong the last time; null if nothing. */
+  problem = null;
+
+  /**
+   * @param {(cursor: string|null) => Promise<{items: object[], next: string|null}>} load Loads a page.
+   * @param {() => void} onChange Called after every load, also one that failed.
+   */
+  constructor(load, onChange) {
+    this.#load = load;
+    this.#onChange = onChange;
+  }
+
+  get hasMore() {
+    return this.#next !== null;
+  }
+
+  /** Loads as many pages as there are now again. */
+  reload() {
+    this.#isStale = true;
+    this.#loading ??= this.#reloadWhileStale();
+    return this.#loading;
+  }
+
+  /** Starts again with the first page. */
+  restart() {
+    this.#pages = 1;
+    return this.reload();
+  }
+
+  /** One page more. */
+  more() {
+    this.#pages++;
+    return this.reload();
+  }
+
+  async #reloadWhileStale() {
+    while (this.#isStale) {
+      this.#isStale = false;
+      try {
+        await this.#loadPages();
+        this.isLoaded = true;
+        this.problem = null;
+      } catch (problem) {
+        if (problem.problem === "signed-out") return; // for good
+        this.problem = problem;
+      }
+      this.#onChange();
+    }
+    this.#loading = null;
+  }
+
+  async #loadPages() {
+    const items = new Map(); // what moves from one page to another meanwhile is there once
+    let next = null;
+    for (let page = 0; page < this.#pages && (page === 0 || next !== null); page++) {
+      const loaded = await this.#load(next);
+      for (const item of loaded.items) items.set(item.id, item);
+      next = loaded.next;
+    }
+    this.items = [...items.values()];
+    this.#next = next;
+  }
+}

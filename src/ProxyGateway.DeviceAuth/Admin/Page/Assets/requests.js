@@ -1,0 +1,239 @@
+import { endChoice, scopeChoice } from "./choices.js";
+import { claimOf, fill, foreign, h, scopeList, shortId, stateBox } from "./dom.js";
+import { PagedList } from "./list.js";
+import { announce, notify } from "./notices.js";
+import { ago, left } from "./time.js";
+import { count, localityInWords, problemInWords, reasonInWords } from "./words.js";
+
+const PAGE = 50;
+const SETTLING_MS = 600;
+
+/** Entries that change nothing about requests. */
+const OF_NO_INTEREST = new Set(["device-admitted", "session-opened", "session-closed", "upgrade-refused"]);
+
+/** What waits for an operator, newest first; always up to date, whichever view is shown. */
+export class RequestsView {
+  #session;
+  #title;
+  #onCount;
+  #list;
+  #cards = new Map();
+  #outcomes = new Map();
+  #isFirst = true;
+  #expiry;
+  #settling;
+  #state = h("div", {});
+  #cardList = h("div", { class: "cards" });
+  #more = h("button", { type: "button", hidden: true, onclick: () => this.#list.more() }, "Show more");
+
+  /**
+   * @param {HTMLElement} root The section.
+   * @param {import("./main.js").Session} session
+   * @param {(count: number, isMore: boolean) => void} onCount Called with how many are open.
+   */
+  constructor(root, session, onCount) {
+    this.#session = session;
+    this.#title = root.querySelector("h1");
+    this.#onCount = onCount;
+    this.#list = new PagedList((cursor) => session.api.get("/admin/v1/requests", { limit: PAGE, cursor }), () => this.#render());
+    root.append(this.#state, this.#cardList, this.#more);
+    fill(this.#state, stateBox("loading", "Loading…"));
+    session.ended.addEventListener("abort", () => clearTimeout(this.#expiry));
+  }
+
+  reload() {
+    return this.#list.reload();
+  }
+
+  /** Something happened at the gateway. */
+  take(entry) {
+    if (OF_NO_INTEREST.has(entry.kind)) return;
+    if (entry.requestId) this.#outcomes.set(entry.requestId, entry);
+    this.reload();
+  }
+
+  #render() {
+    const { items, problem, isLoaded, hasMore } = this.#list;
+    if (isLoaded) this.#reconcile(items);
+    this.#more.hidden = !hasMore;
+    if (problem) fill(this.#state, stateBox("failed", isLoaded ? "This may be out of date" : "The requests cannot be shown", problemInWords(problem)));
+    else if (items.length === 0) fill(this.#state, stateBox("empty", "Nobody is waiting", "A device that needs an operator shows up here by itself."));
+    else fill(this.#state);
+
+    this.#outcomes.clear();
+    this.#onCount(items.length, hasMore);
+    clearTimeout(this.#expiry);
+    const soonest = Math.min(...items.map((request) => new Date(request.expiresAt)));
+    if (items.length > 0) this.#expiry = setTimeout(() => this.reload(), Math.max(500, soonest - Date.now() + 200));
+  }
+
+  /** Changes only what is different, so that neither focus nor what an operator has chosen gets lost. */
+  #reconcile(requests) {
+    const wasShown = this.#cards.size > 0;
+    const open = new Map(requests.map((request) => [request.id, request]));
+    const gone = [...this.#cards.values()].filter((card) => !open.has(card.id));
+    const fresh = requests.filter((request) => !this.#cards.has(request.id));
+
+    for (const card of gone) this.#takeOut(card);
+    let place = this.#cardList.firstElementChild;
+    for (const request of requests) {
+      let card = this.#cards.get(request.id);
+      if (!card) {
+        card = new RequestCard(request, this.#session, { isFresh: !this.#isFirst, onResolved: () => this.reload() });
+        this.#cards.set(request.id, card);
+      }
+      card.update(request);
+      if (place === card.element) place = place.nextElementSibling;
+      else this.#cardList.insertBefore(card.element, place);
+    }
+
+    if (wasShown && (gone.length > 0 || fresh.length > 0)) this.#settle();
+    if (!this.#isFirst && fresh.length > 0) {
+      const what = fresh.length === 1 ? `New request: ${reasonInWords(fresh[0]).word}, ${fresh[0].role}.` : `${fresh.length} new requests.`;
+      announce(`${what} ${requests.length} open.`);
+    }
+    this.#isFirst = false;
+  }
+
+  #takeOut(card) {
+    const hadFocus = card.element.contains(document.activeElement);
+    const next = card.element.nextElementSibling ?? card.element.previousElementSibling;
+    const outcome = this.#outcomes.get(card.id);
+    if (!card.wasDecidedHere && outcome && outcome.kind !== "request-opened") {
+      const by = outcome.operator ? ` by ${outcome.operator}` : "";
+      notify(`A request for ${card.role} was decided elsewhere: ${outcome.kind.replace("request-", "")}${by}.`);
+    }
+    card.element.remove();
+    this.#cards.delete(card.id);
+    if (hadFocus) (next?.querySelector("h2") ?? this.#title).focus();
+  }
+
+  /** The cards have moved: for a moment no click counts that was meant for another one. */
+  #settle() {
+    this.#cardList.classList.add("settling");
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.#cardList.classList.remove("settling"), SETTLING_MS);
+  }
+}
+
+/** One request, and the decision about it. */
+class RequestCard {
+  #session;
+  #onResolved;
+  #shown = "";
+  #expires = h("span", {});
+  #isBusy = false;
+
+  element;
+  id;
+  role;
+  wasDecidedHere = false;
+
+  constructor(request, session, { isFresh, onResolved }) {
+    this.id = request.id;
+    this.role = request.role;
+    this.#session = session;
+    this.#onResolved = onResolved;
+    this.element = h("article", { class: isFresh ? "card request fresh" : "card request", "data-request": request.id, "aria-labelledby": `request-${request.id}` });
+  }
+
+  /** Shows how it stands now. What is asked never changes; what the device holds may, and how long it stays open. */
+  update(request) {
+    const { expiresAt, ...rest } = request;
+    const shown = JSON.stringify(rest);
+    if (shown !== this.#shown) fill(this.element, this.#build(request));
+    this.#shown = shown;
+    if (this.#expires.dataset.at !== expiresAt) fill(this.#expires, "expires ", left(expiresAt));
+    this.#expires.dataset.at = expiresAt;
+  }
+
+  #build(request) {
+    const { word, sentence } = reasonInWords(request);
+    const added = request.newScopes;
+    const covered = request.scopes.filter((scope) => !added.includes(scope));
+    const choice = scopeChoice(added, () => relabel());
+    const canDecide = this.#session.canDecide && added.length > 0;
+    const decision = this.#session.canDecide && this.#decision(request, choice);
+    const relabel = () => decision.relabel();
+    return [
+      h("header", { class: "card-head" },
+        h("h2", { id: `request-${request.id}`, tabindex: "-1" }, h("code", { class: "role" }, request.role), h("span", { class: `tag ${request.reason}` }, word)),
+        h("p", { class: "when" }, "asked ", ago(request.createdAt), h("span", { class: "sep" }, " · "), this.#expires)),
+      h("p", { class: "sentence" }, sentence),
+      h("dl", { class: "facts" },
+        fact("Device", shortId(request.deviceId), " ", claimOf(request.client)),
+        fact("From", h("span", {}, request.address && [foreign(request.address), ", "], localityInWords(request.locality))),
+        request.heldRoles && fact("Roles now", h("ul", { class: "scopes" }, request.heldRoles.map((role) => h("li", {}, h("code", {}, role))))),
+        request.heldScopes && fact(["Scopes now as ", h("code", {}, request.role)], scopeList(request.heldScopes)),
+        fact("Asks to add", request.reason !== "scope-upgrade" && h("span", { class: "added" }, "role ", h("code", {}, request.role)),
+          canDecide ? choice.element : added.length > 0 ? h("ul", { class: "scopes added" }, added.map((scope) => h("li", {}, h("code", {}, scope)))) : noneAdded(request)),
+        covered.length > 0 && fact("Asks for, and has", scopeList(covered)),
+        this.#ceiling(request.role)),
+      decision?.element,
+    ];
+  }
+
+  #ceiling(role) {
+    const upTo = this.#session.me.upTo;
+    if (!upTo || !this.#session.canDecide) return null;
+    const most = upTo[role];
+    return fact("Your key grants", most ? ["at most ", scopeList(most)] : ["nothing as ", h("code", {}, role)]);
+  }
+
+  #decision(request, choice) {
+    const error = h("p", { class: "error", role: "alert", hidden: true });
+    const until = endChoice();
+    const approve = h("button", { type: "button", class: "primary", onclick: () => run("approve") });
+    const reject = h("button", { type: "button", class: "danger quiet", onclick: () => run("reject") }, "Reject");
+    const addsRole = request.reason !== "scope-upgrade";
+    const all = request.newScopes.length;
+
+    const relabel = () => {
+      const chosen = choice.chosen().length;
+      if (chosen === all) approve.textContent = all > 1 ? "Approve all" : "Approve";
+      else approve.textContent = chosen === 0 ? "Approve the role alone" : `Approve ${chosen} of ${count(all, "scope")}`;
+      approve.disabled = chosen === 0 && all > 0 && !addsRole; // there would be nothing to approve
+    };
+
+    const run = async (verb) => {
+      if (this.#isBusy) return;
+      this.#isBusy = true;
+      this.element.setAttribute("aria-busy", "true");
+      error.hidden = true;
+      const chosen = choice.chosen();
+      const end = until.chosen();
+      const body = { ...(chosen.length < all && { scopes: chosen }), ...(end && { until: end }) };
+      try {
+        await this.#session.api.post(`/admin/v1/requests/${request.id}/${verb}`, verb === "approve" && Object.keys(body).length > 0 ? body : undefined);
+        this.wasDecidedHere = true;
+        notify(verb === "approve" ? "Approved: " : "Rejected: ", h("code", {}, request.role), " for ", shortId(request.deviceId),
+          body.scopes && verb === "approve" ? `, with ${count(chosen.length, "scope")} of ${all}.` : ".");
+        this.#onResolved();
+      } catch (problem) {
+        if (problem.problem === "already-resolved" || problem.problem === "request-not-found") {
+          this.wasDecidedHere = true; // this says it already
+          notify(problemInWords(problem));
+          this.#onResolved();
+        } else if (problem.problem !== "signed-out") {
+          fill(error, problemInWords(problem));
+          error.hidden = false;
+        }
+      } finally {
+        this.#isBusy = false;
+        this.element.removeAttribute("aria-busy");
+      }
+    };
+
+    relabel();
+    const hint = request.heldScopes?.length > 0 && h("span", { class: "hint" }, "An end would hold for all that it has as ", h("code", {}, request.role), ".");
+    return { relabel, element: h("footer", { class: "decide" }, error, h("div", { class: "buttons" }, approve, until.element, reject, hint)) };
+  }
+}
+
+function noneAdded(request) {
+  return request.reason === "scope-upgrade" ? h("span", { class: "none" }, "nothing that it does not hold") : h("span", { class: "none" }, "without scopes");
+}
+
+function fact(name, ...value) {
+  return h("div", {}, h("dt", {}, name), h("dd", {}, value));
+}

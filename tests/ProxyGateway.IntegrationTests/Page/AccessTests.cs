@@ -1,0 +1,160 @@
+using Microsoft.Playwright;
+using ProxyGateway.IntegrationTests.Gate;
+
+namespace ProxyGateway.IntegrationTests.Page;
+
+/// <summary>Who gets to see what, and what the page does when there is nothing to see.</summary>
+[Collection(PageTests.Name)]
+public sealed class AccessTests(Chromium chromium)
+{
+    private readonly ServingProgram _gateway = chromium.Gateway;
+
+    [Theory]
+    [InlineData("wrong-key-wrong-key-wrong-key-wrong-key")]
+    [InlineData("schlüssel")]
+    public async Task A_wrong_key_is_asked_for_again(string key)
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.GoAsync();
+        ILocator field = page.Tab.GetByLabel("Key", new PageGetByLabelOptions { Exact = true });
+        await field.FillAsync(key);
+        await page.Tab.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = "Sign in" }).ClickAsync();
+        page.Expect("status of 401");
+
+        (await page.Tab.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This key does not count here, or no longer.");
+        (await page.Tab.Locator("#bar").IsVisibleAsync()).ShouldBeFalse();
+        await field.FillAsync(ServingProgram.Approver);
+        await page.Tab.Keyboard.PressAsync("Enter");
+        await page.Tab.Locator("#bar").WaitForAsync();
+    }
+
+    [Fact]
+    public async Task The_key_is_kept_for_this_tab_until_signing_out()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync();
+        (await page.Tab.Locator("#me").TextContentAsync()).ShouldBe("ops approver");
+
+        await page.Tab.ReloadAsync();
+        await page.Tab.Locator("#link-state.live").WaitForAsync();
+        IPage other = await page.Tab.Context.NewPageAsync();
+        await other.GotoAsync(page.Tab.Url);
+        await other.Locator("#sign-in").WaitForAsync();
+
+        await page.Tab.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = "Sign out" }).ClickAsync();
+        await page.Tab.Locator("#key:focus").WaitForAsync();
+        (await page.Tab.EvaluateAsync<int>("() => sessionStorage.length + localStorage.length + document.cookie.length")).ShouldBe(0);
+        (await page.Tab.Locator(".card").CountAsync()).ShouldBe(0);
+        (await page.Tab.TitleAsync()).ShouldBe("ProxyGateway");
+        await page.Tab.ReloadAsync();
+        await page.Tab.Locator("#sign-in").WaitForAsync();
+    }
+
+    [Fact]
+    public async Task A_key_that_no_longer_counts_leads_back_to_the_form()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync();
+        await page.Tab.RouteAsync("**/admin/v1/devices*", route => route.FulfillAsync(new RouteFulfillOptions { Status = 401 }));
+
+        await page.ShowAsync("Devices");
+        page.Expect("status of 401");
+
+        (await page.Tab.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This key does not count here, or no longer.");
+        await page.Tab.Locator("#key:focus").WaitForAsync();
+        (await page.Tab.EvaluateAsync<int>("() => sessionStorage.length")).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_viewer_sees_everything_and_has_no_buttons_to_decide()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        TestDevice device = await _gateway.PairAsync();
+        string request = await _gateway.AskAsync(device, new Ask { Role = "node", Scopes = ["a", "b"] });
+        await page.SignInAsync(ServingProgram.Viewer);
+
+        await page.Request(request).WaitForAsync();
+        (await page.Request(request).Locator("button, input, select").CountAsync()).ShouldBe(0);
+        (await page.Request(request).Locator(".scopes.added").TextContentAsync()).ShouldBe("ab");
+        await page.ShowAsync("Devices");
+        await page.Device(device).WaitForAsync();
+        (await page.Device(device).Locator("button, input, select").CountAsync()).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Where_there_is_nothing_yet_the_page_says_so()
+    {
+        await using ServingProgram gateway = await ServingProgram.StartAsync();
+        await using OperatorsPage page = await chromium.OpenAsync(gateway);
+        await page.SignInAsync();
+
+        await page.Tab.GetByText("Nobody is waiting").WaitForAsync();
+        (await page.Tab.TitleAsync()).ShouldBe("Requests · ProxyGateway");
+        await page.ShowAsync("Devices");
+        await page.Tab.GetByText("No devices yet").WaitForAsync();
+        await page.ShowAsync("Audit");
+        await page.Tab.GetByText("Nothing has happened yet").WaitForAsync();
+    }
+
+    [Fact]
+    public async Task Without_an_audit_the_page_looks_by_itself_every_few_seconds()
+    {
+        await using ServingProgram gateway = await ServingProgram.StartAsync("--Registry:AuditEntries=0");
+        await using OperatorsPage page = await chromium.OpenAsync(gateway);
+        page.Expect("status of 404");
+        await page.SignInAsync();
+        (await page.Tab.Locator("#link-state").TextContentAsync()).ShouldBe("Looking every few seconds");
+
+        string request = await gateway.AskAsync(new TestDevice(), new Ask(), isRemote: true);
+
+        await page.Request(request).WaitForAsync();
+        await page.ShowAsync("Audit");
+        await page.Tab.Locator("#audit").GetByText("This gateway keeps no audit").WaitForAsync();
+    }
+
+    [Fact]
+    public async Task While_the_gateway_is_away_the_page_says_so_and_it_comes_back_by_itself()
+    {
+        await using ServingProgram gateway = await ServingProgram.StartAsync();
+        await using OperatorsPage page = await chromium.OpenAsync(gateway);
+        page.Expect("ERR_CONNECTION_REFUSED");
+        page.Expect("ERR_INCOMPLETE_CHUNKED_ENCODING");
+        page.Expect("ERR_CONNECTION_RESET");
+        page.Expect("ERR_EMPTY_RESPONSE");
+        await page.SignInAsync();
+
+        await gateway.StopGatewayAsync();
+        await page.Tab.Locator("#link-state.away").WaitForAsync();
+        await page.ShowAsync("Devices");
+        await page.Tab.Locator("#devices").GetByText("The gateway does not answer. It may be restarting, or the connection is down.").WaitForAsync();
+
+        await gateway.StartGatewayAsync();
+        await page.Tab.Locator("#link-state.live").WaitForAsync();
+        string request = await gateway.AskAsync(new TestDevice(), new Ask(), isRemote: true);
+        await page.ShowAsync("Requests");
+        await page.Request(request).WaitForAsync();
+    }
+
+    [Fact]
+    public async Task While_the_registry_is_away_the_page_says_what_that_means()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        page.Expect("status of 503");
+        bool isAway = true;
+        await page.Tab.RouteAsync("**/admin/v1/requests*", route => isAway
+            ? route.FulfillAsync(new RouteFulfillOptions
+            {
+                Status = 503,
+                ContentType = "application/problem+json",
+                Body = """{"type":"urn:proxygateway:problem:registry-unavailable","title":"x","status":503}""",
+            })
+            : route.ContinueAsync());
+        await page.SignInAsync();
+
+        await page.Tab.GetByText("The registry is away: nothing was changed, and nobody new gets in. Try again in a moment.").WaitForAsync();
+        isAway = false;
+        string request = await _gateway.AskAsync(new TestDevice(), new Ask(), isRemote: true);
+        await page.Request(request).WaitForAsync();
+        (await page.Tab.Locator("#requests .failed").CountAsync()).ShouldBe(0);
+    }
+}

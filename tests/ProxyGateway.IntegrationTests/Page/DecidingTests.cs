@@ -1,0 +1,233 @@
+using System.Diagnostics;
+using Microsoft.Playwright;
+using ProxyGateway.IntegrationTests.CommandLine;
+using ProxyGateway.IntegrationTests.Gate;
+using Xunit.Abstractions;
+
+namespace ProxyGateway.IntegrationTests.Page;
+
+/// <summary>A device asks, and an operator decides on the page.</summary>
+[Collection(PageTests.Name)]
+public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
+{
+    private readonly ServingProgram _gateway = chromium.Gateway;
+
+    [Fact]
+    public async Task A_request_appears_without_a_reload_within_a_second()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync();
+        TestDevice device = await _gateway.PairAsync();
+
+        var measured = new List<TimeSpan>();
+        foreach (string role in new[] { "node", "watcher", "builder" })
+        {
+            string request = await _gateway.AskAsync(device, new Ask { Role = role, Scopes = ["camera.use"] });
+            long asked = Stopwatch.GetTimestamp();
+            await page.Request(request).WaitForAsync();
+            measured.Add(Stopwatch.GetElapsedTime(asked));
+        }
+
+        output.WriteLine("A request was shown after " + string.Join(", ", measured.Select(m => $"{m.TotalMilliseconds:0} ms")));
+        measured.Min().ShouldBeLessThan(TimeSpan.FromSeconds(1)); // the others may have had to wait for the machine
+        (await page.Tab.TitleAsync()).ShouldMatch(@"^\(\d+\) Requests · ProxyGateway$");
+        (await page.Tab.Locator("#announcer").TextContentAsync()).ShouldNotBeNull().ShouldContain("New request: New role, builder.");
+    }
+
+    [Fact]
+    public async Task A_client_that_waits_gets_in_by_itself_once_it_is_approved()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync();
+        string identity = Path.Combine(_gateway.Program.Folder, "waiting.json");
+        string url = _gateway.Url.AbsoluteUri.Replace("http", "ws");
+        (await _gateway.Program.RunAsync("connect", url, "--identity", identity)).ShouldSucceed();
+        Task<Ended> waiting = _gateway.Program.RunAsync("connect", url, "--identity", identity, "--role", "kitchen", "--wait", "--json");
+        ILocator card = page.Tab.Locator(".request", new PageLocatorOptions { HasText = "kitchen" });
+        await card.WaitForAsync();
+        (await card.Locator(".sentence").TextContentAsync()).ShouldBe("Holds operator already, and asks for the role kitchen as well.");
+
+        await OperatorsPage.Button(card, "Approve").ClickAsync();
+
+        await card.WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
+        (await waiting).ShouldSucceed().Json.GetProperty("admitted").GetBoolean().ShouldBeTrue();
+        (await page.Notices.TextContentAsync()).ShouldNotBeNull().ShouldContain("Approved: kitchen for ");
+    }
+
+    [Fact]
+    public async Task Fewer_scopes_are_approved_and_the_device_gets_in_with_those()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync();
+        TestDevice device = await _gateway.PairAsync();
+        var ask = new Ask { Role = "node", Scopes = ["camera.use", "location.read", "screen.record"] };
+        ILocator card = page.Request(await _gateway.AskAsync(device, ask));
+        await card.WaitForAsync();
+        (await card.Locator(".scope-choice code").AllTextContentsAsync()).ShouldBe(["camera.use", "location.read", "screen.record"]);
+
+        await card.GetByLabel("screen.record").UncheckAsync();
+        await card.GetByLabel("For how long").SelectOptionAsync("for 1 hour");
+        await OperatorsPage.Button(card, "Approve 2 of 3 scopes").ClickAsync();
+        await card.WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
+
+        (await _gateway.ConnectAsync(device, ask)).IsAdmitted.ShouldBeFalse();
+        (await _gateway.ConnectAsync(device, ask with { Scopes = ["camera.use", "location.read"] })).ShouldBeAdmitted();
+        await page.ShowAsync("Devices");
+        (await page.Device(device).Locator(".grants").TextContentAsync()).ShouldNotBeNull().ShouldContain("by ops just now, until ");
+    }
+
+    [Fact]
+    public async Task Of_an_upgrade_only_what_is_new_is_there_to_decide()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync();
+        TestDevice device = await _gateway.PairAsync(new Ask { Scopes = ["operator.write"] });
+        ILocator card = page.Request(await _gateway.AskAsync(
+            device, new Ask { Scopes = ["operator.read", "operator.write", "operator.pairing"] }, isRemote: true));
+        await card.WaitForAsync();
+
+        (await card.Locator("h2").TextContentAsync()).ShouldBe("operatorMore scopes");
+        (await card.Locator(".scope-choice code").AllTextContentsAsync()).ShouldBe(["operator.pairing"]);
+        (await card.Locator("dt").AllTextContentsAsync()).ShouldBe(["Device", "From", "Roles now", "Scopes now as operator", "Asks to add", "Asks for, and has"]);
+        (await card.Locator("dd").Nth(1).TextContentAsync()).ShouldBe("127.0.0.1, elsewhere");
+        (await card.Locator("dd").Nth(3).TextContentAsync()).ShouldBe("operator.write");
+        (await card.Locator("dd").Nth(5).TextContentAsync()).ShouldBe("operator.readoperator.write");
+
+        await card.GetByLabel("For how long").SelectOptionAsync("for 1 day");
+        await OperatorsPage.Button(card, "Approve").ClickAsync();
+        page.Expect("status of 422");
+        await card.GetByRole(AriaRole.Alert).WaitForAsync();
+        (await card.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldNotBeNull().ShouldStartWith("The device holds this role without end");
+    }
+
+    [Fact]
+    public async Task A_rejected_device_is_told_so()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync();
+        TestDevice device = await _gateway.PairAsync();
+        var ask = new Ask { Role = "node" };
+        ILocator card = page.Request(await _gateway.AskAsync(device, ask));
+
+        await OperatorsPage.Button(card, "Reject").ClickAsync();
+        await card.WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
+
+        (await _gateway.ConnectAsync(device, ask)).ShouldBeClosed(1008, "pairing rejected");
+    }
+
+    [Fact]
+    public async Task What_another_operator_has_decided_goes_away_by_itself_and_says_so()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync(ServingProgram.Limited);
+        TestDevice device = await _gateway.PairAsync();
+        string request = await _gateway.AskAsync(device, new Ask { Role = "node" });
+        await page.Request(request).WaitForAsync();
+
+        using HttpResponseMessage rejected = await _gateway.SendAsync(HttpMethod.Post, $"/admin/v1/requests/{request}/reject");
+
+        await page.Request(request).WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
+        (await page.Notices.TextContentAsync()).ShouldBe("A request for node was decided elsewhere: rejected by ops.");
+    }
+
+    [Fact]
+    public async Task Whoever_comes_second_is_told_who_was_first()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync();
+        TestDevice device = await _gateway.PairAsync();
+        string request = await _gateway.AskAsync(device, new Ask { Role = "node" });
+        await page.Request(request).WaitForAsync();
+        await page.Tab.RouteAsync("**/approve", async route =>
+        {
+            using HttpResponseMessage rejected = await _gateway.SendAsync(HttpMethod.Post, $"/admin/v1/requests/{request}/reject");
+            await route.ContinueAsync();
+        });
+
+        await OperatorsPage.Button(page.Request(request), "Approve").ClickAsync();
+        page.Expect("status of 409");
+
+        await page.Notices.GetByText("This request was decided already. It is rejected, by ops.").WaitForAsync();
+    }
+
+    [Fact]
+    public async Task A_key_with_a_ceiling_is_shown_it_and_told_when_it_is_reached()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync(ServingProgram.Limited);
+        TestDevice device = await _gateway.PairAsync();
+        ILocator card = page.Request(await _gateway.AskAsync(device, new Ask { Role = "node" }));
+        await card.WaitForAsync();
+        (await card.Locator(".facts").TextContentAsync()).ShouldNotBeNull().ShouldEndWith("Your key grantsnothing as node");
+
+        await OperatorsPage.Button(card, "Approve").ClickAsync();
+        page.Expect("status of 403");
+
+        (await card.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("Your key may not grant as much as that. Grant less, or ask an operator whose key may.");
+    }
+
+    [Fact]
+    public async Task A_request_is_approved_with_the_keyboard_alone()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        TestDevice device = await _gateway.PairAsync();
+        var ask = new Ask { Role = "keyboard", Scopes = ["a", "b"] };
+        string request = await _gateway.AskAsync(device, ask);
+        IKeyboard keyboard = page.Tab.Keyboard;
+        await page.GoAsync();
+        await page.Tab.Locator("#key:focus").WaitForAsync();
+        await keyboard.TypeAsync(ServingProgram.Approver);
+        await keyboard.PressAsync("Enter");
+        await page.Request(request).WaitForAsync();
+
+        // From the heading of the view: newest first, so that its choices come first.
+        await page.Tab.Locator("#requests-title:focus").WaitForAsync();
+        await keyboard.PressAsync("Tab");
+        await page.Request(request).GetByLabel("a", new LocatorGetByLabelOptions { Exact = true }).And(page.Tab.Locator(":focus")).WaitForAsync();
+        (await page.Tab.EvaluateAsync<string>("() => getComputedStyle(document.activeElement).outlineStyle")).ShouldBe("solid");
+        await keyboard.PressAsync("Space");
+        await keyboard.PressAsync("Tab");
+        await keyboard.PressAsync("Tab");
+        await OperatorsPage.Button(page.Request(request), "Approve 1 of 2 scopes").And(page.Tab.Locator(":focus")).WaitForAsync();
+        await keyboard.PressAsync("Enter");
+
+        await page.Request(request).WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
+        (await page.Tab.EvaluateAsync<bool>("() => document.activeElement.matches('h1, h2')")).ShouldBeTrue("The focus is at the next request, or the heading.");
+        (await _gateway.ConnectAsync(device, ask with { Scopes = ["b"] })).ShouldBeAdmitted();
+    }
+
+    [Fact]
+    public async Task The_first_stop_of_the_keyboard_leads_past_the_navigation()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync();
+        await page.Tab.ReloadAsync();
+        await page.Tab.Locator("#bar").WaitForAsync();
+        await page.Tab.EvaluateAsync("() => document.activeElement.blur()");
+
+        await page.Tab.Locator("#skip").FocusAsync();
+        await page.Tab.Keyboard.PressAsync("Enter");
+
+        await page.Tab.Locator("main:focus").WaitForAsync();
+    }
+
+    [Fact]
+    public async Task What_was_chosen_stays_while_other_requests_come_and_the_device_asks_again()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync();
+        TestDevice device = await _gateway.PairAsync();
+        var ask = new Ask { Role = "node", Scopes = ["a", "b"] };
+        string request = await _gateway.AskAsync(device, ask);
+        ILocator box = page.Request(request).GetByLabel("b", new LocatorGetByLabelOptions { Exact = true });
+        await box.UncheckAsync();
+        await box.FocusAsync();
+
+        (await _gateway.AskAsync(device, ask)).ShouldBe(request);
+        string other = await _gateway.AskAsync(device, new Ask { Role = "watcher" });
+        await page.Request(other).WaitForAsync();
+
+        (await box.IsCheckedAsync()).ShouldBeFalse();
+        await box.And(page.Tab.Locator(":focus")).WaitForAsync();
+    }
+}
