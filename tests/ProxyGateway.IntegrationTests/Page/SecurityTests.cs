@@ -73,6 +73,7 @@ public sealed partial class SecurityTests(Chromium chromium)
         page.Expect("requires 'TrustedHTML'");
         page.Expect("example.invalid");
         page.Expect("ERR_FAILED");
+        page.Expect("status of 401");
         await page.Tab.RouteAsync("http://example.invalid/**", route => route.AbortAsync());
         await page.Tab.RouteAsync("**/", async route =>
         {
@@ -85,7 +86,7 @@ public sealed partial class SecurityTests(Chromium chromium)
                 "</main>",
                 """
                 <script>window.ran = ["script"]</script><style>:root { --ran: style }</style>
-                <img src="x:" onerror="(window.ran ??= []).push('handler')"><script src="http://example.invalid/x.js"></script></main>
+                <img src="/page/nothing.svg" onerror="(window.ran ??= []).push('handler')"><script src="http://example.invalid/x.js"></script></main>
                 """);
             await route.FulfillAsync(new RouteFulfillOptions { Status = 200, Headers = headers, Body = body });
         });

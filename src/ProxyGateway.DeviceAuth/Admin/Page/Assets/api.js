@@ -13,6 +13,11 @@ export class Problem extends Error {
     this.detail = detail;
     this.retryAfter = retryAfter;
   }
+
+  /** Whether the same may work in a while, without anybody changing it. */
+  get mayPass() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
 }
 
 const PREFIX = "urn:proxygateway:problem:";

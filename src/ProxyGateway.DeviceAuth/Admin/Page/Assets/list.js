@@ -1,6 +1,8 @@
+const RETRY_MS = 4_000;
+
 /**
  * A list that comes in pages, kept as long as the operator has asked for. Whoever reloads it while it is being loaded gets one more load after
- * that, and not one each.
+ * that, and not one each. What fails and may work again is tried again.
  */
 export class PagedList {
   #load;
@@ -8,6 +10,7 @@ export class PagedList {
   #next = null;
   #pages = 1;
   #loading = null;
+  #retry;
   #isStale = false;
 
   items = [];
@@ -51,6 +54,7 @@ export class PagedList {
   async #reloadWhileStale() {
     while (this.#isStale) {
       this.#isStale = false;
+      clearTimeout(this.#retry);
       try {
         await this.#loadPages();
         this.isLoaded = true;
@@ -58,6 +62,7 @@ export class PagedList {
       } catch (problem) {
         if (problem.problem === "signed-out") return; // for good
         this.problem = problem;
+        if (problem.mayPass) this.#retry = setTimeout(() => this.reload(), RETRY_MS);
       }
       this.#onChange();
     }

@@ -24,7 +24,7 @@ export class Live {
    * @param {object} told
    * @param {(entry: object) => void} told.onEntry An entry of the audit.
    * @param {() => void} told.onStale Something may have happened; look again.
-   * @param {(state: "connecting"|"live"|"polling"|"away") => void} told.onState How the page hears of things.
+   * @param {(state: "connecting"|"live"|"polling"|"away"|"failing") => void} told.onState How the page hears of things.
    */
   constructor(api, ended, { onEntry, onStale, onState }) {
     this.#api = api;
@@ -88,7 +88,7 @@ export class Live {
       this.#onState("polling");
       return WITHOUT_STREAM_PAUSE_MS;
     }
-    this.#onState(problem.status === 0 || problem.status >= 500 ? "away" : "connecting");
+    this.#onState(problem.status === 0 ? "away" : problem.status >= 500 ? "failing" : "connecting");
     return Math.max(pause, (problem.retryAfter ?? 0) * 1000);
   }
 

@@ -24,6 +24,7 @@ const LINK_STATES = {
   live: "Live",
   polling: "Looking every few seconds",
   away: "The gateway does not answer",
+  failing: "The registry does not answer",
 };
 
 /** What the page consists of before anybody signs in; signing out puts it back. */

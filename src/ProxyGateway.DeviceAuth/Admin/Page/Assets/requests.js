@@ -165,9 +165,9 @@ class RequestCard {
         fact("From", h("span", {}, request.address && [foreign(request.address), ", "], localityInWords(request.locality))),
         request.heldRoles && fact("Roles now", h("ul", { class: "scopes" }, request.heldRoles.map((role) => h("li", {}, h("code", {}, role))))),
         request.heldScopes && fact(["Scopes now as ", h("code", {}, request.role)], scopeList(request.heldScopes)),
+        covered.length > 0 && fact("Asks for, and has", scopeList(covered)),
         fact("Asks to add", request.reason !== "scope-upgrade" && h("span", { class: "added" }, "role ", h("code", {}, request.role)),
           canDecide ? choice.element : added.length > 0 ? h("ul", { class: "scopes added" }, added.map((scope) => h("li", {}, h("code", {}, scope)))) : noneAdded(request)),
-        covered.length > 0 && fact("Asks for, and has", scopeList(covered)),
         this.#ceiling(request.role)),
       decision?.element,
     ];
