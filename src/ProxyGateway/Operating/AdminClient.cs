@@ -56,6 +56,14 @@ internal sealed class AdminClient : IDisposable
         await SendAsync(request, cancellationToken);
     }
 
+    public async Task<ImportView> ImportAsync(ImportBody body, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "admin/v1/devices/import");
+        request.Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, AdminInputContext.Default.ImportBody));
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        return Read(await SendAsync(request, cancellationToken), AdminJsonContext.Default.ImportView);
+    }
+
     public void Dispose() => _http.Dispose();
 
     private async Task<IReadOnlyList<T>> ListAsync<T>(string path, JsonTypeInfo<PageView<T>> type, CancellationToken cancellationToken)

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using ProxyGateway.Connecting;
 using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.Operating.Importing;
 
 namespace ProxyGateway.Operating;
 
@@ -23,6 +24,7 @@ internal sealed record CopiedRegistry(int Devices, int Paired, int Refused, int 
 [JsonSerializable(typeof(RemovedDevice))]
 [JsonSerializable(typeof(CopiedRegistry))]
 [JsonSerializable(typeof(ConnectReport))]
+[JsonSerializable(typeof(ImportReport))]
 internal sealed partial class ClientJsonContext : JsonSerializerContext;
 
 /// <summary>JSON for scripts, on the standard output.</summary>

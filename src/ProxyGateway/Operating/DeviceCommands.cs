@@ -1,6 +1,7 @@
 using System.CommandLine;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.Operating.Importing;
 using Spectre.Console;
 
 namespace ProxyGateway.Operating;
@@ -15,6 +16,7 @@ internal static class DeviceCommands
         OperatorCommand.New("list", "All of them", ListAsync),
         OperatorCommand.New("show", "One of them", ShowAsync, Id),
         OperatorCommand.New("remove", "Take everything away from a device and close its connections; no rule pairs it again", RemoveAsync, Id),
+        ImportCommand.Build(),
     };
 
     private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
