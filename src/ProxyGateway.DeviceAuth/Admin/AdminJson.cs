@@ -235,7 +235,10 @@ internal sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed)
 internal sealed partial class AdminJsonContext : JsonSerializerContext;
 
 /// <summary>For what operators send: nothing unknown, nothing twice, nothing of another type.</summary>
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Strict, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSourceGenerationOptions(
+    JsonSerializerDefaults.Strict,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ApprovalBody))]
 [JsonSerializable(typeof(GrantBody))]
 [JsonSerializable(typeof(LabelBody))]

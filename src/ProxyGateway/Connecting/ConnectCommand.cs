@@ -79,9 +79,9 @@ internal static class ConnectCommand
         if (!Uri.TryCreate(text, UriKind.Absolute, out Uri? url) || url.Scheme is not ("ws" or "wss"))
             throw new CommandFailedException(ExitCodes.Usage, $"'{text}' is not a WebSocket URL, as in ws://127.0.0.1:8080");
         string role = parsed.GetRequiredValue(Role);
-        string[] scopes = OperatorCommand.ReadScopes(parsed) ?? [];
-        if (Array.Find([role, .. scopes], name => !ScopeSet.IsValidName(name)) is { } wrong)
-            throw new CommandFailedException(ExitCodes.Usage, $"'{wrong}' is not a role or scope: 1 to {ScopeSet.MaxNameLength} of A-Z a-z 0-9 . _ : -");
+        if (!ScopeSet.IsValidName(role))
+            throw new CommandFailedException(ExitCodes.Usage, $"'{role}' is no role: 1 to {ScopeSet.MaxNameLength} of A-Z a-z 0-9 . _ : -");
+        ScopeSet scopes = OperatorCommand.ReadScopes(parsed) ?? ScopeSet.Empty;
         return new ConnectAsk(url, role, scopes, parsed.GetValue(Token));
     }
 

@@ -4,20 +4,9 @@ using System.Text.Json.Serialization.Metadata;
 using ProxyGateway.Connecting;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.Operating.Importing;
 
 namespace ProxyGateway.Operating;
-
-/// <summary>The body of an approval, or of a grant.</summary>
-internal sealed record TermsToGrant(IReadOnlyList<string>? Scopes, DateTimeOffset? Until);
-
-/// <summary>The body of a label.</summary>
-internal sealed record LabelText(string Label);
-
-/// <summary>The body of a block.</summary>
-internal sealed record BlockReason(string? Reason);
-
-/// <summary>The body of taking back a rule.</summary>
-internal sealed record RuleToTakeBack(string Rule, bool DryRun);
 
 /// <summary>What <c>devices remove --json</c> prints.</summary>
 internal sealed record RemovedDevice(string Id, bool Removed);
@@ -27,7 +16,7 @@ internal sealed record ExportedDevices(IReadOnlyList<ExportedDevice> Devices);
 
 /// <summary>A device that goes elsewhere: what is approved for it, and nothing that is this gateway's own.</summary>
 internal sealed record ExportedDevice(
-    string Id, string PublicKey, IReadOnlyDictionary<string, TermsToGrant> Grants, bool? Legacy, string? Label, ClientDescription Client);
+    string Id, string PublicKey, IReadOnlyDictionary<string, ImportGrantBody> Grants, bool? Legacy, string? Label, ClientDescription Client);
 
 /// <summary>What <c>registry copy --json</c> prints.</summary>
 internal sealed record CopiedRegistry(int Devices, int Paired, int Refused, int Requests);
@@ -36,14 +25,11 @@ internal sealed record CopiedRegistry(int Devices, int Paired, int Refused, int 
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     WriteIndented = true)]
-[JsonSerializable(typeof(TermsToGrant))]
-[JsonSerializable(typeof(LabelText))]
-[JsonSerializable(typeof(BlockReason))]
-[JsonSerializable(typeof(RuleToTakeBack))]
 [JsonSerializable(typeof(ExportedDevices))]
 [JsonSerializable(typeof(RemovedDevice))]
 [JsonSerializable(typeof(CopiedRegistry))]
 [JsonSerializable(typeof(ConnectReport))]
+[JsonSerializable(typeof(ImportReport))]
 internal sealed partial class ClientJsonContext : JsonSerializerContext;
 
 /// <summary>JSON for scripts, on the standard output.</summary>

@@ -33,11 +33,11 @@ internal static class DeviceChangeCommands
 
     private static async Task GrantAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        string[] scopes = OperatorCommand.ReadScopes(parsed)
+        ScopeSet scopes = OperatorCommand.ReadScopes(parsed)
             ?? throw new CommandFailedException(ExitCodes.Usage, "Which --scopes? \"\" for the role alone");
-        var terms = new TermsToGrant(scopes, GrantEnd.Read(parsed, TimeProvider.System));
+        var grant = new GrantBody { Scopes = scopes, Until = GrantEnd.Read(parsed, TimeProvider.System)! };
         string path = await PathAsync(client, parsed, cancellationToken) + "/grants/" + Uri.EscapeDataString(parsed.GetRequiredValue(Role));
-        Print(parsed, await PutAsync(client, path, AdminClient.Json(terms, ClientJsonContext.Default.TermsToGrant), cancellationToken));
+        Print(parsed, await PutAsync(client, path, AdminClient.Json(grant, AdminInputContext.Default.GrantBody), cancellationToken));
     }
 
     private static async Task RevokeAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
@@ -99,14 +99,15 @@ internal static class DeviceChangeCommands
         if (label is null)
             await client.DeleteAsync(path + "/label", cancellationToken);
         else
-            await PutAsync(client, path + "/label", AdminClient.Json(new LabelText(label), ClientJsonContext.Default.LabelText), cancellationToken);
+            await PutAsync(client, path + "/label", AdminClient.Json(new LabelBody { Label = label }, AdminInputContext.Default.LabelBody), cancellationToken);
         Print(parsed, await client.GetAsync(path, AdminJsonContext.Default.DeviceView, cancellationToken));
     }
 
     private static async Task BlockAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
         string path = await PathAsync(client, parsed, cancellationToken) + "/block";
-        Print(parsed, await PutAsync(client, path, AdminClient.Json(new BlockReason(parsed.GetValue(Reason)), ClientJsonContext.Default.BlockReason), cancellationToken));
+        var block = new BlockBody { Reason = parsed.GetValue(Reason)! };
+        Print(parsed, await PutAsync(client, path, AdminClient.Json(block, AdminInputContext.Default.BlockBody), cancellationToken));
     }
 
     private static async Task UnblockAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
@@ -119,7 +120,7 @@ internal static class DeviceChangeCommands
     private static Task<RemovedByRuleView> TakeBackAsync(AdminClient client, string rule, bool isDryRun, CancellationToken cancellationToken) => client.ChangeAsync(
         HttpMethod.Post,
         "admin/v1/devices/remove-by-rule",
-        AdminClient.Json(new RuleToTakeBack(rule, isDryRun), ClientJsonContext.Default.RuleToTakeBack),
+        AdminClient.Json(new RemoveByRuleBody { Rule = rule, DryRun = isDryRun }, AdminInputContext.Default.RemoveByRuleBody),
         AdminJsonContext.Default.RemovedByRuleView,
         cancellationToken);
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.Operating.Importing;
 using Spectre.Console;
 
 namespace ProxyGateway.Operating;
@@ -21,6 +22,7 @@ internal static class DeviceCommands
         };
         foreach (Command change in DeviceChangeCommands.Build())
             devices.Add(change);
+        devices.Add(ImportCommand.Build());
         devices.Add(OperatorCommand.New("export", "What is approved, as 'devices import' takes it; nothing in it is secret", ExportAsync));
         return devices;
     }
@@ -105,7 +107,7 @@ internal static class DeviceCommands
             .. devices.Where(d => d.PublicKey is not null && (d.Legacy == true || !d.Grants.IsEmpty)).Select(d => new ExportedDevice(
                 d.Id.ToString(),
                 d.PublicKey!,
-                d.Grants.ToDictionary(g => g.Key, g => new TermsToGrant(g.Value.Scopes, g.Value.Until)),
+                d.Grants.ToDictionary(g => g.Key, g => new ImportGrantBody { Scopes = g.Value.Scopes!, Until = g.Value.Until! }),
                 d.Grants.IsEmpty ? true : null,
                 d.Label,
                 d.Client)),

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Operating;
 
@@ -37,8 +38,17 @@ internal static class OperatorCommand
         return command;
     }
 
-    public static string[]? ReadScopes(ParseResult parsed) =>
-        parsed.GetValue(ScopesOption)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    public static ScopeSet? ReadScopes(ParseResult parsed) => parsed.GetValue(ScopesOption) is { } scopes ? ScopesIn(scopes) : null;
+
+    /// <summary>The scopes in a text, between commas.</summary>
+    /// <exception cref="CommandFailedException">One of them is none.</exception>
+    public static ScopeSet ScopesIn(string text)
+    {
+        string[] scopes = text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return Array.Find(scopes, scope => !ScopeSet.IsValidName(scope)) is { } wrong
+            ? throw new CommandFailedException(ExitCodes.Usage, $"'{wrong}' is no scope: 1 to {ScopeSet.MaxNameLength} of A-Z a-z 0-9 . _ : -")
+            : ScopeSet.Of(scopes);
+    }
 
     /// <summary>Asks whoever sits at the terminal whether they mean it. Where nobody does, a script has said so by calling.</summary>
     /// <exception cref="CommandFailedException">They do not.</exception>

@@ -28,8 +28,8 @@ internal static class RequestCommands
     public static Task<IReadOnlyList<RequestView>> ListAsync(AdminClient client, CancellationToken cancellationToken) =>
         client.ListAsync(Path, AdminJsonContext.Default.PageViewRequestView, cancellationToken);
 
-    public static Task<DeviceView> ApproveAsync(AdminClient client, string id, TermsToGrant terms, CancellationToken cancellationToken) => client.ChangeAsync(
-        HttpMethod.Post, $"{Path}/{id}/approve", AdminClient.Json(terms, ClientJsonContext.Default.TermsToGrant), AdminJsonContext.Default.DeviceView, cancellationToken);
+    public static Task<DeviceView> ApproveAsync(AdminClient client, string id, ApprovalBody approval, CancellationToken cancellationToken) => client.ChangeAsync(
+        HttpMethod.Post, $"{Path}/{id}/approve", AdminClient.Json(approval, AdminInputContext.Default.ApprovalBody), AdminJsonContext.Default.DeviceView, cancellationToken);
 
     public static Task<RequestView> RejectAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
         client.ChangeAsync(HttpMethod.Post, $"{Path}/{id}/reject", body: null, AdminJsonContext.Default.RequestView, cancellationToken);
@@ -77,9 +77,9 @@ internal static class RequestCommands
 
     private static async Task ApproveAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        var terms = new TermsToGrant(OperatorCommand.ReadScopes(parsed), GrantEnd.Read(parsed, TimeProvider.System));
+        var approval = new ApprovalBody { Scopes = OperatorCommand.ReadScopes(parsed)!, Until = GrantEnd.Read(parsed, TimeProvider.System)! };
         string id = await ResolveAsync(client, parsed, cancellationToken);
-        DeviceView device = await ApproveAsync(client, id, terms, cancellationToken);
+        DeviceView device = await ApproveAsync(client, id, approval, cancellationToken);
         if (parsed.GetValue(OperatorCommand.JsonOption))
         {
             JsonOutput.Write(device, JsonOutput.Admin.DeviceView);

@@ -111,14 +111,14 @@ internal static class WatchCommand
                 switch (key)
                 {
                     case 'a':
-                        Approved(await RequestCommands.ApproveAsync(client, request.Id.ToString(), new TermsToGrant(Scopes: null, Until: null), cancellationToken), request);
+                        Approved(await RequestCommands.ApproveAsync(client, request.Id.ToString(), new ApprovalBody(), cancellationToken), request);
                         return true;
                     case 's':
                         Console.Out.Write($"Which of {Tables.Scopes(request.Scopes)}? ");
-                        string[] scopes = (Console.In.ReadLine() ?? "").Split([' ', ','], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-                        if (scopes.Length == 0)
+                        ScopeSet scopes = OperatorCommand.ScopesIn((Console.In.ReadLine() ?? "").Replace(' ', ','));
+                        if (scopes.Count == 0)
                             continue; // the role alone is not what somebody means who says nothing
-                        Approved(await RequestCommands.ApproveAsync(client, request.Id.ToString(), new TermsToGrant(scopes, Until: null), cancellationToken), request);
+                        Approved(await RequestCommands.ApproveAsync(client, request.Id.ToString(), new ApprovalBody { Scopes = scopes }, cancellationToken), request);
                         return true;
                     case 'r':
                         await RequestCommands.RejectAsync(client, request.Id.ToString(), cancellationToken);
@@ -135,7 +135,7 @@ internal static class WatchCommand
             catch (CommandFailedException e)
             {
                 Console.Out.WriteLine(PlainText.Of(e.Message)); // somebody else was first, say; the request is shown again if it is open
-                if (e.ExitCode != ExitCodes.Refused || (await RequestCommands.GetAsync(client, request.Id.ToString(), cancellationToken)).Status != PairingRequestStatus.Open)
+                if (e.ExitCode == ExitCodes.Unreachable || (await RequestCommands.GetAsync(client, request.Id.ToString(), cancellationToken)).Status != PairingRequestStatus.Open)
                     return true;
             }
         }

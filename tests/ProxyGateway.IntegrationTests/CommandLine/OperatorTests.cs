@@ -130,9 +130,9 @@ public sealed class OperatorTests : IAsyncLifetime
     public async Task The_key_is_taken_from_the_environment_or_a_file()
     {
         string other = Path.Combine(_program.Folder, "other.key");
-        File.Move(_program.KeyFile, other);
+        File.Copy(_program.KeyFile, other);
 
-        (await OperateAsync("devices", "list")).ShouldFail(1).ShouldContain("--key-file");
+        (await OperateAsync("devices", "list", "--key-file", "nowhere.key")).ShouldFail(1).ShouldContain("--key-file");
         (await OperateAsync("devices", "list", "--key-file", other)).ShouldSucceed();
 
         File.WriteAllText(other, new string('x', 43));
