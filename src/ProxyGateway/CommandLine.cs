@@ -20,7 +20,7 @@ internal static class CommandLine
         {
             ParseResult parsed = Root().Parse(args);
             if (parsed.Errors.Count > 0)
-                throw new CommandFailedException(ExitCodes.Usage, string.Join(" ", parsed.Errors.Select(e => e.Message)) + " (--help shows what there is)");
+                throw new CommandFailedException(ExitCodes.Usage, string.Join(" ", parsed.Errors.Select(e => OneLine(e.Message))) + " (--help shows what there is)");
 
             // Settings may follow the root and serve only, but the parser lets that permission reach every command.
             if (parsed.UnmatchedTokens is [var first, ..] && parsed.CommandResult.Command.TreatUnmatchedTokensAsErrors)
@@ -41,9 +41,15 @@ internal static class CommandLine
         }
     }
 
+    private static string OneLine(string message) => string.Join(' ', message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+
     private static RootCommand Root()
     {
-        var root = new RootCommand(Description) { RequestCommands.Build(), DeviceCommands.Build(), RegistryCommands.Build(), ConnectCommand.Build() };
+        var root = new RootCommand(Description) 
+        {
+            RequestCommands.Build(), DeviceCommands.Build(), SessionCommands.Build(), AuditCommand.Build(), RegistryCommands.Build(), ConnectCommand.Build(),
+            CompletionCommand.Build(),
+        };
         Command serve = ServeCommand.Build();
         root.Add(serve);
         root.TreatUnmatchedTokensAsErrors = false;

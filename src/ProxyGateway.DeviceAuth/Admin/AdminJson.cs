@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ProxyGateway.DeviceAuth.Admin.Webhooks;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
@@ -229,6 +230,7 @@ internal sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed)
 [JsonSerializable(typeof(PageView<AuditEntry>))]
 [JsonSerializable(typeof(PageView<SessionView>))]
 [JsonSerializable(typeof(ImportView))]
+[JsonSerializable(typeof(WebhookBody))]
 [JsonSerializable(typeof(RemovedByRuleView))]
 internal sealed partial class AdminJsonContext : JsonSerializerContext;
 

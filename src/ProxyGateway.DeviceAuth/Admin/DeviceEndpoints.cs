@@ -56,7 +56,7 @@ internal static class DeviceEndpoints
             .TakesIfMatch().GivesVersioned<DeviceView>().Fails(AdminProblems.DeviceNotFound);
         devices.MapDelete("/{id}/block", UnblockAsync).RequireAuthorization(AdminPolicies.Decide)
             .Describe("unblockDevice", "Lets a blocked device in again, as far as its grants go")
-            .TakesIfMatch().Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.DeviceNotFound);
+            .TakesIfMatch().Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.AboveCeiling, AdminProblems.DeviceNotFound);
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, DeviceRegistry registry)

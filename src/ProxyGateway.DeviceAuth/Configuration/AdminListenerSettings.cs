@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Admin.Webhooks;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
 
@@ -31,9 +32,14 @@ public sealed class AdminListenerSettings : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _section.Dispose();
 
+    private static string Text(WebhookOptions webhook) =>
+        $"{webhook.Name} {webhook.Url} {webhook.SecretFile} {Convert.ToHexString(webhook.Secret.AsSpan())} {string.Join(' ', webhook.Events)}";
+
     private void Reloaded(AdminOptions previous, AdminOptions next)
     {
         if (next.Url != previous.Url)
             Log.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Url));
+        if (!next.Webhooks.Select(Text).SequenceEqual(previous.Webhooks.Select(Text)))
+            Log.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Webhooks));
     }
 }

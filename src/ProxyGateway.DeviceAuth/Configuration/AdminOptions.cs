@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Serialization;
+using ProxyGateway.DeviceAuth.Admin.Webhooks;
 using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
@@ -15,6 +16,9 @@ public sealed record AdminOptions
 
     /// <summary>The file of the key that is made at first start; it counts only while <see cref="Keys"/> is empty.</summary>
     public string KeyFile { get; init; } = "data/admin.key";
+
+    /// <summary>Where events are told by HTTP.</summary>
+    public ImmutableArray<WebhookOptions> Webhooks { get; init; } = [];
 
     /// <summary>The operators' keys.</summary>
     public ImmutableArray<AdminKeyOptions> Keys { get; init; } = [];

@@ -24,6 +24,7 @@ public static class AdminOptionsReader
         {
             Url = Url(section, defaults.Url),
             KeyFile = section.Text(nameof(AdminOptions.KeyFile), defaults.KeyFile),
+            Webhooks = [.. section.Section(nameof(AdminOptions.Webhooks)).NamedSections().Select(w => WebhookReader.Read(w.Name, w.Section))],
             Keys = [.. section.Section(nameof(AdminOptions.Keys)).NamedSections().Select(k => Key(k.Name, k.Section))],
         };
         ReportSharedKeys(section, options.Keys);

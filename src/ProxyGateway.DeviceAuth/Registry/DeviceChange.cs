@@ -75,7 +75,7 @@ public abstract record DeviceChange
         internal override AuditEntry Deed => new() { Kind = AuditKinds.DeviceUnblocked };
 
         internal override Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now) =>
-            record is null ? null : Transitions.Unblock(record, now, rules.Lifetimes);
+            record is null ? null : Transitions.Unblock(record, by, rules.Policy.Implications, now, rules.Lifetimes);
     }
 
     /// <summary>Removes the device, also one whose record is damaged: then <see cref="Apply"/> sees none.</summary>

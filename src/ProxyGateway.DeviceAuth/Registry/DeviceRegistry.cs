@@ -149,8 +149,8 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
             by,
             rules,
             cancellationToken);
-        if (decision?.Outcome == DecisionOutcome.AboveCeiling && change is DeviceChange.SetGrant { Role: var role, Terms: var terms })
-            audit?.Enter(AuditTrail.Refused(by, id, request: null, role, terms.Scopes ?? ScopeSet.Empty));
+        if (decision?.Outcome == DecisionOutcome.AboveCeiling)
+            audit?.Enter(AuditTrail.Refused(by, id, request: null, change.Deed.Role, change.Deed.Scopes));
         return decision;
     }
 

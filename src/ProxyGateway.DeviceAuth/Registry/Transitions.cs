@@ -91,6 +91,8 @@ public static class Transitions
             return new Decision(DecisionOutcome.UntilIsPast, record, request);
         if (terms.Until is not null && held is { Until: null, Scopes.Count: > 0 })
             return new Decision(DecisionOutcome.HeldWithoutEnd, record, request);
+        if (terms.Until > held?.Until && !by.MayGrant(request.Role, next.ScopesOf(request.Role), implications))
+            return new Decision(DecisionOutcome.AboveCeiling, record, request); // all that is held would go on for longer
 
         PairingRequest approved = request with
         {
@@ -200,13 +202,16 @@ public static class Transitions
         });
     }
 
-    /// <summary>An operator lets a blocked device in again, as far as its grants go.</summary>
-    public static Decision Unblock(DeviceRecord record, DateTimeOffset now, Lifetimes lifetimes)
+    /// <summary>An operator lets a blocked device in again, as far as its grants go: they must be within the operator's ceiling.</summary>
+    public static Decision Unblock(DeviceRecord record, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
+        ArgumentNullException.ThrowIfNull(by);
         DeviceRecord next = Prune(record, now, lifetimes);
-        return next.Block is null
-            ? new Decision(DecisionOutcome.NotFound, record)
-            : new Decision(DecisionOutcome.Done, next with { Block = null });
+        if (next.Block is null)
+            return new Decision(DecisionOutcome.NotFound, record);
+        return next.Grants.Keys.All(role => by.MayGrant(role, next.ScopesOf(role), implications))
+            ? new Decision(DecisionOutcome.Done, next with { Block = null })
+            : new Decision(DecisionOutcome.AboveCeiling, record);
     }
 
     /// <summary>An operator removes the device: nothing is left but the mark that keeps rules from pairing it again, and a block if there is one.</summary>

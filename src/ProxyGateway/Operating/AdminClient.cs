@@ -20,72 +20,115 @@ internal sealed class AdminClient : IDisposable
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", settings.Key);
     }
 
-    public Task<RequestView> GetRequestAsync(string id, CancellationToken cancellationToken) =>
-        GetAsync($"admin/v1/requests/{id}", AdminJsonContext.Default.RequestView, cancellationToken);
-
-    public Task<DeviceView> GetDeviceAsync(string id, CancellationToken cancellationToken) =>
-        GetAsync($"admin/v1/devices/{id}", AdminJsonContext.Default.DeviceView, cancellationToken);
-
-    public Task<IReadOnlyList<RequestView>> ListRequestsAsync(CancellationToken cancellationToken) =>
-        ListAsync("admin/v1/requests", AdminJsonContext.Default.PageViewRequestView, cancellationToken);
-
-    public Task<IReadOnlyList<DeviceView>> ListDevicesAsync(CancellationToken cancellationToken) =>
-        ListAsync("admin/v1/devices", AdminJsonContext.Default.PageViewDeviceView, cancellationToken);
-
-    public async Task<DeviceView> ApproveAsync(string id, IReadOnlyList<string>? scopes, CancellationToken cancellationToken)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"admin/v1/requests/{id}/approve");
-        if (scopes is not null)
-        {
-            request.Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(new ScopesToGrant(scopes), ClientJsonContext.Default.ScopesToGrant));
-            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        }
-
-        return Read(await SendAsync(request, cancellationToken), AdminJsonContext.Default.DeviceView);
-    }
-
-    public async Task<RequestView> RejectAsync(string id, CancellationToken cancellationToken)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"admin/v1/requests/{id}/reject");
-        return Read(await SendAsync(request, cancellationToken), AdminJsonContext.Default.RequestView);
-    }
-
-    public async Task RemoveDeviceAsync(string id, CancellationToken cancellationToken)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Delete, $"admin/v1/devices/{id}");
-        await SendAsync(request, cancellationToken);
-    }
-
-    public void Dispose() => _http.Dispose();
-
-    private async Task<IReadOnlyList<T>> ListAsync<T>(string path, JsonTypeInfo<PageView<T>> type, CancellationToken cancellationToken)
-    {
-        var items = new List<T>();
-        string? cursor = null;
-        do
-        {
-            string query = cursor is null ? "" : "&cursor=" + Uri.EscapeDataString(cursor);
-            PageView<T> page = await GetAsync($"{path}?limit={PageQuery.MaxLimit}{query}", type, cancellationToken);
-            items.AddRange(page.Items);
-            cursor = page.Next;
-        }
-        while (cursor is not null);
-        return items;
-    }
-
-    private async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    /// <summary>Reads what is at a path.</summary>
+    public async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path);
         return Read(await SendAsync(request, cancellationToken), type);
     }
 
+    /// <summary>Reads what is at a path; null if nothing is there.</summary>
+    public async Task<T?> FindAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        using HttpResponseMessage response = await ReachAsync(request, HttpCompletionOption.ResponseContentRead, cancellationToken);
+        return response.StatusCode == HttpStatusCode.NotFound ? null : Read(await BodyAsync(response, cancellationToken), type);
+    }
+
+    /// <summary>Reads a list to its end, or until it has as many as are wanted.</summary>
+    public async Task<IReadOnlyList<T>> ListAsync<T>(
+        string path, JsonTypeInfo<PageView<T>> type, CancellationToken cancellationToken, int limit = int.MaxValue)
+    {
+        var items = new List<T>();
+        string? cursor = null;
+        do
+        {
+            string query = $"{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}limit={Math.Min(limit - items.Count, PageQuery.MaxLimit)}";
+            if (cursor is not null)
+                query += "&cursor=" + Uri.EscapeDataString(cursor);
+            PageView<T> page = await GetAsync(path + query, type, cancellationToken);
+            items.AddRange(page.Items);
+            cursor = page.Next;
+        }
+        while (cursor is not null && items.Count < limit);
+        return items;
+    }
+
+    /// <summary>Asks for a change, and reads what it has come to.</summary>
+    /// <param name="method">The method.</param>
+    /// <param name="path">What is changed.</param>
+    /// <param name="body">What is sent; null for nothing.</param>
+    /// <param name="type">What is answered.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="ifVersion">The version that whoever asks has seen; null: whatever it is.</param>
+    public async Task<T> ChangeAsync<T>(
+        HttpMethod method, string path, HttpContent? body, JsonTypeInfo<T> type, CancellationToken cancellationToken, string? ifVersion = null)
+    {
+        using HttpRequestMessage request = Change(method, path, body, ifVersion);
+        return Read(await SendAsync(request, cancellationToken), type);
+    }
+
+    /// <summary>Takes something away.</summary>
+    public async Task DeleteAsync(string path, CancellationToken cancellationToken, string? ifVersion = null)
+    {
+        using HttpRequestMessage request = Change(HttpMethod.Delete, path, body: null, ifVersion);
+        await SendAsync(request, cancellationToken);
+    }
+
+    /// <summary>Opens the stream of events; null where the gateway keeps no audit, and so has none.</summary>
+    /// <param name="lastEventId">The last event that was heard; null for what comes from now on.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<HttpResponseMessage?> OpenEventsAsync(string? lastEventId, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "admin/v1/events");
+        if (lastEventId is not null)
+            request.Headers.Add("Last-Event-ID", lastEventId);
+        HttpResponseMessage response = await ReachAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        if (response.IsSuccessStatusCode)
+            return response;
+        using (response)
+        {
+            byte[] body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
+            return Problem(body) is { Type: var type } && type == AdminProblems.AuditOff.Type ? null : throw Refused(response.StatusCode, body);
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    /// <summary>A body of JSON.</summary>
+    public static HttpContent Json<T>(T body, JsonTypeInfo<T> type)
+    {
+        var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, type));
+        content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        return content;
+    }
+
+    private static HttpRequestMessage Change(HttpMethod method, string path, HttpContent? body, string? ifVersion)
+    {
+        var request = new HttpRequestMessage(method, path) { Content = body };
+        if (ifVersion is not null)
+            request.Headers.IfMatch.Add(new EntityTagHeaderValue($"\"{ifVersion}\""));
+        return request;
+    }
+
     private async Task<byte[]> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        using HttpResponseMessage response = await ReachAsync(request, HttpCompletionOption.ResponseContentRead, cancellationToken);
+        return await BodyAsync(response, cancellationToken);
+    }
+
+    private async Task<byte[]> BodyAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        byte[] body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
+        return response.IsSuccessStatusCode ? body : throw Refused(response.StatusCode, body);
+    }
+
+    private async Task<HttpResponseMessage> ReachAsync(HttpRequestMessage request, HttpCompletionOption completion, CancellationToken cancellationToken)
     {
         try
         {
-            using HttpResponseMessage response = await _http.SendAsync(request, cancellationToken);
-            byte[] body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
-            return response.IsSuccessStatusCode ? body : throw Refused(response.StatusCode, body);
+            return await _http.SendAsync(request, completion, cancellationToken);
         }
         catch (HttpRequestException e)
         {
@@ -101,18 +144,20 @@ internal sealed class AdminClient : IDisposable
     {
         if (status == HttpStatusCode.Unauthorized)
             return new CommandFailedException(ExitCodes.Refused, $"The gateway at {_url} does not know this key; --key-file names another");
-        AdminProblem? problem = null;
+        string message = Problem(body) is { Title.Length: > 0 } problem ? $"{problem.Title}. {problem.Detail}".Trim() : $"{_url} answers with status {(int)status}";
+        return new CommandFailedException(ExitCodes.Refused, message);
+    }
+
+    private static AdminProblem? Problem(byte[] body)
+    {
         try
         {
-            problem = JsonSerializer.Deserialize(body, AdminJsonContext.Default.AdminProblem);
+            return JsonSerializer.Deserialize(body, AdminJsonContext.Default.AdminProblem);
         }
         catch (JsonException)
         {
-            // Something that is not the gateway; its status has to do.
+            return null; // something that is not the gateway; its status has to do
         }
-
-        string message = problem is { Title.Length: > 0 } ? $"{problem.Title}. {problem.Detail}".Trim() : $"{_url} answers with status {(int)status}";
-        return new CommandFailedException(ExitCodes.Refused, message);
     }
 
     private T Read<T>(byte[] body, JsonTypeInfo<T> type)

@@ -3,14 +3,31 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using ProxyGateway.Connecting;
 using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Operating;
 
-/// <summary>The body of an approval that grants less than was asked for.</summary>
-internal sealed record ScopesToGrant(IReadOnlyList<string> Scopes);
+/// <summary>The body of an approval, or of a grant.</summary>
+internal sealed record TermsToGrant(IReadOnlyList<string>? Scopes, DateTimeOffset? Until);
+
+/// <summary>The body of a label.</summary>
+internal sealed record LabelText(string Label);
+
+/// <summary>The body of a block.</summary>
+internal sealed record BlockReason(string? Reason);
+
+/// <summary>The body of taking back a rule.</summary>
+internal sealed record RuleToTakeBack(string Rule, bool DryRun);
 
 /// <summary>What <c>devices remove --json</c> prints.</summary>
 internal sealed record RemovedDevice(string Id, bool Removed);
+
+/// <summary>What <c>devices export</c> prints, and <c>devices import</c> takes.</summary>
+internal sealed record ExportedDevices(IReadOnlyList<ExportedDevice> Devices);
+
+/// <summary>A device that goes elsewhere: what is approved for it, and nothing that is this gateway's own.</summary>
+internal sealed record ExportedDevice(
+    string Id, string PublicKey, IReadOnlyDictionary<string, TermsToGrant> Grants, bool? Legacy, string? Label, ClientDescription Client);
 
 /// <summary>What <c>registry copy --json</c> prints.</summary>
 internal sealed record CopiedRegistry(int Devices, int Paired, int Refused, int Requests);
@@ -19,7 +36,11 @@ internal sealed record CopiedRegistry(int Devices, int Paired, int Refused, int 
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     WriteIndented = true)]
-[JsonSerializable(typeof(ScopesToGrant))]
+[JsonSerializable(typeof(TermsToGrant))]
+[JsonSerializable(typeof(LabelText))]
+[JsonSerializable(typeof(BlockReason))]
+[JsonSerializable(typeof(RuleToTakeBack))]
+[JsonSerializable(typeof(ExportedDevices))]
 [JsonSerializable(typeof(RemovedDevice))]
 [JsonSerializable(typeof(CopiedRegistry))]
 [JsonSerializable(typeof(ConnectReport))]

@@ -5,21 +5,66 @@ using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
-/// <summary><c>proxygateway devices ...</c></summary>
+/// <summary><c>proxygateway devices ...</c>: seeing them. Changing them is in <see cref="DeviceChangeCommands"/>.</summary>
 internal static class DeviceCommands
 {
+    private const string Path = "admin/v1/devices";
+
     private static readonly Argument<string> Id = new("id") { Description = "The device's id, or its beginning" };
 
-    public static Command Build() => new("devices", "Devices that were approved")
+    public static Command Build()
     {
-        OperatorCommand.New("list", "All of them", ListAsync),
-        OperatorCommand.New("show", "One of them", ShowAsync, Id),
-        OperatorCommand.New("remove", "Take everything away from a device and close its connections; no rule pairs it again", RemoveAsync, Id),
-    };
+        var devices = new Command("devices", "Devices that were approved, and blocked ones")
+        {
+            OperatorCommand.New("list", "All of them", ListAsync),
+            OperatorCommand.New("show", "One of them", ShowAsync, Id),
+        };
+        foreach (Command change in DeviceChangeCommands.Build())
+            devices.Add(change);
+        devices.Add(OperatorCommand.New("export", "What is approved, as 'devices import' takes it; nothing in it is secret", ExportAsync));
+        return devices;
+    }
+
+    public static Task<DeviceView> GetAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
+        client.GetAsync($"{Path}/{id}", AdminJsonContext.Default.DeviceView, cancellationToken);
+
+    /// <summary>The device; null if nothing is approved for it any more.</summary>
+    public static Task<DeviceView?> FindAsync(AdminClient client, DeviceId id, CancellationToken cancellationToken) =>
+        client.FindAsync($"{Path}/{id}", AdminJsonContext.Default.DeviceView, cancellationToken);
+
+    public static Task<IReadOnlyList<DeviceView>> ListAsync(AdminClient client, CancellationToken cancellationToken) =>
+        client.ListAsync(Path, AdminJsonContext.Default.PageViewDeviceView, cancellationToken);
+
+    public static async Task<string> ResolveAsync(AdminClient client, string id, CancellationToken cancellationToken) => DeviceId.TryParse(id, out _)
+        ? id
+        : IdPrefix.Resolve(id, "device", "devices list", (await ListAsync(client, cancellationToken)).Select(d => d.Id.ToString()));
+
+    /// <summary>Everything there is to know of a device.</summary>
+    public static Table Describe(DeviceView device)
+    {
+        Table table = Tables.New("", "");
+        table.HideHeaders();
+        table.AddTextRow("device", device.Id.ToString());
+        table.AddTextRow("public key", device.PublicKey ?? "not known");
+        if (device.Label is not null)
+            table.AddTextRow("label", device.Label);
+        table.AddTextRow("says it is", $"{Tables.Name(device.Client)}, {device.Client.Id ?? "-"}, {device.Client.Mode ?? "-"}");
+        if (device.Block is { } block)
+            table.AddTextRow("blocked", $"by {block.By}, {Tables.Time(block.At)}{(block.Reason is null ? "" : ": " + block.Reason)}");
+        foreach ((string role, Grant grant) in device.Grants)
+        {
+            string by = grant.ApprovedBy ?? (grant.Rule is null ? "nobody on record" : $"rule {grant.Rule}");
+            table.AddTextRow("may be", $"{role}: {Tables.Grant(grant)} (by {by}, {Tables.Time(grant.ApprovedAt)})");
+        }
+
+        table.AddTextRow("first seen", Tables.Time(device.CreatedAt));
+        table.AddTextRow("last seen", Tables.Time(device.LastSeenAt));
+        return table;
+    }
 
     private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        IReadOnlyList<DeviceView> devices = await client.ListDevicesAsync(cancellationToken);
+        IReadOnlyList<DeviceView> devices = await ListAsync(client, cancellationToken);
         if (parsed.GetValue(OperatorCommand.JsonOption))
         {
             JsonOutput.Write(new PageView<DeviceView>(devices, Next: null), JsonOutput.Admin.PageViewDeviceView);
@@ -35,11 +80,8 @@ internal static class DeviceCommands
         Table table = Tables.New("DEVICE", "NAME", "MAY BE", "LAST SEEN");
         foreach (DeviceView d in devices)
         {
-            table.AddTextRow(
-                d.Id.ToString()[..16],
-                Tables.Name(d.Client),
-                string.Join("; ", d.Grants.Select(g => $"{g.Key}: {Tables.Scopes(g.Value.Scopes)}")),
-                Tables.Time(d.LastSeenAt));
+            string grants = string.Join("; ", d.Grants.Select(g => $"{g.Key}: {Tables.Grant(g.Value)}"));
+            table.AddTextRow(d.Id.ToString()[..16], Tables.Name(d), d.Block is null ? grants : $"BLOCKED {grants}".Trim(), Tables.Time(d.LastSeenAt));
         }
 
         Tables.Write(table);
@@ -47,44 +89,27 @@ internal static class DeviceCommands
 
     private static async Task ShowAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        DeviceView device = await client.GetDeviceAsync(await ResolveAsync(client, parsed, cancellationToken), cancellationToken);
+        DeviceView device = await GetAsync(client, await ResolveAsync(client, parsed.GetRequiredValue(Id), cancellationToken), cancellationToken);
         if (parsed.GetValue(OperatorCommand.JsonOption))
-        {
             JsonOutput.Write(device, JsonOutput.Admin.DeviceView);
-            return;
-        }
-
-        Table table = Tables.New("", "");
-        table.HideHeaders();
-        table.AddTextRow("device", device.Id.ToString());
-        table.AddTextRow("public key", device.PublicKey);
-        table.AddTextRow("says it is", $"{Tables.Name(device.Client)}, {device.Client.Id ?? "-"}, {device.Client.Mode ?? "-"}");
-        foreach ((string role, Grant grant) in device.Grants)
-        {
-            string by = grant.ApprovedBy ?? (grant.Rule is null ? "nobody on record" : $"rule {grant.Rule}");
-            table.AddTextRow("may be", $"{role}: {Tables.Scopes(grant.Scopes)} (by {by}, {Tables.Time(grant.ApprovedAt)})");
-        }
-
-        table.AddTextRow("first seen", Tables.Time(device.CreatedAt));
-        table.AddTextRow("last seen", Tables.Time(device.LastSeenAt));
-        Tables.Write(table);
-    }
-
-    private static async Task RemoveAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
-    {
-        string id = await ResolveAsync(client, parsed, cancellationToken);
-        await client.RemoveDeviceAsync(id, cancellationToken);
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(new RemovedDevice(id, Removed: true), ClientJsonContext.Default.RemovedDevice);
         else
-            Console.Out.WriteLine($"Removed. Device {id} is disconnected, and needs an operator's approval to come back.");
+            Tables.Write(Describe(device));
     }
 
-    private static async Task<string> ResolveAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
+    // A blocked device that nothing is approved for is no more than an id, which cannot be imported.
+    private static async Task ExportAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        string id = parsed.GetRequiredValue(Id);
-        return DeviceId.TryParse(id, out _)
-            ? id
-            : IdPrefix.Resolve(id, "device", "devices list", (await client.ListDevicesAsync(cancellationToken)).Select(d => d.Id.ToString()));
+        IReadOnlyList<DeviceView> devices = await ListAsync(client, cancellationToken);
+        ExportedDevice[] exported =
+        [
+            .. devices.Where(d => d.PublicKey is not null && (d.Legacy == true || !d.Grants.IsEmpty)).Select(d => new ExportedDevice(
+                d.Id.ToString(),
+                d.PublicKey!,
+                d.Grants.ToDictionary(g => g.Key, g => new TermsToGrant(g.Value.Scopes, g.Value.Until)),
+                d.Grants.IsEmpty ? true : null,
+                d.Label,
+                d.Client)),
+        ];
+        JsonOutput.Write(new ExportedDevices(exported), ClientJsonContext.Default.ExportedDevices);
     }
 }

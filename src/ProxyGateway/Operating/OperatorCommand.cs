@@ -13,11 +13,21 @@ internal static class OperatorCommand
         HelpName = "a,b",
     };
 
-    public static Command New(string name, string description, Func<AdminClient, ParseResult, CancellationToken, Task> run, Argument? argument = null)
+    /// <summary>For commands that take something away.</summary>
+    public static Option<bool> YesOption { get; } = new("--yes", "-y") { Description = "Do not ask; without a terminal nothing is asked anyway" };
+
+    public static Command New(
+        string name, string description, Func<AdminClient, ParseResult, CancellationToken, Task> run, params ReadOnlySpan<Symbol> more)
     {
         var command = new Command(name, description) { AdminSettings.UrlOption, AdminSettings.KeyFileOption, JsonOption };
-        if (argument is not null)
-            command.Add(argument);
+        foreach (Symbol symbol in more)
+        {
+            if (symbol is Argument argument)
+                command.Add(argument);
+            else
+                command.Add((Option)symbol);
+        }
+
         command.SetAction(async (parsed, cancellationToken) =>
         {
             using var client = new AdminClient(AdminSettings.Read(parsed));
@@ -29,4 +39,15 @@ internal static class OperatorCommand
 
     public static string[]? ReadScopes(ParseResult parsed) =>
         parsed.GetValue(ScopesOption)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    /// <summary>Asks whoever sits at the terminal whether they mean it. Where nobody does, a script has said so by calling.</summary>
+    /// <exception cref="CommandFailedException">They do not.</exception>
+    public static void Confirm(ParseResult parsed, string what)
+    {
+        if (parsed.GetValue(YesOption) || Console.IsInputRedirected || Console.IsErrorRedirected)
+            return;
+        Console.Error.Write(PlainText.Of(what) + " Go on? [y/N] ");
+        if (Console.In.ReadLine()?.Trim() is not ("y" or "Y" or "yes"))
+            throw new CommandFailedException(ExitCodes.Refused, "Nothing was changed.");
+    }
 }

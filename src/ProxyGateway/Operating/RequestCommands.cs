@@ -8,23 +8,35 @@ namespace ProxyGateway.Operating;
 /// <summary><c>proxygateway requests ...</c></summary>
 internal static class RequestCommands
 {
+    private const string Path = "admin/v1/requests";
+
     private static readonly Argument<string> Id = new("id") { Description = "The request's id, or its beginning" };
 
-    public static Command Build()
+    public static Command Build() => new("requests", "Devices that wait for approval")
     {
-        Command approve = OperatorCommand.New("approve", "Approve a request: all that it asks for, or less", ApproveAsync, Id);
-        approve.Add(OperatorCommand.ScopesOption);
-        return new Command("requests", "Devices that wait for approval")
-        {
-            OperatorCommand.New("list", "Open requests, newest first", ListAsync),
-            approve,
-            OperatorCommand.New("reject", "Reject a request", RejectAsync, Id),
-        };
-    }
+        OperatorCommand.New("list", "Open requests, newest first", ListAsync),
+        OperatorCommand.New("show", "One of them, also for a while after it was decided", ShowAsync, Id),
+        OperatorCommand.New(
+            "approve", "Approve a request: all that it asks for, or less", ApproveAsync, Id, OperatorCommand.ScopesOption, GrantEnd.UntilOption, GrantEnd.ForOption),
+        OperatorCommand.New("reject", "Reject a request", RejectAsync, Id),
+        WatchCommand.Build(),
+    };
+
+    public static Task<RequestView> GetAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
+        client.GetAsync($"{Path}/{id}", AdminJsonContext.Default.RequestView, cancellationToken);
+
+    public static Task<IReadOnlyList<RequestView>> ListAsync(AdminClient client, CancellationToken cancellationToken) =>
+        client.ListAsync(Path, AdminJsonContext.Default.PageViewRequestView, cancellationToken);
+
+    public static Task<DeviceView> ApproveAsync(AdminClient client, string id, TermsToGrant terms, CancellationToken cancellationToken) => client.ChangeAsync(
+        HttpMethod.Post, $"{Path}/{id}/approve", AdminClient.Json(terms, ClientJsonContext.Default.TermsToGrant), AdminJsonContext.Default.DeviceView, cancellationToken);
+
+    public static Task<RequestView> RejectAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
+        client.ChangeAsync(HttpMethod.Post, $"{Path}/{id}/reject", body: null, AdminJsonContext.Default.RequestView, cancellationToken);
 
     private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        IReadOnlyList<RequestView> requests = await client.ListRequestsAsync(cancellationToken);
+        IReadOnlyList<RequestView> requests = await ListAsync(client, cancellationToken);
         if (parsed.GetValue(OperatorCommand.JsonOption))
         {
             JsonOutput.Write(new PageView<RequestView>(requests, Next: null), JsonOutput.Admin.PageViewRequestView);
@@ -37,7 +49,7 @@ internal static class RequestCommands
             return;
         }
 
-        Table table = Tables.New("REQUEST", "DEVICE", "NAME", "ROLE", "SCOPES", "REASON", "FROM", "EXPIRES");
+        Table table = Tables.New("REQUEST", "DEVICE", "NAME", "ROLE", "SCOPES (+ NEW)", "REASON", "FROM", "EXPIRES");
         foreach (RequestView r in requests)
         {
             table.AddTextRow(
@@ -45,19 +57,29 @@ internal static class RequestCommands
                 r.DeviceId.ToString()[..16],
                 Tables.Name(r.Client),
                 r.Role,
-                Tables.Scopes(r.Scopes),
+                RequestText.Scopes(r),
                 r.Reason.ToWireName(),
-                r.Locality == LocalityKind.Loopback ? "loopback" : r.Address ?? "unknown",
+                RequestText.From(r),
                 Tables.In(r.ExpiresAt));
         }
 
         Tables.Write(table);
     }
 
+    private static async Task ShowAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        RequestView request = await GetAsync(client, await ResolveAsync(client, parsed, cancellationToken), cancellationToken);
+        if (parsed.GetValue(OperatorCommand.JsonOption))
+            JsonOutput.Write(request, JsonOutput.Admin.RequestView);
+        else
+            Tables.Write(RequestText.Of(request));
+    }
+
     private static async Task ApproveAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
+        var terms = new TermsToGrant(OperatorCommand.ReadScopes(parsed), GrantEnd.Read(parsed, TimeProvider.System));
         string id = await ResolveAsync(client, parsed, cancellationToken);
-        DeviceView device = await client.ApproveAsync(id, OperatorCommand.ReadScopes(parsed), cancellationToken);
+        DeviceView device = await ApproveAsync(client, id, terms, cancellationToken);
         if (parsed.GetValue(OperatorCommand.JsonOption))
         {
             JsonOutput.Write(device, JsonOutput.Admin.DeviceView);
@@ -66,13 +88,12 @@ internal static class RequestCommands
 
         Console.Out.WriteLine($"Approved. Device {device.Id} may now connect as");
         foreach ((string role, Grant grant) in device.Grants)
-            Console.Out.WriteLine($"  {role}: {Tables.Scopes(grant.Scopes)}");
+            Console.Out.WriteLine($"  {role}: {Tables.Grant(grant)}");
     }
 
     private static async Task RejectAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        string id = await ResolveAsync(client, parsed, cancellationToken);
-        RequestView request = await client.RejectAsync(id, cancellationToken);
+        RequestView request = await RejectAsync(client, await ResolveAsync(client, parsed, cancellationToken), cancellationToken);
         if (parsed.GetValue(OperatorCommand.JsonOption))
             JsonOutput.Write(request, JsonOutput.Admin.RequestView);
         else
@@ -85,6 +106,6 @@ internal static class RequestCommands
         string id = parsed.GetRequiredValue(Id);
         return RequestId.TryParse(id, out _)
             ? id
-            : IdPrefix.Resolve(id, "request", "requests list", (await client.ListRequestsAsync(cancellationToken)).Select(r => r.Id.ToString()));
+            : IdPrefix.Resolve(id, "request", "requests list", (await ListAsync(client, cancellationToken)).Select(r => r.Id.ToString()));
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
 using Spectre.Console;
 
@@ -28,11 +29,16 @@ internal static class Tables
         console.Write(table);
     }
 
+    /// <summary>What a device is called: by operators, if they call it anything, and else by itself.</summary>
+    public static string Name(DeviceView device) => device.Label is { } label ? $"\"{label}\"" : Name(device.Client);
+
     public static string Name(ClientDescription client)
     {
         string name = client.DisplayName ?? client.Id ?? "-";
         return client.Platform is null ? name : $"{name} ({client.Platform})";
     }
+
+    public static string Grant(Grant grant) => Scopes(grant.Scopes) + (grant.Until is { } until ? $", until {Time(until)}" : "");
 
     public static string Scopes(ScopeSet? scopes) => scopes is not { Count: > 0 } ? "(none)" : scopes.ToString();
 

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Configuration.Memory;
 using Microsoft.Extensions.Logging.Console;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Admin.Webhooks;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Redis;
@@ -41,6 +42,7 @@ internal static class GatewayHost
         builder.Services.AddSingleton(admin);
         builder.Services.AddSingleton<AdminListenerSettings>();
         builder.Services.AddSingleton(s => AdminKeyRing.Load(s.GetRequiredService<AdminListenerSettings>(), builder.Environment.ContentRootPath));
+        builder.Services.AddWebhooks(admin.Webhooks, builder.Environment.ContentRootPath);
         builder.Services.AddHostedService<AdminHost>();
 
         // A start that fails is reported by whoever asked for it, in one line; the host would add a stack trace for each layer.
@@ -48,6 +50,7 @@ internal static class GatewayHost
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => started && level >= LogLevel.Information);
         WebApplication app = builder.Build();
         app.Lifetime.ApplicationStarted.Register(() => started = true);
+        app.Services.GetRequiredService<AdminKeyRing>(); // a key file that is not fit to be one ends the start before anything else is said
         app.MapReverseProxy(pipeline =>
         {
             pipeline.UseSessionAffinity();

@@ -19,7 +19,7 @@ public sealed class AdminAccessTests : IAsyncLifetime
         [
             (HttpMethod.Get, "/admin/v1/requests"), (HttpMethod.Get, "/admin/v1/requests/x"), (HttpMethod.Post, "/admin/v1/requests/x/approve"),
             (HttpMethod.Post, "/admin/v1/requests/x/reject"), (HttpMethod.Get, "/admin/v1/devices"), (HttpMethod.Get, $"/admin/v1/devices/{id}"),
-            (HttpMethod.Delete, $"/admin/v1/devices/{id}"), (HttpMethod.Get, "/"), (HttpMethod.Get, "/nothing"), (HttpMethod.Put, "/admin/v1/requests"),
+            (HttpMethod.Delete, $"/admin/v1/devices/{id}"), (HttpMethod.Post, "/"), (HttpMethod.Get, "/page/nothing"), (HttpMethod.Get, "/nothing"), (HttpMethod.Put, "/admin/v1/requests"),
         ];
         foreach ((HttpMethod method, string path) in all)
         {

@@ -95,9 +95,12 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     {
         (await PutAsync("/grants/operator", """{"scopes":["operator.write"]}""", TestAdmin.Limited)).ShouldBeProblem(403, "above-ceiling");
         (await PutAsync("/grants/node", """{"scopes":[]}""", TestAdmin.Limited)).ShouldBeProblem(403, "above-ceiling");
+        (await PutAsync("/block", "{}", TestAdmin.Limited)).Status.ShouldBe(200);
+        (await _admin.DeleteAsync(_device + "/block", TestAdmin.Limited)).ShouldBeProblem(403, "above-ceiling");
         (await PutAsync("/grants/operator", """{"scopes":["operator.read"]}""", TestAdmin.Limited)).Status.ShouldBe(200);
+        (await _admin.DeleteAsync(_device + "/block", TestAdmin.Limited)).Status.ShouldBe(204);
 
-        JsonElement[] entries = await EntriesAsync("operator-refused", count: 2);
+        JsonElement[] entries = await EntriesAsync("operator-refused", count: 3);
         entries.ShouldAllBe(e => e.GetProperty("operator").GetString() == "lim" && e.GetProperty("reason").GetString() == "above-ceiling");
     }
 

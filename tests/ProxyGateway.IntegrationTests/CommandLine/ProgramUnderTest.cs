@@ -127,7 +127,8 @@ internal sealed class RunningProgram : IAsyncDisposable
     private string? After(string sign) =>
         Lines().LastOrDefault(l => l.Contains(sign)) is { } line ? line[(line.IndexOf(sign, StringComparison.Ordinal) + sign.Length)..].Trim() : null;
 
-    private string[] Lines()
+    /// <summary>Everything that it has printed.</summary>
+    public string[] Lines()
     {
         lock (_lines)
             return [.. _lines];

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.Tests.Shared;
@@ -28,12 +29,12 @@ public sealed class BlockTests
     {
         DeviceRecord paired = Some.Paired(_claim, Start);
 
-        Decision unblocked = Transitions.Unblock(Block(paired).Record, Start, Some.Lifetimes);
+        Decision unblocked = Unblock(Block(paired).Record);
 
         unblocked.Outcome.ShouldBe(DecisionOutcome.Done);
         DeviceDocument.Serialize(unblocked.Record).ShouldBe(DeviceDocument.Serialize(paired));
         PairingPolicy.Default.Admits(unblocked.Record, _claim).ShouldBeTrue();
-        Transitions.Unblock(paired, Start, Some.Lifetimes).Outcome.ShouldBe(DecisionOutcome.NotFound);
+        Unblock(paired).Outcome.ShouldBe(DecisionOutcome.NotFound);
     }
 
     [Fact]
@@ -73,6 +74,19 @@ public sealed class BlockTests
         again.Outcome.ShouldBe(DecisionOutcome.Done);
         again.Record.Block.ShouldBe(new Block { At = Start, By = "eve", Reason = "stolen" });
     }
+
+    [Fact]
+    public void Who_may_not_grant_what_it_holds_does_not_let_it_in_again()
+    {
+        DeviceRecord blocked = Block(Some.Paired(_claim.Asking("operator", "operator.admin"), Start)).Record;
+        var ceiling = ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Of("operator.write"));
+
+        Unblock(blocked, new Operator("lim", ceiling)).Outcome.ShouldBe(DecisionOutcome.AboveCeiling);
+        Unblock(blocked, new Operator("lim", ceiling.SetItem("operator", ScopeSet.Of("operator.admin")))).Outcome.ShouldBe(DecisionOutcome.Done);
+    }
+
+    private static Decision Unblock(DeviceRecord record, Operator? by = null) =>
+        Transitions.Unblock(record, by ?? Some.Operator, ScopeImplications.Default, Start, Some.Lifetimes);
 
     private Decision Block(DeviceRecord? record) => Transitions.Block(record, _claim.Device, "lost", Some.Operator, Start, Some.Lifetimes);
 }

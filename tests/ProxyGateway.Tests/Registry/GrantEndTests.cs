@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.Tests.Shared;
@@ -102,6 +103,19 @@ public sealed class GrantEndTests
     }
 
     [Fact]
+    public void Who_may_not_grant_what_is_held_does_not_move_its_end_on()
+    {
+        DeviceRecord ending = Ending();
+        ending = ending with { Grants = ending.Grants.SetItem("operator", ending.Grants["operator"] with { Scopes = ScopeSet.Of("operator.admin") }) };
+        Ask ask = Asked(ending, "camera");
+        var by = new Operator("lim", ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Of("camera")));
+
+        Approve(ask.Next, ask.Request!.Id, new GrantTerms(Until: End.AddHours(1)), by: by).Outcome.ShouldBe(DecisionOutcome.AboveCeiling);
+        Approve(ask.Next, ask.Request.Id, new GrantTerms(), by: by).Record.Grants["operator"].Until.ShouldBe(End);
+        Approve(ask.Next, ask.Request.Id, new GrantTerms(Until: End.AddMinutes(-1)), by: by).Outcome.ShouldBe(DecisionOutcome.Done, "it may end sooner");
+    }
+
+    [Fact]
     public void An_end_lies_in_the_future()
     {
         Ask ask = Asked(record: null, "operator.read");
@@ -123,8 +137,8 @@ public sealed class GrantEndTests
     private Ask Asked(DeviceRecord? record, string scope) => Transitions.Ask(
         record, _claim.Asking("operator", scope), PairingReason.ScopeUpgrade, LocalityKind.Remote, address: null, Start, Some.Lifetimes);
 
-    private static Decision Approve(DeviceRecord record, RequestId id, GrantTerms terms, DateTimeOffset? now = null) =>
-        Transitions.Approve(record, id, terms, Some.Operator, ScopeImplications.Default, now ?? Start, Some.Lifetimes);
+    private static Decision Approve(DeviceRecord record, RequestId id, GrantTerms terms, DateTimeOffset? now = null, Operator? by = null) =>
+        Transitions.Approve(record, id, terms, by ?? Some.Operator, ScopeImplications.Default, now ?? Start, Some.Lifetimes);
 
     private static Decision SetGrant(DeviceRecord record, GrantTerms terms) =>
         Transitions.SetGrant(record, "operator", terms, Some.Operator, ScopeImplications.Default, Start, Some.Lifetimes);

@@ -253,7 +253,7 @@ public sealed class TransitionsProperties
             Kind.TakeGrant => Transitions.SetGrant(record, claim.Role, terms: null, Some.Operator, Implications, now, lifetimes).Record,
             Kind.SetEnd => Transitions.SetGrant(
                 record, claim.Role, new GrantTerms(claim.Scopes, now.AddSeconds(1 + (10 * step.Request))), Some.Operator, Implications, now, lifetimes).Record,
-            Kind.Unblock => Transitions.Unblock(record, now, lifetimes).Record,
+            Kind.Unblock => Transitions.Unblock(record, Some.Operator, Implications, now, lifetimes).Record,
             Kind.Remove => Transitions.Remove(record, Some.Operator, now, lifetimes),
             _ => record,
         };

@@ -10,7 +10,7 @@ namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 public sealed record AuditEntry
 {
     /// <summary>Given by the store, later entries a greater one, whichever gateway made them. 0 until then.</summary>
-    [JsonNumberHandling(JsonNumberHandling.WriteAsString)] // more than a JavaScript number holds
+    [JsonNumberHandling(JsonNumberHandling.WriteAsString | JsonNumberHandling.AllowReadingFromString)] // more than a JavaScript number holds
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public long Id { get; init; }
 

@@ -23,6 +23,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private static readonly TimeSpan WarnAgainAfter = TimeSpan.FromMinutes(1);
 
     private readonly IAuditStore? _store;
+    private readonly IAuditListener[] _listeners;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Counter<long> _dropped;
@@ -45,10 +46,12 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     /// <param name="meters">For the counter of dropped entries, <c>proxygateway.audit.dropped</c>.</param>
     /// <param name="logger">Hears of dropped entries.</param>
     /// <param name="store">Where entries are kept; null: nowhere, and nothing is counted.</param>
-    public AuditLog(TimeProvider time, IMeterFactory meters, ILogger<AuditLog> logger, IAuditStore? store = null)
+    /// <param name="listeners">Who else hears of entries.</param>
+    public AuditLog(
+        TimeProvider time, IMeterFactory meters, ILogger<AuditLog> logger, IAuditStore? store = null, IEnumerable<IAuditListener>? listeners = null)
     {
         ArgumentNullException.ThrowIfNull(meters);
-        (_time, _logger, _store) = (time, logger, store);
+        (_time, _logger, _store, _listeners) = (time, logger, store, [.. listeners ?? []]);
         _giveUp = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         _dropped = meters.Create(DeviceAuthDefaults.MeterName).CreateCounter<long>(
             "proxygateway.audit.dropped", "{entry}", "Audit entries that were dropped because the store did not take them in time.");
@@ -58,11 +61,16 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     public void Enter(AuditEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
+        if (_store is null && _listeners.Length == 0)
+            return;
+        entry = entry with { Time = _time.GetUtcNow(), Gateway = _gateway };
+        foreach (IAuditListener listener in _listeners)
+            listener.Entered(entry);
         if (_store is null)
             return;
         ref int waiting = ref _waiting[(int)AuditKinds.SourceOf(entry)];
         bool hasRoom = Interlocked.Increment(ref waiting) <= Capacity;
-        if (hasRoom && _queue.Writer.TryWrite(entry with { Time = _time.GetUtcNow(), Gateway = _gateway }))
+        if (hasRoom && _queue.Writer.TryWrite(entry))
             return;
         Interlocked.Decrement(ref waiting);
         Drop(1);

@@ -38,8 +38,8 @@ public static class AuditTrail
         }
     }
 
-    /// <summary>An operator wanted to grant what is above their ceiling.</summary>
-    public static AuditEntry Refused(Operator by, DeviceId device, RequestId? request, string role, ScopeSet scopes) => By(
+    /// <summary>An operator wanted to grant what is above their ceiling, or to let it in again.</summary>
+    public static AuditEntry Refused(Operator by, DeviceId device, RequestId? request, string? role, ScopeSet? scopes) => By(
         new AuditEntry
         {
             Kind = AuditKinds.OperatorRefused,

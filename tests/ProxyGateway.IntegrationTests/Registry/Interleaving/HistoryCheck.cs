@@ -160,7 +160,7 @@ internal sealed class HistoryCheck
             DeedKind.Reject => Transitions.Reject(record, by.Request!.Value, by.Operator, now, Lifetimes),
             DeedKind.SetGrant => Transitions.SetGrant(record, by.Deed.Role, new GrantTerms(by.Deed.Scopes), by.Operator, Implications, now, Lifetimes),
             DeedKind.TakeGrant => Transitions.SetGrant(record, by.Deed.Role, terms: null, by.Operator, Implications, now, Lifetimes),
-            DeedKind.Unblock => Transitions.Unblock(record, now, Lifetimes),
+            DeedKind.Unblock => Transitions.Unblock(record, by.Operator, Implications, now, Lifetimes),
             _ => null,
         };
         if (decision is not null)

@@ -1,0 +1,78 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
+
+namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
+
+/// <summary>Tells every webhook of what happens at this gateway, while the host runs. None of them holds up another, or a handshake.</summary>
+internal sealed class WebhookDispatcher : IAuditListener, IHostedService, IDisposable
+{
+    /// <summary>How long what is queued may take at shutdown.</summary>
+    public static readonly TimeSpan FlushTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly ImmutableArray<Webhook> _webhooks;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationTokenSource _giveUp;
+    private Task _running = Task.CompletedTask;
+
+    public WebhookDispatcher(IEnumerable<Webhook> webhooks, TimeProvider time)
+    {
+        _webhooks = [.. webhooks];
+        _giveUp = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+    }
+
+    public void Entered(AuditEntry entry)
+    {
+        foreach (Webhook webhook in _webhooks)
+            webhook.Take(entry);
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _running = Task.WhenAll(_webhooks.Select(w => Task.Run(() => w.RunAsync(_stopping.Token, _giveUp.Token), CancellationToken.None)));
+        return Task.CompletedTask;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        foreach (Webhook webhook in _webhooks)
+            webhook.Complete();
+        await _stopping.CancelAsync();
+        _giveUp.CancelAfter(FlushTimeout);
+        await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    public void Dispose()
+    {
+        _stopping.Cancel();
+        _giveUp.Cancel();
+        foreach (Webhook webhook in _webhooks)
+            webhook.Dispose();
+    }
+}
+
+/// <summary>Adds webhooks to a gateway.</summary>
+public static class WebhookExtensions
+{
+    /// <summary>Tells these webhooks of what happens at the gateway whose services these are. Nothing is added where there are none.</summary>
+    /// <param name="services">The gateway's services.</param>
+    /// <param name="webhooks">The webhooks.</param>
+    /// <param name="contentRoot">What relative files are relative to.</param>
+    /// <exception cref="InvalidDataException">The file of a secret holds none, or others may read it.</exception>
+    /// <exception cref="IOException">The file of a secret cannot be read.</exception>
+    public static IServiceCollection AddWebhooks(this IServiceCollection services, IReadOnlyCollection<WebhookOptions> webhooks, string contentRoot)
+    {
+        ArgumentNullException.ThrowIfNull(webhooks);
+        if (webhooks.Count == 0)
+            return services;
+        ImmutableArray<(WebhookOptions Options, ImmutableArray<byte> Secret)> all = [.. webhooks.Select(w => (w, WebhookSecret.Of(w, contentRoot)))];
+        services.AddSingleton<WebhookReport>();
+        services.AddSingleton(s => new WebhookDispatcher(
+            all.Select(w => new Webhook(w.Options, w.Secret, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<WebhookReport>())),
+            s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IAuditListener>(s => s.GetRequiredService<WebhookDispatcher>());
+        services.AddHostedService(s => s.GetRequiredService<WebhookDispatcher>());
+        return services;
+    }
+}

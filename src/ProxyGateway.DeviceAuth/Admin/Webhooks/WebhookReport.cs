@@ -1,0 +1,57 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
+
+namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
+
+/// <summary>What becomes of events, in metrics, and in the log as far as an operator should know: a line a minute for each webhook at most.</summary>
+internal sealed partial class WebhookReport
+{
+    private static readonly TimeSpan TellAgainAfter = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<string, long> _told = [];
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Counter<long> _delivered;
+    private readonly Counter<long> _dropped;
+
+    public WebhookReport(TimeProvider time, IMeterFactory meters, ILogger<WebhookReport> logger)
+    {
+        (_time, _logger) = (time, logger);
+        Meter meter = meters.Create(DeviceAuthDefaults.MeterName);
+        _delivered = meter.CreateCounter<long>("proxygateway.webhook.delivered", "{event}", "Events that a webhook's receiver has taken.");
+        _dropped = meter.CreateCounter<long>("proxygateway.webhook.dropped", "{event}", "Events that a webhook's receiver was not told of.");
+    }
+
+    public void Delivered(string webhook) => _delivered.Add(1, Tag(webhook));
+
+    public void Dropped(string webhook, int count, string reason)
+    {
+        _dropped.Add(count, Tag(webhook));
+        if (IsDue("dropped " + webhook))
+            LogDropped(webhook, reason);
+    }
+
+    public void Failed(string webhook, string reason)
+    {
+        if (IsDue("failed " + webhook))
+            LogFailed(webhook, reason);
+    }
+
+    private static KeyValuePair<string, object?> Tag(string webhook) => new("proxygateway.webhook", webhook);
+
+    private bool IsDue(string what)
+    {
+        long now = _time.GetTimestamp();
+        if (_told.TryGetValue(what, out long told) && _time.GetElapsedTime(told, now) < TellAgainAfter)
+            return false;
+        _told[what] = now;
+        return true;
+    }
+
+    [LoggerMessage(1601, LogLevel.Warning, "The webhook {Webhook} is not told of some events: {Reason}.")]
+    private partial void LogDropped(string webhook, string reason);
+
+    [LoggerMessage(1602, LogLevel.Warning, "The webhook {Webhook} cannot be told at the moment, and is tried again: {Reason}.")]
+    private partial void LogFailed(string webhook, string reason);
+}

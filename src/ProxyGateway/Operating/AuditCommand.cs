@@ -1,0 +1,96 @@
+using System.CommandLine;
+using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
+using Spectre.Console;
+
+namespace ProxyGateway.Operating;
+
+/// <summary><c>proxygateway audit</c></summary>
+internal static class AuditCommand
+{
+    private const int DefaultLimit = 50;
+
+    private static readonly Option<string?> Kind = new("--kind") { Description = "Only entries of this kind, as in device-removed", HelpName = "kind" };
+    private static readonly Option<string?> Device = new("--device") { Description = "Only those about the device with this id, or its beginning", HelpName = "id" };
+    private static readonly Option<string?> Operator = new("--operator") { Description = "Only what this operator did", HelpName = "name" };
+    private static readonly Option<int> Limit = new("--limit") { Description = "How many at most", DefaultValueFactory = _ => DefaultLimit, HelpName = "count" };
+    private static readonly Option<bool> Follow = new("--follow", "-f") { Description = "Go on with what happens from now on, a line each, until stopped" };
+
+    public static Command Build()
+    {
+        Kind.CompletionSources.Add([.. AuditKinds.All]);
+        return OperatorCommand.New("audit", "What happened, newest first", RunAsync, Kind, Device, Operator, Limit, Follow);
+    }
+
+    private static async Task RunAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        var filter = new AuditFilter(parsed.GetValue(Kind), Device: null, parsed.GetValue(Operator));
+        if (parsed.GetValue(Device) is { } given)
+            filter = filter with { Device = DeviceAuth.Pairing.DeviceId.Parse(await DeviceCommands.ResolveAsync(client, given, cancellationToken)) };
+        if (parsed.GetValue(Follow))
+            await FollowAsync(client, parsed, filter, cancellationToken);
+        else
+            await ListAsync(client, parsed, filter, cancellationToken);
+    }
+
+    private static async Task ListAsync(AdminClient client, ParseResult parsed, AuditFilter filter, CancellationToken cancellationToken)
+    {
+        int limit = parsed.GetValue(Limit);
+        if (limit < 1)
+            throw new CommandFailedException(ExitCodes.Usage, "--limit is a number from 1 on");
+        string query = string.Join('&', new[] { ("kind", filter.Kind), ("device", filter.Device?.ToString()), ("operator", filter.Operator) }
+            .Where(f => f.Item2 is not null).Select(f => $"{f.Item1}={Uri.EscapeDataString(f.Item2!)}"));
+        IReadOnlyList<AuditEntry> entries = await client.ListAsync(
+            "admin/v1/audit" + (query.Length > 0 ? "?" + query : ""), AdminJsonContext.Default.PageViewAuditEntry, cancellationToken, limit);
+        if (parsed.GetValue(OperatorCommand.JsonOption))
+        {
+            JsonOutput.Write(new PageView<AuditEntry>(entries, Next: null), JsonOutput.Admin.PageViewAuditEntry);
+            return;
+        }
+
+        Table table = Tables.New("TIME", "WHAT", "WHO", "DEVICE", "ABOUT");
+        foreach (AuditEntry e in entries)
+            table.AddTextRow(Cells(e));
+        Tables.Write(table);
+    }
+
+    private static async Task FollowAsync(AdminClient client, ParseResult parsed, AuditFilter filter, CancellationToken cancellationToken)
+    {
+        await foreach (FeedItem item in new EventFeed(client).ReadAsync(cancellationToken))
+        {
+            if (item is FeedItem.Away away)
+                await Console.Error.WriteLineAsync(PlainText.Of(away.Reason));
+            if (item is not FeedItem.Happened { Entry: var entry } || !filter.Matches(entry))
+                continue;
+            if (parsed.GetValue(OperatorCommand.JsonOption))
+                JsonOutput.Write(entry, AdminJsonContext.Default.AuditEntry);
+            else
+                Console.Out.WriteLine(PlainText.Of(string.Join("  ", Cells(entry))));
+        }
+    }
+
+    private static string[] Cells(AuditEntry e) =>
+    [
+        Tables.Time(e.Time),
+        e.Uncertain ? e.Kind + " (perhaps)" : e.Kind,
+        e.Operator ?? (e.Rule is null ? "-" : "rule " + e.Rule),
+        e.DeviceId?.ToString()[..16] ?? "-",
+        string.Join(", ", About(e)),
+    ];
+
+    private static IEnumerable<string> About(AuditEntry e)
+    {
+        if (e.Role is not null)
+            yield return e.Scopes is { Count: > 0 } scopes ? $"{e.Role}: {scopes}" : e.Role;
+        if (e.Until is { } until)
+            yield return $"until {Tables.Time(until)}";
+        if (e.RequestId is { } request)
+            yield return $"request {request}";
+        if (e.Reason is not null)
+            yield return e.CloseCode is { } code ? $"{code} {e.Reason}" : e.Reason;
+        if (e.Note is not null)
+            yield return $"\"{e.Note}\"";
+        if (e.Address is not null)
+            yield return $"from {e.Address}";
+    }
+}

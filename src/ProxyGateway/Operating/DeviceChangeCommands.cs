@@ -1,0 +1,154 @@
+using System.CommandLine;
+using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.Operating;
+
+/// <summary>
+/// <c>proxygateway devices grant|revoke|remove|label|block|unblock</c>. What takes something away is asked about at a terminal, and done only to
+/// the device as it was shown.
+/// </summary>
+internal static class DeviceChangeCommands
+{
+    private static readonly Argument<string> Id = new("id") { Description = "The device's id, or its beginning" };
+    private static readonly Argument<string?> RemovedId = new("id") { Description = "The device's id, or its beginning", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string> Role = new("role") { Description = "The role" };
+    private static readonly Argument<string?> Label = new("label") { Description = "What you call it", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Option<bool> Clear = new("--clear") { Description = "Take the label away" };
+    private static readonly Option<string?> Reason = new("--reason") { Description = "Why; operators see it, and devices do not", HelpName = "text" };
+    private static readonly Option<string?> Rule = new("--rule") { Description = "Everything that this rule has approved, instead of one device", HelpName = "name" };
+    private static readonly Option<bool> DryRun = new("--dry-run") { Description = "With --rule: say how many, and change nothing" };
+
+    public static IEnumerable<Command> Build() =>
+    [
+        OperatorCommand.New(
+            "grant", "Set what a device may do in a role, whatever it could do before", GrantAsync, Id, Role, OperatorCommand.ScopesOption, GrantEnd.UntilOption, GrantEnd.ForOption),
+        OperatorCommand.New("revoke", "Take a role away from a device, and close the connections that use it", RevokeAsync, Id, Role, OperatorCommand.YesOption),
+        OperatorCommand.New(
+            "remove", "Take everything away from a device and close its connections; no rule pairs it again", RemoveAsync, RemovedId, Rule, DryRun, OperatorCommand.YesOption),
+        OperatorCommand.New("label", "Give a device a name of your own", LabelAsync, Id, Label, Clear),
+        OperatorCommand.New("block", "Keep a device out, also one that nobody knows yet (by its whole id), and close its connections", BlockAsync, Id, Reason),
+        OperatorCommand.New("unblock", "Let a blocked device in again, as far as its grants go", UnblockAsync, Id),
+    ];
+
+    private static async Task GrantAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        string[] scopes = OperatorCommand.ReadScopes(parsed)
+            ?? throw new CommandFailedException(ExitCodes.Usage, "Which --scopes? \"\" for the role alone");
+        var terms = new TermsToGrant(scopes, GrantEnd.Read(parsed, TimeProvider.System));
+        string path = await PathAsync(client, parsed, cancellationToken) + "/grants/" + Uri.EscapeDataString(parsed.GetRequiredValue(Role));
+        Print(parsed, await PutAsync(client, path, AdminClient.Json(terms, ClientJsonContext.Default.TermsToGrant), cancellationToken));
+    }
+
+    private static async Task RevokeAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        string role = parsed.GetRequiredValue(Role);
+        DeviceView device = await ReadAsync(client, parsed.GetRequiredValue(Id), cancellationToken);
+        OperatorCommand.Confirm(parsed, $"Device {device.Id} ({Tables.Name(device)}) loses the role {role}, and the connections that use it.");
+        await client.DeleteAsync($"{PathOf(device.Id.ToString())}/grants/{Uri.EscapeDataString(role)}", cancellationToken, device.Version);
+        await PrintAsync(client, parsed, device.Id, cancellationToken);
+    }
+
+    private static async Task RemoveAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        string? given = parsed.GetValue(RemovedId);
+        string? rule = parsed.GetValue(Rule);
+        if ((given is null) == (rule is null))
+            throw new CommandFailedException(ExitCodes.Usage, "Name a device, or a --rule");
+        if (rule is not null)
+        {
+            await RemoveByRuleAsync(client, parsed, rule, cancellationToken);
+            return;
+        }
+
+        // One that cannot be read can be removed all the same, which is what removing it is for.
+        string id = await DeviceCommands.ResolveAsync(client, given!, cancellationToken);
+        DeviceView? device = Console.IsInputRedirected ? null : await ReadAsync(client, id, cancellationToken);
+        if (device is not null)
+            OperatorCommand.Confirm(parsed, $"Device {id} ({Tables.Name(device)}) loses everything and is disconnected; only an operator brings it back.");
+        await client.DeleteAsync(PathOf(id), cancellationToken, device?.Version);
+        if (parsed.GetValue(OperatorCommand.JsonOption))
+            JsonOutput.Write(new RemovedDevice(id, Removed: true), ClientJsonContext.Default.RemovedDevice);
+        else
+            Console.Out.WriteLine($"Removed. Device {id} is disconnected, and needs an operator's approval to come back.");
+    }
+
+    private static async Task RemoveByRuleAsync(AdminClient client, ParseResult parsed, string rule, CancellationToken cancellationToken)
+    {
+        bool isDryRun = parsed.GetValue(DryRun);
+        RemovedByRuleView would = await TakeBackAsync(client, rule, isDryRun: true, cancellationToken);
+        RemovedByRuleView done = would;
+        if (!isDryRun)
+        {
+            OperatorCommand.Confirm(parsed, $"{would.Removed} devices are removed, and {would.Narrowed} more lose what the rule {rule} has approved.");
+            done = await TakeBackAsync(client, rule, isDryRun: false, cancellationToken);
+        }
+
+        if (parsed.GetValue(OperatorCommand.JsonOption))
+            JsonOutput.Write(done, JsonOutput.Admin.RemovedByRuleView);
+        else
+            Console.Out.WriteLine($"{(isDryRun ? "Would be removed" : "Removed")}: {done.Removed} devices. {(isDryRun ? "Would lose" : "Lost")} only what the rule approved: {done.Narrowed}.");
+    }
+
+    private static async Task LabelAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        string? label = parsed.GetValue(Label);
+        if ((label is null) != parsed.GetValue(Clear))
+            throw new CommandFailedException(ExitCodes.Usage, "Give a label, or --clear");
+        string path = await PathAsync(client, parsed, cancellationToken);
+        if (label is null)
+            await client.DeleteAsync(path + "/label", cancellationToken);
+        else
+            await PutAsync(client, path + "/label", AdminClient.Json(new LabelText(label), ClientJsonContext.Default.LabelText), cancellationToken);
+        Print(parsed, await client.GetAsync(path, AdminJsonContext.Default.DeviceView, cancellationToken));
+    }
+
+    private static async Task BlockAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        string path = await PathAsync(client, parsed, cancellationToken) + "/block";
+        Print(parsed, await PutAsync(client, path, AdminClient.Json(new BlockReason(parsed.GetValue(Reason)), ClientJsonContext.Default.BlockReason), cancellationToken));
+    }
+
+    private static async Task UnblockAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
+    {
+        DeviceView device = await ReadAsync(client, parsed.GetRequiredValue(Id), cancellationToken);
+        await client.DeleteAsync(PathOf(device.Id.ToString()) + "/block", cancellationToken);
+        await PrintAsync(client, parsed, device.Id, cancellationToken);
+    }
+
+    private static Task<RemovedByRuleView> TakeBackAsync(AdminClient client, string rule, bool isDryRun, CancellationToken cancellationToken) => client.ChangeAsync(
+        HttpMethod.Post,
+        "admin/v1/devices/remove-by-rule",
+        AdminClient.Json(new RuleToTakeBack(rule, isDryRun), ClientJsonContext.Default.RuleToTakeBack),
+        AdminJsonContext.Default.RemovedByRuleView,
+        cancellationToken);
+
+    private static Task<DeviceView> PutAsync(AdminClient client, string path, HttpContent body, CancellationToken cancellationToken) =>
+        client.ChangeAsync(HttpMethod.Put, path, body, AdminJsonContext.Default.DeviceView, cancellationToken);
+
+    private static async Task<DeviceView> ReadAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
+        await DeviceCommands.GetAsync(client, await DeviceCommands.ResolveAsync(client, id, cancellationToken), cancellationToken);
+
+    private static async Task<string> PathAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) =>
+        PathOf(await DeviceCommands.ResolveAsync(client, parsed.GetRequiredValue(Id), cancellationToken));
+
+    private static string PathOf(string id) => "admin/v1/devices/" + id;
+
+    private static async Task PrintAsync(AdminClient client, ParseResult parsed, DeviceId id, CancellationToken cancellationToken)
+    {
+        if (await DeviceCommands.FindAsync(client, id, cancellationToken) is { } device)
+            Print(parsed, device);
+        else if (parsed.GetValue(OperatorCommand.JsonOption))
+            JsonOutput.Write(new RemovedDevice(id.ToString(), Removed: true), ClientJsonContext.Default.RemovedDevice);
+        else
+            Console.Out.WriteLine($"Done. Nothing is approved for device {id} any more.");
+    }
+
+    private static void Print(ParseResult parsed, DeviceView device)
+    {
+        if (parsed.GetValue(OperatorCommand.JsonOption))
+            JsonOutput.Write(device, JsonOutput.Admin.DeviceView);
+        else
+            Tables.Write(DeviceCommands.Describe(device));
+    }
+}

@@ -1,0 +1,50 @@
+using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Pairing;
+using Spectre.Console;
+
+namespace ProxyGateway.Operating;
+
+/// <summary>Pairing requests in words.</summary>
+internal static class RequestText
+{
+    /// <summary>Everything there is to know before deciding.</summary>
+    public static Table Of(RequestView r)
+    {
+        Table table = Tables.New("", "");
+        table.HideHeaders();
+        table.AddTextRow("request", r.Id.ToString());
+        table.AddTextRow("device", r.DeviceId.ToString());
+        table.AddTextRow("says it is", $"{Tables.Name(r.Client)}, {r.Client.Id ?? "-"}, {r.Client.Mode ?? "-"}");
+        table.AddTextRow("from", From(r));
+        table.AddTextRow("asks to be", $"{r.Role}: {Tables.Scopes(r.Scopes)}");
+        table.AddTextRow("because", Why(r));
+        if (r.HeldRoles is { } roles)
+            table.AddTextRow("holds", $"{string.Join(", ", roles)}{(r.HeldScopes is { } held ? $"; as {r.Role}: {Tables.Scopes(held)}" : "")}");
+        if (r.NewScopes is { } fresh)
+            table.AddTextRow("new would be", $"{(r.HeldScopes is null ? $"the role {r.Role}, with " : "")}{Tables.Scopes(fresh)}");
+        table.AddTextRow("asked", Tables.Time(r.CreatedAt));
+        if (r.Status == PairingRequestStatus.Open)
+            table.AddTextRow("expires", Tables.In(r.ExpiresAt));
+        else
+            table.AddTextRow("is", Resolution(r));
+        return table;
+    }
+
+    /// <summary>The scopes, those that the device does not hold marked with a plus.</summary>
+    public static string Scopes(RequestView r) => r.NewScopes is not { } fresh || r.Scopes.Count == 0
+        ? Tables.Scopes(r.Scopes)
+        : string.Join(' ', r.Scopes.Select(scope => fresh.Contains(scope) ? "+" + scope : scope));
+
+    public static string From(RequestView r) => r.Locality == LocalityKind.Loopback ? "loopback" : r.Address ?? "unknown";
+
+    private static string Why(RequestView r) => r.Reason switch
+    {
+        PairingReason.NotPaired => "the device is new (not-paired)",
+        PairingReason.RoleUpgrade => "it does not hold this role (role-upgrade)",
+        _ => "it does not hold all of these scopes (scope-upgrade)",
+    };
+
+    private static string Resolution(RequestView r) =>
+        $"{r.Status.ToString().ToLowerInvariant()}{(r.ResolvedBy is null ? "" : " by " + r.ResolvedBy)}, {Tables.Time(r.ResolvedAt)}"
+        + (r.GrantedScopes is { } granted ? $", with {Tables.Scopes(granted)}" : "");
+}

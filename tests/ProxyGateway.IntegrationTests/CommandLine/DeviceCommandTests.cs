@@ -1,0 +1,168 @@
+using System.Text.Json;
+using ProxyGateway.IntegrationTests.Gate;
+
+namespace ProxyGateway.IntegrationTests.CommandLine;
+
+/// <summary>What operators do about devices from a shell: each command once as it should go, and once as it should not.</summary>
+public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<GatewayFixture>
+{
+    [Fact]
+    public async Task A_grant_is_set_with_an_end_and_taken_away()
+    {
+        (TestDevice device, _) = await gateway.PairAsync();
+        string id = device.Id.ToString();
+
+        JsonElement granted = (await gateway.OperateAsync("devices", "grant", id[..12], "node", "--scopes", "camera,mic", "--for", "2h", "--json")).ShouldSucceed().Json;
+        JsonElement grant = granted.GetProperty("grants").GetProperty("node");
+        grant.GetProperty("scopes").EnumerateArray().Select(s => s.GetString()).ShouldBe(["camera", "mic"]);
+        (grant.GetProperty("until").GetDateTimeOffset() - DateTimeOffset.UtcNow).ShouldBeInRange(TimeSpan.FromMinutes(115), TimeSpan.FromMinutes(120));
+        (await gateway.OperateAsync("devices", "show", id)).ShouldSucceed().Output.ShouldContain("node: camera mic, until ");
+
+        JsonElement revoked = (await gateway.OperateAsync("devices", "revoke", id, "node", "--json")).ShouldSucceed().Json;
+        revoked.GetProperty("grants").EnumerateObject().Select(g => g.Name).ShouldBe(["operator"]);
+        (await gateway.OperateAsync("devices", "revoke", id, "node")).ShouldFail(1).ShouldContain("does not hold this role");
+        (await gateway.OperateAsync("devices", "revoke", id, "operator")).ShouldSucceed().Output.ShouldContain("Nothing is approved");
+    }
+
+    [Theory]
+    [InlineData(2, "--scopes", "--for", "2h")]
+    [InlineData(2, "no --scopes at all")]
+    [InlineData(2, "--scopes", "a", "--for", "soon")]
+    [InlineData(2, "--scopes", "a", "--until", "soon")]
+    [InlineData(2, "--scopes", "a", "--until", "2999-01-01", "--for", "2h")]
+    [InlineData(1, "--scopes", "a", "--until", "2020-01-01T00:00:00Z")]
+    public async Task A_grant_that_is_not_understood_is_none(int exitCode, params string[] terms)
+    {
+        string device = new('0', 64);
+        if (exitCode == 1)
+            device = (await gateway.PairAsync()).Device.Id.ToString();
+        (await gateway.OperateAsync(["devices", "grant", device, "node", .. terms.Where(t => t[0] == '-' || !t.Contains(' '))])).ShouldFail(exitCode);
+    }
+
+    [Fact]
+    public async Task A_block_closes_the_connection_and_a_label_says_whose_it_is()
+    {
+        (TestDevice device, Outcome connection) = await gateway.PairAsync();
+        string id = device.Id.ToString();
+        JsonElement session = (await gateway.OperateAsync("sessions", "list", "--device", id[..10], "--json")).ShouldSucceed().Json.GetProperty("items")
+            .EnumerateArray().ShouldHaveSingleItem();
+        session.GetProperty("role").GetString().ShouldBe("operator");
+        (await gateway.OperateAsync("sessions", "list")).ShouldSucceed().Output.ShouldContain(id[..16]);
+
+        (await gateway.OperateAsync("devices", "label", id, "Anna's \u001b[31mphone")).ShouldSucceed().Output.ShouldContain("Anna's [31mphone");
+        JsonElement blocked = (await gateway.OperateAsync("devices", "block", id, "--reason", "lost", "--json")).ShouldSucceed().Json;
+        blocked.GetProperty("block").GetProperty("reason").GetString().ShouldBe("lost");
+        (await connection.Client.ReceiveCloseAsync()).CloseReason.ShouldBe("device blocked");
+        Ended list = (await gateway.OperateAsync("devices", "list")).ShouldSucceed();
+        list.Output.Split('\n').Single(line => line.StartsWith(id[..16], StringComparison.Ordinal)).ShouldContain("\"Anna's [31mphone\"  BLOCKED");
+
+        (await gateway.OperateAsync("devices", "unblock", id, "--json")).ShouldSucceed().Json.TryGetProperty("block", out _).ShouldBeFalse();
+        (await gateway.OperateAsync("devices", "unblock", id)).ShouldFail(1);
+        (await gateway.OperateAsync("devices", "label", id, "--clear", "--json")).ShouldSucceed().Json.TryGetProperty("label", out _).ShouldBeFalse();
+        (await gateway.OperateAsync("devices", "label", id)).ShouldFail(2);
+    }
+
+    [Fact]
+    public async Task A_device_that_nobody_knows_is_blocked_by_its_whole_id()
+    {
+        var stranger = new TestDevice();
+
+        (await gateway.OperateAsync("devices", "block", stranger.Id.ToString()[..12])).ShouldFail(1).ShouldContain("No device");
+        (await gateway.OperateAsync("devices", "block", stranger.Id.ToString())).ShouldSucceed().Output.ShouldContain("blocked");
+
+        (await gateway.ConnectAsync(stranger, new Ask())).ShouldBeClosed(1008, "device blocked");
+        (await gateway.OperateAsync("devices", "unblock", stranger.Id.ToString())).ShouldSucceed().Output.ShouldContain("Nothing is approved");
+    }
+
+    [Fact]
+    public async Task What_a_rule_approved_is_counted_and_taken_back()
+    {
+        await using var alone = await OtherGatewayAsync();
+        (TestDevice device, Outcome connection) = await alone.Fixture.PairAsync();
+
+        JsonElement dry = (await alone.Fixture.OperateAsync("devices", "remove", "--rule", "loopback", "--dry-run", "--json")).ShouldSucceed().Json;
+        (dry.GetProperty("removed").GetInt32(), dry.GetProperty("dryRun").GetBoolean()).ShouldBe((1, true));
+        (await alone.Fixture.OperateAsync("devices", "remove", "--rule", "loopback")).ShouldSucceed().Output.ShouldContain("Removed: 1 devices");
+
+        (await connection.Client.ReceiveCloseAsync()).CloseReason.ShouldBe("device removed");
+        (await alone.Fixture.OperateAsync("devices", "show", device.Id.ToString())).ShouldFail(1).ShouldContain("no such device");
+        (await alone.Fixture.OperateAsync("devices", "remove")).ShouldFail(2);
+        (await alone.Fixture.OperateAsync("devices", "remove", device.Id.ToString(), "--rule", "loopback")).ShouldFail(2);
+    }
+
+    [Fact]
+    public async Task An_export_has_what_is_approved_and_nothing_that_is_secret()
+    {
+        (TestDevice device, _) = await gateway.PairAsync();
+
+        Ended exported = (await gateway.OperateAsync("devices", "export")).ShouldSucceed();
+
+        JsonElement found = exported.Json.GetProperty("devices").EnumerateArray().Single(d => d.GetProperty("id").GetString() == device.Id.ToString());
+        found.EnumerateObject().Select(m => m.Name).ShouldBe(["id", "publicKey", "grants", "client"]);
+        found.GetProperty("publicKey").GetString().ShouldBe(device.PublicKey);
+        found.GetProperty("grants").GetProperty("operator").GetRawText().ShouldContain("operator.read");
+        found.GetProperty("grants").GetProperty("operator").EnumerateObject().Select(m => m.Name).ShouldBe(["scopes"]);
+    }
+
+    [Fact]
+    public async Task A_request_shows_what_is_new_in_it_and_is_approved_for_a_while()
+    {
+        (TestDevice device, _) = await gateway.PairAsync();
+        string request = await gateway.AskAsync(device, "camera", "mic");
+
+        string shown = (await gateway.OperateAsync("requests", "show", request)).ShouldSucceed().Output;
+        shown.ShouldContain("the role node, with camera mic");
+        shown.ShouldContain("role-upgrade");
+        (await gateway.OperateAsync("requests", "show", request, "--json")).ShouldSucceed().Json.GetProperty("newScopes").GetArrayLength().ShouldBe(2);
+        (await gateway.OperateAsync("requests", "list")).ShouldSucceed().Output.ShouldContain("+camera +mic");
+        (await gateway.OperateAsync("requests", "show", "01m81yeyz0ey1d4nngq3jdef2x")).ShouldFail(1);
+
+        JsonElement approved = (await gateway.OperateAsync("requests", "approve", request, "--scopes", "camera", "--for", "30m", "--json")).ShouldSucceed().Json;
+        approved.GetProperty("grants").GetProperty("node").TryGetProperty("until", out _).ShouldBeTrue();
+        (await gateway.OperateAsync("requests", "show", request)).ShouldSucceed().Output.ShouldContain("approved by admin");
+    }
+
+    [Fact]
+    public async Task The_audit_is_listed_and_filtered()
+    {
+        (TestDevice device, _) = await gateway.PairAsync();
+        string id = device.Id.ToString();
+        (await gateway.OperateAsync("devices", "label", id, "Mine")).ShouldSucceed();
+
+        JsonElement entry = default;
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                Ended listed = await gateway.OperateAsync("audit", "--device", id, "--kind", "device-labelled", "--operator", "admin", "--json");
+                entry = listed.ShouldSucceed().Json.GetProperty("items").EnumerateArray().FirstOrDefault();
+                return entry.ValueKind == JsonValueKind.Object;
+            },
+            "it is in the audit");
+        entry.GetProperty("note").GetString().ShouldBe("Mine");
+        (await gateway.OperateAsync("audit", "--device", id, "--limit", "1")).ShouldSucceed().Output.Trim().Split('\n').Length.ShouldBe(2, "a head and an entry");
+        (await gateway.OperateAsync("audit", "--kind", "nonsense")).ShouldFail(1);
+        (await gateway.OperateAsync("audit", "--limit", "0")).ShouldFail(2);
+    }
+
+    [Theory]
+    [InlineData("sessions", "list")]
+    [InlineData("audit")]
+    [InlineData("audit", "--follow")]
+    [InlineData("requests", "watch")]
+    [InlineData("devices", "export")]
+    [InlineData("devices", "block", "0000000000000000000000000000000000000000000000000000000000000000")]
+    public async Task Where_no_gateway_is_every_command_says_so(params string[] command) =>
+        (await gateway.Program.RunAsync([.. command, "--admin-url", "http://127.0.0.1:1"])).ShouldFail(3).ShouldContain("No gateway answers at http://127.0.0.1:1/");
+
+    private static async Task<Alone> OtherGatewayAsync()
+    {
+        var fixture = new GatewayFixture();
+        await fixture.InitializeAsync();
+        return new Alone(fixture);
+    }
+
+    private sealed record Alone(GatewayFixture Fixture) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync() => await Fixture.DisposeAsync();
+    }
+}

@@ -1,0 +1,254 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using ProxyGateway.DeviceAuth.Admin.Webhooks;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
+using ProxyGateway.IntegrationTests.Gate;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.IntegrationTests.Webhooks;
+
+/// <summary>What happens is told once, in order and signed, to the configured address and nowhere else; and nobody waits for it.</summary>
+public sealed class WebhookTests : IAsyncLifetime, IDisposable
+{
+    private readonly byte[] _secret = [.. Enumerable.Range(1, 32).Select(i => (byte)i)];
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 22, 10, 0, 0, TimeSpan.Zero));
+    private readonly CountedDrops _dropped = new("proxygateway.webhook.dropped");
+    private readonly CapturedLog _log = new();
+    private readonly LoggerFactory _loggers;
+    private readonly List<WebhookDispatcher> _dispatchers = [];
+    private WebhookReceiver _receiver = null!;
+
+    public WebhookTests() => _loggers = new LoggerFactory([_log]);
+
+    public async Task InitializeAsync() => _receiver = await WebhookReceiver.StartAsync();
+
+    public async Task DisposeAsync()
+    {
+        foreach (WebhookDispatcher dispatcher in _dispatchers)
+            dispatcher.Dispose();
+        await _receiver.DisposeAsync();
+    }
+
+    public void Dispose()
+    {
+        _loggers.Dispose();
+        _dropped.Dispose();
+    }
+
+    [Fact]
+    public async Task Events_are_told_in_their_order_and_signed()
+    {
+        AuditLog audit = await StartAsync(Hook());
+
+        for (int i = 0; i < 5; i++)
+            audit.Enter(Entry($"role-{i}"));
+        await _receiver.HasAsync(5);
+
+        _receiver.Told.Select(t => t.Data.GetProperty("role").GetString()).ShouldBe(["role-0", "role-1", "role-2", "role-3", "role-4"]);
+        _receiver.Told.Select(t => t.Id).ShouldBeUnique();
+        foreach (Told told in _receiver.Told)
+        {
+            told.Path.ShouldBe("/hook");
+            told.ShouldBeSignedBy(_secret);
+            told.Timestamp.ShouldBe(_time.GetUtcNow().ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture));
+        }
+    }
+
+    [Fact]
+    public async Task Only_the_kinds_that_are_asked_for_are_told()
+    {
+        AuditLog audit = await StartAsync(Hook() with { Events = [AuditKinds.DeviceRemoved] });
+
+        audit.Enter(Entry("a"));
+        audit.Enter(Entry("b") with { Kind = AuditKinds.DeviceRemoved });
+        await _receiver.HasAsync(1);
+
+        _receiver.Told.ShouldHaveSingleItem().Type.ShouldBe("device-removed");
+        _dropped.Count.ShouldBe(0, "what is not asked for is not missed");
+    }
+
+    [Theory]
+    [InlineData(500)]
+    [InlineData(503)]
+    [InlineData(429)]
+    [InlineData(408)]
+    public async Task What_fails_is_tried_again_with_the_same_id_and_before_what_came_after_it(int status)
+    {
+        int failures = 3;
+        _receiver.Answer = context =>
+        {
+            context.Response.StatusCode = Interlocked.Decrement(ref failures) >= 0 ? status : 204;
+            return Task.CompletedTask;
+        };
+        AuditLog audit = await StartAsync(Hook());
+
+        audit.Enter(Entry("first"));
+        audit.Enter(Entry("second"));
+        await PassUntilAsync(() => _receiver.Told.Count >= 5, "both are told");
+        Told[] told = [.. _receiver.Told];
+        told[..4].Select(t => t.Id).Distinct().ShouldHaveSingleItem("each attempt is of the same event");
+        told[..4].Select(t => t.Timestamp).ShouldBeUnique("and has a time of its own");
+        told[4].Data.GetProperty("role").GetString().ShouldBe("second");
+        foreach (Told one in told)
+            one.ShouldBeSignedBy(_secret);
+        _dropped.Count.ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData(400)]
+    [InlineData(404)]
+    [InlineData(410)]
+    public async Task What_is_refused_is_not_tried_again_and_holds_nothing_up(int status)
+    {
+        _receiver.Answer = context =>
+        {
+            context.Response.StatusCode = _receiver.Told.Count == 1 ? status : 204;
+            return Task.CompletedTask;
+        };
+        AuditLog audit = await StartAsync(Hook());
+
+        audit.Enter(Entry("first"));
+        audit.Enter(Entry("second"));
+        await _receiver.HasAsync(2);
+
+        _receiver.Told.Select(t => t.Data.GetProperty("role").GetString()).ShouldBe(["first", "second"]);
+        _dropped.Count.ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData(301)]
+    [InlineData(302)]
+    [InlineData(307)]
+    [InlineData(308)]
+    public async Task A_receiver_cannot_send_it_elsewhere(int status)
+    {
+        await using WebhookReceiver elsewhere = await WebhookReceiver.StartAsync();
+        _receiver.Answer = context =>
+        {
+            context.Response.StatusCode = _receiver.Told.Count == 1 ? status : 204;
+            context.Response.Headers.Location = elsewhere.Url.ToString();
+            return Task.CompletedTask;
+        };
+        AuditLog audit = await StartAsync(Hook());
+
+        audit.Enter(Entry("first"));
+        audit.Enter(Entry("second"));
+        await _receiver.HasAsync(2);
+
+        elsewhere.Told.ShouldBeEmpty();
+        _dropped.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_receiver_that_hangs_holds_up_neither_another_nor_whoever_enters()
+    {
+        var never = new TaskCompletionSource();
+        await using WebhookReceiver hanging = await WebhookReceiver.StartAsync();
+        hanging.Answer = context => never.Task.WaitAsync(context.RequestAborted);
+        AuditLog audit = await StartAsync(Hook("hanging", hanging.Url), Hook());
+
+        for (int i = 0; i < 20; i++)
+            audit.Enter(Entry($"{i}"));
+        await _receiver.HasAsync(20);
+
+        hanging.Told.Count.ShouldBe(1);
+        _time.Advance(Webhook.AnswerTimeout);
+        await PassUntilAsync(() => hanging.Told.Count >= 2, "it is tried again");
+        hanging.Told.Select(t => t.Id).Distinct().ShouldHaveSingleItem("it is tried again");
+        never.SetResult();
+    }
+
+    [Fact]
+    public async Task What_is_tried_for_too_long_is_dropped_and_the_next_is_told()
+    {
+        _receiver.Answer = context =>
+        {
+            context.Response.StatusCode = _receiver.Told.Last().Data.GetProperty("role").GetString() == "poison" ? 500 : 204;
+            return Task.CompletedTask;
+        };
+        AuditLog audit = await StartAsync(Hook());
+        audit.Enter(Entry("poison"));
+        audit.Enter(Entry("sound"));
+
+        await PassUntilAsync(() => _receiver.Told.Any(t => t.Data.GetProperty("role").GetString() == "sound"), "the next is told");
+
+        _dropped.Count.ShouldBe(1);
+        _receiver.Told.Count(t => t.Data.GetProperty("role").GetString() == "poison").ShouldBeGreaterThan(3);
+    }
+
+    [Fact]
+    public async Task What_finds_no_room_is_dropped_and_counted_and_nobody_waits()
+    {
+        var never = new TaskCompletionSource();
+        _receiver.Answer = context => never.Task.WaitAsync(context.RequestAborted);
+        AuditLog audit = await StartAsync(Hook());
+        audit.Enter(Entry("hangs"));
+        await _receiver.HasAsync(1);
+
+        for (int i = 0; i < Webhook.Capacity + 10; i++)
+            audit.Enter(Entry($"{i}"));
+
+        _dropped.Count.ShouldBe(10);
+        never.SetResult();
+    }
+
+    [Fact]
+    public async Task A_gateway_that_stops_tells_what_it_can_and_does_not_wait_for_the_rest()
+    {
+        AuditLog audit = await StartAsync(Hook());
+        for (int i = 0; i < 50; i++)
+            audit.Enter(Entry($"{i}"));
+
+        await _dispatchers[0].StopAsync(default);
+        _receiver.Told.Count.ShouldBe(50);
+
+        var never = new TaskCompletionSource();
+        _receiver.Answer = context => never.Task.WaitAsync(context.RequestAborted);
+        AuditLog hanging = await StartAsync(Hook());
+        for (int i = 0; i < 3; i++)
+            hanging.Enter(Entry($"{i}"));
+        await _receiver.HasAsync(51);
+        Task stopping = _dispatchers[1].StopAsync(default);
+        await PassUntilAsync(() => stopping.IsCompleted, "it stops");
+        _dropped.Count.ShouldBe(3);
+        never.SetResult();
+    }
+
+    [Fact]
+    public async Task A_receiver_that_is_not_there_is_told_once_it_is()
+    {
+        Uri url = _receiver.Url;
+        await _receiver.DisposeAsync();
+        AuditLog audit = await StartAsync(Hook("chat", url));
+        audit.Enter(Entry("early"));
+        await Eventually.HoldsAsync(() => Task.FromResult(_log.Of(1602).Any()), "it has failed");
+
+        _receiver = await WebhookReceiver.StartAsync(url);
+        await PassUntilAsync(() => !_receiver.Told.IsEmpty, "it is told");
+
+        _dropped.Count.ShouldBe(0);
+    }
+
+    private WebhookOptions Hook(string name = "chat", Uri? url = null) => new() { Name = name, Url = url ?? _receiver.Url, Secret = [.. _secret] };
+
+    private static AuditEntry Entry(string role) => new() { Kind = AuditKinds.RequestOpened, Role = role };
+
+    /// <summary>Lets time pass, so that whoever waits goes on, until the condition holds.</summary>
+    private Task<TimeSpan> PassUntilAsync(Func<bool> condition, string what) => Eventually.HoldsAsync(
+        () =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            return Task.FromResult(condition());
+        },
+        what);
+
+    private async Task<AuditLog> StartAsync(params WebhookOptions[] hooks)
+    {
+        var report = new WebhookReport(_time, _dropped.Meters, _loggers.CreateLogger<WebhookReport>());
+        var dispatcher = new WebhookDispatcher(hooks.Select(h => new Webhook(h, h.Secret, _time, report)), _time);
+        _dispatchers.Add(dispatcher);
+        await dispatcher.StartAsync(default);
+        return new AuditLog(_time, _dropped.Meters, NullLogger<AuditLog>.Instance, store: null, [dispatcher]);
+    }
+}
