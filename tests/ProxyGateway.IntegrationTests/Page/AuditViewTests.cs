@@ -1,8 +1,10 @@
 using Microsoft.Playwright;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.IntegrationTests.Gate;
 
 namespace ProxyGateway.IntegrationTests.Page;
 
+/// <summary>What operators see of what happened.</summary>
 [Collection(PageTests.Name)]
 public sealed class AuditViewTests(Chromium chromium)
 {
@@ -39,6 +41,17 @@ public sealed class AuditViewTests(Chromium chromium)
         await (await gateway.ConnectAsync(device, new Ask())).Client.DisposeAsync();
         await page.Tab.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = " newer" }).ClickAsync();
         await entries.First.GetByText("Session closed").WaitForAsync();
+    }
+
+    [Fact]
+    public async Task There_are_words_for_every_kind_of_entry()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.GoAsync();
+
+        string[] kinds = await page.Tab.EvaluateAsync<string[]>("""async () => Object.keys((await import("/page/words.js")).KINDS)""");
+
+        kinds.ShouldBe(AuditKinds.All, ignoreOrder: true);
     }
 
     [Fact]

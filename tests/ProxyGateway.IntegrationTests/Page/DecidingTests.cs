@@ -88,7 +88,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
 
         (await card.Locator("h2").TextContentAsync()).ShouldBe("operatorMore scopes");
         (await card.Locator(".scope-choice code").AllTextContentsAsync()).ShouldBe(["operator.pairing"]);
-        (await card.Locator("dt").AllTextContentsAsync()).ShouldBe(["Device", "From", "Roles now", "Scopes now as operator", "Asks for, and has", "Asks to add"]);
+        (await card.Locator("dt").AllTextContentsAsync()).ShouldBe(["Device", "From", "Roles now", "Scopes now as operator", "Asks for, and has", "Asks to add", "For how long"]);
         (await card.Locator("dd").Nth(1).TextContentAsync()).ShouldBe("127.0.0.1, elsewhere");
         (await card.Locator("dd").Nth(3).TextContentAsync()).ShouldBe("operator.write");
         (await card.Locator("dd").Nth(4).TextContentAsync()).ShouldBe("operator.readoperator.write");
@@ -187,6 +187,8 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
         (await page.Tab.EvaluateAsync<string>("() => getComputedStyle(document.activeElement).outlineStyle")).ShouldBe("solid");
         await keyboard.PressAsync("Space");
         await keyboard.PressAsync("Tab");
+        await keyboard.PressAsync("Tab");
+        await page.Request(request).GetByLabel("For how long").And(page.Tab.Locator(":focus")).WaitForAsync();
         await keyboard.PressAsync("Tab");
         await OperatorsPage.Button(page.Request(request), "Approve 1 of 2 scopes").And(page.Tab.Locator(":focus")).WaitForAsync();
         await keyboard.PressAsync("Enter");

@@ -74,7 +74,12 @@ public sealed partial class SecurityTests(Chromium chromium)
         page.Expect("example.invalid");
         page.Expect("ERR_FAILED");
         page.Expect("status of 401");
-        await page.Tab.RouteAsync("http://example.invalid/**", route => route.AbortAsync());
+        var asked = new List<string>(); // what gets past the policy, which the browser tells of either way
+        await page.Tab.RouteAsync("http://example.invalid/**", route =>
+        {
+            asked.Add(route.Request.Url);
+            return route.AbortAsync();
+        });
         await page.Tab.RouteAsync("**/", async route =>
         {
             IAPIResponse response = await route.FetchAsync();
@@ -107,7 +112,7 @@ public sealed partial class SecurityTests(Chromium chromium)
             """);
 
         ran.ShouldBe(hasPolicy ? "[]" : """["script","handler","style","made"]""");
-        page.Complaints.Any(c => c.StartsWith("asked elsewhere:", StringComparison.Ordinal)).ShouldBe(!hasPolicy);
+        asked.ShouldBe(hasPolicy ? [] : ["http://example.invalid/x.js"]);
     }
 
     [Fact]

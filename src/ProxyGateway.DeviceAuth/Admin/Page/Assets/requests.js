@@ -168,8 +168,9 @@ class RequestCard {
         covered.length > 0 && fact("Asks for, and has", scopeList(covered)),
         fact("Asks to add", request.reason !== "scope-upgrade" && h("span", { class: "added" }, "role ", h("code", {}, request.role)),
           canDecide ? choice.element : added.length > 0 ? h("ul", { class: "scopes added" }, added.map((scope) => h("li", {}, h("code", {}, scope)))) : noneAdded(request)),
+        decision && fact("For how long", decision.until),
         this.#ceiling(request.role)),
-      decision?.element,
+      decision && decision.element,
     ];
   }
 
@@ -225,8 +226,12 @@ class RequestCard {
     };
 
     relabel();
-    const hint = request.heldScopes?.length > 0 && h("span", { class: "hint" }, "An end would hold for all that it has as ", h("code", {}, request.role), ".");
-    return { relabel, element: h("footer", { class: "decide" }, error, h("div", { class: "buttons" }, approve, until.element, reject, hint)) };
+    const hint = request.heldScopes?.length > 0 && h("span", { class: "hint" }, "An end holds for all that it has as ", h("code", {}, request.role), ".");
+    return {
+      relabel,
+      until: [until.element, hint],
+      element: h("footer", { class: "decide" }, error, h("div", { class: "buttons" }, approve, reject)),
+    };
   }
 }
 
