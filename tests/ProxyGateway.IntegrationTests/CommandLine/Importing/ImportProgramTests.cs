@@ -87,7 +87,7 @@ public sealed class ImportProgramTests : IAsyncLifetime
         {
             text.ShouldNotContain("not-a-real");
             text.ShouldNotContain("PRIVATE");
-            text.ShouldNotContain("token\"");
+            text.ShouldNotContain("\"token\"");
             text.ShouldNotContain("\u001b");
         }
 
