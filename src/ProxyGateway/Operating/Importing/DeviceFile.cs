@@ -19,15 +19,15 @@ internal static class DeviceFile
         foreach (string list in (ReadOnlySpan<string>)["devices", "items"])
         {
             if (root.Member(list) is { ValueKind: JsonValueKind.Array } exported)
-                return Once([.. exported.EnumerateArray().Select((row, i) => ExportFile.Read(i + 1, row, now))]);
+                return Once([.. exported.EnumerateArray().Select((row, i) => ExportFile.Read(i + 1, row, now) with { Name = NameOf(row) })]);
         }
 
         if (root.Member("paired") is { ValueKind: JsonValueKind.Array } paired)
-            return Once([.. paired.EnumerateArray().Select((row, i) => OpenClawState.Read(i + 1, key: null, row))]);
+            return Once([.. paired.EnumerateArray().Select((row, i) => OpenClawState.Read(i + 1, key: null, row) with { Name = NameOf(row) })]);
         JsonProperty[] byId = [.. root.EnumerateObject()];
         if (byId.Length > 0 && !byId.Any(row => row.Value.ValueKind == JsonValueKind.Object && row.Value.TryGetProperty("publicKey", out _)))
             throw new InvalidDataException("it holds no devices");
-        return Once([.. byId.Select((row, i) => OpenClawState.Read(i + 1, row.Name, row.Value))]);
+        return Once([.. byId.Select((row, i) => OpenClawState.Read(i + 1, row.Name, row.Value) with { Name = NameOf(row.Value) })]);
     }
 
     private static JsonDocument Parse(ReadOnlyMemory<byte> text)
@@ -45,10 +45,20 @@ internal static class DeviceFile
         }
     }
 
+    private static string? NameOf(JsonElement row)
+    {
+        if (row.ValueKind != JsonValueKind.Object)
+            return null;
+        string? byOperators = row.Words("label") ?? row.Words("operatorLabel");
+        return byOperators ?? (row.Member("client") is { ValueKind: JsonValueKind.Object } client
+            ? client.Words("displayName") ?? client.Words("id")
+            : row.Words("displayName") ?? row.Words("clientId"));
+    }
+
     // One reader would take the first, another the last.
     private static IReadOnlyList<ImportRow> Once(ImportRow[] rows)
     {
         var repeated = rows.Select(r => r.Id).OfType<DeviceId>().CountBy(id => id).Where(n => n.Value > 1).Select(n => (DeviceId?)n.Key).ToHashSet();
-        return [.. rows.Select(r => repeated.Contains(r.Id) ? ImportRow.Skipped(r.Row, r.Id, "the file has it twice") : r)];
+        return [.. rows.Select(r => repeated.Contains(r.Id) ? ImportRow.Skipped(r.Row, r.Id, "the file has it twice") with { Name = r.Name } : r)];
     }
 }

@@ -19,7 +19,7 @@ internal sealed record ImportReport(bool DryRun, IReadOnlyDictionary<string, int
 /// <summary>What became of a row.</summary>
 /// <param name="Row">Its place in the file, from 1.</param>
 /// <param name="Id">The device, if that much is sound.</param>
-/// <param name="Name">What operators or its client call it.</param>
+/// <param name="Name">What the file calls it.</param>
 /// <param name="Grants">Role -> what was asked for it; absent for rows that were skipped.</param>
 /// <param name="Legacy">True if it has no role on record.</param>
 /// <param name="Outcome"><c>skipped</c>, or the gateway's word.</param>
@@ -40,7 +40,7 @@ internal sealed record ImportReportItem(
     public static ImportReportItem Of(ImportRow row, ImportItemView? item) => new(
         row.Row,
         row.Id,
-        row.Device?.Label ?? row.Device?.Client?.DisplayName ?? row.Device?.Client?.Id,
+        row.Name,
         row.Device?.Grants,
         row.Device is { Legacy: true } ? true : null,
         item?.Outcome ?? "skipped",

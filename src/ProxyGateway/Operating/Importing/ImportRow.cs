@@ -14,6 +14,9 @@ namespace ProxyGateway.Operating.Importing;
 /// <param name="Notes">What of it is left behind.</param>
 internal sealed record ImportRow(int Row, DeviceId? Id, ImportDeviceBody? Device, string? Problem, IReadOnlyList<string> Notes)
 {
+    /// <summary>What it is called in the file; for people.</summary>
+    public string? Name { get; init; }
+
     public static ImportRow Skipped(int row, DeviceId? id, string problem, params IReadOnlyList<string> notes) => new(row, id, Device: null, problem, notes);
 
     /// <summary>Reads a key in any form that devices send.</summary>

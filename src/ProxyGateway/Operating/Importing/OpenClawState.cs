@@ -58,12 +58,12 @@ internal static class OpenClawState
                 grants.Add(role, new ImportGrantBody { Scopes = Scopes(role, roles, approved, token?.Scopes)! });
         }
 
-        // Nothing is said of the scopes of a role that is not taken over.
-        var taken = grants.Values.SelectMany(g => g.Scopes ?? ScopeSet.Empty).ToHashSet(StringComparer.Ordinal);
-        notes.AddRange((approved ?? []).Where(s => !taken.Contains(s)).Select(s => $"{s}: approved there, but for no role and token that it holds"));
-
         if (grants.Count == 0 && tokens.Values.Any(t => t.Revoked))
-            return ImportRow.Skipped(number, id, "its token was revoked there", notes);
+            return ImportRow.Skipped(number, id, "its token was revoked there");
+
+        string[] left = [.. (approved ?? []).Except(grants.Values.SelectMany(g => g.Scopes ?? ScopeSet.Empty))];
+        if (left.Length > 0)
+            notes.Add($"{string.Join(' ', left)}: approved there, but not of a role that it holds, or not in that role's token");
         return new ImportRow(
             number,
             id,

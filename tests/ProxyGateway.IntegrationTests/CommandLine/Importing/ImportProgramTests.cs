@@ -71,7 +71,7 @@ public sealed class ImportProgramTests : IAsyncLifetime
         string state = await File.ReadAllTextAsync(Path.Combine(State, "devices", "paired.json"));
         state.ShouldContain("not-a-real-token");
         await File.WriteAllTextAsync(paired, state
-            .Replace("\"platform\": \"ios\"", "\"platform\": \"ios\\u001b[2J\", \"privateKeyPem\": \"not-a-real-private-key\"")
+            .Replace("\"displayName\": \"Browser\"", "\"displayName\": \"Browser\\u001b[2J\", \"privateKeyPem\": \"not-a-real-private-key\"")
             .Replace("C8pomq3NZn8v95bR8qMszD-IOf3eSKafaL-yxv1nrWc", "-----BEGIN PRIVATE KEY-----not-a-real-private-key-----END PRIVATE KEY-----"));
         await File.WriteAllTextAsync(_program.KeyFile, new string('k', 43));
         if (!OperatingSystem.IsWindows())
@@ -82,11 +82,12 @@ public sealed class ImportProgramTests : IAsyncLifetime
 
         Outcomes(json).ShouldBe(["skipped", "added", "added", "skipped"]);
         sent.Count.ShouldBe(2);
+        table.Output.ShouldContain("Browser\ufffd[2J");
         foreach (string text in sent.Append(table.Output).Append(table.Error).Append(json.Output).Append(json.Error))
         {
             text.ShouldNotContain("not-a-real");
             text.ShouldNotContain("PRIVATE");
-            text.ShouldNotContain("token\"");
+            text.ShouldNotContain("\"token\"");
             text.ShouldNotContain("\u001b");
         }
 
