@@ -17,6 +17,7 @@ internal static class GatewayHost
     /// <summary>The gateway, ready to start.</summary>
     /// <param name="args">Settings, as any ASP.NET Core program takes them.</param>
     /// <exception cref="InvalidConfigurationException">The configuration is not valid; the message names everything that is wrong.</exception>
+    /// <exception cref="InvalidDataException">The operators' key file is not fit to be one.</exception>
     public static async Task<WebApplication> BuildAsync(string[] args)
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions
@@ -40,7 +41,12 @@ internal static class GatewayHost
         builder.Services.AddDeviceAuthorization(builder.Configuration);
         builder.Services.AddSingleton(admin);
         builder.Services.AddSingleton<AdminListenerSettings>();
-        builder.Services.AddSingleton(s => AdminKeyRing.Load(s.GetRequiredService<AdminListenerSettings>(), builder.Environment.ContentRootPath));
+        AdminKeyRing keys = AdminKeyRing.Load(admin, builder.Environment.ContentRootPath);
+        builder.Services.AddSingleton(services =>
+        {
+            keys.Follow(services.GetRequiredService<AdminListenerSettings>());
+            return keys;
+        });
         builder.Services.AddHostedService<AdminHost>();
 
         // A start that fails is reported by whoever asked for it, in one line; the host would add a stack trace for each layer.

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Connections;
-using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -29,8 +28,7 @@ internal static class ServeCommand
         {
             await using WebApplication app = await GatewayHost.BuildAsync(settings);
 
-            // A key file that is not fit to be one, and a registry that cannot be opened, end the start before anything listens.
-            app.Services.GetRequiredService<AdminKeyRing>();
+            // A registry that cannot be opened ends the start before anything listens.
             app.Services.GetRequiredService<IDeviceStore>();
             await app.StartAsync();
             await app.WaitForShutdownAsync();

@@ -130,10 +130,12 @@ public sealed class OperatorTests : IAsyncLifetime
     public async Task The_key_is_taken_from_the_environment_or_a_file()
     {
         string other = Path.Combine(_program.Folder, "other.key");
-        File.Move(_program.KeyFile, other);
+        File.Copy(_program.KeyFile, other);
+        var elsewhere = new ProgramUnderTest();
 
-        (await OperateAsync("devices", "list")).ShouldFail(1).ShouldContain("--key-file");
-        (await OperateAsync("devices", "list", "--key-file", other)).ShouldSucceed();
+        (await elsewhere.RunAsync("devices", "list", "--admin-url", _admin)).ShouldFail(1).ShouldContain("--key-file");
+        (await elsewhere.RunAsync("devices", "list", "--admin-url", _admin, "--key-file", other)).ShouldSucceed();
+        elsewhere.Delete();
 
         File.WriteAllText(other, new string('x', 43));
         (await OperateAsync("devices", "list", "--key-file", other)).ShouldFail(1).ShouldContain("does not know this key");
