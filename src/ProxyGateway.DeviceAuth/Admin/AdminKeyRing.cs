@@ -15,15 +15,15 @@ public sealed class AdminKeyRing
     private const int KeyBytes = 32;
     private const int MinKeyLength = 32;
 
-    private readonly Func<AdminOptions> _options;
     private readonly string _contentRoot;
+    private volatile Func<AdminOptions> _options;
     private volatile Keys _keys;
 
-    private AdminKeyRing(Func<AdminOptions> options, string contentRoot)
+    private AdminKeyRing(AdminOptions options, string contentRoot)
     {
-        _options = options;
+        _options = () => options;
         _contentRoot = contentRoot;
-        (ImmutableArray<AdminKeyOptions> keys, CreatedFile) = Load(options());
+        (ImmutableArray<AdminKeyOptions> keys, CreatedFile) = Load(options);
         _keys = new Keys([.. keys.Select(k => new AdminKey(k))]);
     }
 
@@ -43,18 +43,15 @@ public sealed class AdminKeyRing
     public static AdminKeyRing Load(AdminOptions options, string contentRoot)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return new AdminKeyRing(() => options, contentRoot);
+        return new AdminKeyRing(options, contentRoot);
     }
 
-    /// <summary>The same, and then with each reload of the configuration.</summary>
+    /// <summary>From now on the keys are those that the configuration has after each reload.</summary>
     /// <param name="settings">The configuration.</param>
-    /// <param name="contentRoot">What a relative key file is relative to.</param>
-    /// <exception cref="InvalidDataException">The key file is not fit to be one; the message says why.</exception>
-    /// <exception cref="IOException">The key file cannot be read or made; the message says why.</exception>
-    public static AdminKeyRing Load(AdminListenerSettings settings, string contentRoot)
+    public void Follow(AdminListenerSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        return new AdminKeyRing(() => settings.Current, contentRoot);
+        _options = () => settings.Current;
     }
 
     /// <summary>The key in a key file; null if there is no such file.</summary>

@@ -36,9 +36,12 @@ public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
         return sorted.IsEmpty ? Empty : new ScopeSet(sorted);
     }
 
-    /// <summary>Whether the text may name a scope or a role: 1 to 128 of <c>A-Z a-z 0-9 . _ : -</c>.</summary>
+    /// <summary>
+    /// Whether the text may name a scope or a role: 1 to 128 of <c>A-Z a-z 0-9 . _ : -</c>. Not <c>.</c> and <c>..</c>: in a path they are steps
+    /// (RFC 3986 §5.2.4), so that taking away a role of that name would take away the device.
+    /// </summary>
     public static bool IsValidName(ReadOnlySpan<char> name) =>
-        name.Length is > 0 and <= MaxNameLength && !name.ContainsAnyExcept(NameCharacters);
+        name.Length is > 0 and <= MaxNameLength && !name.ContainsAnyExcept(NameCharacters) && name is not ("." or "..");
 
     /// <summary>These scopes and the others.</summary>
     public ScopeSet Union(ScopeSet other)

@@ -80,7 +80,7 @@ internal static class ConnectCommand
             throw new CommandFailedException(ExitCodes.Usage, $"'{text}' is not a WebSocket URL, as in ws://127.0.0.1:8080");
         string role = parsed.GetRequiredValue(Role);
         if (!ScopeSet.IsValidName(role))
-            throw new CommandFailedException(ExitCodes.Usage, $"'{role}' is no role: 1 to {ScopeSet.MaxNameLength} of A-Z a-z 0-9 . _ : -");
+            throw new CommandFailedException(ExitCodes.Usage, $"'{role}' is no role: {OperatorCommand.Names}");
         ScopeSet scopes = OperatorCommand.ReadScopes(parsed) ?? ScopeSet.Empty;
         return new ConnectAsk(url, role, scopes, parsed.GetValue(Token));
     }

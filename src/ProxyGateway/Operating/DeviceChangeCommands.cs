@@ -36,16 +36,16 @@ internal static class DeviceChangeCommands
         ScopeSet scopes = OperatorCommand.ReadScopes(parsed)
             ?? throw new CommandFailedException(ExitCodes.Usage, "Which --scopes? \"\" for the role alone");
         var grant = new GrantBody { Scopes = scopes, Until = GrantEnd.Read(parsed, TimeProvider.System)! };
-        string path = await PathAsync(client, parsed, cancellationToken) + "/grants/" + Uri.EscapeDataString(parsed.GetRequiredValue(Role));
+        string path = $"{await PathAsync(client, parsed, cancellationToken)}/grants/{ReadRole(parsed)}";
         Print(parsed, await PutAsync(client, path, AdminClient.Json(grant, AdminInputContext.Default.GrantBody), cancellationToken));
     }
 
     private static async Task RevokeAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        string role = parsed.GetRequiredValue(Role);
+        string role = ReadRole(parsed);
         DeviceView device = await ReadAsync(client, parsed.GetRequiredValue(Id), cancellationToken);
         OperatorCommand.Confirm(parsed, $"Device {device.Id} ({Tables.Name(device)}) loses the role {role}, and the connections that use it.");
-        await client.DeleteAsync($"{PathOf(device.Id.ToString())}/grants/{Uri.EscapeDataString(role)}", cancellationToken, device.Version);
+        await client.DeleteAsync($"{PathOf(device.Id.ToString())}/grants/{role}", cancellationToken, device.Version);
         await PrintAsync(client, parsed, device.Id, cancellationToken);
     }
 
@@ -132,6 +132,11 @@ internal static class DeviceChangeCommands
 
     private static async Task<string> PathAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) =>
         PathOf(await DeviceCommands.ResolveAsync(client, parsed.GetRequiredValue(Id), cancellationToken));
+
+    // What is no role may be a step in a path, and lead somewhere else.
+    private static string ReadRole(ParseResult parsed) => parsed.GetRequiredValue(Role) is var role && ScopeSet.IsValidName(role)
+        ? role
+        : throw new CommandFailedException(ExitCodes.Usage, $"'{role}' is no role: {OperatorCommand.Names}");
 
     private static string PathOf(string id) => "admin/v1/devices/" + id;
 

@@ -98,13 +98,13 @@ internal static class DeviceCommands
             Tables.Write(Describe(device));
     }
 
-    // A blocked device that nothing is approved for is no more than an id, which cannot be imported.
+    // Not a blocked device: wherever it was imported, it would be let in.
     private static async Task ExportAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
         IReadOnlyList<DeviceView> devices = await ListAsync(client, cancellationToken);
         ExportedDevice[] exported =
         [
-            .. devices.Where(d => d.PublicKey is not null && (d.Legacy == true || !d.Grants.IsEmpty)).Select(d => new ExportedDevice(
+            .. devices.Where(d => d is { Block: null, PublicKey: not null } && (d.Legacy == true || !d.Grants.IsEmpty)).Select(d => new ExportedDevice(
                 d.Id.ToString(),
                 d.PublicKey!,
                 d.Grants.ToDictionary(g => g.Key, g => new ImportGrantBody { Scopes = g.Value.Scopes!, Until = g.Value.Until! }),

@@ -14,6 +14,9 @@ internal static class OperatorCommand
         HelpName = "a,b",
     };
 
+    /// <summary>What roles and scopes look like.</summary>
+    public static string Names { get; } = $"1 to {ScopeSet.MaxNameLength} of A-Z a-z 0-9 . _ : -";
+
     /// <summary>For commands that take something away.</summary>
     public static Option<bool> YesOption { get; } = new("--yes", "-y") { Description = "Do not ask; without a terminal nothing is asked anyway" };
 
@@ -46,7 +49,7 @@ internal static class OperatorCommand
     {
         string[] scopes = text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         return Array.Find(scopes, scope => !ScopeSet.IsValidName(scope)) is { } wrong
-            ? throw new CommandFailedException(ExitCodes.Usage, $"'{wrong}' is no scope: 1 to {ScopeSet.MaxNameLength} of A-Z a-z 0-9 . _ : -")
+            ? throw new CommandFailedException(ExitCodes.Usage, $"'{wrong}' is no scope: {Names}")
             : ScopeSet.Of(scopes);
     }
 

@@ -101,6 +101,8 @@ internal static class WatchCommand
     {
         Console.Out.WriteLine();
         Tables.Write(RequestText.Of(request));
+        while (Console.KeyAvailable)
+            Console.ReadKey(intercept: true); // pressed before there was anything to see
         while (true)
         {
             Console.Out.Write("[a]pprove  approve [s]ome  [r]eject  [space] later  [q]uit > ");

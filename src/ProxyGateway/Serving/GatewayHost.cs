@@ -18,6 +18,7 @@ internal static class GatewayHost
     /// <summary>The gateway, ready to start.</summary>
     /// <param name="args">Settings, as any ASP.NET Core program takes them.</param>
     /// <exception cref="InvalidConfigurationException">The configuration is not valid; the message names everything that is wrong.</exception>
+    /// <exception cref="InvalidDataException">The operators' key file is not fit to be one.</exception>
     public static async Task<WebApplication> BuildAsync(string[] args)
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions
@@ -41,7 +42,12 @@ internal static class GatewayHost
         builder.Services.AddDeviceAuthorization(builder.Configuration);
         builder.Services.AddSingleton(admin);
         builder.Services.AddSingleton<AdminListenerSettings>();
-        builder.Services.AddSingleton(s => AdminKeyRing.Load(s.GetRequiredService<AdminListenerSettings>(), builder.Environment.ContentRootPath));
+        AdminKeyRing keys = AdminKeyRing.Load(admin, builder.Environment.ContentRootPath);
+        builder.Services.AddSingleton(services =>
+        {
+            keys.Follow(services.GetRequiredService<AdminListenerSettings>());
+            return keys;
+        });
         builder.Services.AddWebhooks(admin.Webhooks, builder.Environment.ContentRootPath);
         builder.Services.AddHostedService<AdminHost>();
 
@@ -50,7 +56,6 @@ internal static class GatewayHost
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => started && level >= LogLevel.Information);
         WebApplication app = builder.Build();
         app.Lifetime.ApplicationStarted.Register(() => started = true);
-        app.Services.GetRequiredService<AdminKeyRing>(); // a key file that is not fit to be one ends the start before anything else is said
         app.MapReverseProxy(pipeline =>
         {
             pipeline.UseSessionAffinity();

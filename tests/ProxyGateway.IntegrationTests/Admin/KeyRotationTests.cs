@@ -224,8 +224,9 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
         Set(keys);
         IConfigurationRoot configuration = new ConfigurationBuilder().Add(_layer).Build();
         var settings = new AdminListenerSettings(configuration, new Logger<AdminListenerSettings>(new LoggerFactory([_log])));
-        _admin = await TestAdmin.StartAsync(
-            keys: AdminKeyRing.Load(settings, _folder.FullName), configure: services => services.AddLogging(l => l.AddProvider(_log)));
+        AdminKeyRing ring = AdminKeyRing.Load(settings.Current, _folder.FullName);
+        ring.Follow(settings);
+        _admin = await TestAdmin.StartAsync(keys: ring, configure: services => services.AddLogging(l => l.AddProvider(_log)));
     }
 
     private void Reload(params (string Name, string Key, string Role)[] keys)

@@ -30,6 +30,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     [InlineData(2, "--scopes", "a", "--for", "soon")]
     [InlineData(2, "--scopes", "a", "--until", "soon")]
     [InlineData(2, "--scopes", "a", "--until", "2999-01-01", "--for", "2h")]
+    [InlineData(2, "--scopes", "a,b c")]
     [InlineData(1, "--scopes", "a", "--until", "2020-01-01T00:00:00Z")]
     public async Task A_grant_that_is_not_understood_is_none(int exitCode, params string[] terms)
     {
@@ -37,6 +38,21 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
         if (exitCode == 1)
             device = (await gateway.PairAsync()).Device.Id.ToString();
         (await gateway.OperateAsync(["devices", "grant", device, "node", .. terms.Where(t => t[0] == '-' || !t.Contains(' '))])).ShouldFail(exitCode);
+    }
+
+    [Theory]
+    [InlineData("..")]
+    [InlineData(".")]
+    [InlineData("no/role")]
+    [InlineData("%2e%2e")]
+    public async Task What_is_no_role_does_not_lead_to_the_device_itself(string role)
+    {
+        TestDevice device = (await gateway.PairAsync()).Device;
+
+        (await gateway.OperateAsync("devices", "revoke", device.Id.ToString(), role)).ShouldFail(2).ShouldContain("is no role");
+        (await gateway.OperateAsync("devices", "grant", device.Id.ToString(), role, "--scopes", "a")).ShouldFail(2).ShouldContain("is no role");
+
+        (await gateway.OperateAsync("devices", "show", device.Id.ToString())).ShouldSucceed();
     }
 
     [Fact]
@@ -95,7 +111,12 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     {
         (TestDevice device, _) = await gateway.PairAsync();
 
+        TestDevice blocked = (await gateway.PairAsync()).Device;
+        (await gateway.OperateAsync("devices", "block", blocked.Id.ToString())).ShouldSucceed();
+
         Ended exported = (await gateway.OperateAsync("devices", "export")).ShouldSucceed();
+
+        exported.Output.ShouldNotContain(blocked.Id.ToString(), customMessage: "it would be let in wherever it was imported");
 
         JsonElement found = exported.Json.GetProperty("devices").EnumerateArray().Single(d => d.GetProperty("id").GetString() == device.Id.ToString());
         found.EnumerateObject().Select(m => m.Name).ShouldBe(["id", "publicKey", "grants", "client"]);

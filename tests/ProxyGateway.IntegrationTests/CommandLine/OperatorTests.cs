@@ -131,9 +131,11 @@ public sealed class OperatorTests : IAsyncLifetime
     {
         string other = Path.Combine(_program.Folder, "other.key");
         File.Copy(_program.KeyFile, other);
+        var elsewhere = new ProgramUnderTest();
 
-        (await OperateAsync("devices", "list", "--key-file", "nowhere.key")).ShouldFail(1).ShouldContain("--key-file");
-        (await OperateAsync("devices", "list", "--key-file", other)).ShouldSucceed();
+        (await elsewhere.RunAsync("devices", "list", "--admin-url", _admin)).ShouldFail(1).ShouldContain("--key-file");
+        (await elsewhere.RunAsync("devices", "list", "--admin-url", _admin, "--key-file", other)).ShouldSucceed();
+        elsewhere.Delete();
 
         File.WriteAllText(other, new string('x', 43));
         (await OperateAsync("devices", "list", "--key-file", other)).ShouldFail(1).ShouldContain("does not know this key");

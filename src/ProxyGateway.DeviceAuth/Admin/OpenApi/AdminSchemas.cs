@@ -12,7 +12,7 @@ internal static class AdminSchemas
     public static OpenApiSchema RequestId() => Text("^[0-9a-hjkmnp-tv-z]{26}$");
 
     /// <summary>A role or a scope.</summary>
-    public static OpenApiSchema Name() => Text("^[A-Za-z0-9._:-]{1,128}$");
+    public static OpenApiSchema Name() => Text("^(?!\\.{1,2}$)[A-Za-z0-9._:-]{1,128}$");
 
     /// <summary>A number that may be more than a JavaScript number holds.</summary>
     public static OpenApiSchema LongNumber() => Text("^[0-9]{1,19}$");
