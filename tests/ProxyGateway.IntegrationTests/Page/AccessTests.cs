@@ -18,8 +18,8 @@ public sealed class AccessTests(Chromium chromium)
         await page.GoAsync();
         ILocator field = page.Tab.GetByLabel("Key", new PageGetByLabelOptions { Exact = true });
         await field.FillAsync(key);
-        await page.Tab.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = "Sign in" }).ClickAsync();
         page.Expect("status of 401");
+        await page.Tab.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = "Sign in" }).ClickAsync();
 
         (await page.Tab.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This key does not count here, or no longer.");
         (await page.Tab.Locator("#bar").IsVisibleAsync()).ShouldBeFalse();
@@ -57,8 +57,8 @@ public sealed class AccessTests(Chromium chromium)
         await page.SignInAsync();
         await page.Tab.RouteAsync("**/admin/v1/devices*", route => route.FulfillAsync(new RouteFulfillOptions { Status = 401 }));
 
-        await page.ShowAsync("Devices");
         page.Expect("status of 401");
+        await page.ShowAsync("Devices");
 
         (await page.Tab.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This key does not count here, or no longer.");
         await page.Tab.Locator("#key:focus").WaitForAsync();

@@ -94,8 +94,8 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
         (await card.Locator("dd").Nth(4).TextContentAsync()).ShouldBe("operator.readoperator.write");
 
         await card.GetByLabel("For how long").SelectOptionAsync("for 1 day");
-        await OperatorsPage.Button(card, "Approve").ClickAsync();
         page.Expect("status of 422");
+        await OperatorsPage.Button(card, "Approve").ClickAsync();
         await card.GetByRole(AriaRole.Alert).WaitForAsync();
         (await card.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldNotBeNull().ShouldStartWith("The device holds this role without end");
     }
@@ -144,8 +144,8 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
             await route.ContinueAsync();
         });
 
-        await OperatorsPage.Button(page.Request(request), "Approve").ClickAsync();
         page.Expect("status of 409");
+        await OperatorsPage.Button(page.Request(request), "Approve").ClickAsync();
 
         await page.Notices.GetByText("This request was decided already. It is rejected, by ops.").WaitForAsync();
     }
@@ -160,8 +160,8 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
         await card.WaitForAsync();
         (await card.Locator(".facts").TextContentAsync()).ShouldNotBeNull().ShouldEndWith("Your key grantsnothing as node");
 
-        await OperatorsPage.Button(card, "Approve").ClickAsync();
         page.Expect("status of 403");
+        await OperatorsPage.Button(card, "Approve").ClickAsync();
 
         (await card.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("Your key may not grant as much as that. Grant less, or ask an operator whose key may.");
     }

@@ -43,8 +43,8 @@ public sealed class DeviceTests(Chromium chromium)
         await OperatorsPage.Button(row, "Remove…").ClickAsync();
         using HttpResponseMessage named = await _gateway.SendAsync(HttpMethod.Put, $"/admin/v1/devices/{device.Id}/label", new { label = "Laptop of Ann" });
 
-        await OperatorsPage.Button(page.Dialog, "Remove device").ClickAsync();
         page.Expect("status of 412");
+        await OperatorsPage.Button(page.Dialog, "Remove device").ClickAsync();
 
         await page.Notices.GetByText("Somebody else changed this device meanwhile. Nothing was done; look at it again.").WaitForAsync();
         await page.Dialog.WaitForAsync(Gone);
