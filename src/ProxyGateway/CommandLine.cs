@@ -45,7 +45,7 @@ internal static class CommandLine
 
     private static RootCommand Root()
     {
-        var root = new RootCommand(Description) 
+        var root = new RootCommand(Description)
         {
             RequestCommands.Build(), DeviceCommands.Build(), SessionCommands.Build(), AuditCommand.Build(), RegistryCommands.Build(), ConnectCommand.Build(),
             CompletionCommand.Build(),

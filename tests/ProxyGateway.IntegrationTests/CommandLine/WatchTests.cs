@@ -62,6 +62,7 @@ public sealed class WatchTests(GatewayFixture gateway) : IClassFixture<GatewayFi
 
         string rejected = await gateway.AskAsync(other, "contacts");
         await terminal.ShowsAsync(rejected);
+        await terminal.ShowsAsync("[q]uit");
         terminal.Type("r");
         await terminal.ShowsAsync("Rejected.");
         terminal.Type("q");

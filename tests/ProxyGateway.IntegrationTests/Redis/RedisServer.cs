@@ -116,11 +116,22 @@ public sealed class RedisServer : IAsyncDisposable
 
     private void CleanUp()
     {
+        long started = Stopwatch.GetTimestamp();
         _process?.Kill();
         _process = null;
-        if (_folder is { Exists: true })
-            _folder.Delete(recursive: true);
-        _folder?.Refresh();
+        while (_folder is { Exists: true })
+        {
+            try
+            {
+                _folder.Delete(recursive: true);
+            }
+            catch (IOException) when (Stopwatch.GetElapsedTime(started) < Eventually.Patience)
+            {
+                // A snapshot is written by a child, which outlives the server for a moment and puts a file where nothing was.
+            }
+
+            _folder.Refresh();
+        }
     }
 
     private async Task SignalAsync(string signal)
