@@ -67,6 +67,6 @@ public sealed class AuditViewTests(Chromium chromium)
 
         await page.Tab.Locator(".entry a").First.ClickAsync();
         await page.Device(device).WaitForAsync();
-        (await page.Tab.Locator(".device:visible").CountAsync()).ShouldBe(1);
+        await Eventually.HoldsAsync(async () => await page.Tab.Locator(".device:visible").CountAsync() == 1, "it is the only one that is shown");
     }
 }

@@ -12,6 +12,21 @@ public sealed class AuditTrailTests
     private readonly Claim _claim = Some.Claim("operator", "operator.read", "operator.write");
 
     [Fact]
+    public void A_grant_that_has_run_out_is_entered_with_the_next_change_and_once()
+    {
+        DeviceRecord paired = Some.Paired(_claim, Start);
+        Grant ending = paired.Grants[_claim.Role] with { Until = Start };
+        paired = paired with { Grants = paired.Grants.SetItem(_claim.Role, ending) };
+        DeviceRecord next = Transitions.SetLabel(paired with { Legacy = true }, "Mine", Start, Some.Lifetimes).Record with { Version = Some.Version() };
+
+        AuditEntry entry = AuditTrail.Of(paired, next, Start, By, deed: null).ShouldHaveSingleItem();
+
+        (entry.Kind, entry.Role, entry.Until, entry.Operator).ShouldBe(("grant-expired", _claim.Role, Start, null));
+        AuditTrail.Of(next, next with { Version = Some.Version() }, Start, By, deed: null).ShouldBeEmpty();
+        AuditTrail.Of(paired, next, Start.AddMilliseconds(-1), By, deed: null).ShouldBeEmpty("it has not run out yet");
+    }
+
+    [Fact]
     public void An_ask_is_a_request_opened_with_all_that_an_operator_would_see()
     {
         Ask ask = Ask(record: null, _claim, Start);
