@@ -89,7 +89,7 @@ public static class Transitions
             return new Decision(DecisionOutcome.AlreadyResolved, record, request);
         if (terms.Until <= now)
             return new Decision(DecisionOutcome.UntilIsPast, record, request);
-        if (terms.Until is not null && held is { Until: null, Scopes.Count: > 0 })
+        if (terms.Until is not null && held is { Until: null }) // be it without a scope: the role itself would end
             return new Decision(DecisionOutcome.HeldWithoutEnd, record, request);
         if (terms.Until > held?.Until && !by.MayGrant(request.Role, next.ScopesOf(request.Role), implications))
             return new Decision(DecisionOutcome.AboveCeiling, record, request); // all that is held would go on for longer

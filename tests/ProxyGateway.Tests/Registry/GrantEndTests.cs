@@ -103,6 +103,14 @@ public sealed class GrantEndTests
     }
 
     [Fact]
+    public void An_end_for_a_scope_does_not_end_a_role_that_is_held_without_any()
+    {
+        Ask ask = Asked(Some.Paired(_claim.Asking("operator"), Start), "operator.read");
+
+        Approve(ask.Next, ask.Request!.Id, new GrantTerms(Until: End)).Outcome.ShouldBe(DecisionOutcome.HeldWithoutEnd);
+    }
+
+    [Fact]
     public void Who_may_not_grant_what_is_held_does_not_move_its_end_on()
     {
         DeviceRecord ending = Ending();
