@@ -1,3 +1,4 @@
+using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using StackExchange.Redis;
@@ -43,8 +44,8 @@ internal sealed class Keys(string prefix)
     /// <summary>The id of the device that made a request.</summary>
     public RedisKey Request(RequestId id) => $"{prefix}request:{id}";
 
-    /// <summary>Sorted set like <see cref="Pending"/>, of one client address.</summary>
-    public RedisKey Address(string address) => $"{prefix}address:{address}";
+    /// <summary>Sorted set like <see cref="Pending"/>, of one client address, or the block of addresses that counts as one.</summary>
+    public RedisKey Address(string address) => $"{prefix}address:{AddressBlock.Of(address)}";
 }
 
 /// <summary>A request and its device, as the sorted sets of open requests have them.</summary>

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -120,10 +121,13 @@ internal sealed class Writer : IDisposable
         foreach (PairingRequest request in record.Requests)
         {
             long? until = request.Status == PairingRequestStatus.Open ? request.ExpiresAt.ToUnixTimeMilliseconds() : null;
-            _putRequest.In(transaction).Set("$id", request.Id.ToString()).Set("$device", id).Set("$address", request.Address).Set("$until", until)
+            _putRequest.In(transaction).Set("$id", request.Id.ToString()).Set("$device", id).Set("$address", AddressOf(request)).Set("$until", until)
                 .ExecuteNonQuery();
         }
     }
+
+    // Whose requests count together.
+    private static string? AddressOf(PairingRequest request) => request.Address is { } address ? AddressBlock.Of(address) : null;
 
     // A renewal is no new request, and is never refused for room.
     private bool HasRoom(DeviceSwap swap, long now, SqliteTransaction transaction)
@@ -134,7 +138,7 @@ internal sealed class Writer : IDisposable
                 continue;
             if ((long)_countInAll.In(transaction).Set("$now", now).ExecuteScalar()! >= swap.Limits.InAll)
                 return false;
-            if (request.Address is { } address
+            if (AddressOf(request) is { } address
                 && (long)_countOfAddress.In(transaction).Set("$address", address).Set("$now", now).ExecuteScalar()! >= swap.Limits.PerAddress)
             {
                 return false;

@@ -32,6 +32,12 @@ public sealed record DeviceAuthOptions
     /// <summary>Origins, as in <c>https://example.org</c>, whose pages may connect.</summary>
     public ImmutableArray<string> AllowedOrigins { get; init; } = [];
 
+    /// <summary>The SHA-256 of a token without which a device that is not paired may not even ask; empty: anybody may ask.</summary>
+    public ImmutableArray<byte> SharedTokenSha256 { get; init; } = [];
+
+    /// <summary>Over how long the ends of live sessions are spread when the gateway stops.</summary>
+    public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Bounds on what strangers can use up.</summary>
     public DeviceAuthLimits Limits { get; init; } = new();
 
@@ -62,6 +68,12 @@ public sealed record DeviceAuthLimits
 {
     /// <summary>Handshakes under way from one client address.</summary>
     public int HandshakesPerAddress { get; init; } = 16;
+
+    /// <summary>New handshakes of one client address in a second.</summary>
+    public int HandshakesPerSecondPerAddress { get; init; } = 100;
+
+    /// <summary>Failed handshakes of one client address that are answered at once; further ones wait for their answer, ever longer.</summary>
+    public int FailuresPerAddress { get; init; } = 10;
 
     /// <summary>Handshakes under way to one destination; an OpenClaw backend allows 32 from one address, and all of ours are that.</summary>
     public int HandshakesPerDestination { get; init; } = 28;

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
@@ -47,6 +48,10 @@ public static class DeviceAuthorizationExtensions
         services.AddHostedService<RevocationWatch>();
         services.TryAddSingleton<Gatekeeper>();
         services.TryAddSingleton<HandshakeBudgets>();
+        services.TryAddSingleton<ClientHistory>();
+        services.TryAddSingleton(typeof(PacedLogger<>));
+        AddBackgroundService<Draining>(services);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<HostOptions>, DrainingPatience>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IDeviceHandshake, ConnectFrameHandshake>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>
             new DeviceAuthRouteValidator(s.GetServices<IDeviceHandshake>().Select(h => h.Name))));

@@ -7,6 +7,7 @@ using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
+using ProxyGateway.DeviceAuth.Sessions;
 using Yarp.ReverseProxy.Model;
 
 namespace ProxyGateway.DeviceAuth;
@@ -20,10 +21,11 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     IEnumerable<IDeviceHandshake> handshakes,
     IDeviceAuthSettings settings,
     HandshakeBudgets budgets,
+    ClientHistory history,
+    Draining draining,
     AuditLog audit,
-    ILogger<DeviceAuthorizationMiddleware> logger)
+    PacedLogger<DeviceAuthorizationMiddleware> logger)
 {
-    private const string NoAddress = "-";
     private readonly FrozenDictionary<string, IDeviceHandshake> _handshakes = handshakes.ToFrozenDictionary(h => h.Name);
 
     public Task InvokeAsync(HttpContext context)
@@ -37,6 +39,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         switch (WebSocketUpgrade.Classify(context))
         {
             case UpgradeKind.None when AllowsHttp(metadata, options):
+                ClientHeaders.Remove(context.Request.Headers, LocalityReader.IsTrustedProxy(context, options.TrustedProxies));
                 return next(context);
             case UpgradeKind.None:
                 return Problems.HttpRefused(context);
@@ -46,14 +49,9 @@ internal sealed partial class DeviceAuthorizationMiddleware(
                 return Problems.UpgradeRefused(context);
         }
 
-        if (!OriginCheck.Allows(context.Request, options.AllowedOrigins))
-        {
-            LogOriginRefused(context.Request.Path);
-            Refused(LocalityReader.Read(context, options.TrustedProxies), options, "origin");
-            return Problems.OriginRefused(context);
-        }
-
-        return ShakeHandsAsync(context, _handshakes[name], options); // a name that is not there throws: fails closed
+        return draining.IsUnderWay
+            ? Problems.Draining(context)
+            : ShakeHandsAsync(context, _handshakes[name], options); // a name that is not there throws: fails closed
     }
 
     private static bool AllowsHttp(IReadOnlyDictionary<string, string>? metadata, DeviceAuthOptions options) =>
@@ -64,24 +62,47 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     private async Task ShakeHandsAsync(HttpContext context, IDeviceHandshake handshake, DeviceAuthOptions options)
     {
         ClaimOrigin origin = LocalityReader.Read(context, options.TrustedProxies);
-        BudgetScope exhausted = budgets.TryTake(origin.Address ?? NoAddress, ChooseDestination(context), options.Limits, out HandshakeBudgets.Place place);
+        string client = ClientName.Of(origin, context.Request, options);
+        if (!history.TryBegin(client, options.Limits.HandshakesPerSecondPerAddress))
+        {
+            await RefuseAsync(context, origin, client, BudgetScope.Rate, options);
+            return;
+        }
+
+        if (!OriginCheck.Allows(context.Request, options.AllowedOrigins))
+        {
+            LogOriginRefused(context.Request.Path);
+            Enter(origin, options, "origin");
+            await Problems.OriginRefused(context);
+            return;
+        }
+
+        BudgetScope exhausted = budgets.TryTake(client, history.IsFamiliar(client), ChooseDestination(context), options.Limits, out HandshakePlace place);
         if (exhausted != BudgetScope.None)
         {
-            LogOverBudget(origin.Address, exhausted);
-            Refused(origin, options, exhausted == BudgetScope.Address ? "budget-of-address" : "budget");
-            await Problems.OverBudget(context, ofAddress: exhausted == BudgetScope.Address);
+            await RefuseAsync(context, origin, client, exhausted, options);
             return;
         }
 
         using (place)
         {
+            ClientHeaders.Remove(context.Request.Headers, LocalityReader.IsTrustedProxy(context, options.TrustedProxies));
+
             // Without extensions no frame is compressed, and every byte that is decided on is a byte that is there.
             context.Request.Headers.Remove(HeaderNames.SecWebSocketExtensions);
             await handshake.InvokeAsync(context, origin, options, place, next);
         }
     }
 
-    private void Refused(ClaimOrigin origin, DeviceAuthOptions options, string reason) => audit.Enter(new AuditEntry
+    private Task RefuseAsync(HttpContext context, ClaimOrigin origin, string client, BudgetScope exhausted, DeviceAuthOptions options)
+    {
+        LogOverBudget(origin.Address, exhausted);
+        if (history.IsNews(client))
+            Enter(origin, options, exhausted is BudgetScope.Rate or BudgetScope.Address ? "budget-of-address" : "budget");
+        return Problems.OverBudget(context, exhausted);
+    }
+
+    private void Enter(ClaimOrigin origin, DeviceAuthOptions options, string reason) => audit.Enter(new AuditEntry
     {
         Kind = AuditKinds.UpgradeRefused,
         Reason = reason,

@@ -99,6 +99,8 @@ internal static class AdminProblems
 
     public static AdminProblem NotConfirmed { get; } = Of("not-confirmed", "The change was made, but may still be lost; repeat it", 503);
 
+    public static AdminProblem Stopping { get; } = Of("stopping", "The gateway is stopping", 503);
+
     /// <summary>The problem of a status that the framework set without a body.</summary>
     public static AdminProblem OfStatus(int status) => status switch
     {

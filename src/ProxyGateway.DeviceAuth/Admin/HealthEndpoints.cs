@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -14,12 +15,14 @@ internal static class HealthEndpoints
         endpoints.MapGet("/healthz", () => TypedResults.Text("ok")).AllowAnonymous().DisableRateLimiting()
             .WithTags("health").Describe("isAlive", "Answers while the process is alive").Produces<string>(StatusCodes.Status200OK, "text/plain");
         endpoints.MapGet("/readyz", ReadyAsync).AllowAnonymous().DisableRateLimiting()
-            .WithTags("health").Describe("isReady", "Answers 200 while the registry answers").Produces<string>(StatusCodes.Status200OK, "text/plain")
-            .Fails(AdminProblems.RegistryUnavailable);
+            .WithTags("health").Describe("isReady", "Answers 200 while the registry answers and the gateway is not stopping").Produces<string>(StatusCodes.Status200OK, "text/plain")
+            .Fails(AdminProblems.RegistryUnavailable, AdminProblems.Stopping);
     }
 
-    private static async Task<IResult> ReadyAsync(HttpContext context, DeviceRegistry registry, RegistryFreshness freshness)
+    private static async Task<IResult> ReadyAsync(HttpContext context, DeviceRegistry registry, RegistryFreshness freshness, Draining draining)
     {
+        if (draining.IsUnderWay)
+            return AdminProblems.Stopping;
         if (freshness.IsStale)
             throw new RegistryUnavailableException("Changes of the registry have not been heard of for too long.");
         await registry.PingAsync(context.RequestAborted);

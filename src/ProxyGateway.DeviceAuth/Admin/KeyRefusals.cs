@@ -3,6 +3,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Localities;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -34,7 +35,7 @@ internal sealed class KeyRefusals
     /// <summary>Answers 401, after a while if there were many; 429 where too many wait already.</summary>
     public async Task AnswerAsync(HttpContext context)
     {
-        string address = RefusalPace.NameOf(context.Connection.RemoteIpAddress);
+        string address = AddressBlock.Of(context.Connection.RemoteIpAddress);
         using RefusalPace.Turn turn = _pace.Take(address);
         AdminProblem problem = turn.IsTooMany ? AdminProblems.TooManyRequests : AdminProblems.Unauthorized;
         _unauthorized.Add(1, KeyValuePair.Create<string, object?>("http.response.status_code", problem.Status));

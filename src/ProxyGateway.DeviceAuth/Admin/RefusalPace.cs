@@ -1,5 +1,4 @@
-using System.Net;
-using System.Net.Sockets;
+using ProxyGateway.DeviceAuth.Localities;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -62,23 +61,8 @@ internal sealed class RefusalPace(TimeProvider time)
         }
     }
 
-    /// <summary>Whose refusals count together: an IPv4 address, or the /64 of an IPv6 address, which one host may have to itself.</summary>
-    public static string NameOf(IPAddress? address)
-    {
-        if (address is null)
-            return "a local socket";
-        if (address.IsIPv4MappedToIPv6)
-            address = address.MapToIPv4();
-        if (address.AddressFamily != AddressFamily.InterNetworkV6)
-            return address.ToString();
-        Span<byte> bytes = stackalloc byte[16];
-        address.TryWriteBytes(bytes, out _);
-        bytes[8..].Clear();
-        return new IPAddress(bytes) + "/64";
-    }
-
     /// <summary>Counts a refusal. Dispose of the turn when it was answered.</summary>
-    /// <param name="name">Whose, as <see cref="NameOf"/> has it.</param>
+    /// <param name="name">Whose, as <see cref="AddressBlock"/> has it.</param>
     public Turn Take(string name)
     {
         lock (_lock)

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections.Immutable;
 using System.Net;
 using Microsoft.Extensions.Configuration;
@@ -8,9 +7,6 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// <summary>Reads <see cref="AdminOptions"/> from the section <c>Admin</c>.</summary>
 public static class AdminOptionsReader
 {
-    private const int Sha256Digits = 64;
-    private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
-
     /// <summary>Reads the section and notes everything that is wrong with it; what is returned then must not be used.</summary>
     /// <param name="configuration">The whole configuration, so that its layers can be told apart.</param>
     /// <param name="errors">Where errors go.</param>
@@ -54,23 +50,10 @@ public static class AdminOptionsReader
     private static AdminKeyOptions Key(string name, SectionReader section) => new()
     {
         Name = name,
-        Sha256 = Sha256(section),
+        Sha256 = section.Sha256(nameof(AdminKeyOptions.Sha256), "the key"),
         Role = Role(section),
         UpTo = section.ScopesByRole(nameof(AdminKeyOptions.UpTo)),
     };
-
-    private static ImmutableArray<byte> Sha256(SectionReader section)
-    {
-        const string name = nameof(AdminKeyOptions.Sha256);
-        if (section.Value(name) is { Length: Sha256Digits } text && !text.AsSpan().ContainsAnyExcept(HexDigits))
-            return [.. Convert.FromHexString(text)];
-
-        // Not the value: it may be the key itself.
-        section.Errors.Add(section.PathOf(name), section.Has(name)
-            ? $"is no SHA-256; allowed: {Sha256Digits} hexadecimal digits."
-            : $"is missing; it is the SHA-256 of the key, {Sha256Digits} hexadecimal digits.");
-        return [];
-    }
 
     // The audit could not tell who it was.
     private static void ReportSharedKeys(SectionReader section, ImmutableArray<AdminKeyOptions> keys)

@@ -40,11 +40,13 @@ public static class DeviceAuthOptionsReader
             HttpRequests = section.Choice(nameof(defaults.HttpRequests), defaults.HttpRequests),
             TrustedProxies = TrustedProxies(section),
             AllowedOrigins = AllowedOrigins(section),
+            SharedTokenSha256 = SharedToken(section.Section("SharedToken")),
+            DrainTime = section.SpanOrOff(nameof(defaults.DrainTime), defaults.DrainTime, TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1)),
             Limits = Limits(section.Section(nameof(defaults.Limits))),
             RequestLifetime = pairing.Span(nameof(defaults.RequestLifetime), defaults.RequestLifetime, TimeSpan.FromDays(7)),
             MaxPendingRequests = pairing.Number(nameof(defaults.MaxPendingRequests), defaults.MaxPendingRequests, 1, MaxCount),
             ForgetRemovedAfter = pairing.Span(nameof(defaults.ForgetRemovedAfter), defaults.ForgetRemovedAfter, TimeSpan.FromDays(36500)),
-            ForgetIdleAfter = pairing.SpanOrOff(nameof(defaults.ForgetIdleAfter), TimeSpan.FromHours(1), TimeSpan.FromDays(36500)),
+            ForgetIdleAfter = pairing.SpanOrOff(nameof(defaults.ForgetIdleAfter), TimeSpan.Zero, TimeSpan.FromHours(1), TimeSpan.FromDays(36500)),
             Policy = new PairingPolicy
             {
                 LegacyDevices = pairing.Choice(nameof(PairingPolicy.LegacyDevices), PairingPolicy.Default.LegacyDevices),
@@ -72,12 +74,18 @@ public static class DeviceAuthOptionsReader
         return handshake;
     }
 
+    // A section without it is one whose only key is misspelt, and nobody would be asked for the token.
+    private static ImmutableArray<byte> SharedToken(SectionReader section) =>
+        section.Exists ? section.Sha256("Sha256", "the token") : [];
+
     private static DeviceAuthLimits Limits(SectionReader section)
     {
         var defaults = new DeviceAuthLimits();
         return new DeviceAuthLimits
         {
             HandshakesPerAddress = Count(nameof(defaults.HandshakesPerAddress), defaults.HandshakesPerAddress),
+            HandshakesPerSecondPerAddress = Count(nameof(defaults.HandshakesPerSecondPerAddress), defaults.HandshakesPerSecondPerAddress),
+            FailuresPerAddress = Count(nameof(defaults.FailuresPerAddress), defaults.FailuresPerAddress),
             HandshakesPerDestination = Count(nameof(defaults.HandshakesPerDestination), defaults.HandshakesPerDestination),
             Handshakes = Count(nameof(defaults.Handshakes), defaults.Handshakes),
             SessionsPerDevice = Count(nameof(defaults.SessionsPerDevice), defaults.SessionsPerDevice),

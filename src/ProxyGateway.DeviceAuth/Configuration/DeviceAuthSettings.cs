@@ -73,9 +73,10 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
             PolicyLines.SequenceEqual(other.PolicyLines, StringComparer.Ordinal)
             && Options.TrustedProxies.SequenceEqual(other.Options.TrustedProxies)
             && Options.AllowedOrigins.SequenceEqual(other.Options.AllowedOrigins, StringComparer.Ordinal)
+            && Options.SharedTokenSha256.SequenceEqual(other.Options.SharedTokenSha256)
             && WithoutLists == other.WithoutLists;
 
         // Records compare their arrays by reference.
-        private DeviceAuthOptions WithoutLists => Options with { TrustedProxies = [], AllowedOrigins = [], Policy = PairingPolicy.Default };
+        private DeviceAuthOptions WithoutLists => Options with { TrustedProxies = [], AllowedOrigins = [], SharedTokenSha256 = [], Policy = PairingPolicy.Default };
     }
 }

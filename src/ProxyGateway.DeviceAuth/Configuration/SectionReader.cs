@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Configuration;
 using ProxyGateway.DeviceAuth.Pairing;
 
@@ -11,6 +13,7 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// </summary>
 internal sealed class SectionReader
 {
+    private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
     private readonly ConfigurationLayers _layers;
     private readonly Dictionary<string, SectionReader?> _known = new(StringComparer.OrdinalIgnoreCase); // null: a value, not a section
 
@@ -126,11 +129,11 @@ internal sealed class SectionReader
         return fallback;
     }
 
-    /// <summary>A time span from <paramref name="min"/> to <paramref name="max"/>, or <c>00:00:00</c> for off, which it is where it is missing.</summary>
-    public TimeSpan SpanOrOff(string name, TimeSpan min, TimeSpan max)
+    /// <summary>A time span from <paramref name="min"/> to <paramref name="max"/>, or <c>00:00:00</c> for off.</summary>
+    public TimeSpan SpanOrOff(string name, TimeSpan fallback, TimeSpan min, TimeSpan max)
     {
         if (Value(name) is not { } value)
-            return TimeSpan.Zero;
+            return fallback;
         if (value.Contains(':', StringComparison.Ordinal)
             && TimeSpan.TryParseExact(value, "c", CultureInfo.InvariantCulture, out TimeSpan span) && (span == TimeSpan.Zero || (span >= min && span <= max)))
         {
@@ -138,7 +141,23 @@ internal sealed class SectionReader
         }
 
         Errors.AddValue(PathOf(name), value, $"a time span as [d.]hh:mm:ss, at least {min:c} and at most {max:c}, or 00:00:00 for off");
-        return TimeSpan.Zero;
+        return fallback;
+    }
+
+    /// <summary>A SHA-256, which must be there; empty if it is wrong.</summary>
+    /// <param name="name">The key.</param>
+    /// <param name="of">Of what it is.</param>
+    public ImmutableArray<byte> Sha256(string name, string of)
+    {
+        const int digits = 2 * SHA256.HashSizeInBytes;
+        if (Value(name) is { Length: digits } text && !text.AsSpan().ContainsAnyExcept(HexDigits))
+            return [.. Convert.FromHexString(text)];
+
+        // Not the value: it may be the secret itself.
+        Errors.Add(PathOf(name), Has(name)
+            ? $"is no SHA-256; allowed: {digits} hexadecimal digits."
+            : $"is missing; it is the SHA-256 of {of}, {digits} hexadecimal digits.");
+        return [];
     }
 
     /// <summary>A list of texts, whole from the topmost layer that has it; null if none does, or if it is wrong.</summary>

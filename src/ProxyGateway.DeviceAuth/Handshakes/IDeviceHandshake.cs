@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Handshakes;
@@ -18,5 +19,5 @@ internal interface IDeviceHandshake
     /// <param name="options">The options in force.</param>
     /// <param name="place">The place among the handshakes under way; to be disposed of as soon as the handshake is over, however it ends.</param>
     /// <param name="next">The rest of YARP's pipeline, which forwards.</param>
-    Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, IDisposable place, RequestDelegate next);
+    Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next);
 }

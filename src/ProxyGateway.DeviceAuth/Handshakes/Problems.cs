@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Net.Http.Headers;
+using ProxyGateway.DeviceAuth.Limits;
 
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
@@ -27,12 +28,23 @@ internal static class Problems
     public static Task OriginRefused(HttpContext context) => WriteAsync(context, StatusCodes.Status403Forbidden,
         "origin-refused", "Pages of this origin may not connect.", "Add the origin to DeviceAuth:AllowedOrigins if its pages are trusted.");
 
-    public static Task OverBudget(HttpContext context, bool ofAddress)
+    public static Task OverBudget(HttpContext context, BudgetScope scope) => scope switch
+    {
+        BudgetScope.Rate => TryAgain(context, StatusCodes.Status429TooManyRequests, "too-many-handshakes", "Too many handshakes come from this address."),
+        BudgetScope.Address => TryAgain(context, StatusCodes.Status429TooManyRequests, "too-many-handshakes", "Too many handshakes from this address are under way."),
+        _ => TryAgain(context, StatusCodes.Status503ServiceUnavailable, "too-many-handshakes", "Too many handshakes are under way."),
+    };
+
+    public static Task Draining(HttpContext context)
+    {
+        context.Response.Headers.Connection = "close"; // the next attempt is to reach another gateway, or this one's successor
+        return TryAgain(context, StatusCodes.Status503ServiceUnavailable, "restarting", "The gateway is restarting.");
+    }
+
+    private static Task TryAgain(HttpContext context, int status, string type, string title)
     {
         context.Response.Headers[HeaderNames.RetryAfter] = ((int)RetryAfter.TotalSeconds).ToString(CultureInfo.InvariantCulture);
-        return ofAddress
-            ? WriteAsync(context, StatusCodes.Status429TooManyRequests, "too-many-handshakes", "Too many handshakes from this address are under way.", "Try again later.")
-            : WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "too-many-handshakes", "Too many handshakes are under way.", "Try again later.");
+        return WriteAsync(context, status, type, title, "Try again later.");
     }
 
     private static Task WriteAsync(HttpContext context, int status, string type, string title, string detail)

@@ -24,7 +24,7 @@ internal static class LocalityReader
     {
         EndPoint? peer = PeerOf(context);
         IPAddress? peerAddress = Unmap((peer as IPEndPoint)?.Address);
-        bool isTrustedProxy = peerAddress is not null && AutoApproveRule.Contains(trustedProxies, peerAddress);
+        bool isTrustedProxy = IsTrustedProxy(context, trustedProxies);
         bool isForwarded = ShowsProxy(context.Request.Headers);
 
         bool isLoopback = (peer is UnixDomainSocketEndPoint || (peerAddress is not null && IPAddress.IsLoopback(peerAddress)))
@@ -57,6 +57,15 @@ internal static class LocalityReader
             && IPAddress.IsLoopback(address);
     }
 
+    /// <summary>Whether a header of this name tells of a proxy, or of whom one has seen.</summary>
+    public static bool TellsOfProxy(string name) =>
+        ProxyHeaders.Any(h => h.Equals(name, StringComparison.OrdinalIgnoreCase))
+        || ProxyHeaderPrefixes.Any(p => name.StartsWith(p, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Whether the socket's own peer is one of these proxies.</summary>
+    public static bool IsTrustedProxy(HttpContext context, ImmutableArray<IPNetwork> trustedProxies) =>
+        Unmap((PeerOf(context) as IPEndPoint)?.Address) is { } peer && AutoApproveRule.Contains(trustedProxies, peer);
+
     /// <summary>
     /// The socket's own peer. Not <see cref="ConnectionInfo.RemoteIpAddress"/>, which middleware may rewrite from headers.
     /// </summary>
@@ -70,12 +79,8 @@ internal static class LocalityReader
         foreach ((string name, _) in headers)
         {
             // Some servers on the way take an underscore for a hyphen.
-            string spelled = name.Replace('_', '-');
-            if (ProxyHeaders.Any(h => h.Equals(spelled, StringComparison.OrdinalIgnoreCase))
-                || ProxyHeaderPrefixes.Any(p => spelled.StartsWith(p, StringComparison.OrdinalIgnoreCase)))
-            {
+            if (TellsOfProxy(name.Replace('_', '-')))
                 return true;
-            }
         }
 
         return false;

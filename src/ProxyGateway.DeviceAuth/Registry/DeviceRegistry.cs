@@ -36,6 +36,8 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
             (DeviceRecord? stored, DateTimeOffset now) = await store.GetAsync(claim.Device, cancellationToken);
             DeviceRecord? record = stored?.AsOf(now);
             PairingDecision decision = rules.Policy.Decide(record, claim, locality);
+            if (!origin.MayAsk && decision is not (PairingDecision.Admit or PairingDecision.Refuse))
+                return new Admission.Unauthorized();
             if (decision is PairingDecision.LookUpPeerUser)
             {
                 locality = locality with { Peer = origin.LookUpPeerUser() };
@@ -295,7 +297,11 @@ public sealed record PairingRules(PairingPolicy Policy, Lifetimes Lifetimes, Pen
 /// <param name="Locality">For the policy.</param>
 /// <param name="Address">For operators: the client's address; null if it cannot be told.</param>
 /// <param name="LookUpPeerUser">Finds the operating-system user of a loopback peer; called only when a rule hangs on it.</param>
-public sealed record ClaimOrigin(Locality Locality, string? Address, Func<PeerUser> LookUpPeerUser);
+public sealed record ClaimOrigin(Locality Locality, string? Address, Func<PeerUser> LookUpPeerUser)
+{
+    /// <summary>Whether it may be approved, or ask to be, where it is not covered already; false if it lacks the shared token.</summary>
+    public bool MayAsk { get; init; } = true;
+}
 
 /// <summary>What became of a claim.</summary>
 public abstract record Admission
@@ -312,6 +318,9 @@ public abstract record Admission
 
     /// <summary>An operator has blocked the device. No request was opened.</summary>
     public sealed record Blocked : Admission;
+
+    /// <summary>The claim is not covered, and may not ask to be. Nothing was written.</summary>
+    public sealed record Unauthorized : Admission;
 
     /// <summary>An operator has to approve, or has rejected.</summary>
     /// <param name="Reason">What is not covered.</param>

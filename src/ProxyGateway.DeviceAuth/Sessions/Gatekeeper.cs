@@ -11,7 +11,7 @@ namespace ProxyGateway.DeviceAuth.Sessions;
 /// that is not an admission ends the session again.
 /// </summary>
 internal sealed partial class Gatekeeper(
-    DeviceRegistry registry, SessionTable sessions, RegistryFreshness freshness, AuditLog audit, LastSeenTracker lastSeen, ILogger<Gatekeeper> logger)
+    DeviceRegistry registry, SessionTable sessions, RegistryFreshness freshness, AuditLog audit, LastSeenTracker lastSeen, PacedLogger<Gatekeeper> logger)
 {
     // A record that changes between the reading and the admission is read again; one that keeps changing is not waited for.
     private const int MaxAttempts = 4;
@@ -89,10 +89,10 @@ internal sealed partial class Gatekeeper(
                     case Admission.Admitted admitted:
                         if (!session.TryAdmit(admitted.Record, admitted.Now))
                             continue;
-                        LogAdmitted(claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, admitted.Rule ?? "grant");
+                        LogAdmitted(logger.Unpaced, claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, admitted.Rule ?? "grant");
                         audit.Enter(Entry(AuditKinds.DeviceAdmitted, claim, origin, options) with { Rule = admitted.Rule });
                         lastSeen.Note(claim.Device);
-                        return new Verdict.Admitted(session);
+                        return new Verdict.Admitted(session, WasPaired: admitted.Rule is null);
                     case Admission.Refused refused:
                         LogPairingRequired(claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, refused.Reason.ToWireName(), refused.Request.Id, refused.Request.Status);
                         string reason = refused.Request.Status == PairingRequestStatus.Rejected ? "rejected" : refused.Reason.ToWireName();
@@ -102,6 +102,10 @@ internal sealed partial class Gatekeeper(
                         LogBlocked(claim.Device, origin.Address);
                         audit.Enter(Refusal(claim, origin, options, "blocked"));
                         return new Verdict.Blocked();
+                    case Admission.Unauthorized:
+                        LogUnauthorized(claim.Device, origin.Address);
+                        audit.Enter(Refusal(claim, origin, options, "unauthorized"));
+                        return new Verdict.Unauthorized();
                     case Admission.TooManyRequests:
                         LogTooManyRequests(claim.Device, origin.Address);
                         audit.Enter(Refusal(claim, origin, options, "too-many-requests"));
@@ -134,7 +138,7 @@ internal sealed partial class Gatekeeper(
         Entry(AuditKinds.DeviceRefused, claim, origin, options) with { Reason = reason };
 
     [LoggerMessage(1001, LogLevel.Information, "Admitted device {Device} as {Role} with [{Scopes}] from {Address} by {By}.")]
-    private partial void LogAdmitted(DeviceId device, string role, string scopes, string? address, string by);
+    private static partial void LogAdmitted(ILogger logger, DeviceId device, string role, string scopes, string? address, string by);
 
     [LoggerMessage(1002, LogLevel.Information, "Device {Device} asks for {Role} with [{Scopes}] from {Address}: {Reason}, request {Request} is {Status}.")]
     private partial void LogPairingRequired(
@@ -154,6 +158,9 @@ internal sealed partial class Gatekeeper(
 
     [LoggerMessage(1007, LogLevel.Information, "Device {Device} is blocked, and was refused from {Address}.")]
     private partial void LogBlocked(DeviceId device, string? address);
+
+    [LoggerMessage(1008, LogLevel.Information, "Device {Device} from {Address} is not covered, and did not show the token to ask with (DeviceAuth:SharedToken).")]
+    private partial void LogUnauthorized(DeviceId device, string? address);
 }
 
 /// <summary>What the gatekeeper made of a claim.</summary>
@@ -164,13 +171,18 @@ internal abstract record Verdict
     }
 
     /// <summary>Forward the connection, and dispose of the session when it is over.</summary>
-    public sealed record Admitted(Session Session) : Verdict;
+    /// <param name="Session">The session.</param>
+    /// <param name="WasPaired">Whether it was covered already, and no rule had to approve it.</param>
+    public sealed record Admitted(Session Session, bool WasPaired) : Verdict;
 
     /// <summary>An operator has to approve, or has rejected.</summary>
     public sealed record Refused(Admission.Refused Pairing) : Verdict;
 
     /// <summary>An operator has blocked the device.</summary>
     public sealed record Blocked : Verdict;
+
+    /// <summary>It is not covered, and lacks the shared token without which it may not ask.</summary>
+    public sealed record Unauthorized : Verdict;
 
     /// <summary>Too many requests or sessions.</summary>
     public sealed record TooMany : Verdict;

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Hosting;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.WebSockets;
@@ -14,12 +13,11 @@ internal sealed class SessionTable
     private readonly TimeProvider _time;
     private long _lastNumber;
 
-    public SessionTable(DeviceRegistry registry, IDeviceAuthSettings settings, TimeProvider time, IHostApplicationLifetime lifetime)
+    public SessionTable(DeviceRegistry registry, IDeviceAuthSettings settings, TimeProvider time)
     {
         _settings = settings;
         _time = time;
         registry.Changed += (record, now) => Recheck(record.Id, record, now);
-        lifetime.ApplicationStopping.Register(() => CloseAll(Closing.Restarting)); // or the server would wait for them until its time is up
     }
 
     /// <summary>How many sessions there are, provisional ones included.</summary>

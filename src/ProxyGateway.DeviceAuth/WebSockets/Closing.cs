@@ -32,6 +32,7 @@ internal sealed record Closing(ushort Code, string Reason)
     public static readonly Closing NonceMismatch = new(PolicyViolation, "device nonce mismatch");
 
     // Admission.
+    public static readonly Closing Unauthorized = new(PolicyViolation, "unauthorized");
     public static readonly Closing DeviceRemoved = new(PolicyViolation, "device removed");
     public static readonly Closing DeviceBlocked = new(PolicyViolation, "device blocked");
     public static readonly Closing GrantRevoked = new(PolicyViolation, "grant revoked");

@@ -51,6 +51,7 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceRegistry>());
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceFleet>());
         builder.Services.AddSingleton(gateway.GetRequiredService<SessionTable>());
+        builder.Services.AddSingleton(gateway.GetRequiredService<Draining>());
         builder.Services.AddSingleton(gateway.GetRequiredService<RegistryFreshness>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceAuthSettings>());
         if (gateway.GetService<IAuditStore>() is { } audit)

@@ -1,4 +1,3 @@
-using System.Net;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.Admin;
 
@@ -115,17 +114,6 @@ public sealed class RefusalPaceTests
         _time.Advance(TimeSpan.FromMinutes(1));
         Enumerable.Range(0, 1000).Count(i => _pace.Take($"{i}").ToTell > 0).ShouldBe(30);
     }
-
-    [Theory]
-    [InlineData("192.0.2.1", "192.0.2.1")]
-    [InlineData("::ffff:192.0.2.1", "192.0.2.1")]
-    [InlineData("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64")]
-    [InlineData("2001:db8:1:2::", "2001:db8:1:2::/64")]
-    [InlineData("2001:db8:1:3::", "2001:db8:1:3::/64")]
-    [InlineData("fe80::1%3", "fe80::/64")]
-    [InlineData(null, "a local socket")]
-    public void Hosts_count_together_that_one_may_have_to_himself(string? address, string name) =>
-        RefusalPace.NameOf(address is null ? null : IPAddress.Parse(address)).ShouldBe(name);
 
     private int[] Delays(string address, int times)
     {

@@ -12,6 +12,7 @@ using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
@@ -82,6 +83,8 @@ internal sealed class TestAdmin : IAsyncDisposable
         builder.Services.AddSingleton<DeviceRegistry>();
         builder.Services.AddSingleton<DeviceFleet>();
         builder.Services.AddSingleton<SessionTable>();
+        builder.Services.AddSingleton<HandshakeBudgets>();
+        builder.Services.AddSingleton<Draining>();
         builder.Services.AddSingleton(new RegistryFreshness(new RegistryOptions(), TimeProvider.System));
         builder.Services.AddSingleton<IDeviceAuthSettings>(new Settings());
         builder.Services.AddDeviceAdmin(options, keys ?? AdminKeyRing.Load(options, folder.FullName));

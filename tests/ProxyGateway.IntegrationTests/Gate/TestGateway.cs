@@ -27,6 +27,13 @@ internal sealed class TestGateway : IAsyncDisposable
     /// <summary>An address that no machine has (RFC 5737), as which clients of <see cref="RemotePort"/> appear.</summary>
     public static readonly IPAddress RemoteAddress = IPAddress.Parse("203.0.113.7");
 
+    // Tests come faster, and fail more often, than any client should.
+    private static readonly Dictionary<string, string?> Unhurried = new()
+    {
+        ["DeviceAuth:Limits:HandshakesPerSecondPerAddress"] = "1000000",
+        ["DeviceAuth:Limits:FailuresPerAddress"] = "1000000",
+    };
+
     private readonly WebApplication _app;
     private readonly string _folder;
 
@@ -71,7 +78,7 @@ internal sealed class TestGateway : IAsyncDisposable
         string folder = Directory.CreateTempSubdirectory("gate-").FullName;
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Configuration.Sources.Clear();
-        builder.Configuration.AddInMemoryCollection(settings ?? []);
+        builder.Configuration.AddInMemoryCollection(Unhurried).AddInMemoryCollection(settings ?? []);
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Information);
 
         builder.WebHost.ConfigureKestrel(options =>

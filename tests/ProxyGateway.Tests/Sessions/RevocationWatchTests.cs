@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth;
@@ -23,8 +22,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
 
     public RevocationWatchTests()
     {
-        var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
-        _sessions = new SessionTable(new DeviceRegistry(_store), new Settings(), _time, lifetime);
+        _sessions = new SessionTable(new DeviceRegistry(_store), new Settings(), _time);
         _freshness = new RegistryFreshness(_options, _time);
         _watch = new RevocationWatch(_store, _sessions, _freshness, _options, _time, NullLogger<RevocationWatch>.Instance);
     }

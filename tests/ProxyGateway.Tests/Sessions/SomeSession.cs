@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Hosting.Internal;
-using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -13,8 +11,7 @@ internal static class SomeSession
 {
     public static Session Of(Claim claim, TimeProvider? time = null)
     {
-        var lifetime = new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance);
-        return new SessionTable(new DeviceRegistry(null!), new Settings(), time ?? TimeProvider.System, lifetime).TryEnter(claim, Some.Origin, limit: 1)!;
+        return new SessionTable(new DeviceRegistry(null!), new Settings(), time ?? TimeProvider.System).TryEnter(claim, Some.Origin, limit: 1)!;
     }
 
     private sealed class Settings : IDeviceAuthSettings

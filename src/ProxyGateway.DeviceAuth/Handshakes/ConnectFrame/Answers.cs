@@ -20,9 +20,6 @@ internal static class Answers
         return Refuse(closing, id, "INVALID_REQUEST");
     }
 
-    /// <summary>The client took too long.</summary>
-    public static Refusal TimedOut() => new(Closing.HandshakeTimeout);
-
     /// <summary>The proof does not hold.</summary>
     public static Refusal ProofFailed(string id, ProofFailure failure) => failure switch
     {
@@ -38,6 +35,12 @@ internal static class Answers
 
     /// <summary>The registry cannot be asked.</summary>
     public static Refusal RegistryUnavailable(string id) => Unavailable(Closing.RegistryUnavailable, id);
+
+    /// <summary>The device is not covered, and did not show the token without which it may not ask.</summary>
+    public static Refusal Unauthorized(string id) => Refuse(Closing.Unauthorized, id, "INVALID_REQUEST", "AUTH_TOKEN_MISMATCH");
+
+    /// <summary>The gateway ends.</summary>
+    public static Refusal Restarting(string id) => Unavailable(Closing.Restarting, id);
 
     /// <summary>Too many requests are open, or too many sessions of the device.</summary>
     public static Refusal TryAgainLater(string id) => Unavailable(Closing.TryAgainLater, id);

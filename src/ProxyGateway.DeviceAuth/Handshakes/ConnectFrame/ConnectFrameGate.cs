@@ -1,5 +1,8 @@
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -9,7 +12,15 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>One connection's handshake, apart from its bytes: what is asked of whom, how long that may take, and what is said of it in the log.</summary>
 internal sealed partial class ConnectFrameGate(
-    HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, Gatekeeper gatekeeper, IDisposable place, TimeProvider time, ILogger logger)
+    HttpContext context,
+    ClaimOrigin origin,
+    DeviceAuthOptions options,
+    HandshakePlace place,
+    Gatekeeper gatekeeper,
+    ClientHistory history,
+    Draining draining,
+    TimeProvider time,
+    ILogger logger)
 {
     /// <summary>How long a challenge may be.</summary>
     public const int MaxChallengeBytes = 64 * 1024;
@@ -17,6 +28,8 @@ internal sealed partial class ConnectFrameGate(
     private static readonly TimeSpan BackendCloseTimeout = TimeSpan.FromSeconds(2);
 
     private bool _clientLeft;
+    private TimeSpan _penalty;
+    private bool _wasPaired;
 
     /// <summary>The options that were in force when the connection came.</summary>
     public DeviceAuthOptions Options { get; } = options;
@@ -31,12 +44,18 @@ internal sealed partial class ConnectFrameGate(
         set => _clientLeft = value;
     }
 
+    /// <summary>Signals that the handshake is to end because somebody else needs its place, or the gateway ends.</summary>
+    public CancellationToken GivesWay => place.GivesWay;
+
+    /// <summary>Whether the refusal is to be held back, since too many handshakes of this client have failed.</summary>
+    public bool HoldsBack => _penalty > TimeSpan.Zero;
+
     /// <summary>A limit on how long the client may take.</summary>
     public CancellationTokenSource StartDeadline() => new(Options.HandshakeTimeout, time);
 
-    /// <summary>The nonce of the backend's challenge; null if it sends something else, or takes too long.</summary>
+    /// <summary>The nonce of the backend's challenge; null if it sends something else, or takes too long, or the handshake gives way.</summary>
     public Task<string?> NonceAsync(Task<string?> challenge, CancellationToken cancellationToken) =>
-        WithinTimeAsync(challenge, CancellationToken.None, cancellationToken);
+        WithinTimeAsync(challenge, place.GivesWay, cancellationToken);
 
     /// <summary>The backend's answer; none if it takes too long, or the session is closed meanwhile.</summary>
     public Task<BackendAnswer> AnswerAsync(Task<BackendAnswer> answer, CancellationToken closing, CancellationToken cancellationToken) =>
@@ -50,6 +69,7 @@ internal sealed partial class ConnectFrameGate(
     public async ValueTask<(Refusal? Refusal, Session? Session)> DecideAsync(
         ReadOnlyMemory<byte> message, string nonce, CancellationToken withinTime, CancellationToken cancellationToken)
     {
+        place.Speak();
         if (!ConnectRequestReader.TryRead(message, out ConnectRequest request, out Refusal malformed))
             return (Logged(malformed), null);
         RequestId = request.Id;
@@ -57,12 +77,19 @@ internal sealed partial class ConnectFrameGate(
         ProofFailure failure = ConnectProof.Verify(request, nonce, time.GetUtcNow(), Options.SignatureSkew, out Claim claim);
         if (failure != ProofFailure.None)
             return (Logged(Answers.ProofFailed(request.Id, failure)), null);
+        if (draining.IsUnderWay)
+            return (Answers.Restarting(request.Id), null);
 
         try
         {
-            return await gatekeeper.DecideAsync(claim, origin, Options, withinTime) switch
+            Verdict verdict = await gatekeeper.DecideAsync(claim, origin with { MayAsk = MayAsk(request) }, Options, withinTime);
+            if (verdict is Verdict.Unauthorized)
+                CountFailure();
+            _wasPaired = verdict is Verdict.Admitted { WasPaired: true };
+            return verdict switch
             {
                 Verdict.Admitted admitted => (null, admitted.Session),
+                Verdict.Unauthorized => (Answers.Unauthorized(request.Id), null),
                 Verdict.Refused refused => (Answers.PairingRequired(request.Id, claim, refused.Pairing), null),
                 Verdict.Blocked => (Answers.Blocked(request.Id, claim), null),
                 Verdict.TooMany => (Answers.TryAgainLater(request.Id), null),
@@ -80,8 +107,34 @@ internal sealed partial class ConnectFrameGate(
     /// <summary>The client broke a rule of the WebSocket protocol, or of the handshake.</summary>
     public Refusal Violated(Closing closing) => Logged(new Refusal(closing));
 
-    /// <summary>The client took too long.</summary>
-    public Refusal TimedOut() => Logged(Answers.TimedOut());
+    /// <summary>The client took too long, or its place was needed.</summary>
+    public Refusal TimedOut()
+    {
+        if (draining.IsUnderWay)
+            return new Refusal(Closing.Restarting);
+        if (!place.GivesWay.IsCancellationRequested)
+            return Logged(new Refusal(Closing.HandshakeTimeout));
+        LogGaveWay(origin.Address);
+        gatekeeper.Refused(Closing.TryAgainLater, claim: null, origin, Options);
+        return new Refusal(Closing.TryAgainLater);
+    }
+
+    /// <summary>The connection to the backend is gone.</summary>
+    public void LeaveDestination() => place.LeaveDestination();
+
+    /// <summary>Waits for as long as the refusal is held back.</summary>
+    public async Task ServePenaltyAsync()
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, place.GivesWay, draining.Token);
+        try
+        {
+            await Task.Delay(_penalty, time, end.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // There is no longer anybody, or any time, to wait for.
+        }
+    }
 
     /// <summary>A backend that has refused is expected to close by itself; gives it a moment.</summary>
     public async Task WaitForBackendToCloseAsync(CancellationToken cancellationToken)
@@ -94,6 +147,8 @@ internal sealed partial class ConnectFrameGate(
     public void Completed(Session session)
     {
         place.Dispose();
+        if (_wasPaired)
+            history.Admitted(place.Client);
         gatekeeper.Opened(session, origin, Options);
     }
 
@@ -131,8 +186,17 @@ internal sealed partial class ConnectFrameGate(
         }
     }
 
+    // Hashes of one length, compared in constant time: how much of a guess is right cannot be measured.
+    private bool MayAsk(ConnectRequest request) =>
+        Options.SharedTokenSha256.IsEmpty
+        || (request.SharedToken is { } token
+            && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(token)), Options.SharedTokenSha256.AsSpan()));
+
+    private void CountFailure() => _penalty = history.Fail(place.Client, Options.Limits.FailuresPerAddress);
+
     private Refusal Logged(Refusal refusal)
     {
+        CountFailure();
         LogRefused(origin.Address, refusal.Closing.Code, refusal.Closing.Reason);
         gatekeeper.Refused(refusal.Closing, claim: null, origin, Options);
         return refusal;
@@ -140,6 +204,9 @@ internal sealed partial class ConnectFrameGate(
 
     [LoggerMessage(1101, LogLevel.Information, "Refused a handshake from {Address}: {Code} {Reason}.")]
     private partial void LogRefused(string? address, ushort code, string reason);
+
+    [LoggerMessage(1107, LogLevel.Information, "A handshake from {Address} that was silent for longest has given way to another (DeviceAuth:Limits).")]
+    private partial void LogGaveWay(string? address);
 
     [LoggerMessage(1102, LogLevel.Warning, "The backend of {Path} did not begin with a connect.challenge. Is it an OpenClaw-protocol backend? "
         + "A route to any other needs the metadata \"DeviceAuth\": \"Off\", which leaves it ungated.")]

@@ -1,5 +1,5 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
 
@@ -9,16 +9,17 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// The handshake of the OpenClaw gateway protocol, versions 3 and 4: the backend challenges, the device answers with a signed
 /// <c>connect</c> request. The backend is opened first, since the challenge is its own, and gets that request only once it is decided.
 /// </summary>
-internal sealed class ConnectFrameHandshake(Gatekeeper gatekeeper, TimeProvider time, ILogger<ConnectFrameHandshake> logger) : IDeviceHandshake
+internal sealed class ConnectFrameHandshake(
+    Gatekeeper gatekeeper, ClientHistory history, Draining draining, TimeProvider time, PacedLogger<ConnectFrameHandshake> logger) : IDeviceHandshake
 {
     public string Name => DeviceAuthDefaults.ConnectFrame;
 
-    public async Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, IDisposable place, RequestDelegate next)
+    public async Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next)
     {
         ConnectFrameStream? stream = null;
         GatedUpgrade.Install(context, client => stream = new ConnectFrameStream(
             client,
-            new ConnectFrameGate(context, origin, options, gatekeeper, place, time, logger),
+            new ConnectFrameGate(context, origin, options, place, gatekeeper, history, draining, time, logger),
             new SessionPipe(context, client, time)));
         try
         {

@@ -27,6 +27,7 @@ internal sealed class ConnectFrameStream : Stream
     private IAsyncEnumerator<ReadOnlyMemory<byte>>? _handshake;
     private AnswerReader? _answers;
     private Session? _session;
+    private Refusal? _heldBack;
     private bool _challenged;
     private bool _passing;
     private bool _open;
@@ -76,7 +77,13 @@ internal sealed class ConnectFrameStream : Stream
         {
             if (_handshake is { } handshake)
                 await handshake.DisposeAsync();
-            if (!_answer.Task.IsCompleted && !_pipe.IsClosing && !_gate.ClientLeft)
+            _gate.LeaveDestination();
+            if (_heldBack is { } refusal)
+            {
+                await _gate.ServePenaltyAsync();
+                Refuse(refusal);
+            }
+            else if (!_answer.Task.IsCompleted && !_pipe.IsClosing && !_gate.ClientLeft)
             {
                 if (_challenged)
                     _gate.BackendLeft();
@@ -156,6 +163,12 @@ internal sealed class ConnectFrameStream : Stream
     {
         if (await _gate.NonceAsync(_challenge.Task, cancellationToken) is not { } nonce)
         {
+            if (_gate.GivesWay.IsCancellationRequested)
+            {
+                Refuse(_gate.TimedOut());
+                yield break;
+            }
+
             _gate.NoChallenge();
             Refuse(new Refusal(Closing.BackendHandshakeFailed));
             yield break;
@@ -164,9 +177,10 @@ internal sealed class ConnectFrameStream : Stream
         Refusal? refusal;
         using (CancellationTokenSource deadline = _gate.StartDeadline())
         using (var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken))
+        using (var patience = CancellationTokenSource.CreateLinkedTokenSource(either.Token, _gate.GivesWay))
         {
             FrameEvent next;
-            while ((next = await ReceiveAsync(either.Token, cancellationToken)) == FrameEvent.Control)
+            while ((next = await ReceiveAsync(patience.Token, cancellationToken)) == FrameEvent.Control)
             {
                 yield return _fromClient.ControlFrame.Bytes;
                 if (_fromClient.ControlFrame.Opcode == Opcode.Close)
@@ -186,7 +200,11 @@ internal sealed class ConnectFrameStream : Stream
 
         if (refusal is not null)
         {
-            Refuse(refusal);
+            // Where the client is to wait for it, the backend is let go first: see FinishAsync.
+            if (_gate.HoldsBack)
+                (_heldBack, _) = (refusal, _verdict.TrySetResult(false));
+            else
+                Refuse(refusal);
             yield break;
         }
 

@@ -27,6 +27,9 @@ internal sealed record ConnectRequest
     /// <summary>The scopes exactly as sent, in order: that is how they are signed.</summary>
     public required IReadOnlyList<string> Scopes { get; init; }
 
+    /// <summary><c>auth.token</c>; null if there is none.</summary>
+    public required string? SharedToken { get; init; }
+
     /// <summary>The token that is signed: the first of <c>token</c>, <c>deviceToken</c>, <c>bootstrapToken</c> that is there, or empty.</summary>
     public required string SignedToken { get; init; }
 

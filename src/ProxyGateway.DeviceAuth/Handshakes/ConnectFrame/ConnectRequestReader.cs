@@ -69,7 +69,7 @@ internal static class ConnectRequestReader
             return "params.role is malformed";
         if (!TryGetScopes(parameters, out List<string> scopes))
             return "params.scopes is malformed";
-        if (!TryGetSignedToken(parameters, out string token))
+        if (!TryGetTokens(parameters, out string? sharedToken, out string signedToken))
             return "params.auth is malformed";
         if (!TryGetDevice(parameters, out ConnectDevice? device))
             return "params.device is malformed";
@@ -85,7 +85,8 @@ internal static class ConnectRequestReader
             DisplayName = displayName,
             Role = role ?? DefaultRole,
             Scopes = scopes,
-            SignedToken = token,
+            SharedToken = sharedToken,
+            SignedToken = signedToken,
             Device = device,
         };
         return null;
@@ -108,22 +109,23 @@ internal static class ConnectRequestReader
         return true;
     }
 
-    private static bool TryGetSignedToken(JsonElement parameters, out string token)
+    private static bool TryGetTokens(JsonElement parameters, out string? shared, out string signed)
     {
-        token = "";
+        shared = null;
+        signed = "";
         if (!TryGetObject(parameters, "auth", out JsonElement? a))
             return false;
         if (a is not { } auth)
             return true;
-        if (!TryGetText(auth, "token", out string? shared)
+        if (!TryGetText(auth, "token", out shared)
             || !TryGetText(auth, "deviceToken", out string? device)
             || !TryGetText(auth, "bootstrapToken", out string? bootstrap))
         {
             return false;
         }
 
-        token = shared ?? device ?? bootstrap ?? "";
-        return token.Length == 0 || IsSignable(token);
+        signed = shared ?? device ?? bootstrap ?? "";
+        return signed.Length == 0 || IsSignable(signed);
     }
 
     private static bool TryGetDevice(JsonElement parameters, out ConnectDevice? device)

@@ -1,0 +1,48 @@
+using System.Collections.Immutable;
+using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Localities;
+
+namespace ProxyGateway.DeviceAuth.Handshakes;
+
+/// <summary>
+/// Takes from a request what a client has no business to say: who it is, and whom a proxy has seen. What the gateway itself says of that to
+/// the backend is set after this.
+/// </summary>
+internal static class ClientHeaders
+{
+    // X-OpenClaw-*: what an OpenClaw backend believes of a proxy that has authenticated somebody.
+    private static readonly ImmutableArray<string> IdentityPrefixes =
+        ["X-OpenClaw-", "X-Device-", "X-ProxyGateway-", "X-Auth-", "X-Authenticated-", "X-User-", "Remote-"];
+
+    private static readonly ImmutableArray<string> IdentityHeaders = ["X-Remote-User", "X-User", "X-Webauth-User", "X-Client-IP"];
+
+    // What a trusted proxy may say; it stands for what it has seen.
+    private const string Forwarded = "Forwarded";
+    private const string ForwardedPrefix = "X-Forwarded-";
+
+    /// <summary>Removes them, however they are spelled: some servers on the way take an underscore for a hyphen.</summary>
+    /// <param name="headers">The request's headers.</param>
+    /// <param name="isTrustedProxy">Whether the peer's word on whom it forwards for is taken.</param>
+    public static void Remove(IHeaderDictionary headers, bool isTrustedProxy)
+    {
+        List<string>? removed = null;
+        foreach ((string name, _) in headers)
+        {
+            string spelled = name.Replace('_', '-');
+            bool isForwarding = LocalityReader.TellsOfProxy(spelled);
+            bool isKept = isTrustedProxy && isForwarding && name == spelled
+                && (Is(spelled, Forwarded) || spelled.StartsWith(ForwardedPrefix, StringComparison.OrdinalIgnoreCase));
+            if ((isForwarding && !isKept)
+                || IdentityHeaders.Any(h => Is(spelled, h))
+                || IdentityPrefixes.Any(p => spelled.StartsWith(p, StringComparison.OrdinalIgnoreCase)))
+            {
+                (removed ??= []).Add(name);
+            }
+        }
+
+        foreach (string name in removed ?? [])
+            headers.Remove(name);
+    }
+
+    private static bool Is(string spelled, string header) => spelled.Equals(header, StringComparison.OrdinalIgnoreCase);
+}

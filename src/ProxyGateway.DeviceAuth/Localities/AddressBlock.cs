@@ -1,0 +1,41 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace ProxyGateway.DeviceAuth.Localities;
+
+/// <summary>
+/// Which client addresses count as one client's. One host may have a whole /64 of IPv6 addresses to itself, and a process on this machine
+/// every loopback address.
+/// </summary>
+public static class AddressBlock
+{
+    /// <summary>Who has no address: peers on a Unix socket, and strangers whose address cannot be told.</summary>
+    public const string None = "-";
+
+    private const string Loopback = "loopback";
+    private const int HostBytes = 8;
+
+    /// <summary>The block of an address as requests and sessions have it.</summary>
+    /// <param name="address">The address; null if there is none.</param>
+    public static string Of(string? address) =>
+        address is null ? None : IPAddress.TryParse(address, out IPAddress? parsed) ? Of(parsed) : address;
+
+    /// <summary>The block of an address: <c>loopback</c>, an IPv4 address, or the /64 of an IPv6 address.</summary>
+    /// <param name="address">The address; null if there is none.</param>
+    public static string Of(IPAddress? address)
+    {
+        if (address is null)
+            return None;
+        if (address.IsIPv4MappedToIPv6)
+            address = address.MapToIPv4();
+        if (IPAddress.IsLoopback(address))
+            return Loopback;
+        if (address.AddressFamily != AddressFamily.InterNetworkV6)
+            return address.ToString();
+
+        Span<byte> bytes = stackalloc byte[16];
+        address.TryWriteBytes(bytes, out _);
+        bytes[HostBytes..].Clear();
+        return new IPAddress(bytes) + "/64";
+    }
+}

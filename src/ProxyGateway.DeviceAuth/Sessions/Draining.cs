@@ -1,0 +1,103 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using ProxyGateway.DeviceAuth.Limits;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.DeviceAuth.Sessions;
+
+/// <summary>
+/// The gateway's graceful end. While it still listens, new upgrades are answered 503 and the gateway is not ready; handshakes under way end,
+/// and live sessions are closed with 1012 one after the other, spread over <see cref="DeviceAuthOptions.DrainTime"/>, so that their devices do not all come
+/// back at once. Then the server stops, and what is still there is aborted.
+/// </summary>
+internal sealed partial class Draining : IHostedLifecycleService, IDisposable
+{
+    private readonly SessionTable _sessions;
+    private readonly HandshakeBudgets _handshakes;
+    private readonly IDeviceAuthSettings _settings;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _begun = new();
+    private readonly CancellationTokenRegistration _stopping;
+
+    public Draining(
+        SessionTable sessions,
+        HandshakeBudgets handshakes,
+        IDeviceAuthSettings settings,
+        TimeProvider time,
+        IHostApplicationLifetime lifetime,
+        ILogger<Draining> logger)
+    {
+        (_sessions, _handshakes, _settings, _time, _logger) = (sessions, handshakes, settings, time, logger);
+        _stopping = lifetime.ApplicationStopping.Register(_begun.Cancel); // a signal comes here before the host calls StoppingAsync
+        Token = _begun.Token;
+    }
+
+    /// <summary>Whether the gateway is ending.</summary>
+    public bool IsUnderWay => Token.IsCancellationRequested;
+
+    /// <summary>Signals that it is.</summary>
+    public CancellationToken Token { get; }
+
+    /// <summary>Closes what is there, while the server still listens.</summary>
+    /// <param name="cancellationToken">The host's patience is at an end: what is left is closed at once.</param>
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        await _begun.CancelAsync();
+        _handshakes.EvictAll();
+        TimeSpan drainTime = _settings.Current.DrainTime;
+        Session[] sessions = _sessions.List(device: null, after: 0, int.MaxValue);
+        if (sessions.Length > 0)
+            LogDraining(sessions.Length, drainTime);
+
+        long start = _time.GetTimestamp();
+        for (int i = 0; i < sessions.Length && !cancellationToken.IsCancellationRequested; i++)
+        {
+            TimeSpan wait = (drainTime * ((double)i / sessions.Length)) - _time.GetElapsedTime(start);
+            if (wait > TimeSpan.Zero)
+                await Task.Delay(wait, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            sessions[i].Close(Closing.Restarting);
+        }
+
+        _sessions.CloseAll(Closing.Restarting); // those that were admitted in the meantime, and whoever there was no time for
+    }
+
+    /// <inheritdoc/>
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _stopping.Dispose();
+        _begun.Dispose();
+    }
+
+    [LoggerMessage(1301, LogLevel.Information, "The gateway is stopping: {Sessions} sessions are closed within {DrainTime} (DeviceAuth:DrainTime).")]
+    private partial void LogDraining(int sessions, TimeSpan drainTime);
+}
+
+/// <summary>Gives the host as much patience as draining takes, and some for what comes after it; never less than it has.</summary>
+internal sealed class DrainingPatience(IDeviceAuthSettings settings) : IPostConfigureOptions<HostOptions>
+{
+    private static readonly TimeSpan Afterwards = TimeSpan.FromSeconds(15);
+
+    public void PostConfigure(string? name, HostOptions options)
+    {
+        TimeSpan needed = settings.Current.DrainTime + Afterwards;
+        if (options.ShutdownTimeout < needed)
+            options.ShutdownTimeout = needed;
+    }
+}
