@@ -10,11 +10,12 @@ namespace ProxyGateway.DeviceAuth.Handshakes;
 /// </summary>
 internal static class ClientHeaders
 {
-    // X-OpenClaw-*: what an OpenClaw backend believes of a proxy that has authenticated somebody.
+    // By which proxies that authenticate somebody say who it is: an OpenClaw backend's own, oauth2-proxy's, Authelia's, authentik's, the clouds'.
+    // Credentials, such as Authorization, are the backend's business.
     private static readonly ImmutableArray<string> IdentityPrefixes =
-        ["X-OpenClaw-", "X-Device-", "X-ProxyGateway-", "X-Auth-", "X-Authenticated-", "X-User-", "Remote-"];
+        ["X-OpenClaw-", "X-Device-", "X-ProxyGateway-", "X-Auth-Request-", "X-Authenticated-", "X-Authentik-", "X-Webauth-", "X-Remote-", "Remote-", "X-Goog-Authenticated-", "X-Ms-Client-"];
 
-    private static readonly ImmutableArray<string> IdentityHeaders = ["X-Remote-User", "X-User", "X-Webauth-User", "X-Client-IP"];
+    private static readonly ImmutableArray<string> IdentityHeaders = ["X-User", "X-User-Id", "X-Client-IP"];
 
     // What a trusted proxy may say; it stands for what it has seen.
     private const string Forwarded = "Forwarded";

@@ -72,7 +72,8 @@ internal sealed class TestGateway : IAsyncDisposable
         Action<IServiceCollection>? services = null,
         Action<KestrelServerOptions>? kestrel = null,
         TimeProvider? time = null,
-        Action<WebApplication>? before = null)
+        Action<WebApplication>? before = null,
+        IReadOnlyList<IReadOnlyDictionary<string, string>>? transforms = null)
     {
         TestBackend backend = await TestBackend.StartAsync();
         string folder = Directory.CreateTempSubdirectory("gate-").FullName;
@@ -92,7 +93,7 @@ internal sealed class TestGateway : IAsyncDisposable
             kestrel?.Invoke(options);
         });
         builder.Services.AddReverseProxy().LoadFromMemory(
-            [new RouteConfig { RouteId = "agent", ClusterId = "agent", Match = new RouteMatch { Path = "/{**path}" }, Metadata = metadata }],
+            [new RouteConfig { RouteId = "agent", ClusterId = "agent", Match = new RouteMatch { Path = "/{**path}" }, Metadata = metadata, Transforms = transforms }],
             [
                 new ClusterConfig
                 {
