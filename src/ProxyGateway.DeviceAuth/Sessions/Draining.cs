@@ -85,7 +85,7 @@ internal sealed partial class Draining : IHostedLifecycleService, IDisposable
         _begun.Dispose();
     }
 
-    [LoggerMessage(1301, LogLevel.Information, "The gateway is stopping: {Sessions} sessions are closed within {DrainTime} (DeviceAuth:DrainTime).")]
+    [LoggerMessage(1310, LogLevel.Information, "The gateway is stopping: {Sessions} sessions are closed within {DrainTime} (DeviceAuth:DrainTime).")]
     private partial void LogDraining(int sessions, TimeSpan drainTime);
 }
 

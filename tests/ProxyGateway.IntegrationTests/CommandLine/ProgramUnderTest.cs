@@ -116,6 +116,21 @@ internal sealed class RunningProgram : IAsyncDisposable
 
     public int ProcessId => _process.Id;
 
+    /// <summary>Asks it to end (SIGTERM).</summary>
+    public async Task TerminateAsync()
+    {
+        using Process kill = Process.Start("kill", ["-TERM", $"{_process.Id}"]);
+        await kill.WaitForExitAsync();
+        kill.ExitCode.ShouldBe(0);
+    }
+
+    /// <summary>Waits for its end; its exit code.</summary>
+    public async Task<int> EndsAsync()
+    {
+        await _process.WaitForExitAsync().WaitAsync(Eventually.Patience);
+        return _process.ExitCode;
+    }
+
     /// <summary>Kills it (SIGKILL).</summary>
     public async ValueTask DisposeAsync()
     {
