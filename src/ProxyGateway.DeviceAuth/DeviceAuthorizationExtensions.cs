@@ -35,7 +35,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<IOperatingSystemUsers, OperatingSystemUsers>();
         services.TryAddSingleton<IDeviceAuthSettings>(s => new DeviceAuthSettings(
-            configuration, s.GetRequiredService<IOperatingSystemUsers>(), s.GetRequiredService<ILogger<DeviceAuthSettings>>()));
+            configuration, s.GetRequiredService<IOperatingSystemUsers>(), s.GetRequiredService<ILogger<DeviceAuthSettings>>(), s.GetService<IReloadCheck>()));
         services.AddMetrics();
         AddBackgroundService<AuditLog>(services);
         AddBackgroundService<LastSeenTracker>(services);

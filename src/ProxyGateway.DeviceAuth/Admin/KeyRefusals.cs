@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -35,7 +36,7 @@ internal sealed class KeyRefusals
     /// <summary>Answers 401, after a while if there were many; 429 where too many wait already.</summary>
     public async Task AnswerAsync(HttpContext context)
     {
-        string address = AddressBlock.Of(context.Connection.RemoteIpAddress);
+        string address = NameOf(context.Connection.RemoteIpAddress);
         using RefusalPace.Turn turn = _pace.Take(address);
         AdminProblem problem = turn.IsTooMany ? AdminProblems.TooManyRequests : AdminProblems.Unauthorized;
         _unauthorized.Add(1, KeyValuePair.Create<string, object?>("http.response.status_code", problem.Status));
@@ -50,6 +51,10 @@ internal sealed class KeyRefusals
             await WaitAsync(turn.Delay, context.RequestAborted);
         await problem.WriteAsync(context);
     }
+
+    // Of loopback each address by itself: there is a bound for all of them together, and the log says which it was.
+    private static string NameOf(IPAddress? address) =>
+        address is not null && IPAddress.IsLoopback(address) ? address.ToString() : AddressBlock.Of(address);
 
     // A gateway that stops does not wait for those who should not be here.
     private async Task WaitAsync(TimeSpan delay, CancellationToken aborted)

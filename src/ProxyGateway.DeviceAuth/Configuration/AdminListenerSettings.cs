@@ -17,13 +17,14 @@ public sealed class AdminListenerSettings : IDisposable
     /// <summary>Reads the section and follows its reloads.</summary>
     /// <param name="configuration">The whole configuration.</param>
     /// <param name="logger">Where what is wrong with a reload goes.</param>
+    /// <param name="others">What else must hold for a reload to be taken; null: nothing.</param>
     /// <exception cref="InvalidConfigurationException">The section is not valid.</exception>
-    public AdminListenerSettings(IConfiguration configuration, ILogger<AdminListenerSettings> logger)
+    public AdminListenerSettings(IConfiguration configuration, ILogger<AdminListenerSettings> logger, IReloadCheck? others = null)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(logger);
         _logger = logger;
-        _section = new FollowedSection<AdminOptions>(configuration, AdminOptions.SectionName, AdminOptionsReader.Read, Reloaded, logger);
+        _section = new FollowedSection<AdminOptions>(configuration, AdminOptions.SectionName, AdminOptionsReader.Read, Reloaded, others, logger);
     }
 
     /// <summary>What the section says now.</summary>

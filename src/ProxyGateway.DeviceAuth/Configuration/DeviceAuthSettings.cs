@@ -18,8 +18,10 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
     /// <param name="configuration">The whole configuration.</param>
     /// <param name="users">Who resolves the names of users in rules.</param>
     /// <param name="logger">Where the effective policy, and what is wrong with a reload, go.</param>
+    /// <param name="others">What else must hold for a reload to be taken; null: nothing.</param>
     /// <exception cref="InvalidConfigurationException">The section is not valid.</exception>
-    public DeviceAuthSettings(IConfiguration configuration, IOperatingSystemUsers users, ILogger<DeviceAuthSettings> logger)
+    public DeviceAuthSettings(
+        IConfiguration configuration, IOperatingSystemUsers users, ILogger<DeviceAuthSettings> logger, IReloadCheck? others = null)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(users);
@@ -30,6 +32,7 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
             DeviceAuthOptions.SectionName,
             (all, errors) => new Policed(DeviceAuthOptionsReader.Read(all, users, errors)),
             Reloaded,
+            others,
             logger);
         Describe(_section.Current);
     }

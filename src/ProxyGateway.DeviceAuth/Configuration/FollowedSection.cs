@@ -17,6 +17,7 @@ internal sealed class FollowedSection<T> : IDisposable
     private readonly string _name;
     private readonly Func<IConfiguration, ConfigurationErrors, T> _read;
     private readonly Action<T, T> _reloaded;
+    private readonly IReloadCheck? _others;
     private readonly ILogger _logger;
     private readonly IDisposable _subscription;
     private readonly Lock _reloading = new();
@@ -27,15 +28,22 @@ internal sealed class FollowedSection<T> : IDisposable
     /// <param name="name">The section.</param>
     /// <param name="read">Reads it, and notes what is wrong with it.</param>
     /// <param name="reloaded">Hears what it said before and what it says now, after each reload of any section that was taken; one at a time.</param>
+    /// <param name="others">What else must hold for a reload to be taken; null: nothing.</param>
     /// <param name="logger">Where what is wrong with a reload goes.</param>
     /// <exception cref="InvalidConfigurationException">The section is not valid.</exception>
     public FollowedSection(
-        IConfiguration configuration, string name, Func<IConfiguration, ConfigurationErrors, T> read, Action<T, T> reloaded, ILogger logger)
+        IConfiguration configuration,
+        string name,
+        Func<IConfiguration, ConfigurationErrors, T> read,
+        Action<T, T> reloaded,
+        IReloadCheck? others,
+        ILogger logger)
     {
         _configuration = configuration;
         _name = name;
         _read = read;
         _reloaded = reloaded;
+        _others = others;
         _logger = logger;
 
         IChangeToken before = configuration.GetReloadToken();
@@ -66,6 +74,8 @@ internal sealed class FollowedSection<T> : IDisposable
                 errors.Add(_name, $"{layer} had keys of it and is empty now; to do without them, restart.");
             }
 
+            if (errors.All.Count == 0 && _others?.IsValid(_configuration, except: _name) == false)
+                errors.Add(_name, "is in order, but not the rest of the configuration, and a reload is taken as a whole.");
             if (errors.All.Count > 0)
             {
                 foreach (string error in errors.All)

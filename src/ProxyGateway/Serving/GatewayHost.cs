@@ -7,6 +7,7 @@ using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Sqlite;
+using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.Serving;
 
@@ -27,18 +28,26 @@ internal static class GatewayHost
             ContentRootPath = Directory.GetCurrentDirectory(),
         });
         AddLogging(builder);
-        IConfigurationSection proxy = builder.Configuration.GetSection("ReverseProxy");
 
         var errors = new ConfigurationErrors();
         DeviceAuthOptionsReader.Read(builder.Configuration, new OperatingSystemUsers(), errors);
         AdminOptions admin = AdminOptionsReader.Read(builder.Configuration, errors);
         AddRegistry(builder, errors);
         UseUrls(builder, errors);
-        await ReverseProxyConfiguration.CheckAsync(proxy, errors);
+        await ReverseProxyConfiguration.CheckAsync(builder.Configuration, errors);
         errors.ThrowIfAny();
 
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.AddServerHeader = false);
-        builder.Services.AddReverseProxy().LoadFromConfig(proxy);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+
+            // Who has connected and says nothing, or not all of it, costs a file handle: for as long as any other part of a handshake may take.
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+            kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
+        });
+        builder.Services.AddReverseProxy();
+        builder.Services.AddSingleton<IReloadCheck, WholeConfiguration>();
+        builder.Services.AddSingleton<IProxyConfigProvider, ReverseProxyConfiguration>();
         builder.Services.AddDeviceAuthorization(builder.Configuration);
         builder.Services.AddSingleton(admin);
         builder.Services.AddSingleton<AdminListenerSettings>();

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Primitives;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Configuration;
 using Yarp.ReverseProxy.Configuration;
@@ -6,19 +7,48 @@ using Yarp.ReverseProxy.Configuration.RouteValidators;
 namespace ProxyGateway.Serving;
 
 /// <summary>
-/// Has YARP check its section before anything starts, so that its errors stand beside those of the other sections. YARP itself checks only
-/// when it serves, and says it in an exception for each.
+/// YARP's section, read and checked by YARP itself, but before it is taken: its errors stand beside those of the other sections at start, where
+/// YARP would say them in an exception for each once it serves, and a reload is taken only together with theirs.
 /// </summary>
-internal static class ReverseProxyConfiguration
+internal sealed class ReverseProxyConfiguration : IProxyConfigProvider, IDisposable
 {
-    public static async Task CheckAsync(IConfigurationSection section, ConfigurationErrors errors)
-    {
-        var services = new ServiceCollection();
-        services.AddLogging();
-        services.AddReverseProxy().LoadFromConfig(section);
-        services.AddSingleton<IRouteValidator>(new DeviceAuthRouteValidator([DeviceAuthDefaults.ConnectFrame]));
-        await using ServiceProvider provider = services.BuildServiceProvider();
+    private const string Section = "ReverseProxy";
 
+    private readonly IConfiguration _configuration;
+    private readonly IReloadCheck _others;
+    private readonly ILogger _logger;
+    private readonly ServiceProvider _yarp;
+    private readonly IDisposable _subscription;
+    private volatile Taken _taken;
+
+    /// <summary>Reads the section and follows its reloads.</summary>
+    /// <param name="configuration">The whole configuration, which was checked.</param>
+    /// <param name="others">The rest of it.</param>
+    /// <param name="logger">Where what is wrong with a reload goes.</param>
+    public ReverseProxyConfiguration(IConfiguration configuration, IReloadCheck others, ILogger<ReverseProxyConfiguration> logger)
+    {
+        (_configuration, _others, _logger) = (configuration, others, logger);
+        _yarp = BuildYarp(configuration.GetSection(Section));
+        IProxyConfigProvider provider = _yarp.GetRequiredService<IProxyConfigProvider>();
+        _taken = new Taken(provider.GetConfig());
+        _subscription = ChangeToken.OnChange(() => provider.GetConfig().ChangeToken, () => Reload(provider.GetConfig()));
+    }
+
+    /// <inheritdoc/>
+    public IProxyConfig GetConfig() => _taken;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _subscription.Dispose();
+        _yarp.Dispose();
+    }
+
+    /// <summary>Notes everything that is wrong with the section.</summary>
+    public static async Task CheckAsync(IConfiguration configuration, ConfigurationErrors errors)
+    {
+        IConfigurationSection section = configuration.GetSection(Section);
+        await using ServiceProvider provider = BuildYarp(section);
         IProxyConfig config;
         try
         {
@@ -51,5 +81,51 @@ internal static class ReverseProxyConfiguration
         }
     }
 
+    private static ServiceProvider BuildYarp(IConfigurationSection section)
+    {
+        var services = new ServiceCollection();
+        services.AddLogging();
+        services.AddReverseProxy().LoadFromConfig(section);
+        services.AddSingleton<IRouteValidator>(new DeviceAuthRouteValidator([DeviceAuthDefaults.ConnectFrame]));
+        return services.BuildServiceProvider();
+    }
+
+    private void Reload(IProxyConfig next)
+    {
+        var errors = new ConfigurationErrors();
+        CheckAsync(_configuration, errors).GetAwaiter().GetResult(); // nothing in there waits for anything
+        if (errors.All.Count == 0 && !_others.IsValid(_configuration, except: Section))
+            errors.Add(Section, "is in order, but not the rest of the configuration, and a reload is taken as a whole.");
+        if (errors.All.Count > 0)
+        {
+            foreach (string error in errors.All)
+                ReverseProxyLog.ReloadRefused(_logger, error);
+            return;
+        }
+
+        Taken previous = _taken;
+        _taken = new Taken(next);
+        previous.Replace();
+    }
+
     private static string OneLine(Exception e) => e.Message.ReplaceLineEndings(" ");
+
+    private sealed class Taken(IProxyConfig config) : IProxyConfig
+    {
+        private readonly ConfigurationReloadToken _replaced = new();
+
+        public IReadOnlyList<RouteConfig> Routes => config.Routes;
+
+        public IReadOnlyList<ClusterConfig> Clusters => config.Clusters;
+
+        public IChangeToken ChangeToken => _replaced;
+
+        public void Replace() => _replaced.OnReload();
+    }
+}
+
+internal static partial class ReverseProxyLog
+{
+    [LoggerMessage(107, LogLevel.Error, "A reload of the routes was refused, and those before stay in force: {Error}")]
+    public static partial void ReloadRefused(ILogger logger, string error);
 }

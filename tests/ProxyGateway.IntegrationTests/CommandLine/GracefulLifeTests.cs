@@ -84,11 +84,31 @@ public sealed class GracefulLifeTests : IAsyncLifetime
         Change(settings =>
         {
             settings["DeviceAuth"]!["Pairing"]!["AutoApprove"]!["loopback"]!["Enabled"] = true;
-            settings["DeviceAuth"]!["Limits"] = new JsonObject { ["HandshakesPerAddres"] = 1 };
+            settings["ReverseProxy"]!["Routes"]!["other"]!["Metadata"] = new JsonObject { ["DeviceAuth"] = "off" };
         });
-        (await _gateway.PrintsAsync("A reload of the configuration was refused")).ShouldContain("HandshakesPerAddres");
+        (await _gateway.PrintsAsync("A reload of the routes was refused")).ShouldContain("found 'off'");
+        (await _gateway.PrintsAsync("A reload of the configuration was refused")).ShouldContain("as a whole");
         await ShouldAnswerAsync(session, "after a refused reload");
         (await AskAsync(new TestDevice())).IsAdmitted.ShouldBeFalse("nothing of it is in force");
+
+        Change(settings =>
+        {
+            settings["DeviceAuth"]!["Limits"] = new JsonObject { ["HandshakesPerAddres"] = 1 };
+            settings["ReverseProxy"]!["Routes"]!["other"]!["Metadata"] = new JsonObject { ["DeviceAuth"] = "Off" };
+        });
+        await Eventually.HoldsAsync(
+            () => Task.FromResult(_gateway.Lines().Any(l => l.Contains("reload of the routes was refused", StringComparison.Ordinal) && l.Contains("as a whole", StringComparison.Ordinal))),
+            "the routes wait for the policy");
+        (await PlainHttpAsync("/other")).ShouldBe(HttpStatusCode.Forbidden, "the route is not open");
+
+        Change(settings =>
+        {
+            settings["DeviceAuth"]!["Limits"] = new JsonObject { ["HandshakesPerAddress"] = 8 };
+            settings["DeviceAuth"]!["Pairing"]!["AutoApprove"]!["loopback"]!["Enabled"] = true;
+        });
+        await Eventually.HoldsAsync(async () => await PlainHttpAsync("/other") != HttpStatusCode.Forbidden, "what is in order is taken, all of it");
+        await Eventually.HoldsAsync(async () => (await AskAsync(new TestDevice())).IsAdmitted, "the policy with it");
+        await ShouldAnswerAsync(session, "after all of this");
     }
 
     [Fact]
@@ -121,6 +141,13 @@ public sealed class GracefulLifeTests : IAsyncLifetime
             json.RootElement.GetProperty("EventId").ValueKind.ShouldBe(JsonValueKind.Number);
             secrets.Append(signature!).ShouldAllBe(s => !line.Contains(s, StringComparison.Ordinal), line);
         }
+    }
+
+    private async Task<HttpStatusCode> PlainHttpAsync(string path)
+    {
+        using var client = new HttpClient();
+        using HttpResponseMessage answer = await client.GetAsync($"http://127.0.0.1:{_port}{path}");
+        return answer.StatusCode;
     }
 
     // In a JSON line the value is followed by more.

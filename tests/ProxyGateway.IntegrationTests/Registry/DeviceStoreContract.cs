@@ -313,6 +313,22 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_whole_64_counts_as_one_address()
+    {
+        PairingRules rules = Some.Rules with { Limits = new PendingLimits(InAll: 10, PerAddress: 2) };
+        await AskAsync(Some.Claim(), rules, "2001:db8:1:2::1");
+        PairingRequest second = await AskAsync(Some.Claim(), rules, "2001:db8:1:2:ffff::1");
+
+        Claim late = Some.Claim();
+        (await Registry.AdmitAsync(late, Some.Origin with { Address = "2001:db8:1:2::3" }, rules, None)).ShouldBeOfType<Admission.TooManyRequests>();
+        await AskAsync(Some.Claim(), rules, "2001:db8:1:3::1");
+        second.Address.ShouldBe("2001:db8:1:2:ffff::1", "operators see the address itself");
+
+        await Registry.RejectAsync(second.Id, Some.Operator, rules, None);
+        await AskAsync(late, rules, "2001:db8:1:2::3");
+    }
+
+    [Fact]
     public async Task Room_comes_back_when_requests_expire()
     {
         PairingRules rules = Some.Rules with
