@@ -24,6 +24,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     ClientHistory history,
     Draining draining,
     AuditLog audit,
+    GateMetrics metrics,
     PacedLogger<DeviceAuthorizationMiddleware> logger)
 {
     private readonly FrozenDictionary<string, IDeviceHandshake> _handshakes = handshakes.ToFrozenDictionary(h => h.Name);
@@ -49,9 +50,13 @@ internal sealed partial class DeviceAuthorizationMiddleware(
                 return Problems.UpgradeRefused(context);
         }
 
-        return draining.IsUnderWay
-            ? Problems.Draining(context)
-            : ShakeHandsAsync(context, _handshakes[name], options); // a name that is not there throws: fails closed
+        if (draining.IsUnderWay)
+        {
+            metrics.UpgradeRefused("draining");
+            return Problems.Draining(context);
+        }
+
+        return ShakeHandsAsync(context, _handshakes[name], options); // a name that is not there throws: fails closed
     }
 
     private static bool AllowsHttp(IReadOnlyDictionary<string, string>? metadata, DeviceAuthOptions options) =>
@@ -72,6 +77,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         if (!OriginCheck.Allows(context.Request, options.AllowedOrigins))
         {
             LogOriginRefused(context.Request.Path);
+            metrics.UpgradeRefused("origin");
             Enter(origin, options, "origin");
             await Problems.OriginRefused(context);
             return;
@@ -97,6 +103,13 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     private Task RefuseAsync(HttpContext context, ClaimOrigin origin, string client, BudgetScope exhausted, DeviceAuthOptions options)
     {
         LogOverBudget(origin.Address, exhausted);
+        metrics.UpgradeRefused(exhausted switch
+        {
+            BudgetScope.Rate => "rate",
+            BudgetScope.Address => "address",
+            BudgetScope.Destination => "destination",
+            _ => "all",
+        });
         if (history.IsNews(client))
             Enter(origin, options, exhausted is BudgetScope.Rate or BudgetScope.Address ? "budget-of-address" : "budget");
         return Problems.OverBudget(context, exhausted);

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
+using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
@@ -133,9 +134,11 @@ public sealed class FloodTests
     public async Task A_flood_fills_neither_the_log_nor_the_audit()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:HandshakesPerSecondPerAddress"] = "1" }, time: _time);
+        using var refused = new CountedDrops("proxygateway.upgrades.refused", gateway.Meters);
         for (int i = 0; i < 200; i++)
             await StatusAsync(gateway.RemotePort);
 
+        refused.Count.ShouldBe(199);
         gateway.Log.Of(1202).Count().ShouldBe(PacedLogger<object>.LinesPerMinute);
         await Eventually.HoldsAsync(
             async () =>

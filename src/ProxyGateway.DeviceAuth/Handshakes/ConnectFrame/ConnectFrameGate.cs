@@ -19,6 +19,7 @@ internal sealed partial class ConnectFrameGate(
     Gatekeeper gatekeeper,
     ClientHistory history,
     Draining draining,
+    GateMetrics metrics,
     TimeProvider time,
     ILogger logger)
 {
@@ -103,6 +104,9 @@ internal sealed partial class ConnectFrameGate(
             return (late, null);
         }
     }
+
+    /// <summary>The client is told that it is not let in.</summary>
+    public void Refused(Refusal refusal) => metrics.HandshakeRefused(refusal.Closing.Code);
 
     /// <summary>The client broke a rule of the WebSocket protocol, or of the handshake.</summary>
     public Refusal Violated(Closing closing) => Logged(new Refusal(closing));

@@ -10,7 +10,12 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// <c>connect</c> request. The backend is opened first, since the challenge is its own, and gets that request only once it is decided.
 /// </summary>
 internal sealed class ConnectFrameHandshake(
-    Gatekeeper gatekeeper, ClientHistory history, Draining draining, TimeProvider time, PacedLogger<ConnectFrameHandshake> logger) : IDeviceHandshake
+    Gatekeeper gatekeeper,
+    ClientHistory history,
+    Draining draining,
+    GateMetrics metrics,
+    TimeProvider time,
+    PacedLogger<ConnectFrameHandshake> logger) : IDeviceHandshake
 {
     public string Name => DeviceAuthDefaults.ConnectFrame;
 
@@ -19,7 +24,7 @@ internal sealed class ConnectFrameHandshake(
         ConnectFrameStream? stream = null;
         GatedUpgrade.Install(context, client => stream = new ConnectFrameStream(
             client,
-            new ConnectFrameGate(context, origin, options, place, gatekeeper, history, draining, time, logger),
+            new ConnectFrameGate(context, origin, options, place, gatekeeper, history, draining, metrics, time, logger),
             new SessionPipe(context, client, time)));
         try
         {

@@ -284,6 +284,7 @@ internal sealed class ConnectFrameStream : Stream
     private void Refuse(Refusal refusal)
     {
         _verdict.TrySetResult(false);
+        _gate.Refused(refusal);
         _pipe.Close(refusal.Closing, refusal.Answer);
     }
 
