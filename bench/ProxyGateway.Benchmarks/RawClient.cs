@@ -1,0 +1,129 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using ProxyGateway.Connecting;
+
+namespace ProxyGateway.Benchmarks;
+
+/// <summary>A client on a bare socket, that says it comes from some address and does no more than it must.</summary>
+internal sealed class RawClient : IDisposable
+{
+    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+    private readonly byte[] _buffer = new byte[8192];
+    private int _length;
+
+    public static async Task<RawClient> ConnectAsync(int port)
+    {
+        var client = new RawClient();
+        await client._socket.ConnectAsync(IPAddress.Loopback, port);
+        return client;
+    }
+
+    public Task<int> SendAsync(string text) => _socket.SendAsync(Encoding.ASCII.GetBytes(text));
+
+    /// <summary>Asks for an upgrade; the status of the answer, 0 if the connection ended. An answer that refuses may be followed by another attempt.</summary>
+    public async Task<int> UpgradeAsync(string address)
+    {
+        await SendAsync($"GET / HTTP/1.1\r\nHost: gateway.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            + $"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nX-Forwarded-For: {address}\r\n\r\n");
+        int end;
+        while ((end = _buffer.AsSpan(0, _length).IndexOf("\r\n\r\n"u8)) < 0)
+        {
+            if (!await ReceiveAsync())
+                return 0;
+        }
+
+        int status = int.Parse(Encoding.ASCII.GetString(_buffer, 9, 3), System.Globalization.CultureInfo.InvariantCulture);
+        Consume(end + 4);
+        while (status != 101 && _buffer.AsSpan(0, _length).IndexOf("0\r\n\r\n"u8) < 0)
+        {
+            if (!await ReceiveAsync())
+                return status;
+        }
+
+        if (status != 101)
+            _length = 0;
+        return status;
+    }
+
+    /// <summary>The next message; null at a close frame or the end.</summary>
+    public async Task<string?> ReceiveTextAsync()
+    {
+        while (true)
+        {
+            if (TryTakeFrame(out int opcode, out string payload))
+                return opcode == 1 ? payload : null;
+            if (!await ReceiveAsync())
+                return null;
+        }
+    }
+
+    public Task<int> SendTextAsync(string text)
+    {
+        byte[] payload = Encoding.UTF8.GetBytes(text);
+        byte[] frame = new byte[8 + payload.Length]; // masked with zeros
+        frame[0] = 0x81;
+        frame[1] = 0xFE;
+        BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(2), (ushort)payload.Length);
+        payload.CopyTo(frame.AsSpan(8));
+        return _socket.SendAsync(frame);
+    }
+
+    /// <summary>After an upgrade: proves to be a device, or pretends to. Whether it was admitted.</summary>
+    public async Task<bool> ProveAsync(DeviceIdentity device, bool forged = false)
+    {
+        if (await ReceiveTextAsync() is not { } challenge)
+            return false;
+        string nonce = JsonDocument.Parse(challenge).RootElement.GetProperty("payload").GetProperty("nonce").GetString()!;
+        long time = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        string signed = $"v3|{device.Id}|cli|cli|operator|operator.read|{time}||{(forged ? "" : nonce)}|linux|";
+        await SendTextAsync($$$"""
+            {"type":"req","id":"1","method":"connect","params":{"minProtocol":4,"maxProtocol":4,"client":{"id":"cli","version":"1","platform":"linux","mode":"cli"},"role":"operator","scopes":["operator.read"],"caps":[],"device":{"id":"{{{device.Id}}}","publicKey":"{{{device.PublicKey}}}","signature":"{{{device.Sign(signed)}}}","signedAt":{{{time}}},"nonce":"{{{nonce}}}"} } }
+            """);
+        return await ReceiveTextAsync() is { } answer && JsonDocument.Parse(answer).RootElement.GetProperty("ok").GetBoolean();
+    }
+
+    public void Dispose() => _socket.Dispose();
+
+    private async Task<bool> ReceiveAsync()
+    {
+        int received;
+        try
+        {
+            received = await _socket.ReceiveAsync(_buffer.AsMemory(_length));
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+
+        _length += received;
+        return received > 0;
+    }
+
+    private bool TryTakeFrame(out int opcode, out string payload)
+    {
+        (opcode, payload) = (0, "");
+        if (_length < 2)
+            return false;
+        (int header, int size) = _buffer[1] switch
+        {
+            126 => (4, _length < 4 ? int.MaxValue - 4 : BinaryPrimitives.ReadUInt16BigEndian(_buffer.AsSpan(2))),
+            var short7 => (2, short7),
+        };
+        if (_length < header + size)
+            return false;
+        opcode = _buffer[0] & 0x0F;
+        payload = Encoding.UTF8.GetString(_buffer, header, size);
+        Consume(header + size);
+        return true;
+    }
+
+    private void Consume(int count)
+    {
+        _buffer.AsSpan(count, _length - count).CopyTo(_buffer);
+        _length -= count;
+    }
+}
