@@ -24,13 +24,11 @@ internal static class StalledBenchmark
         });
         await MeasureAsync("upgraded, challenged, and then silent", count, static async (client, address) =>
         {
-            if (await client.UpgradeAsync(address) != 101 || await client.ReceiveTextAsync() is null)
-                throw new InvalidOperationException("An upgrade was refused.");
+            await OpenAsync(client, address);
         });
         await MeasureAsync("upgraded, and half a connect frame", count, static async (client, address) =>
         {
-            if (await client.UpgradeAsync(address) != 101 || await client.ReceiveTextAsync() is null)
-                throw new InvalidOperationException("An upgrade was refused.");
+            await OpenAsync(client, address);
             await client.SendAsync("\x01\xFE");
         });
         return 0;
@@ -70,6 +68,13 @@ internal static class StalledBenchmark
         for (int i = 0; i < 100 && gateway.Handles() > handles + 10; i++)
             await Task.Delay(100);
         Console.WriteLine($"  when they have left: {gateway.Handles() - handles:N0} handles more than before, {(await gateway.ResidentBytesAsync() - before) / 1048576.0:N0} MiB more");
+    }
+
+    private static async Task OpenAsync(RawClient client, string address)
+    {
+        int status = await client.UpgradeAsync(address);
+        if (status != 101 || await client.ReceiveTextAsync() is null)
+            throw new InvalidOperationException($"The upgrade for {address} was not to be had ({status}). Are there enough handles (ulimit -n)?");
     }
 
     private static string Address(int i) => string.Create(CultureInfo.InvariantCulture, $"10.{i / 65536}.{i / 256 % 256}.{i % 256}");
