@@ -29,7 +29,7 @@ internal static class StalledBenchmark
         await MeasureAsync("upgraded, and half a connect frame", count, static async (client, address) =>
         {
             await OpenAsync(client, address);
-            await client.SendAsync("\x01\xFE");
+            await client.SendHalfAFrameAsync();
         });
         return 0;
     }
