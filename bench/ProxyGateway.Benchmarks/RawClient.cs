@@ -24,7 +24,11 @@ internal sealed class RawClient : IDisposable
     public Task<int> SendAsync(string text) => _socket.SendAsync(Encoding.ASCII.GetBytes(text));
 
     /// <summary>A text frame of 1,000 bytes, up to its middle.</summary>
-    public Task<int> SendHalfAFrameAsync() => _socket.SendAsync([0x81, 0xFE, 0x03, 0xE8, 0, 0, 0, 0, .. new byte[500]]);
+    public Task<int> SendHalfAFrameAsync()
+    {
+        byte[] half = [0x81, 0xFE, 0x03, 0xE8, 0, 0, 0, 0, .. new byte[500]];
+        return _socket.SendAsync(half);
+    }
 
     /// <summary>Asks for an upgrade; the status of the answer, 0 if the connection ended. An answer that refuses may be followed by another attempt.</summary>
     public async Task<int> UpgradeAsync(string address)
