@@ -51,6 +51,20 @@ public sealed partial class DocumentationTests
         keys.ShouldAllBe(k => Page.Contains(k, StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void Every_test_that_the_threat_model_names_is_there()
+    {
+        string tests = Path.Combine(ShippedConfigurationTests.Root, "tests");
+        HashSet<string> classes = [.. Directory.GetFiles(tests, "*.cs", SearchOption.AllDirectories).Select(f => Path.GetFileNameWithoutExtension(f)!)];
+        string[] named = [.. TestNames().Matches(File.ReadAllText(Path.Combine(ShippedConfigurationTests.Root, "docs", "security.md"))).Select(m => m.Groups["name"].Value)];
+
+        named.Length.ShouldBeGreaterThan(40);
+        named.ShouldAllBe(n => classes.Contains(n));
+    }
+
+    [GeneratedRegex("`(?:[A-Za-z]+/)*(?<name>[A-Za-z0-9]+(Tests|Properties|Contract))`", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex TestNames();
+
     [GeneratedRegex("```json\n(?<json>.*?)```", RegexOptions.Singleline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Blocks();
 }
