@@ -47,13 +47,20 @@ internal static class Problems
         return WriteAsync(context, status, type, title, "Try again later.");
     }
 
-    private static Task WriteAsync(HttpContext context, int status, string type, string title, string detail)
+    private static async Task WriteAsync(HttpContext context, int status, string type, string title, string detail)
     {
         context.Response.StatusCode = status;
-        return context.Response.WriteAsJsonAsync(
-            new ProblemDetails { Type = TypePrefix + type, Title = title, Status = status, Detail = detail },
-            options: null,
-            contentType: "application/problem+json",
-            context.RequestAborted);
+        try
+        {
+            await context.Response.WriteAsJsonAsync(
+                new ProblemDetails { Type = TypePrefix + type, Title = title, Status = status, Detail = detail },
+                options: null,
+                contentType: "application/problem+json",
+                context.RequestAborted);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The client did not wait for it.
+        }
     }
 }

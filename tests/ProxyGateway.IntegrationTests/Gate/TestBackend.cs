@@ -20,6 +20,9 @@ internal sealed class TestBackend : IAsyncDisposable
     /// <summary>What the backend does with a connection.</summary>
     public Func<FrameConnection, Task> Script { get; set; } = AgentAsync;
 
+    /// <summary>What it does with an upgraded stream, if it does not go frame by frame.</summary>
+    public Func<Stream, HttpContext, Task>? Raw { get; set; }
+
     /// <summary>What it does with a request that it does not upgrade; null if it upgrades.</summary>
     public Func<HttpContext, Task>? Http { get; set; }
 
@@ -111,6 +114,12 @@ internal sealed class TestBackend : IAsyncDisposable
 
         context.Response.Headers.Upgrade = "websocket";
         context.Response.Headers["Sec-WebSocket-Accept"] = Protocol.AcceptFor(context.Request.Headers.SecWebSocketKey!);
+        if (Raw is { } raw)
+        {
+            await raw(await upgrade.UpgradeAsync(), context);
+            return;
+        }
+
         await using var connection = new FrameConnection(await upgrade.UpgradeAsync(), masks: false) { Request = context };
         _connections.Writer.TryWrite(connection);
         try

@@ -10,10 +10,17 @@ namespace ProxyGateway.IntegrationTests.Gate;
 internal sealed partial class TestDevice
 {
     private const int Ed25519 = 1087;
-    private readonly byte[] _seed = RandomNumberGenerator.GetBytes(32);
+    private readonly byte[] _seed;
 
     public TestDevice()
+        : this(RandomNumberGenerator.GetBytes(32))
     {
+    }
+
+    /// <summary>The device of a private key.</summary>
+    public TestDevice(byte[] seed)
+    {
+        _seed = seed;
         Key = new byte[32];
         nint key = EVP_PKEY_new_raw_private_key(Ed25519, 0, _seed, 32);
         nuint length = 32;
