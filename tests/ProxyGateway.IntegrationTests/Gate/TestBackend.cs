@@ -50,6 +50,9 @@ internal sealed class TestBackend : IAsyncDisposable
         return await _connections.Reader.ReadAsync(timeout.Token);
     }
 
+    /// <summary>A connection that was opened and not accepted yet; null if there is none.</summary>
+    public FrameConnection? TryAccept() => _connections.Reader.TryRead(out FrameConnection? connection) ? connection : null;
+
     /// <summary>The default script.</summary>
     public static async Task AgentAsync(FrameConnection client)
     {
