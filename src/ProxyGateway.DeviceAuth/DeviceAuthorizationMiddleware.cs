@@ -35,13 +35,13 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         IReadOnlyDictionary<string, string>? metadata = context.GetRouteModel().Config.Metadata;
         string name = metadata?.GetValueOrDefault(DeviceAuthDefaults.HandshakeMetadata) ?? options.Handshake;
         if (name == DeviceAuthDefaults.Off)
-            return next(context);
+            return PassAsync(context);
 
         switch (WebSocketUpgrade.Classify(context))
         {
             case UpgradeKind.None when AllowsHttp(metadata, options):
                 ClientHeaders.Remove(context.Request.Headers, LocalityReader.IsTrustedProxy(context, options.TrustedProxies));
-                return next(context);
+                return PassAsync(context);
             case UpgradeKind.None:
                 return Problems.HttpRefused(context);
             case UpgradeKind.OtherVersion:
@@ -58,6 +58,9 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
         return ShakeHandsAsync(context, _handshakes[name], options); // a name that is not there throws: fails closed
     }
+
+    // Nobody is asked who they are, so it must be certain where this leads.
+    private Task PassAsync(HttpContext context) => OpenPath.IsPlain(context.Request.Path) ? next(context) : Problems.PathRefused(context);
 
     private static bool AllowsHttp(IReadOnlyDictionary<string, string>? metadata, DeviceAuthOptions options) =>
         metadata?.GetValueOrDefault(DeviceAuthDefaults.HttpMetadata) is { } value

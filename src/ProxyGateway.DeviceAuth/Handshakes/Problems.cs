@@ -28,6 +28,9 @@ internal static class Problems
     public static Task OriginRefused(HttpContext context) => WriteAsync(context, StatusCodes.Status403Forbidden,
         "origin-refused", "Pages of this origin may not connect.", "Add the origin to DeviceAuth:AllowedOrigins if its pages are trusted.");
 
+    public static Task PathRefused(HttpContext context) => WriteAsync(context, StatusCodes.Status400BadRequest,
+        "path-refused", "The path can be read in more than one way.", "It has an empty segment, dots, a backslash or path parameters, or is encoded more than once.");
+
     public static Task OverBudget(HttpContext context, BudgetScope scope) => scope switch
     {
         BudgetScope.Rate => TryAgain(context, StatusCodes.Status429TooManyRequests, "too-many-handshakes", "Too many handshakes come from this address."),

@@ -95,6 +95,10 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
         if (!_saidGoodbye)
         {
             _saidGoodbye = true;
+
+            // The client is told why before the backend hears of it, whose own close frame would else be what the client gets.
+            if (_session?.Closing is not null)
+                CloseSession();
             Discard([]);
             _outgoing = _toBackend is { AtBoundary: true, SawClose: false } ? FrameWriter.CloseToBackend(Closing.ClientLeft) : default;
         }

@@ -33,10 +33,14 @@ internal enum FrameEvent
 /// <param name="maxMessageBytes">How long the message may be.</param>
 internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : IDisposable
 {
+    /// <summary>How many control frames may come before the message ends. Each is relayed at once, and nobody has been let in yet.</summary>
+    public const int MaxControlFrames = 64;
+
     private readonly ByteBuffer _unread = new();
     private readonly ByteBuffer _frames = new();
     private readonly ByteBuffer _message = new();
     private int _frameLength;
+    private int _controlFrames;
 
     /// <summary>The control frame that was read last, its opcode and its bytes as they came; good until the next call.</summary>
     public (Opcode Opcode, ReadOnlyMemory<byte> Bytes) ControlFrame { get; private set; }
@@ -82,6 +86,7 @@ internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : I
             _frameLength = header.HeaderLength + (int)header.PayloadLength;
             if (header.IsControl)
             {
+                _controlFrames++;
                 ControlFrame = (header.Opcode, _unread.Memory[.._frameLength]);
                 return FrameEvent.Control;
             }
@@ -134,7 +139,7 @@ internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : I
         if (header.IsMasked != (source == FrameSource.Client))
             return Closing.ProtocolError;
         if (header.IsControl)
-            return null;
+            return source == FrameSource.Client && _controlFrames >= MaxControlFrames ? Closing.InvalidHandshake("too many control frames") : null;
         bool inMessage = _frames.Length > 0;
         if (inMessage != (header.Opcode == Opcode.Continuation))
             return Closing.ProtocolError;

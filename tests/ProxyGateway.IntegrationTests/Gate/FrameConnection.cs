@@ -92,6 +92,7 @@ internal sealed class FrameConnection(Stream stream, bool masks) : IAsyncDisposa
 
     public async Task SendRawAsync(byte[] bytes)
     {
+        Request?.RequestAborted.ThrowIfCancellationRequested(); // what is written to a connection that is gone goes nowhere, without a word
         await _sending.WaitAsync();
         try
         {

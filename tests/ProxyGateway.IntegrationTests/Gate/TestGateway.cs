@@ -73,7 +73,8 @@ internal sealed class TestGateway : IAsyncDisposable
         Action<KestrelServerOptions>? kestrel = null,
         TimeProvider? time = null,
         Action<WebApplication>? before = null,
-        IReadOnlyList<IReadOnlyDictionary<string, string>>? transforms = null)
+        IReadOnlyList<IReadOnlyDictionary<string, string>>? transforms = null,
+        IReadOnlyList<RouteConfig>? routes = null)
     {
         TestBackend backend = await TestBackend.StartAsync();
         string folder = Directory.CreateTempSubdirectory("gate-").FullName;
@@ -93,7 +94,7 @@ internal sealed class TestGateway : IAsyncDisposable
             kestrel?.Invoke(options);
         });
         builder.Services.AddReverseProxy().LoadFromMemory(
-            [new RouteConfig { RouteId = "agent", ClusterId = "agent", Match = new RouteMatch { Path = "/{**path}" }, Metadata = metadata, Transforms = transforms }],
+            routes ?? [new RouteConfig { RouteId = "agent", ClusterId = "agent", Match = new RouteMatch { Path = "/{**path}" }, Metadata = metadata, Transforms = transforms }],
             [
                 new ClusterConfig
                 {

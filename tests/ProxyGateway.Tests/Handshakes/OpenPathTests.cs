@@ -1,0 +1,38 @@
+using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Handshakes;
+
+namespace ProxyGateway.Tests.Handshakes;
+
+public sealed class OpenPathTests
+{
+    [Theory]
+    [InlineData("")]
+    [InlineData("/")]
+    [InlineData("/open")]
+    [InlineData("/open/")]
+    [InlineData("/open/file.tar.gz")]
+    [InlineData("/open/...")]
+    [InlineData("/open/a%20b")]
+    [InlineData("/open/100%")]
+    [InlineData("/open/grüße")]
+    public void Every_server_reads_it_alike(string path) => OpenPath.IsPlain(new PathString(path)).ShouldBeTrue();
+
+    [Theory]
+    [InlineData("//agent")]
+    [InlineData("/open//agent")]
+    [InlineData("/open/../agent")]
+    [InlineData("/open/./agent")]
+    [InlineData("/open/..")]
+    [InlineData("/open/..%2fagent")]
+    [InlineData("/open/..%2Fagent")]
+    [InlineData("/open/%2e%2e/agent")]
+    [InlineData("/open/%252e%252e%252fagent")]
+    [InlineData("/open/..%5cagent")]
+    [InlineData("/open\\..\\agent")]
+    [InlineData("/%2fagent")]
+    [InlineData("/agent;v=1/ws")]
+    [InlineData("/agent%3bv=1")]
+    [InlineData("/open%00")]
+    [InlineData("/%25252525252e")]
+    public void Servers_may_differ_about_it(string path) => OpenPath.IsPlain(new PathString(path)).ShouldBeFalse();
+}
