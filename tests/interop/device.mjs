@@ -24,6 +24,11 @@ export class Device {
     return this.#identity.deviceId;
   }
 
+  /** Keeps a token that the gateway has issued in another way than with its hello. */
+  keepToken(role, { deviceToken, scopes }) {
+    this.#deviceTokens.set(role, { deviceId: this.id, role, token: deviceToken, scopes });
+  }
+
   /** Starts a client. `token` is the gateway's shared secret; without it the client uses the token that it was issued. */
   connect(url, { role = "operator", scopes = [], token } = {}) {
     return new Connection({

@@ -120,6 +120,44 @@ suite("a real client, through the gate, to a real gateway", { timeout: 300_000 }
     assert.equal(code, 1008);
     assert.match(reason, /^pairing rejected/);
   });
+
+  // 2026.9 lets a live session ask the backend for more (device.scopes.requestUpgrade), which the gate, a pipe by then, does not see.
+  test("what the backend approves by itself widens neither the session nor what the gate lets in", async () => {
+    const tablet = new Device();
+    await (await admitted(tablet, ["operator.read", "operator.write"])).stop();
+    await gate.admin.put(`/devices/${tablet.id}/grants/operator`, { scopes: ["operator.read"] }); // and no rule widens it again
+    const connection = await admitted(tablet, ["operator.read"]);
+    const owner = await admitted(new Device(), ["operator.admin"]);
+    await assert.rejects(connection.request("device.pair.list"), /operator\.pairing/);
+
+    const { requestId } = await connection.request("device.scopes.requestUpgrade", { scopes: ["operator.read", "operator.pairing"] });
+    await assert.rejects(connection.request("device.pair.approve", { requestId }), /operator\.pairing/, "it cannot approve itself");
+    await assert.rejects(connection.request("connect", {}), "a second connect is none");
+    const upgraded = connection.request("device.scopes.waitUpgrade", { requestId });
+    await owner.request("device.pair.approve", { requestId });
+    const upgrade = await upgraded;
+    assert.equal(upgrade.status, "approved");
+    assert.ok(upgrade.scopes.includes("operator.pairing"), `${upgrade.scopes}`);
+
+    await assert.rejects(connection.request("device.pair.list"), /operator\.pairing/, "the live session is what it was");
+    await connection.stop();
+    tablet.keepToken("operator", upgrade);
+    assert.deepEqual(await grantedScopes(tablet, "operator"), ["operator.read"], "the gate's grant is what it was");
+    const again = connect(tablet, { scopes: ["operator.read"], token: undefined });
+    const hello = await within(again.admitted, "the device to come back with the token that the backend has widened");
+    assert.deepEqual(hello.auth.scopes, ["operator.read"]);
+    await assert.rejects(again.request("device.pair.list"), /operator\.pairing/, "nor does the wider token widen a session");
+    await again.stop();
+    const wider = connect(tablet, { scopes: ["operator.read", "operator.pairing"], token: undefined });
+    const refusal = await within(wider.refused, "the wider claim to be refused by the gate");
+    assert.equal(refusal.details.reason, "scope-upgrade");
+  });
+
+  async function admitted(device, scopes) {
+    const connection = connect(device, { scopes });
+    await within(connection.admitted, "the device to get in");
+    return connection;
+  }
 });
 
 async function within(promise, what) {

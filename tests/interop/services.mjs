@@ -77,12 +77,14 @@ class Admin {
 
   get = (path) => this.#send("GET", path, 200);
   post = (path) => this.#send("POST", path, 200);
+  put = (path, body) => this.#send("PUT", path, 200, body);
   delete = (path) => this.#send("DELETE", path, 204);
 
-  async #send(method, path, expected) {
+  async #send(method, path, expected, content) {
     const response = await fetch(this.#base + path, {
       method,
-      headers: { Authorization: `Bearer ${this.#key}` },
+      headers: { Authorization: `Bearer ${this.#key}`, ...(content && { "Content-Type": "application/json" }) },
+      body: content && JSON.stringify(content),
       signal: AbortSignal.timeout(10_000),
     });
     const body = await response.text();
