@@ -26,7 +26,7 @@ public sealed class GateFuzzTests(ITestOutputHelper output)
     private const int AtOnce = 16;
     private const long MemoryMargin = 24 << 20;
 
-    private static readonly int Seconds = Setting("PROXYGATEWAY_TEST_FUZZ_SECONDS") ?? 20;
+    private static readonly int Seconds = Setting("PROXYGATEWAY_TEST_FUZZ_SECONDS") ?? 60;
     private static readonly int Seed = Setting("PROXYGATEWAY_TEST_SEED") ?? 1;
 
     private readonly RecordedHandshakes _recorded = new();
