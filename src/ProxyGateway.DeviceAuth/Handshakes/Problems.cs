@@ -40,7 +40,8 @@ internal static class Problems
 
     public static Task Draining(HttpContext context)
     {
-        context.Response.Headers.Connection = "close"; // the next attempt is to reach another gateway, or this one's successor
+        if (!HttpProtocol.IsHttp2(context.Request.Protocol))
+            context.Response.Headers.Connection = "close"; // the next attempt is to reach another gateway, or this one's successor
         return TryAgain(context, StatusCodes.Status503ServiceUnavailable, "restarting", "The gateway is restarting.");
     }
 

@@ -1,16 +1,23 @@
+using System.Net;
 using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
 /// <summary>WebSockets over HTTP/2 (RFC 8441), by a client that nobody here wrote.</summary>
 public sealed class Http2Tests(Http2Tests.Http2Gateway shared) : IClassFixture<Http2Tests.Http2Gateway>
 {
-    [Fact]
-    public async Task A_device_gets_in()
+    [Theory]
+    [InlineData("ws")]
+    [InlineData("wss")]
+    public async Task A_device_gets_in(string scheme)
     {
-        using ClientWebSocket client = await ConnectAsync(new Ask());
+        using ClientWebSocket client = await ConnectAsync(new Ask(), scheme);
 
         JsonElement answer = await ReceiveAsync(client);
         answer.GetProperty("ok").GetBoolean().ShouldBeTrue(answer.ToString());
@@ -77,19 +84,22 @@ public sealed class Http2Tests(Http2Tests.Http2Gateway shared) : IClassFixture<H
         }
     }
 
-    private async Task<ClientWebSocket> OpenAsync()
+    private async Task<ClientWebSocket> OpenAsync(string scheme = "ws")
     {
         var client = new ClientWebSocket();
         client.Options.HttpVersion = new Version(2, 0);
         client.Options.HttpVersionPolicy = HttpVersionPolicy.RequestVersionExact;
         using var patience = new CancellationTokenSource(Eventually.Patience);
-        await client.ConnectAsync(new Uri($"ws://127.0.0.1:{shared.Gateway.Ports[2]}/"), new HttpMessageInvoker(new SocketsHttpHandler()), patience.Token);
+        var handler = new SocketsHttpHandler();
+        handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null;
+        int port = shared.Gateway.Ports[scheme == "wss" ? 3 : 2];
+        await client.ConnectAsync(new Uri($"{scheme}://127.0.0.1:{port}/"), new HttpMessageInvoker(handler), patience.Token);
         return client;
     }
 
-    private async Task<ClientWebSocket> ConnectAsync(Ask ask)
+    private async Task<ClientWebSocket> ConnectAsync(Ask ask, string scheme = "ws")
     {
-        ClientWebSocket client = await OpenAsync();
+        ClientWebSocket client = await OpenAsync(scheme);
         (await ReceiveAsync(client)).GetProperty("event").GetString().ShouldBe("connect.challenge");
         await client.SendAsync(Encoding.UTF8.GetBytes(ask.SignedBy(new TestDevice())), WebSocketMessageType.Text, endOfMessage: true, default);
         return client;
@@ -110,6 +120,18 @@ public sealed class Http2Tests(Http2Tests.Http2Gateway shared) : IClassFixture<H
 
     public sealed class Http2Gateway : SharedGateway
     {
-        private protected override Task<TestGateway> StartAsync() => TestGateway.StartAsync(Settings, kestrel: o => o.ListenLocalhost2());
+        private protected override Task<TestGateway> StartAsync() => TestGateway.StartAsync(Settings, kestrel: options =>
+        {
+            options.ListenLocalhost2();
+            options.Listen(IPAddress.Loopback, 0, listen => listen.UseHttps(Certificate()).Protocols = HttpProtocols.Http2);
+        });
+
+        private static X509Certificate2 Certificate()
+        {
+            using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+            var request = new CertificateRequest("CN=gateway", key, HashAlgorithmName.SHA256);
+            using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+            return X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pfx), password: null);
+        }
     }
 }
