@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.Localities;
@@ -13,9 +14,12 @@ internal static class ClientHeaders
     // By which proxies that authenticate somebody say who it is: an OpenClaw backend's own, oauth2-proxy's, Authelia's, authentik's, the clouds'.
     // Credentials, such as Authorization, are the backend's business.
     private static readonly ImmutableArray<string> IdentityPrefixes =
-        ["X-OpenClaw-", "X-Device-", "X-ProxyGateway-", "X-Auth-Request-", "X-Authenticated-", "X-Authentik-", "X-Webauth-", "X-Remote-", "Remote-", "X-Goog-Authenticated-", "X-Ms-Client-"];
+    [
+        "X-OpenClaw-", "X-Device-", "X-ProxyGateway-", "X-Auth-Request-", "X-Authenticated-", "X-Authentik-", "X-Webauth-", "X-Remote-", "Remote-",
+        "X-Goog-Authenticated-", "X-Ms-Client-",
+    ];
 
-    private static readonly ImmutableArray<string> IdentityHeaders = ["X-User", "X-User-Id", "X-Client-IP"];
+    private static readonly FrozenSet<string> IdentityHeaders = FrozenSet.Create(StringComparer.OrdinalIgnoreCase, "X-User", "X-User-Id", "X-Client-IP");
 
     // What a trusted proxy may say; it stands for what it has seen.
     private const string Forwarded = "Forwarded";
@@ -32,18 +36,23 @@ internal static class ClientHeaders
             string spelled = name.Replace('_', '-');
             bool isForwarding = LocalityReader.TellsOfProxy(spelled);
             bool isKept = isTrustedProxy && isForwarding && name == spelled
-                && (Is(spelled, Forwarded) || spelled.StartsWith(ForwardedPrefix, StringComparison.OrdinalIgnoreCase));
-            if ((isForwarding && !isKept)
-                || IdentityHeaders.Any(h => Is(spelled, h))
-                || IdentityPrefixes.Any(p => spelled.StartsWith(p, StringComparison.OrdinalIgnoreCase)))
-            {
+                && (spelled.Equals(Forwarded, StringComparison.OrdinalIgnoreCase) || spelled.StartsWith(ForwardedPrefix, StringComparison.OrdinalIgnoreCase));
+            if ((isForwarding && !isKept) || TellsWhoItIs(spelled))
                 (removed ??= []).Add(name);
-            }
         }
 
         foreach (string name in removed ?? [])
             headers.Remove(name);
     }
 
-    private static bool Is(string spelled, string header) => spelled.Equals(header, StringComparison.OrdinalIgnoreCase);
+    private static bool TellsWhoItIs(string spelled)
+    {
+        foreach (string prefix in IdentityPrefixes)
+        {
+            if (spelled.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
+                return true;
+        }
+
+        return IdentityHeaders.Contains(spelled);
+    }
 }

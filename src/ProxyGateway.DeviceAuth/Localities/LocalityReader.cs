@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
@@ -12,7 +13,8 @@ namespace ProxyGateway.DeviceAuth.Localities;
 /// <summary>Tells where a request comes from, in favour of the stranger's hypothesis: whatever does not add up is not loopback.</summary>
 internal static class LocalityReader
 {
-    private static readonly ImmutableArray<string> ProxyHeaders = ["Forwarded", "X-Real-IP", "Via", "True-Client-IP"];
+    private static readonly FrozenSet<string> ProxyHeaders =
+        FrozenSet.Create(StringComparer.OrdinalIgnoreCase, "Forwarded", "X-Real-IP", "Via", "True-Client-IP");
 
     // X-Original-*: what ASP.NET Core's own forwarded headers middleware leaves of X-Forwarded-* once it has made use of it.
     private static readonly ImmutableArray<string> ProxyHeaderPrefixes = ["X-Forwarded", "X-Original-", "CF-", "Tailscale-"];
@@ -58,9 +60,16 @@ internal static class LocalityReader
     }
 
     /// <summary>Whether a header of this name tells of a proxy, or of whom one has seen.</summary>
-    public static bool TellsOfProxy(string name) =>
-        ProxyHeaders.Any(h => h.Equals(name, StringComparison.OrdinalIgnoreCase))
-        || ProxyHeaderPrefixes.Any(p => name.StartsWith(p, StringComparison.OrdinalIgnoreCase));
+    public static bool TellsOfProxy(string name)
+    {
+        foreach (string prefix in ProxyHeaderPrefixes)
+        {
+            if (name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
+                return true;
+        }
+
+        return ProxyHeaders.Contains(name);
+    }
 
     /// <summary>Whether the socket's own peer is one of these proxies.</summary>
     public static bool IsTrustedProxy(HttpContext context, ImmutableArray<IPNetwork> trustedProxies) =>
