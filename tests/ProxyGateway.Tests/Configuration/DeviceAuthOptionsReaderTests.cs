@@ -20,6 +20,23 @@ public sealed class DeviceAuthOptionsReaderTests
         (options with { Policy = defaults.Policy, TrustedProxies = defaults.TrustedProxies, AllowedOrigins = defaults.AllowedOrigins }).ShouldBe(defaults);
     }
 
+    /// <summary>Whoever configures a token wants it asked for: what is none must not mean that nobody is asked.</summary>
+    [Theory]
+    [InlineData("""{ "SharedToken": {} }""", "is missing")]
+    [InlineData("""{ "SharedToken": { "Sha265": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" } }""", "is missing")]
+    [InlineData("""{ "SharedToken": { "Sha256": "" } }""", "is no SHA-256")]
+    [InlineData("""{ "SharedToken": { "Sha256": "the token itself" } }""", "is no SHA-256")]
+    [InlineData("""{ "SharedToken": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }""", "is one value")]
+    public void A_shared_token_that_is_none_is_an_error_and_not_repeated(string json, string error)
+    {
+        var errors = new ConfigurationErrors();
+
+        DeviceAuthOptionsReader.Read(Configurations.DeviceAuth(json), new Configurations.Users(), errors);
+
+        errors.All.ShouldContain(e => e.StartsWith("DeviceAuth:SharedToken", StringComparison.Ordinal) && e.Contains(error, StringComparison.Ordinal));
+        errors.All.ShouldAllBe(e => !e.Contains("the token itself", StringComparison.Ordinal) && !e.Contains("9f86d0", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void Every_key_is_read()
     {
@@ -27,7 +44,9 @@ public sealed class DeviceAuthOptionsReaderTests
             { "Handshake": "ConnectFrame", "HandshakeTimeout": "00:00:11", "MaxHandshakeBytes": 1024, "SignatureSkew": "00:01:00", "HttpRequests": "allow",
               "TrustedProxies": ["10.0.0.1", "192.168.0.0/16", "::ffff:172.16.0.0/108", "fd00::/8"],
               "AllowedOrigins": ["https://Example.org:443", "http://localhost:3000", "http://[::1]:8080"],
-              "Limits": { "HandshakesPerAddress": 1, "HandshakesPerDestination": 2, "Handshakes": 3, "SessionsPerDevice": 4, "PendingRequestsPerAddress": 5 },
+              "Limits": { "HandshakesPerAddress": 1, "HandshakesPerDestination": 2, "Handshakes": 3, "SessionsPerDevice": 4, "PendingRequestsPerAddress": 5,
+                "HandshakesPerSecondPerAddress": 6, "FailuresPerAddress": 7 },
+              "SharedToken": { "Sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }, "DrainTime": "00:01:00",
               "ScopeImplications": { "operator": { "operator.admin": [], "operator.owner": ["operator.*"] }, "node": { "all": ["camera"] } },
               "Pairing": { "RequestLifetime": "00:06:00", "MaxPendingRequests": 7, "LegacyDevices": "RePair", "ForgetRemovedAfter": "8.00:00:00",
                 "AutoApprove": { "mine": { "Enabled": true, "From": ["loopback"], "Reasons": ["role-upgrade"], "Users": ["self", "agent", "7"], "UpTo": { "operator": ["operator.write"], "node": [] }, "Browsers": true } } } }
@@ -47,7 +66,11 @@ public sealed class DeviceAuthOptionsReaderTests
             Handshakes = 3,
             SessionsPerDevice = 4,
             PendingRequestsPerAddress = 5,
+            HandshakesPerSecondPerAddress = 6,
+            FailuresPerAddress = 7,
         });
+        Convert.ToHexStringLower(options.SharedTokenSha256.AsSpan()).ShouldBe("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08");
+        options.DrainTime.ShouldBe(TimeSpan.FromMinutes(1));
         options.RequestLifetime.ShouldBe(TimeSpan.FromMinutes(6));
         options.MaxPendingRequests.ShouldBe(7);
         options.ForgetRemovedAfter.ShouldBe(TimeSpan.FromDays(8));
