@@ -67,14 +67,22 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, TimeSpan t
     private async Task<bool> TryFollowAsync(ChannelWriter<Announcement> heard, CancellationToken cancellationToken)
     {
         bool isProven = false;
-        ChannelMessageQueue? messages = null;
+        var messages = Channel.CreateUnbounded<string>(new UnboundedChannelOptions { SingleReader = true });
+        ISubscriber? subscriber = null;
         using var lost = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         redis.SubscriptionLost += Cancel;
         try
         {
-            messages = await redis.RunAsync(
-                database => database.Multiplexer.GetSubscriber().SubscribeAsync(_channel, RedisConnection.Primary), new Deadline(timeout), lost.Token);
-            while (await ProvesItselfAsync(messages, isProven ? heard : null, lost.Token))
+            await redis.RunAsync(
+                async database =>
+                {
+                    subscriber = database.Multiplexer.GetSubscriber();
+                    await subscriber.SubscribeAsync(_channel, Hear, RedisConnection.Primary);
+                    return true;
+                },
+                new Deadline(timeout),
+                lost.Token);
+            while (await ProvesItselfAsync(messages.Reader, isProven ? heard : null, lost.Token))
             {
                 if (!isProven)
                 {
@@ -85,7 +93,7 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, TimeSpan t
 
                 // Other gateways' signs of life are as good as our own, so whoever has heard nothing first gives one for all.
                 heard.TryWrite(new Announcement.Alive());
-                while (await ReadAsync(messages, Silence(), lost.Token) is { } message)
+                while (await ReadAsync(messages.Reader, Silence(), lost.Token) is { } message)
                 {
                     heard.TryWrite(Parse(message));
                 }
@@ -101,15 +109,19 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, TimeSpan t
         finally
         {
             redis.SubscriptionLost -= Cancel;
-            if (messages is not null)
-                await messages.UnsubscribeAsync(CommandFlags.FireAndForget);
+
+            // One that failed, or was too slow, is on record with the connection all the same, and would hear everything for ever once that is back.
+            if (subscriber is not null)
+                await subscriber.UnsubscribeAsync(_channel, Hear, CommandFlags.FireAndForget);
         }
 
         void Cancel() => lost.Cancel();
+
+        void Hear(RedisChannel channel, RedisValue message) => messages.Writer.TryWrite(message.ToString());
     }
 
     /// <summary>Sends a sign of life, and waits until it comes back. What comes before it is told, if anybody is to hear it.</summary>
-    private async Task<bool> ProvesItselfAsync(ChannelMessageQueue messages, ChannelWriter<Announcement>? heard, CancellationToken cancellationToken)
+    private async Task<bool> ProvesItselfAsync(ChannelReader<string> messages, ChannelWriter<Announcement>? heard, CancellationToken cancellationToken)
     {
         var deadline = new Deadline(timeout);
         string sign = SignOfLife + RandomNumberGenerator.GetHexString(16);
@@ -124,13 +136,13 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, TimeSpan t
         return false;
     }
 
-    private static async Task<string?> ReadAsync(ChannelMessageQueue messages, TimeSpan patience, CancellationToken cancellationToken)
+    private static async Task<string?> ReadAsync(ChannelReader<string> messages, TimeSpan patience, CancellationToken cancellationToken)
     {
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         enough.CancelAfter(patience);
         try
         {
-            return (await messages.ReadAsync(enough.Token)).Message.ToString();
+            return await messages.ReadAsync(enough.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
