@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using ProxyGateway.IntegrationTests.Gate;
 
@@ -12,6 +13,7 @@ internal sealed class FuzzInput
     {
         var random = new Random(unchecked((seed * 1_000_003) + index));
         Index = index;
+        Name = string.Create(CultureInfo.InvariantCulture, $"{index}-{random.Next():x8}");
         string text = recorded.Messages[random.Next(recorded.Messages.Count)];
         byte[] message = Encoding.UTF8.GetBytes(text);
         (int ofMessage, int ofFrames, int ofRequest, int ofBackend) = random.Next(10) switch
@@ -22,7 +24,7 @@ internal sealed class FuzzInput
             < 9 => (0, 0, 1 + random.Next(3), 0),
             _ => (0, 0, 0, 1 + random.Next(3)),
         };
-        Request = Mutation.Of(RecordedHandshakes.Upgrade(index), random, ofRequest);
+        Request = Mutation.Of(RecordedHandshakes.Upgrade(Name), random, ofRequest);
         Frames = Mutation.Of(RecordedHandshakes.Frame(Mutation.Of(message, random, ofMessage), random), random, ofFrames);
         BackendIsHostile = ofBackend > 0;
         Challenge = Mutation.Of(
@@ -38,6 +40,9 @@ internal sealed class FuzzInput
     }
 
     public int Index { get; }
+
+    /// <summary>How the request names it to the backend. No mutation of another's comes to be this one.</summary>
+    public string Name { get; }
 
     /// <summary>The upgrade request.</summary>
     public byte[] Request { get; }

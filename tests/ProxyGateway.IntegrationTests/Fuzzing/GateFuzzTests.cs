@@ -213,8 +213,9 @@ public sealed class GateFuzzTests(ITestOutputHelper output)
     /// <summary>The backend: says its challenge, answers the first message, and keeps every byte that it gets.</summary>
     private async Task AnswerAsync(Stream stream, HttpContext context)
     {
-        _ = int.TryParse(context.Request.Query["i"], CultureInfo.InvariantCulture, out int index);
-        FuzzInput? input = _inputs.GetValueOrDefault(index);
+        string name = context.Request.Query["i"].ToString();
+        _ = int.TryParse(name.Split('-')[0], CultureInfo.InvariantCulture, out int index);
+        FuzzInput? input = _inputs.GetValueOrDefault(index) is { } known && known.Name == name ? known : null;
         var isOver = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         if (input is not null)
             _backends[index] = isOver;

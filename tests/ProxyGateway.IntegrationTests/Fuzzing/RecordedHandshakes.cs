@@ -63,6 +63,6 @@ internal sealed class RecordedHandshakes
     }
 
     /// <summary>The upgrade request.</summary>
-    public static byte[] Upgrade(int index) => Encoding.ASCII.GetBytes(
-        $"GET /?i={index} HTTP/1.1\r\nHost: gateway.example.org\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    public static byte[] Upgrade(string name) => Encoding.ASCII.GetBytes(
+        $"GET /?i={name} HTTP/1.1\r\nHost: gateway.example.org\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
 }
