@@ -29,7 +29,7 @@ internal static class Problems
         "origin-refused", "Pages of this origin may not connect.", "Add the origin to DeviceAuth:AllowedOrigins if its pages are trusted.");
 
     public static Task PathRefused(HttpContext context) => WriteAsync(context, StatusCodes.Status400BadRequest,
-        "path-refused", "The path can be read in more than one way.", "It has an empty segment, dots, a backslash or path parameters, or is encoded more than once.");
+        "path-refused", "The path can be read in more than one way.", "It has an empty segment, dots, a backslash, path parameters, control characters or encoded slashes, or is encoded over and over.");
 
     public static Task OverBudget(HttpContext context, BudgetScope scope) => scope switch
     {

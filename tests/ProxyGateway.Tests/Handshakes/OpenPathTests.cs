@@ -14,6 +14,7 @@ public sealed class OpenPathTests
     [InlineData("/open/...")]
     [InlineData("/open/a%20b")]
     [InlineData("/open/100%")]
+    [InlineData("/open/50%20off")]
     [InlineData("/open/grüße")]
     public void Every_server_reads_it_alike(string path) => OpenPath.IsPlain(new PathString(path)).ShouldBeTrue();
 
@@ -34,5 +35,11 @@ public sealed class OpenPathTests
     [InlineData("/agent%3bv=1")]
     [InlineData("/open%00")]
     [InlineData("/%25252525252e")]
+    [InlineData("/open/%c0%ae%c0%ae/agent")]
+    [InlineData("/open/..;/agent")]
+    [InlineData("/agent%2fx")]
+    [InlineData("/agent%252fx")]
+    [InlineData("/open/x%0d%0aHost:%20evil")]
+    [InlineData("/open/x\t")]
     public void Servers_may_differ_about_it(string path) => OpenPath.IsPlain(new PathString(path)).ShouldBeFalse();
 }
