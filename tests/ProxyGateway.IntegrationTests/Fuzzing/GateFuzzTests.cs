@@ -85,6 +85,7 @@ public sealed class GateFuzzTests(ITestOutputHelper output)
                 ["DeviceAuth:HandshakeTimeout"] = "00:00:01",
                 ["DeviceAuth:SignatureSkew"] = "01:00:00",
             },
+            kestrel: options => options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(2), // a request that mutation has left unfinished is not waited for
             time: new ShiftedTime(RecordedHandshakes.Time),
             before: app => app.Use(async (context, next) =>
             {
