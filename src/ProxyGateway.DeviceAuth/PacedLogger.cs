@@ -110,6 +110,6 @@ internal sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : ILog
 
 internal static partial class PacedLog
 {
-    [LoggerMessage(EventId = 1900, Message = "{Count} more of event {Event} {Name} were left out within a minute; all of them are counted in the metrics.")]
+    [LoggerMessage(EventId = 1900, Message = "{Count} more of event {Event} {Name} were left out within a minute.")]
     public static partial void LeftOut(ILogger logger, LogLevel level, int count, int @event, string? name);
 }

@@ -32,8 +32,12 @@ internal static class OpenPath
 
     private static bool IsPlain(string text)
     {
-        if (text.Any(static c => c is '\\' or ';' || char.IsControl(c)))
-            return false;
+        foreach (char c in text)
+        {
+            if (c is '\\' or ';' || char.IsControl(c))
+                return false;
+        }
+
         ReadOnlySpan<char> rest = text;
         while (rest.StartsWith('/'))
         {

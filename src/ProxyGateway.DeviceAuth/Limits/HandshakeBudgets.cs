@@ -83,21 +83,6 @@ internal sealed class HandshakeBudgets
         int Excess(int taken, int limit) => taken + 1 - (isFamiliar ? limit : limit - (limit / KeptPart));
     }
 
-    /// <summary>Every handshake whose client is still silent gives way, as when the gateway ends.</summary>
-    public void EvictAll()
-    {
-        HandshakePlace[] silent;
-        lock (_lock)
-        {
-            silent = [.. _silentOldestFirst];
-            foreach (HandshakePlace place in silent)
-                Evict(place);
-        }
-
-        foreach (HandshakePlace place in silent)
-            place.GiveWay();
-    }
-
     internal void Speak(HandshakePlace place)
     {
         lock (_lock)

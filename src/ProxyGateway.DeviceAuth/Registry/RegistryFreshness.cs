@@ -10,7 +10,10 @@ public sealed class RegistryFreshness(RegistryOptions options, TimeProvider time
     private long _currentAt = time.GetTimestamp();
 
     /// <summary>Whether it is longer than <see cref="RegistryOptions.StalenessLimit"/>. Then nobody may be admitted, whatever a read would say.</summary>
-    public bool IsStale => time.GetElapsedTime(Volatile.Read(ref _currentAt)) >= options.StalenessLimit;
+    public bool IsStale => StaleIn <= TimeSpan.Zero;
+
+    /// <summary>How long it is until then, if nothing is heard of.</summary>
+    internal TimeSpan StaleIn => options.StalenessLimit - time.GetElapsedTime(Volatile.Read(ref _currentAt));
 
     /// <summary>All changes until now have been heard of, and acted upon.</summary>
     internal void Renew() => Volatile.Write(ref _currentAt, time.GetTimestamp());

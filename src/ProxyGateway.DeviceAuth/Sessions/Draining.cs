@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
@@ -14,7 +13,6 @@ namespace ProxyGateway.DeviceAuth.Sessions;
 internal sealed partial class Draining : IHostedLifecycleService, IDisposable
 {
     private readonly SessionTable _sessions;
-    private readonly HandshakeBudgets _handshakes;
     private readonly IDeviceAuthSettings _settings;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -23,13 +21,12 @@ internal sealed partial class Draining : IHostedLifecycleService, IDisposable
 
     public Draining(
         SessionTable sessions,
-        HandshakeBudgets handshakes,
         IDeviceAuthSettings settings,
         TimeProvider time,
         IHostApplicationLifetime lifetime,
         ILogger<Draining> logger)
     {
-        (_sessions, _handshakes, _settings, _time, _logger) = (sessions, handshakes, settings, time, logger);
+        (_sessions, _settings, _time, _logger) = (sessions, settings, time, logger);
         _stopping = lifetime.ApplicationStopping.Register(_begun.Cancel); // a signal comes here before the host calls StoppingAsync
         Token = _begun.Token;
     }
@@ -37,7 +34,7 @@ internal sealed partial class Draining : IHostedLifecycleService, IDisposable
     /// <summary>Whether the gateway is ending.</summary>
     public bool IsUnderWay => Token.IsCancellationRequested;
 
-    /// <summary>Signals that it is.</summary>
+    /// <summary>Signals that it is: silent handshakes end.</summary>
     public CancellationToken Token { get; }
 
     /// <summary>Closes what is there, while the server still listens.</summary>
@@ -45,7 +42,6 @@ internal sealed partial class Draining : IHostedLifecycleService, IDisposable
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         await _begun.CancelAsync();
-        _handshakes.EvictAll();
         TimeSpan drainTime = _settings.Current.DrainTime;
         Session[] sessions = _sessions.List(device: null, after: 0, int.MaxValue);
         if (sessions.Length > 0)

@@ -91,6 +91,13 @@ internal sealed partial class RevocationWatch : BackgroundService
 
     private void OnStale()
     {
+        // Timers go by a coarser clock, and may be early: what is said here must hold from now on.
+        if (_freshness.StaleIn is { Ticks: > 0 } left)
+        {
+            _overdue.Change(left + TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
+            return;
+        }
+
         LogStale(_options.StalenessLimit);
         if (_options.CloseStaleSessions)
             _sessions.CloseAll(Closing.RegistryUnavailable);

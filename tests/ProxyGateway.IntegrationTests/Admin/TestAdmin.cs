@@ -12,7 +12,6 @@ using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
-using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
@@ -83,7 +82,6 @@ internal sealed class TestAdmin : IAsyncDisposable
         builder.Services.AddSingleton<DeviceRegistry>();
         builder.Services.AddSingleton<DeviceFleet>();
         builder.Services.AddSingleton<SessionTable>();
-        builder.Services.AddSingleton<HandshakeBudgets>();
         builder.Services.AddSingleton<Draining>();
         builder.Services.AddSingleton(new RegistryFreshness(new RegistryOptions(), TimeProvider.System));
         builder.Services.AddSingleton<IDeviceAuthSettings>(new Settings());

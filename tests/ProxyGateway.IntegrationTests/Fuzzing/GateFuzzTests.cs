@@ -26,8 +26,8 @@ public sealed class GateFuzzTests(ITestOutputHelper output)
     private const int AtOnce = 16;
     private const long MemoryMargin = 24 << 20;
 
-    private static readonly int Seconds = Setting("PROXYGATEWAY_TEST_FUZZ_SECONDS") ?? 60;
-    private static readonly int Seed = Setting("PROXYGATEWAY_TEST_SEED") ?? 1;
+    private static readonly int Seconds = Setting.Number("PROXYGATEWAY_TEST_FUZZ_SECONDS") ?? 60;
+    private static readonly int Seed = Setting.Number("PROXYGATEWAY_TEST_SEED") ?? 1;
 
     private readonly RecordedHandshakes _recorded = new();
     private readonly ConcurrentDictionary<int, FuzzInput> _inputs = new();
@@ -46,7 +46,7 @@ public sealed class GateFuzzTests(ITestOutputHelper output)
         await using TestGateway gateway = await StartAsync();
         _evidence = new Evidence(new Dictionary<(string, string), string[]> { [(_recorded.Paired.Id.ToString(), "operator")] = ["operator.read"] });
 
-        if (Setting("PROXYGATEWAY_TEST_FUZZ_INDEX") is { } only)
+        if (Setting.Number("PROXYGATEWAY_TEST_FUZZ_INDEX") is { } only)
         {
             await PlayAsync(gateway, only);
         }
@@ -69,9 +69,6 @@ public sealed class GateFuzzTests(ITestOutputHelper output)
         (await gateway.FindAsync(_recorded.Stranger))?.IsPaired.ShouldNotBe(true);
         (await gateway.FindAsync(_recorded.Paired))!.Grants.Keys.ShouldBe(["operator"]);
     }
-
-    private static int? Setting(string name) =>
-        Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : null;
 
     private async Task<TestGateway> StartAsync()
     {

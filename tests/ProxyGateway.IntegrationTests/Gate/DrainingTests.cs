@@ -80,7 +80,7 @@ public sealed class DrainingTests
         deaf.ShouldBeAdmitted();
         await gateway.Backend.AcceptAsync();
 
-        await gateway.StopAsync().WaitAsync(Eventually.Patience);
+        await gateway.StopAsync().WaitAsync(TimeSpan.FromSeconds(20)); // five for the client; the server itself would wait for thirty
 
         gateway.Sessions.Count.ShouldBe(0);
     }

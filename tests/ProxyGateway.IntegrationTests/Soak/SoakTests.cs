@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.IntegrationTests.Gate;
 using ProxyGateway.IntegrationTests.Redis;
@@ -19,8 +18,8 @@ public sealed class SoakTests(ITestOutputHelper output)
     private const int HandleMargin = 32;
     private const long MemoryMargin = 24 << 20;
 
-    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(Setting("PROXYGATEWAY_TEST_SOAK_SECONDS") ?? 12);
-    private static readonly int Seed = Setting("PROXYGATEWAY_TEST_SEED") ?? 1;
+    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(Setting.Number("PROXYGATEWAY_TEST_SOAK_SECONDS") ?? 12);
+    private static readonly int Seed = Setting.Number("PROXYGATEWAY_TEST_SEED") ?? 1;
 
     private readonly SoakCounts _counts = new();
     private int _devices;
@@ -49,9 +48,6 @@ public sealed class SoakTests(ITestOutputHelper output)
         handlesAfter.ShouldBeLessThan(handlesBefore + HandleMargin);
         memoryAfter.ShouldBeLessThan(memoryBefore + MemoryMargin);
     }
-
-    private static int? Setting(string name) =>
-        Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : null;
 
     private static Task<TestGateway> StartAsync(RedisServer redis) => TestGateway.StartAsync(
         new(SharedGateway.Generous)

@@ -140,22 +140,6 @@ public sealed class HandshakeBudgetsTests
         _budgets.InUse.ShouldBe(4);
     }
 
-    [Fact]
-    public void All_that_are_silent_give_way_when_the_gateway_ends()
-    {
-        HandshakePlace speaking = Take("a", "x", Eight);
-        speaking.Speak();
-        HandshakePlace silent = Take("b", "x", Eight);
-
-        _budgets.EvictAll();
-
-        silent.GivesWay.IsCancellationRequested.ShouldBeTrue();
-        speaking.GivesWay.IsCancellationRequested.ShouldBeFalse();
-        silent.Dispose();
-        speaking.Dispose();
-        _budgets.InUse.ShouldBe(0);
-    }
-
     /// <summary>Whatever happens in whatever order: no budget is overdrawn, and once all is over nothing is taken.</summary>
     [Property(MaxTest = 300)]
     public Property Every_place_comes_back() => Prop.ForAll(

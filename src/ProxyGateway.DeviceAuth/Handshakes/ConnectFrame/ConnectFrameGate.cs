@@ -45,8 +45,8 @@ internal sealed partial class ConnectFrameGate(
         set => _clientLeft = value;
     }
 
-    /// <summary>Signals that the handshake is to end because somebody else needs its place, or the gateway ends.</summary>
-    public CancellationToken GivesWay => place.GivesWay;
+    /// <summary>Whether the handshake is to end because somebody else needs its place, or the gateway ends.</summary>
+    public bool IsToEnd => place.GivesWay.IsCancellationRequested || draining.IsUnderWay;
 
     /// <summary>Whether the refusal is to be held back, since too many handshakes of this client have failed.</summary>
     public bool HoldsBack => _penalty > TimeSpan.Zero;
@@ -54,9 +54,16 @@ internal sealed partial class ConnectFrameGate(
     /// <summary>A limit on how long the client may take.</summary>
     public CancellationTokenSource StartDeadline() => new(Options.HandshakeTimeout, time);
 
-    /// <summary>The nonce of the backend's challenge; null if it sends something else, or takes too long, or the handshake gives way.</summary>
-    public Task<string?> NonceAsync(Task<string?> challenge, CancellationToken cancellationToken) =>
-        WithinTimeAsync(challenge, place.GivesWay, cancellationToken);
+    /// <summary>Cancelled when there is no more waiting for a silent client: it is out of time, gone, or <see cref="IsToEnd"/>.</summary>
+    public CancellationTokenSource LinkPatience(CancellationToken either) =>
+        CancellationTokenSource.CreateLinkedTokenSource(either, place.GivesWay, draining.Token);
+
+    /// <summary>The nonce of the backend's challenge; null if it sends something else, or takes too long, or the handshake is to end.</summary>
+    public async Task<string?> NonceAsync(Task<string?> challenge, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource patience = LinkPatience(CancellationToken.None);
+        return await WithinTimeAsync(challenge, patience.Token, cancellationToken);
+    }
 
     /// <summary>The backend's answer; none if it takes too long, or the session is closed meanwhile.</summary>
     public Task<BackendAnswer> AnswerAsync(Task<BackendAnswer> answer, CancellationToken closing, CancellationToken cancellationToken) =>

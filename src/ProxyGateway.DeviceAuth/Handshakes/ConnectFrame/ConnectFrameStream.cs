@@ -163,7 +163,7 @@ internal sealed class ConnectFrameStream : Stream
     {
         if (await _gate.NonceAsync(_challenge.Task, cancellationToken) is not { } nonce)
         {
-            if (_gate.GivesWay.IsCancellationRequested)
+            if (_gate.IsToEnd)
             {
                 Refuse(_gate.TimedOut());
                 yield break;
@@ -177,7 +177,7 @@ internal sealed class ConnectFrameStream : Stream
         Refusal? refusal;
         using (CancellationTokenSource deadline = _gate.StartDeadline())
         using (var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken))
-        using (var patience = CancellationTokenSource.CreateLinkedTokenSource(either.Token, _gate.GivesWay))
+        using (CancellationTokenSource patience = _gate.LinkPatience(either.Token))
         {
             FrameEvent next;
             while ((next = await ReceiveAsync(patience.Token, cancellationToken)) == FrameEvent.Control)
