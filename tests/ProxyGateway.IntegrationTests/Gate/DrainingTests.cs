@@ -49,7 +49,7 @@ public sealed class DrainingTests
     [Fact]
     public async Task Handshakes_under_way_are_told_to_come_back()
     {
-        await using TestGateway gateway = await TestGateway.StartAsync();
+        await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:HandshakeTimeout"] = "00:05:00" }); // which is not what ends them
         Encounter silent = await Encounter.OpenAsync(gateway);
         gateway.Backend.Script = backend => backend.ReceiveAsync();
         await using FrameConnection unchallenged = await TestClient.OpenAsync(gateway.Port);
