@@ -10,7 +10,6 @@
 # ENTRYPOINT as an unprivileged user, in a folder that held appsettings.json and a data folder of that user's, and with the variables that
 # the base image sets.
 
-# Ubuntu with OpenSSL 3: the gateway verifies signatures with its libcrypto.so.3.
 FROM mcr.microsoft.com/dotnet/aspnet:10.0
 
 COPY artifacts/publish /app

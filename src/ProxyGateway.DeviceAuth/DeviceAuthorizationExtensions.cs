@@ -65,7 +65,7 @@ public static class DeviceAuthorizationExtensions
     /// <c>app.MapReverseProxy(proxy => { proxy.UseSessionAffinity(); proxy.UseLoadBalancing(); proxy.UsePassiveHealthChecks(); proxy.UseDeviceAuthorization(); })</c>.
     /// </summary>
     /// <param name="proxy">The proxy's pipeline.</param>
-    /// <exception cref="PlatformNotSupportedException">OpenSSL 3 is missing.</exception>
+    /// <exception cref="PlatformNotSupportedException">libsodium, which comes with the program, cannot be loaded.</exception>
     public static IReverseProxyApplicationBuilder UseDeviceAuthorization(this IReverseProxyApplicationBuilder proxy)
     {
         ArgumentNullException.ThrowIfNull(proxy);

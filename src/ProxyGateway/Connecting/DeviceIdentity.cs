@@ -1,8 +1,8 @@
 using System.Buffers.Text;
-using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using NSec.Cryptography;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
 
@@ -11,12 +11,12 @@ namespace ProxyGateway.Connecting;
 /// <summary>A device of one's own: an Ed25519 key in a file that only its owner may read.</summary>
 internal sealed class DeviceIdentity
 {
-    private readonly byte[] _seed;
+    private readonly Key _key;
 
-    private DeviceIdentity(byte[] seed)
+    private DeviceIdentity(Key key)
     {
-        _seed = seed;
-        byte[] publicKey = LibCrypto.PublicKey(seed);
+        _key = key;
+        byte[] publicKey = key.PublicKey.Export(KeyBlobFormat.RawPublicKey);
         PublicKey = Base64Url.EncodeToString(publicKey);
         Id = DeviceId.Of(publicKey);
     }
@@ -47,19 +47,17 @@ internal sealed class DeviceIdentity
         {
             throw new CommandFailedException(ExitCodes.Refused, $"The identity file {path} cannot be read or made: {e.Message}");
         }
-        catch (DllNotFoundException)
-        {
-            throw new CommandFailedException(ExitCodes.Refused, "OpenSSL 3 (libcrypto.so.3) is not installed; a device key needs it");
-        }
     }
 
     /// <summary>The Ed25519 signature of the text, as base64url.</summary>
-    public string Sign(string text) => Base64Url.EncodeToString(LibCrypto.Sign(_seed, Encoding.UTF8.GetBytes(text)));
+    public string Sign(string text) => Base64Url.EncodeToString(SignatureAlgorithm.Ed25519.Sign(_key, Encoding.UTF8.GetBytes(text)));
 
     private static string New()
     {
-        var identity = new DeviceIdentity(RandomNumberGenerator.GetBytes(LibCrypto.SeedLength));
-        var file = new IdentityFile(1, identity.Id.ToString(), identity.PublicKey, Base64Url.EncodeToString(identity._seed));
+        using Key key = Key.Create(SignatureAlgorithm.Ed25519, new KeyCreationParameters { ExportPolicy = KeyExportPolicies.AllowPlaintextExport });
+        var identity = new DeviceIdentity(key);
+        string seed = Base64Url.EncodeToString(key.Export(KeyBlobFormat.RawPrivateKey));
+        var file = new IdentityFile(1, identity.Id.ToString(), identity.PublicKey, seed);
         return JsonSerializer.Serialize(file, IdentityJsonContext.Default.IdentityFile) + "\n";
     }
 
@@ -69,12 +67,13 @@ internal sealed class DeviceIdentity
         {
             if (JsonSerializer.Deserialize(content ?? "", IdentityJsonContext.Default.IdentityFile) is { Version: 1 } file)
             {
-                var identity = new DeviceIdentity(Base64Url.DecodeFromChars(file.PrivateKey));
+                var identity = new DeviceIdentity(
+                    Key.Import(SignatureAlgorithm.Ed25519, Base64Url.DecodeFromChars(file.PrivateKey), KeyBlobFormat.RawPrivateKey));
                 if (identity.PublicKey == file.PublicKey)
                     return identity;
             }
         }
-        catch (Exception e) when (e is JsonException or FormatException or CryptographicException)
+        catch (Exception e) when (e is JsonException or FormatException)
         {
             // One message for every way in which it can be damaged.
         }
