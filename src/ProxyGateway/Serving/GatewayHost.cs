@@ -37,6 +37,7 @@ internal static class GatewayHost
         await ReverseProxyConfiguration.CheckAsync(builder.Configuration, errors);
         errors.ThrowIfAny();
 
+        EventLoops.Use(builder.WebHost);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

@@ -55,7 +55,7 @@ public sealed class ConnectRequestReaderTests
 
         (refusal is null).ShouldBe(isRead);
         if (isRead)
-            ConnectProof.Verify(request, "n", DateTimeOffset.UtcNow, TimeSpan.FromMinutes(2), out _).ShouldNotBe(ProofFailure.None);
+            ConnectProof.Verify(request, "n", DateTimeOffset.UtcNow, TimeSpan.FromMinutes(2), new PayloadVersions(), out _).ShouldNotBe(ProofFailure.None);
         _ = Challenge.ReadNonce(message);
     }
 }

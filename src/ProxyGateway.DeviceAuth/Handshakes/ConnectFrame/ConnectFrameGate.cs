@@ -15,6 +15,7 @@ internal sealed partial class ConnectFrameGate(
     HttpContext context,
     ClaimOrigin origin,
     DeviceAuthOptions options,
+    PayloadVersions versions,
     HandshakePlace place,
     Gatekeeper gatekeeper,
     ClientHistory history,
@@ -77,12 +78,13 @@ internal sealed partial class ConnectFrameGate(
     public async ValueTask<(Refusal? Refusal, Session? Session)> DecideAsync(
         ReadOnlyMemory<byte> message, string nonce, CancellationToken withinTime, CancellationToken cancellationToken)
     {
+        await Task.Yield(); // off the sockets' event loop, where a store that blocks would hold up other connections
         place.Speak();
         if (!ConnectRequestReader.TryRead(message, out ConnectRequest request, out Refusal malformed))
             return (Logged(malformed), null);
         RequestId = request.Id;
 
-        ProofFailure failure = ConnectProof.Verify(request, nonce, time.GetUtcNow(), Options.SignatureSkew, out Claim claim);
+        ProofFailure failure = ConnectProof.Verify(request, nonce, time.GetUtcNow(), Options.SignatureSkew, versions, out Claim claim);
         if (failure != ProofFailure.None)
             return (Logged(Answers.ProofFailed(request.Id, failure)), null);
         if (draining.IsUnderWay)

@@ -17,6 +17,8 @@ internal sealed class ConnectFrameHandshake(
     TimeProvider time,
     PacedLogger<ConnectFrameHandshake> logger) : IDeviceHandshake
 {
+    private readonly PayloadVersions _versions = new();
+
     public string Name => DeviceAuthDefaults.ConnectFrame;
 
     public async Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next)
@@ -24,7 +26,7 @@ internal sealed class ConnectFrameHandshake(
         ConnectFrameStream? stream = null;
         GatedUpgrade.Install(context, client => stream = new ConnectFrameStream(
             client,
-            new ConnectFrameGate(context, origin, options, place, gatekeeper, history, draining, metrics, time, logger),
+            new ConnectFrameGate(context, origin, options, _versions, place, gatekeeper, history, draining, metrics, time, logger),
             new SessionPipe(context, client, time)));
         try
         {

@@ -24,14 +24,14 @@ internal enum ProofFailure
 /// </summary>
 internal static class ConnectProof
 {
-    private const int VersionThree = 3;
-
     /// <param name="request">The request.</param>
     /// <param name="nonce">The nonce of the challenge that was relayed on this connection.</param>
     /// <param name="now">The time.</param>
     /// <param name="skew">How far the signature's time may be from it, either way.</param>
+    /// <param name="versions">What others like it have signed; hears of this one if it is proved.</param>
     /// <param name="claim">What is proved.</param>
-    public static ProofFailure Verify(ConnectRequest request, string nonce, DateTimeOffset now, TimeSpan skew, out Claim claim)
+    public static ProofFailure Verify(
+        ConnectRequest request, string nonce, DateTimeOffset now, TimeSpan skew, PayloadVersions versions, out Claim claim)
     {
         claim = null!;
         if (request.Device is not { } device)
@@ -57,12 +57,13 @@ internal static class ConnectProof
         if (!PublicKeyText.TryDecode(device.Signature, signature))
             return ProofFailure.SignatureInvalid;
 
-        // A client that speaks protocol 3 at most is likelier to sign v2; a needless verification costs as much as a needed one.
-        bool oldFirst = request.MaxProtocol is > 0 and <= VersionThree;
-        if (!Ed25519.Verify(key, Payload(request, device, nonce, version3: !oldFirst), signature)
-            && !Ed25519.Verify(key, Payload(request, device, nonce, version3: oldFirst), signature))
+        ref bool signsVersionTwo = ref versions.SignsVersionTwo(request);
+        bool guess = signsVersionTwo;
+        if (!Ed25519.Verify(key, Payload(request, device, nonce, version3: !guess), signature))
         {
-            return ProofFailure.SignatureInvalid;
+            if (!Ed25519.Verify(key, Payload(request, device, nonce, version3: guess), signature))
+                return ProofFailure.SignatureInvalid;
+            signsVersionTwo = !guess;
         }
 
         claim = new Claim(id, Base64Url.EncodeToString(key), request.Role, ScopeSet.Of(request.Scopes), request.Describe());
