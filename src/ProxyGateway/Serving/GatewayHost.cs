@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Configuration.Memory;
 using Microsoft.Extensions.Logging.Console;
 using ProxyGateway.DeviceAuth;
@@ -38,6 +39,7 @@ internal static class GatewayHost
         errors.ThrowIfAny();
 
         EventLoops.Use(builder.WebHost);
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, BlockPool>();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
