@@ -65,7 +65,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
         int length = Math.Min(buffer.Length, _outgoing.Length);
         _outgoing[..length].CopyTo(buffer);
         _toBackend.Advance(buffer.Span[..length]);
-        _outgoing = _outgoing[length..];
+        _outgoing = length < _outgoing.Length ? _outgoing[length..] : default; // what it was a piece of may be given back
         return length;
     }
 

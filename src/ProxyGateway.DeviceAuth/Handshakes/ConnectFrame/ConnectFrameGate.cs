@@ -92,7 +92,7 @@ internal sealed partial class ConnectFrameGate(
 
         try
         {
-            Verdict verdict = await gatekeeper.DecideAsync(claim, origin with { MayAsk = MayAsk(request) }, Options, withinTime);
+            Verdict verdict = await gatekeeper.DecideAsync(claim, MayAsk(request) ? origin : origin with { MayAsk = false }, Options, withinTime);
             if (verdict is Verdict.Unauthorized)
                 CountFailure();
             _wasPaired = verdict is Verdict.Admitted { WasPaired: true };

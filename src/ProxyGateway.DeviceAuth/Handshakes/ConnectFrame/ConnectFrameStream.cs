@@ -1,43 +1,15 @@
-using System.Runtime.CompilerServices;
 using ProxyGateway.DeviceAuth.Sessions;
-using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
 /// The client's stream as the proxy sees it: what the proxy reads is what may go to the backend, and what it writes came from there.
-/// Until the backend has accepted the one <c>connect</c> request that was let through, both ways lead through the handshake; after that
-/// this is a pipe.
+/// At first both ways lead through the handshake; after that this is a pipe.
 /// </summary>
-internal sealed class ConnectFrameStream : Stream
+internal sealed class ConnectFrameStream(Stream client, ConnectFrameGate gate, SessionPipe pipe) : Stream
 {
-    private const int ReceiveSize = 4096;
-
-    private readonly Stream _client;
-    private readonly ConnectFrameGate _gate;
-    private readonly SessionPipe _pipe;
-    private readonly MessageReader _fromClient;
-    private readonly MessageReader _fromBackend;
-
-    // Set by the way from the backend, awaited by the way to it, and the other way round.
-    private readonly TaskCompletionSource<string?> _challenge = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource<bool> _verdict = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource<BackendAnswer> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    private IAsyncEnumerator<ReadOnlyMemory<byte>>? _handshake;
-    private AnswerReader? _answers;
+    private ConnectFrameExchange? _handshake = new(client, gate, pipe); // null once the connection is open
     private Session? _session;
-    private Refusal? _heldBack;
-    private bool _challenged;
-    private bool _passing;
-    private bool _open;
-
-    public ConnectFrameStream(Stream client, ConnectFrameGate gate, SessionPipe pipe)
-    {
-        (_client, _gate, _pipe) = (client, gate, pipe);
-        _fromClient = new MessageReader(FrameSource.Client, gate.Options.MaxHandshakeBytes);
-        _fromBackend = new MessageReader(FrameSource.Backend, ConnectFrameGate.MaxChallengeBytes);
-    }
 
     /// <inheritdoc/>
     public override bool CanRead => true;
@@ -60,53 +32,33 @@ internal sealed class ConnectFrameStream : Stream
 
     /// <summary>What goes to the backend.</summary>
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-        _open ? _pipe.ReadAsync(buffer, cancellationToken) : ReadHandshakeAsync(buffer, cancellationToken);
+        _handshake is null ? pipe.ReadAsync(buffer, cancellationToken) : ReadHandshakeAsync(buffer, cancellationToken);
 
     /// <summary>What comes from the backend.</summary>
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-        _passing ? _pipe.Outlet.WriteAsync(buffer, cancellationToken) : WriteHandshakeAsync(buffer, cancellationToken);
+        _handshake is { IsPassing: false } handshake ? handshake.WriteAsync(buffer, cancellationToken) : pipe.Outlet.WriteAsync(buffer, cancellationToken);
 
     /// <inheritdoc/>
-    public override Task FlushAsync(CancellationToken cancellationToken) => _client.FlushAsync(cancellationToken);
+    public override Task FlushAsync(CancellationToken cancellationToken) => client.FlushAsync(cancellationToken);
 
     /// <summary>To be called once the tunnel is gone, however it ended.</summary>
     public async Task FinishAsync()
     {
-        _verdict.TrySetResult(false);
         try
         {
-            if (_handshake is { } handshake)
-                await handshake.DisposeAsync();
-            _gate.LeaveDestination();
-            if (_heldBack is { } refusal)
-            {
-                await _gate.ServePenaltyAsync();
-                Refuse(refusal);
-            }
-            else if (!_answer.Task.IsCompleted && !_pipe.IsClosing && !_gate.ClientLeft)
-            {
-                if (_challenged)
-                    _gate.BackendLeft();
-                else
-                    _gate.NoChallenge();
-                _pipe.Close(Closing.BackendHandshakeFailed);
-            }
-
-            if (!_open)
-                _pipe.Discard(_fromClient.Rest.Span);
-            await _pipe.DisposeAsync();
+            if (_handshake is not null)
+                await _handshake.FinishAsync();
+            await pipe.DisposeAsync();
         }
         finally
         {
-            if (_session is { } session)
+            if ((_session ?? _handshake?.Session) is { } session)
             {
-                _gate.Ended(session, _pipe.Closing);
+                gate.Ended(session, pipe.Closing);
                 session.Dispose();
             }
 
-            _fromClient.Dispose();
-            _fromBackend.Dispose();
-            _answers?.Dispose();
+            _handshake?.Dispose();
         }
     }
 
@@ -125,222 +77,27 @@ internal sealed class ConnectFrameStream : Stream
     /// <inheritdoc/>
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    /// <summary>Whether the device was removed, or its grant narrowed, since it was admitted: not one more byte of it goes to the backend.</summary>
-    private bool IsRevoked => _session?.Closing is not null;
-
     private async ValueTask<int> ReadHandshakeAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
-        _handshake ??= ShakeHandsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
-        while (!_pipe.HasOffer)
+        while (!pipe.HasOffer)
         {
-            if (!IsRevoked && await MoveOnAsync(_handshake, cancellationToken))
-                _pipe.Offer(_handshake.Current);
-            else
-                return _open ? await _pipe.ReadAsync(buffer, cancellationToken) : await _pipe.EndAsync(buffer, cancellationToken);
+            if (await _handshake!.MoveOnAsync(cancellationToken))
+                continue;
+            if (!_handshake.IsOpen)
+                return await pipe.EndAsync(buffer, cancellationToken);
+            Open();
+            return await pipe.ReadAsync(buffer, cancellationToken);
         }
 
-        if (IsRevoked)
-            return await _pipe.EndAsync(buffer, cancellationToken);
-        return buffer.IsEmpty ? 0 : _pipe.Take(buffer);
+        if (_handshake!.IsRevoked)
+            return await pipe.EndAsync(buffer, cancellationToken);
+        return buffer.IsEmpty ? 0 : pipe.Take(buffer);
     }
 
-    private async ValueTask<bool> MoveOnAsync(IAsyncEnumerator<ReadOnlyMemory<byte>> handshake, CancellationToken cancellationToken)
+    private void Open()
     {
-        try
-        {
-            return await handshake.MoveNextAsync();
-        }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-        {
-            _gate.Failed(e);
-            Refuse(new Refusal(Closing.InternalError));
-            return false;
-        }
-    }
-
-    /// <summary>The handshake, step by step. What it yields goes to the backend; each piece is good until the next is asked for.</summary>
-    private async IAsyncEnumerable<ReadOnlyMemory<byte>> ShakeHandsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        if (await _gate.NonceAsync(_challenge.Task, cancellationToken) is not { } nonce)
-        {
-            if (_gate.IsToEnd)
-            {
-                Refuse(_gate.TimedOut());
-                yield break;
-            }
-
-            _gate.NoChallenge();
-            Refuse(new Refusal(Closing.BackendHandshakeFailed));
-            yield break;
-        }
-
-        Refusal? refusal;
-        using (CancellationTokenSource deadline = _gate.StartDeadline())
-        using (var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken))
-        using (CancellationTokenSource patience = _gate.LinkPatience(either.Token))
-        {
-            FrameEvent next;
-            while ((next = await ReceiveAsync(patience.Token, cancellationToken)) == FrameEvent.Control)
-            {
-                yield return _fromClient.ControlFrame.Bytes;
-                if (_fromClient.ControlFrame.Opcode == Opcode.Close)
-                {
-                    _gate.ClientLeft = true;
-                    yield break;
-                }
-            }
-
-            if (next == FrameEvent.NeedsMore && _gate.ClientLeft)
-                yield break;
-            if (next == FrameEvent.Message)
-                (refusal, _session) = await _gate.DecideAsync(_fromClient.Message, nonce, either.Token, cancellationToken);
-            else
-                refusal = next == FrameEvent.Violation ? _gate.Violated(_fromClient.Violation!) : _gate.TimedOut();
-        }
-
-        if (refusal is not null)
-        {
-            // Where the client is to wait for it, the backend is let go first: see FinishAsync.
-            if (_gate.HoldsBack)
-                (_heldBack, _) = (refusal, _verdict.TrySetResult(false));
-            else
-                Refuse(refusal);
-            yield break;
-        }
-
-        _answers = new AnswerReader(_gate.RequestId);
-        if (_session!.Closing is null)
-            _pipe.Begin(_session);
-        if (_session.Closing is { } revoked)
-        {
-            Refuse(Answers.Revoked(_gate.RequestId, revoked)); // since it was admitted, and not one byte of it has gone out
-            yield break;
-        }
-
-        _verdict.TrySetResult(true);
-        yield return _fromClient.MessageFrames;
-
-        BackendAnswer answer = await _gate.AnswerAsync(_answer.Task, _session.ClosingToken, cancellationToken);
-        if (IsRevoked)
-            yield break;
-        switch (answer)
-        {
-            case BackendAnswer.Accepted:
-                _gate.Completed(_session);
-                break;
-            case BackendAnswer.Refused:
-                await _gate.WaitForBackendToCloseAsync(cancellationToken);
-                _pipe.Close(Closing.BackendHandshakeFailed);
-                yield break;
-            default:
-                _gate.NoAnswer();
-                _pipe.Close(Closing.BackendHandshakeFailed);
-                yield break;
-        }
-
-        if (!_fromClient.Rest.IsEmpty)
-            yield return _fromClient.Rest;
-        _fromClient.Dispose();
-        _fromBackend.Dispose();
-        _answers.Dispose();
-        _open = true;
-    }
-
-    /// <summary>
-    /// The client's next frame or message. <see cref="FrameEvent.NeedsMore"/> if nothing more comes: because the client left, or because
-    /// it is out of time.
-    /// </summary>
-    private async ValueTask<FrameEvent> ReceiveAsync(CancellationToken either, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            FrameEvent next = _fromClient.Next();
-            if (next != FrameEvent.NeedsMore)
-                return next;
-            try
-            {
-                _ = await _client.ReadAsync(Memory<byte>.Empty, either); // holds no memory while the client is silent
-                int received = await _client.ReadAsync(_fromClient.Reserve(ReceiveSize), either);
-                if (received == 0)
-                {
-                    _gate.ClientLeft = true;
-                    return FrameEvent.NeedsMore;
-                }
-
-                _fromClient.Received(received);
-            }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-            {
-                return FrameEvent.NeedsMore;
-            }
-            catch (IOException)
-            {
-                _gate.ClientLeft = true;
-                return FrameEvent.NeedsMore;
-            }
-        }
-    }
-
-    private void Refuse(Refusal refusal)
-    {
-        _verdict.TrySetResult(false);
-        _gate.Refused(refusal);
-        _pipe.Close(refusal.Closing, refusal.Answer);
-    }
-
-    private async ValueTask WriteHandshakeAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
-    {
-        if (!_verdict.Task.IsCompleted)
-        {
-            if (!_challenged && _challenge.Task.IsCompleted)
-                return; // it did not begin with one
-            _fromBackend.Receive(data.Span);
-            if (!_challenged && !await RelayChallengeAsync(cancellationToken))
-                return;
-            while (_fromBackend.TryReadControlFrame())
-            {
-                await _pipe.Outlet.WriteAsync(_fromBackend.ControlFrame.Bytes, cancellationToken);
-            }
-
-            data = _fromBackend.Rest;
-            if (data.IsEmpty)
-                return;
-        }
-
-        // What the backend says before the decision is held right here, in the proxy's own buffer.
-        if (!await _verdict.Task.WaitAsync(cancellationToken))
-            return;
-        BackendAnswer answer = _answers!.Read(data.Span);
-        if (answer == BackendAnswer.Broken)
-            _pipe.Close(Closing.BackendHandshakeFailed); // while a close frame still has a place among its bytes
-        await _pipe.Outlet.WriteAsync(data, cancellationToken);
-        if (answer == BackendAnswer.None)
-            return;
-        _passing = true;
-        _answer.TrySetResult(answer);
-    }
-
-    /// <summary>Relays the backend's first message if it is a challenge; false while it is not whole, or if it is something else.</summary>
-    private async ValueTask<bool> RelayChallengeAsync(CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            switch (_fromBackend.Next())
-            {
-                case FrameEvent.NeedsMore:
-                    return false;
-                case FrameEvent.Control when _fromBackend.ControlFrame.Opcode != Opcode.Close:
-                    await _pipe.Outlet.WriteAsync(_fromBackend.ControlFrame.Bytes, cancellationToken);
-                    break;
-                case FrameEvent.Message when Challenge.ReadNonce(_fromBackend.Message) is { } nonce:
-                    _challenged = true;
-                    await _pipe.Outlet.WriteAsync(_fromBackend.MessageFrames, cancellationToken);
-                    _challenge.TrySetResult(nonce);
-                    return true;
-                default:
-                    _challenge.TrySetResult(null);
-                    return false;
-            }
-        }
+        _session = _handshake!.Session;
+        _handshake.Dispose();
+        _handshake = null;
     }
 }
