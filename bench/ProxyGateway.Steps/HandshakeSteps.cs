@@ -42,6 +42,8 @@ public class HandshakeSteps
         _record = new DeviceRecord { Id = _claim.Device, PublicKey = _claim.PublicKey, CreatedAt = _signed.At };
         _narrower = _record with { Grants = _record.Grants.Add(_claim.Role, grant with { Scopes = ScopeSet.Of("operator.read") }) };
         _record = _record with { Grants = _record.Grants.Add(_claim.Role, grant) };
+        if (Decide() is not PairingDecision.Admit || DecideUpgrade() is not PairingDecision.AutoApprove)
+            throw new InvalidOperationException("The policy decides otherwise.");
 
         string methods = string.Join(',', Enumerable.Repeat("\"sessions.list\"", 1000));
         _hello = FrameWriter.Text(Encoding.UTF8.GetBytes(

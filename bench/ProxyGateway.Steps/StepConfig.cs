@@ -8,7 +8,7 @@ using Perfolizer.Horology;
 
 namespace ProxyGateway.Steps;
 
-/// <summary>A short job, which tells a step that has become slower by a fifth and one that allocates what it did not; reports go to <c>artifacts/</c>.</summary>
+/// <summary>Short runs: all steps in two minutes. What a step allocates hardly varies even so; times do, on a busy machine. Reports go to <c>artifacts/</c>.</summary>
 internal sealed class StepConfig : ManualConfig
 {
     public StepConfig()
