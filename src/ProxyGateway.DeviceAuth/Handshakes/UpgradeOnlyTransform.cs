@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Transforms;
@@ -37,7 +38,8 @@ internal sealed class UpgradeOnlyTransform : ITransformProvider
 
     // No wider than what YARP takes for a switch: any other answer it would forward as an ordinary response, body and all.
     private static bool Switches(HttpResponseMessage answer) => answer.StatusCode == HttpStatusCode.SwitchingProtocols
-        ? answer.Headers.Upgrade is { Count: 1 } upgrade && string.Equals(upgrade.First().Name, "websocket", StringComparison.OrdinalIgnoreCase)
+        ? answer.Headers.NonValidated.TryGetValues("Upgrade", out HeaderStringValues upgrade)
+            && string.Equals(upgrade.ToString(), "websocket", StringComparison.OrdinalIgnoreCase)
         : answer.StatusCode == HttpStatusCode.OK
             && answer.Version == HttpVersion.Version20
             && answer.RequestMessage is { Headers.Protocol: not null } request

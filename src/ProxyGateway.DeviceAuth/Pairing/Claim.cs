@@ -39,6 +39,11 @@ internal static class SafeText
             return null;
         }
 
+        if (text.Length is > 0 and <= MaxLength && !text.AsSpan().ContainsAnyExceptInRange('!', '~'))
+        {
+            return text; // as nearly all are
+        }
+
         var clean = new System.Text.StringBuilder(Math.Min(text.Length, MaxLength));
         foreach (System.Text.Rune rune in text.EnumerateRunes())
         {

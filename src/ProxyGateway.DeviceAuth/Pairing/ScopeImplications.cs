@@ -20,9 +20,9 @@ public sealed class ScopeImplications(ImmutableDictionary<string, ImmutableDicti
     {
         ArgumentNullException.ThrowIfNull(granted);
         ArgumentNullException.ThrowIfNull(requested);
-        foreach (string scope in requested)
+        for (int i = 0; i < requested.Count; i++)
         {
-            if (!Covers(role, granted, scope))
+            if (!Covers(role, granted, requested[i]))
             {
                 return false;
             }
@@ -33,9 +33,9 @@ public sealed class ScopeImplications(ImmutableDictionary<string, ImmutableDicti
 
     private bool Covers(string role, ScopeSet granted, string requested)
     {
-        foreach (string scope in granted)
+        for (int i = 0; i < granted.Count; i++)
         {
-            if (scope == requested || Implies(role, scope, requested))
+            if (granted[i] == requested || Implies(role, granted[i], requested))
             {
                 return true;
             }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections;
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -32,8 +33,18 @@ public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
     /// <summary>The set of these scopes, whatever their order and repetition.</summary>
     public static ScopeSet Of(params IEnumerable<string> scopes)
     {
-        ImmutableArray<string> sorted = [.. scopes.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        return sorted.IsEmpty ? Empty : new ScopeSet(sorted);
+        string[] sorted = [.. scopes];
+        Array.Sort(sorted, StringComparer.Ordinal);
+        int count = 0;
+        foreach (string scope in sorted)
+        {
+            if (count == 0 || scope != sorted[count - 1])
+            {
+                sorted[count++] = scope;
+            }
+        }
+
+        return count == 0 ? Empty : new ScopeSet(ImmutableCollectionsMarshal.AsImmutableArray(count == sorted.Length ? sorted : sorted[..count]));
     }
 
     /// <summary>

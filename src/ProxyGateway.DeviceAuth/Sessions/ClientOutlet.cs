@@ -11,14 +11,14 @@ namespace ProxyGateway.DeviceAuth.Sessions;
 internal sealed class ClientOutlet(Stream client)
 {
     private readonly Lock _lock = new();
-    private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource? _completion; // made when it is asked for: most connections end without
     private FrameTracker _tracker;
     private bool _writing;
     private bool _closed;
     private byte[]? _farewell;
 
     /// <summary>Completes once a close frame was sent, or can no longer be sent. Nothing goes to the client after that.</summary>
-    public Task Completion => _completion.Task;
+    public Task Completion => NeedCompletion().Task;
 
     /// <summary>
     /// Relays bytes of the backend; after the close frame they are swallowed. Nothing is allocated here: where the client is slower than
@@ -83,7 +83,7 @@ internal sealed class ClientOutlet(Stream client)
             _closed = true;
         }
 
-        _completion.TrySetResult();
+        NeedCompletion().TrySetResult();
         return false;
     }
 
@@ -129,7 +129,7 @@ internal sealed class ClientOutlet(Stream client)
         }
         finally
         {
-            _completion.TrySetResult();
+            NeedCompletion().TrySetResult();
         }
     }
 
@@ -140,6 +140,14 @@ internal sealed class ClientOutlet(Stream client)
             (_writing, _closed) = (false, true);
         }
 
-        _completion.TrySetResult();
+        NeedCompletion().TrySetResult();
+    }
+
+    private TaskCompletionSource NeedCompletion()
+    {
+        lock (_lock)
+        {
+            return _completion ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
     }
 }

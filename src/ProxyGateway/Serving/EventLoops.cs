@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Connections;
+
 namespace ProxyGateway.Serving;
 
 /// <summary>
@@ -10,13 +12,21 @@ internal static class EventLoops
     // Read once by .NET, before the first socket; it has no setting for this in runtimeconfig.json.
     private const string InlineCompletions = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
 
-    public static void Use(IWebHostBuilder host)
+    private static bool AreInUse => Environment.GetEnvironmentVariable(InlineCompletions) == "1";
+
+    /// <summary>To be called before the first socket is made. An environment that says otherwise is heeded.</summary>
+    public static void Prepare()
     {
         if (Environment.GetEnvironmentVariable(InlineCompletions) is null)
             Environment.SetEnvironmentVariable(InlineCompletions, "1");
+    }
 
+    /// <summary>Has the server's connections handled on the loops, and received into large blocks.</summary>
+    public static void UseEventLoops(this IWebHostBuilder host)
+    {
         // Without this, Kestrel hands on what the loop gives it, and without the other this saves nothing.
-        if (Environment.GetEnvironmentVariable(InlineCompletions) == "1")
+        if (AreInUse)
             host.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
+        host.ConfigureServices(services => services.AddSingleton<IMemoryPoolFactory<byte>, BlockPool>());
     }
 }

@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Configuration.Memory;
 using Microsoft.Extensions.Logging.Console;
 using ProxyGateway.DeviceAuth;
@@ -38,8 +37,8 @@ internal static class GatewayHost
         await ReverseProxyConfiguration.CheckAsync(builder.Configuration, errors);
         errors.ThrowIfAny();
 
-        EventLoops.Use(builder.WebHost);
-        builder.Services.AddSingleton<IMemoryPoolFactory<byte>, BlockPool>();
+        EventLoops.Prepare();
+        builder.WebHost.UseEventLoops();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

@@ -16,6 +16,7 @@ using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.Sqlite;
+using ProxyGateway.Serving;
 using ProxyGateway.Tests.Shared;
 using Yarp.ReverseProxy.Configuration;
 
@@ -83,6 +84,7 @@ internal sealed class TestGateway : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(Unhurried).AddInMemoryCollection(settings ?? []);
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Information);
 
+        builder.WebHost.UseEventLoops();
         builder.WebHost.ConfigureKestrel(options =>
         {
             options.Listen(IPAddress.Loopback, 0);

@@ -36,7 +36,7 @@ internal sealed partial class ConnectFrameGate(
     /// <summary>The options that were in force when the connection came.</summary>
     public DeviceAuthOptions Options { get; } = options;
 
-    /// <summary>The id of the client's <c>connect</c> request, once there is one.</summary>
+    /// <summary>The id of the client's <c>connect</c> request, from when there is one until it is answered.</summary>
     public string RequestId { get; private set; } = "";
 
     /// <summary>Whether the client ended the connection.</summary>
@@ -160,6 +160,7 @@ internal sealed partial class ConnectFrameGate(
     public void Completed(Session session)
     {
         place.Dispose();
+        RequestId = "";
         if (_wasPaired)
             history.Admitted(place.Client);
         gatekeeper.Opened(session, origin, Options);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
@@ -70,30 +71,41 @@ internal static class ConnectProof
         return ProofFailure.None;
     }
 
-    private static byte[] Payload(ConnectRequest request, ConnectDevice device, string nonce, bool version3)
+    private static ReadOnlySpan<byte> Payload(ConnectRequest request, ConnectDevice device, string nonce, bool version3)
     {
-        var payload = new StringBuilder(512);
-        payload.Append(version3 ? "v3" : "v2")
-            .Append('|').Append(device.Id)
-            .Append('|').Append(request.ClientId)
-            .Append('|').Append(request.ClientMode)
-            .Append('|').Append(request.Role)
-            .Append('|').AppendJoin(',', request.Scopes)
-            .Append('|').Append(device.SignedAt.ToString(CultureInfo.InvariantCulture))
-            .Append('|').Append(request.SignedToken)
-            .Append('|').Append(nonce);
+        var payload = new ArrayBufferWriter<byte>(512);
+        Write(payload, version3 ? "v3|" : "v2|", device.Id, "|", request.ClientId, "|", request.ClientMode, "|", request.Role, "|");
+        for (int i = 0; i < request.Scopes.Count; i++)
+        {
+            Write(payload, i > 0 ? "," : "", request.Scopes[i]);
+        }
+
+        Write(payload, "|", device.SignedAt.ToString(CultureInfo.InvariantCulture), "|", request.SignedToken, "|", nonce);
         if (version3)
-            payload.Append('|').Append(Normalize(request.Platform)).Append('|').Append(Normalize(request.DeviceFamily));
-        return Encoding.UTF8.GetBytes(payload.ToString());
+            Write(payload, "|", Normalize(request.Platform), "|", Normalize(request.DeviceFamily));
+        return payload.WrittenSpan;
+    }
+
+    private static void Write(ArrayBufferWriter<byte> payload, params ReadOnlySpan<string> texts)
+    {
+        foreach (string text in texts)
+        {
+            Encoding.UTF8.GetBytes(text, payload);
+        }
     }
 
     /// <summary>Trimmed, ASCII upper case lowered, as clients do it.</summary>
-    private static string Normalize(string text) =>
-        string.Create(text.Trim().Length, text.Trim(), static (span, trimmed) =>
-        {
-            for (int i = 0; i < span.Length; i++)
+    private static string Normalize(string text)
+    {
+        string trimmed = text.Trim();
+        return !trimmed.AsSpan().ContainsAnyInRange('A', 'Z')
+            ? trimmed
+            : string.Create(trimmed.Length, trimmed, static (span, trimmed) =>
             {
-                span[i] = char.IsAsciiLetterUpper(trimmed[i]) ? (char)(trimmed[i] | 0x20) : trimmed[i];
-            }
-        });
+                for (int i = 0; i < span.Length; i++)
+                {
+                    span[i] = char.IsAsciiLetterUpper(trimmed[i]) ? (char)(trimmed[i] | 0x20) : trimmed[i];
+                }
+            });
+    }
 }
