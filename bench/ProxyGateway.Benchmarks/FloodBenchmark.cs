@@ -34,7 +34,7 @@ internal static class FloodBenchmark
                 },
             },
         });
-        DeviceIdentity device = Temporary();
+        DeviceIdentity device = TemporaryDevice.Create();
         await ComeAndGoAsync(gateway, device, TimeSpan.FromSeconds(2)); // warm
         Report("before", await ComeAndGoAsync(gateway, device, duration));
 
@@ -81,7 +81,7 @@ internal static class FloodBenchmark
 
     private static async Task FloodAsync(int port, bool forges, ConcurrentDictionary<string, int> answers, CancellationToken end)
     {
-        DeviceIdentity forger = Temporary();
+        DeviceIdentity forger = TemporaryDevice.Create();
         while (!end.IsCancellationRequested)
         {
             using RawClient client = await RawClient.ConnectAsync(port);
@@ -98,13 +98,5 @@ internal static class FloodBenchmark
                 await Task.Delay(TimeSpan.FromSeconds(1), end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
-    }
-
-    private static DeviceIdentity Temporary()
-    {
-        string file = Path.Combine(Directory.CreateTempSubdirectory("proxygateway-bench-").FullName, "identity.json");
-        DeviceIdentity identity = DeviceIdentity.LoadOrCreate(file);
-        Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
-        return identity;
     }
 }

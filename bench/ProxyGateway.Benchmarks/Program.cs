@@ -1,4 +1,12 @@
 using System.CommandLine;
 using ProxyGateway.Benchmarks;
+using ProxyGateway.Benchmarks.Cost;
 
-return await new RootCommand("Measures what ProxyGateway promises.") { RegistryBenchmark.Command(), FloodBenchmark.Command(), StalledBenchmark.Command() }.Parse(args).InvokeAsync();
+return await new RootCommand("Measures what ProxyGateway promises.")
+{
+    CostBenchmark.Command(),
+    RegistryBenchmark.Command(),
+    FloodBenchmark.Command(),
+    StalledBenchmark.Command(),
+    EchoAgent.Command(),
+}.Parse(args).InvokeAsync();

@@ -10,16 +10,34 @@ namespace ProxyGateway.Benchmarks;
 /// <summary>A client on a bare socket, that says it comes from some address and does no more than it must.</summary>
 internal sealed class RawClient : IDisposable
 {
+    private static readonly byte[] CloseFrame = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]; // 1000
+
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private readonly byte[] _buffer = new byte[8192];
     private int _length;
 
+    /// <summary>Why the device was not admitted, if it was told.</summary>
+    public string? Refusal { get; private set; }
+
     public static async Task<RawClient> ConnectAsync(int port)
     {
         var client = new RawClient();
-        await client._socket.ConnectAsync(IPAddress.Loopback, port);
-        return client;
+        try
+        {
+            await client._socket.ConnectAsync(IPAddress.Loopback, port);
+            return client;
+        }
+        catch (SocketException)
+        {
+            client.Dispose();
+            throw;
+        }
     }
+
+    public ValueTask<int> SendAsync(ReadOnlyMemory<byte> bytes) => _socket.SendAsync(bytes);
+
+    /// <summary>What comes after the messages that were taken; 0 at the end.</summary>
+    public ValueTask<int> ReceiveAsync(Memory<byte> buffer) => _socket.ReceiveAsync(buffer);
 
     public Task<int> SendAsync(string text) => _socket.SendAsync(Encoding.ASCII.GetBytes(text));
 
@@ -30,11 +48,12 @@ internal sealed class RawClient : IDisposable
         return _socket.SendAsync(half);
     }
 
-    /// <summary>Asks for an upgrade; the status of the answer, 0 if the connection ended. An answer that refuses may be followed by another attempt.</summary>
-    public async Task<int> UpgradeAsync(string address)
+    /// <summary>Asks for an upgrade, as if from an address or, without one, as a local client; the status of the answer, 0 if the connection ended. An answer that refuses may be followed by another attempt.</summary>
+    public async Task<int> UpgradeAsync(string? address = null)
     {
-        await SendAsync($"GET / HTTP/1.1\r\nHost: gateway.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            + $"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nX-Forwarded-For: {address}\r\n\r\n");
+        string whence = address is null ? "Host: localhost" : $"Host: gateway.example\r\nX-Forwarded-For: {address}";
+        await SendAsync($"GET / HTTP/1.1\r\n{whence}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
         int end;
         while ((end = _buffer.AsSpan(0, _length).IndexOf("\r\n\r\n"u8)) < 0)
         {
@@ -89,7 +108,23 @@ internal sealed class RawClient : IDisposable
         await SendTextAsync($$$"""
             {"type":"req","id":"1","method":"connect","params":{"minProtocol":4,"maxProtocol":4,"client":{"id":"cli","version":"1","platform":"linux","mode":"cli"},"role":"operator","scopes":["operator.read"],"caps":[],"device":{"id":"{{{device.Id}}}","publicKey":"{{{device.PublicKey}}}","signature":"{{{device.Sign(signed)}}}","signedAt":{{{time}}},"nonce":"{{{nonce}}}"} } }
             """);
-        return await ReceiveTextAsync() is { } answer && JsonDocument.Parse(answer).RootElement.GetProperty("ok").GetBoolean();
+        if (await ReceiveTextAsync() is not { } answer)
+            return false;
+        JsonElement response = JsonDocument.Parse(answer).RootElement;
+        bool isAdmitted = response.GetProperty("ok").GetBoolean();
+        Refusal = isAdmitted ? null : response.GetProperty("error").GetProperty("message").GetString();
+        return isAdmitted;
+    }
+
+    /// <summary>Says goodbye and waits for the end.</summary>
+    public async Task CloseAsync()
+    {
+        await _socket.SendAsync(CloseFrame);
+        do
+        {
+            _length = 0;
+        }
+        while (await ReceiveAsync());
     }
 
     public void Dispose() => _socket.Dispose();

@@ -19,7 +19,19 @@ internal sealed class Series
     {
         long started = Stopwatch.GetTimestamp();
         await call();
-        _ticks.Add(Stopwatch.GetTimestamp() - started);
+        Add(Stopwatch.GetTimestamp() - started);
+    }
+
+    /// <param name="ticks">What a call took, in the stopwatch's ticks.</param>
+    public void Add(long ticks)
+    {
+        _ticks.Add(ticks);
+        _isSorted = false;
+    }
+
+    public void Add(Series other)
+    {
+        _ticks.AddRange(other._ticks);
         _isSorted = false;
     }
 

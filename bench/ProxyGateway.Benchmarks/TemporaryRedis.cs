@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using StackExchange.Redis;
 
 namespace ProxyGateway.Benchmarks;
@@ -15,7 +13,7 @@ internal sealed class TemporaryRedis : IAsyncDisposable
 
     private TemporaryRedis()
     {
-        int port = FreePort();
+        int port = FreePort.Find();
         EndPoint = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}");
         _process = Process.Start(new ProcessStartInfo(
             "redis-server",
@@ -24,6 +22,8 @@ internal sealed class TemporaryRedis : IAsyncDisposable
 
     /// <summary>Host and port.</summary>
     public string EndPoint { get; }
+
+    public int ProcessId => _process.Id;
 
     /// <summary>A connection for looking behind the store's back.</summary>
     public IDatabase Database => _connection.GetDatabase();
@@ -64,12 +64,5 @@ internal sealed class TemporaryRedis : IAsyncDisposable
         await _process.WaitForExitAsync();
         _process.Dispose();
         _folder.Delete(recursive: true);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

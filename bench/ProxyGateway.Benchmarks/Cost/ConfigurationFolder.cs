@@ -1,0 +1,29 @@
+using System.Globalization;
+
+namespace ProxyGateway.Benchmarks.Cost;
+
+/// <summary>A folder for a program that reads its configuration from a file.</summary>
+internal sealed class ConfigurationFolder : IAsyncDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxygateway-bench-");
+
+    public string Path => _folder.FullName;
+
+    /// <summary>Makes the file from the template of that name, and says where it is.</summary>
+    public async Task<string> FillInAsync(string template, int port, int backend)
+    {
+        string text = await File.ReadAllTextAsync(System.IO.Path.Combine(AppContext.BaseDirectory, template));
+        text = text.Replace("@FOLDER@", Path, StringComparison.Ordinal)
+            .Replace("@PORT@", port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+            .Replace("@BACKEND@", backend.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+        string file = System.IO.Path.Combine(Path, template);
+        await File.WriteAllTextAsync(file, text);
+        return file;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _folder.Delete(recursive: true);
+        return ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,106 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Yarp.ReverseProxy.Configuration;
+
+namespace ProxyGateway.Benchmarks.Cost;
+
+/// <summary>
+/// <c>bench/run cost</c>: what the gate costs, beside what plain YARP, nginx and HAProxy do that ask nobody who they are. All run before the same
+/// agent and take turns, as the machine is not the same from one minute to the next.
+/// </summary>
+internal static class CostBenchmark
+{
+    private static readonly Workload[] Workloads =
+    [
+        new Handshakes("handshake", "a handshake, 32 at a time, µs"),
+        new Relaying("small", "64 B there and back, 1 in flight on each of 64 connections, µs", count: 64, size: 64, inFlight: 1),
+        new Relaying("pipelined", "64 B, 16 in flight on each of 64 connections, µs", count: 64, size: 64, inFlight: 16),
+        new Relaying("large", "16 KiB, 4 in flight on each of 32 connections, µs", count: 32, size: 16384, inFlight: 4),
+        new Relaying("crowd", "64 B, 8,000 connections opened and relaying at once, µs", count: 8000, size: 64, inFlight: 1, isCrowd: true),
+        new Refusals("stranger", "a stranger refused, 32 at a time, µs"),
+        new Idling("idle", "an idle connection of 5,000, bytes", count: 5000),
+    ];
+
+    private static readonly Option<double> Seconds = new("--seconds") { Description = "Seconds that each measurement takes", DefaultValueFactory = _ => 4 };
+    private static readonly Option<double> WarmUp = new("--warm-up") { Description = "Seconds of handshakes before, for .NET to compile", DefaultValueFactory = _ => 12 };
+    private static readonly Option<int> Rounds = new("--rounds") { Description = "How often each peer has its turn; the median counts", DefaultValueFactory = _ => 3 };
+    private static readonly Option<string[]> Rows = Choice("--rows", "What is measured", Workloads.Select(w => w.Name));
+    private static readonly Option<string[]> Peers = Choice("--peers", "Who is compared", PeerKind.Available().Select(k => k.Name));
+
+    public static Command Command()
+    {
+        const string Description = "Processor time and memory of the gate, plain YARP, nginx and HAProxy, side by side";
+        var command = new Command("cost", Description) { Seconds, WarmUp, Rounds, Rows, Peers };
+        command.SetAction((parsed, _) => RunAsync(
+            [.. Workloads.Where(w => parsed.GetValue(Rows)!.Contains(w.Name))],
+            [.. PeerKind.Available().Where(k => parsed.GetValue(Peers)!.Contains(k.Name))],
+            parsed.GetValue(Rounds),
+            TimeSpan.FromSeconds(parsed.GetValue(WarmUp)),
+            TimeSpan.FromSeconds(parsed.GetValue(Seconds))));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(Workload[] rows, PeerKind[] kinds, int rounds, TimeSpan warmUp, TimeSpan duration)
+    {
+        InlineSockets.Use();
+        await using RunningAgent agent = await RunningAgent.StartAsync();
+        await using TemporaryRedis redis = await TemporaryRedis.StartAsync();
+        var peers = new List<(PeerKind Kind, Peer Peer)>();
+        try
+        {
+            foreach (PeerKind kind in kinds)
+            {
+                Peer peer = await kind.StartAsync(agent, redis);
+                peers.Add((kind, peer));
+                if (kind.IsCompiledAsItRuns)
+                    await HandshakeStorm.RunAsync(peer, areForged: false, warmUp);
+            }
+
+            var table = new CostTable(rows, kinds);
+            for (int round = 0; round < rounds; round++)
+            {
+                foreach (Workload row in rows)
+                {
+                    // Another one begins each time.
+                    foreach ((PeerKind kind, Peer peer) in peers.Skip(round % peers.Count).Concat(peers.Take(round % peers.Count)))
+                    {
+                        if (row.IsOfTheGateOnly && kind.Name != PeerKind.Gate)
+                            continue;
+                        Measurement measured = await MeasureAsync(row, kind, peer, agent, redis, duration);
+                        Console.Error.WriteLine($"{round + 1}/{rounds} {row.Name}, {kind.Title}: {measured.Figure:N1}");
+                        table.Add(row, kind, measured);
+                    }
+                }
+            }
+
+            string yarp = typeof(RouteConfig).Assembly.GetName().Version!.ToString(3);
+            Console.WriteLine($".NET {Environment.Version}, YARP {yarp}, {RuntimeInformation.OSDescription}, {Environment.ProcessorCount} processors");
+            Console.WriteLine($"Median of {rounds} (least–most):\n\n{table}");
+        }
+        finally
+        {
+            foreach ((_, Peer peer) in peers)
+            {
+                await peer.DisposeAsync();
+            }
+        }
+
+        return 0;
+    }
+
+    private static async Task<Measurement> MeasureAsync(Workload row, PeerKind kind, Peer peer, RunningAgent agent, TemporaryRedis redis, TimeSpan duration)
+    {
+        if (!row.NeedsFreshPeer)
+            return await row.MeasureAsync(peer, agent, duration);
+        await using Peer fresh = await kind.StartAsync(agent, redis);
+        return await row.MeasureAsync(fresh, agent, duration);
+    }
+
+    private static Option<string[]> Choice(string name, string description, IEnumerable<string> all)
+    {
+        string[] values = [.. all];
+        var option = new Option<string[]>(name) { Description = description, AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => values };
+        option.AcceptOnlyFromAmong(values);
+        return option;
+    }
+}

@@ -1,0 +1,83 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+
+namespace ProxyGateway.Benchmarks.Cost;
+
+/// <summary>What can be compared, and how one of it is started.</summary>
+/// <param name="Name">Its name on the command line.</param>
+/// <param name="Title">Its name in the table.</param>
+/// <param name="IsCompiledAsItRuns">Whether it has to be warmed up first.</param>
+/// <param name="StartAsync">Starts one before the agent. Only the gate has a use for the Redis.</param>
+internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRuns, Func<RunningAgent, TemporaryRedis, Task<Peer>> StartAsync)
+{
+    public const string Gate = "gate";
+
+    private const string Most = "100000";
+
+    /// <summary>Those that can be started here: the others' programs are not installed.</summary>
+    public static IReadOnlyList<PeerKind> Available() =>
+    [
+        new(Gate, "gate", IsCompiledAsItRuns: true, StartGateAsync),
+        new("yarp", "YARP", IsCompiledAsItRuns: true, StartYarpAsync),
+        .. IsInstalled("nginx") ? [new PeerKind("nginx", "nginx", IsCompiledAsItRuns: false, StartNginxAsync)] : Array.Empty<PeerKind>(),
+        .. IsInstalled("haproxy") ? [new PeerKind("haproxy", "HAProxy", IsCompiledAsItRuns: false, StartHaproxyAsync)] : Array.Empty<PeerKind>(),
+    ];
+
+    // Devices on loopback pair by themselves, as is the default. One address makes all the load, so the bounds for one address have to go.
+    private static async Task<Peer> StartGateAsync(RunningAgent agent, TemporaryRedis redis)
+    {
+        RunningGateway gateway = await RunningGateway.StartBeforeAsync(agent.Address.ToString(), new JsonObject
+        {
+            ["Logging"] = new JsonObject { ["LogLevel"] = new JsonObject { ["Default"] = "Warning", ["Microsoft.Hosting.Lifetime"] = "Information" } },
+            ["Registry"] = new JsonObject { ["Provider"] = "Redis", ["Redis"] = new JsonObject { ["Configuration"] = redis.EndPoint } },
+            ["DeviceAuth"] = new JsonObject
+            {
+                ["Limits"] = new JsonObject
+                {
+                    ["Handshakes"] = Most,
+                    ["HandshakesPerDestination"] = Most,
+                    ["HandshakesPerAddress"] = Most,
+                    ["HandshakesPerSecondPerAddress"] = Most,
+                    ["FailuresPerAddress"] = "1000000",
+                    ["SessionsPerDevice"] = Most,
+                },
+            },
+        });
+        return new Peer(Gate, gateway.Port, [gateway.ProcessId], gateway) { Registry = redis.ProcessId };
+    }
+
+    private static async Task<Peer> StartYarpAsync(RunningAgent agent, TemporaryRedis redis)
+    {
+        ChildProcess yarp = await ChildProcess.StartAsync(
+            Path.GetTempPath(), "PlainYarp.dll", "Application started", "--urls", "http://127.0.0.1:0", "--backend", agent.Address.ToString());
+        return new Peer("yarp", new Uri(yarp.After("Now listening on:")).Port, [yarp.Id], yarp);
+    }
+
+    private static async Task<Peer> StartNginxAsync(RunningAgent agent, TemporaryRedis redis)
+    {
+        var folder = new ConfigurationFolder();
+        int port = FreePort.Find();
+        string file = await folder.FillInAsync("nginx.conf", port, agent.Address.Port);
+        ChildProcess nginx = await ChildProcess.StartListenerAsync(folder.Path, port, "nginx", "-c", file, "-e", "stderr");
+        await Task.Delay(500); // its workers start after it listens
+        return new Peer("nginx", port, Children(nginx.Id), nginx, folder);
+    }
+
+    private static async Task<Peer> StartHaproxyAsync(RunningAgent agent, TemporaryRedis redis)
+    {
+        var folder = new ConfigurationFolder();
+        int port = FreePort.Find();
+        string file = await folder.FillInAsync("haproxy.cfg", port, agent.Address.Port);
+        ChildProcess haproxy = await ChildProcess.StartListenerAsync(folder.Path, port, "haproxy", "-db", "-f", file);
+        return new Peer("haproxy", port, [haproxy.Id], haproxy, folder);
+    }
+
+    private static int[] Children(int id)
+    {
+        string[] children = File.ReadAllText($"/proc/{id}/task/{id}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return [.. children.Select(static c => int.Parse(c, CultureInfo.InvariantCulture))];
+    }
+
+    private static bool IsInstalled(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, program)));
+}

@@ -1,0 +1,31 @@
+using ProxyGateway.Connecting;
+
+namespace ProxyGateway.Benchmarks.Cost;
+
+/// <summary>A row of the table: something that is done to each peer in turn.</summary>
+/// <param name="name">Its name on the command line.</param>
+/// <param name="title">Its name in the table, with the unit.</param>
+internal abstract class Workload(string name, string title)
+{
+    private static readonly DeviceIdentity[] Devices = [.. Enumerable.Range(0, 50).Select(static _ => TemporaryDevice.Create())];
+
+    public string Name => name;
+
+    public string Title => title;
+
+    /// <summary>Whether only the gate does anything of the kind.</summary>
+    public virtual bool IsOfTheGateOnly => false;
+
+    /// <summary>Whether what was done before would hide what is measured, so that each time another peer is started for it.</summary>
+    public virtual bool NeedsFreshPeer => false;
+
+    /// <summary>One of a few devices, by turns.</summary>
+    public static DeviceIdentity Device(int number) => Devices[number % Devices.Length];
+
+    public abstract Task<Measurement> MeasureAsync(Peer peer, RunningAgent agent, TimeSpan duration);
+}
+
+/// <summary>What was measured once.</summary>
+/// <param name="Figure">In the workload's unit.</param>
+/// <param name="Remark">What has to be said besides.</param>
+internal sealed record Measurement(double Figure, string? Remark = null);
