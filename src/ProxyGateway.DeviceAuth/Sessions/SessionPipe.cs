@@ -88,7 +88,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
 
     /// <summary>
     /// What the backend reads once the client has nothing more to say to it: a close frame as a client would send it, unless that would fall
-    /// into the middle of a frame, and then nothing until the tunnel ends.
+    /// into the middle of a frame, and then nothing until the tunnel ends. A tunnel that does not end by itself is ended.
     /// </summary>
     public async ValueTask<int> EndAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
@@ -106,8 +106,10 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
         if (HasOffer)
             return buffer.IsEmpty ? 0 : Take(buffer);
         if (IsClosing)
-            await Outlet.Completion.WaitAsync(cancellationToken);
-        await Task.Delay(Linger, time, cancellationToken);
+            await Outlet.Completion.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.Delay(Linger, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (cancellationToken.IsCancellationRequested)
+            return 0; // the tunnel has ended; thrown, this would be thrown again by everybody on the way out, which is dear
         throw new OperationCanceledException("The gate has closed this connection.");
     }
 
