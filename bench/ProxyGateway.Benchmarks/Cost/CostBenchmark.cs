@@ -54,6 +54,8 @@ internal static class CostBenchmark
                 peers.Add((kind, peer));
                 if (kind.IsCompiledAsItRuns)
                     await HandshakeStorm.RunAsync(peer, areForged: false, warmUp);
+                if (kind.Name == PeerKind.Gate)
+                    await HandshakeStorm.RunAsync(peer, areForged: true, warmUp);
             }
 
             var table = new CostTable(rows, kinds);
