@@ -18,10 +18,12 @@ internal sealed class ConnectFrameExchange : IDisposable
     private readonly MessageReader _fromClient;
     private readonly MessageReader _fromBackend;
 
-    // Set by the way from the backend, awaited by the way to it, and the other way round.
-    private readonly TaskCompletionSource<string?> _challenge = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    // Set by the way from the backend, awaited by the way to it, which goes on right there: up to its next wait, and what may take long has one.
+    private readonly TaskCompletionSource<string?> _challenge = new();
+    private readonly TaskCompletionSource<BackendAnswer> _answer = new();
+
+    // The other way round, with somebody waiting only if the backend speaks out of turn.
     private readonly TaskCompletionSource<bool> _verdict = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource<BackendAnswer> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private IAsyncEnumerator<ReadOnlyMemory<byte>>? _steps;
     private AnswerReader? _answers;
