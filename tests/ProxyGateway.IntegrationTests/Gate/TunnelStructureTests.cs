@@ -10,6 +10,10 @@ namespace ProxyGateway.IntegrationTests.Gate;
 public sealed class TunnelStructureTests
 {
     private const int Connections = 20;
+    private const int Handshakes = 200;
+
+    /// <summary>What the gate may allocate for one connection; docs/performance.md says for what.</summary>
+    private const long MostBytes = 24 * 1024;
 
     [Fact]
     public async Task An_idle_connection_holds_no_buffer()
@@ -56,6 +60,34 @@ public sealed class TunnelStructureTests
         }
 
         thrown.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_handshake_allocates_little_beside_what_the_proxy_does()
+    {
+        await using TestGateway gated = await TestGateway.StartAsync(SharedGateway.Generous);
+        await using TestGateway open = await TestGateway.StartAsync(metadata: new() { ["DeviceAuth"] = "Off" });
+        long allocated = await AllocatedByAsync(gated) - await AllocatedByAsync(open);
+
+        allocated.ShouldBeInRange(1, MostBytes);
+
+        // Client, proxy and backend are the same for both, so the difference is the gate's.
+        static async Task<long> AllocatedByAsync(TestGateway gateway)
+        {
+            var device = new TestDevice();
+            await LiveManyAsync(gateway, device);
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            await LiveManyAsync(gateway, device);
+            return (GC.GetTotalAllocatedBytes(precise: true) - before) / Handshakes;
+        }
+
+        static async Task LiveManyAsync(TestGateway gateway, TestDevice device)
+        {
+            for (int i = 0; i < Handshakes; i++)
+            {
+                await LiveAsync(gateway, device, clientCloses: true);
+            }
+        }
     }
 
     private static async Task LiveAsync(TestGateway gateway, TestDevice device, bool clientCloses)
