@@ -15,7 +15,7 @@ internal sealed partial class ConnectFrameGate(
     HttpContext context,
     ClaimOrigin origin,
     DeviceAuthOptions options,
-    PayloadVersions versions,
+    ProofDesk proofs,
     HandshakePlace place,
     Gatekeeper gatekeeper,
     ClientHistory history,
@@ -78,13 +78,23 @@ internal sealed partial class ConnectFrameGate(
     public async ValueTask<(Refusal? Refusal, Session? Session)> DecideAsync(
         ReadOnlyMemory<byte> message, string nonce, CancellationToken withinTime, CancellationToken cancellationToken)
     {
-        await Task.Yield(); // off the sockets' event loop, where a store that blocks would hold up other connections
         place.Speak();
         if (!ConnectRequestReader.TryRead(message, out ConnectRequest request, out Refusal malformed))
             return (Logged(malformed), null);
         RequestId = request.Id;
 
-        ProofFailure failure = ConnectProof.Verify(request, nonce, time.GetUtcNow(), Options.SignatureSkew, versions, out Claim claim);
+        ProofFailure failure;
+        Claim claim;
+        try
+        {
+            (failure, claim) = await proofs.VerifyAsync(request, nonce, time.GetUtcNow(), Options.SignatureSkew, withinTime);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            gatekeeper.Refused(Closing.TryAgainLater, claim: null, origin, Options);
+            return (Answers.TryAgainLater(request.Id), null);
+        }
+
         if (failure != ProofFailure.None)
             return (Logged(Answers.ProofFailed(request.Id, failure)), null);
         if (draining.IsUnderWay)

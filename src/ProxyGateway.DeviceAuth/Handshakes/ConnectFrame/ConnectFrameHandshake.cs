@@ -15,9 +15,9 @@ internal sealed class ConnectFrameHandshake(
     Draining draining,
     GateMetrics metrics,
     TimeProvider time,
-    PacedLogger<ConnectFrameHandshake> logger) : IDeviceHandshake
+    PacedLogger<ConnectFrameHandshake> logger) : IDeviceHandshake, IDisposable
 {
-    private readonly PayloadVersions _versions = new();
+    private readonly ProofDesk _proofs = new();
 
     public string Name => DeviceAuthDefaults.ConnectFrame;
 
@@ -26,7 +26,7 @@ internal sealed class ConnectFrameHandshake(
         ConnectFrameStream? stream = null;
         GatedUpgrade.Install(context, client => stream = new ConnectFrameStream(
             client,
-            new ConnectFrameGate(context, origin, options, _versions, place, gatekeeper, history, draining, metrics, time, logger),
+            new ConnectFrameGate(context, origin, options, _proofs, place, gatekeeper, history, draining, metrics, time, logger),
             new SessionPipe(context, client, time)));
         try
         {
@@ -38,4 +38,7 @@ internal sealed class ConnectFrameHandshake(
                 await stream.FinishAsync();
         }
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _proofs.Dispose();
 }

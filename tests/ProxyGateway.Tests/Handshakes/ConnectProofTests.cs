@@ -6,8 +6,8 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Tests.Handshakes;
 
-/// <summary>What is tried first changes with what clients of a kind sign, and what is accepted does not.</summary>
-public sealed class PayloadVersionsTests : IDisposable
+/// <summary>What is tried first changes with what clients of a kind sign, and what is accepted does not; and whoever waits to be verified gets a turn.</summary>
+public sealed class ConnectProofTests : IDisposable
 {
     private static readonly DateTimeOffset Now = DateTimeOffset.UnixEpoch.AddYears(60);
 
@@ -37,6 +37,21 @@ public sealed class PayloadVersionsTests : IDisposable
         Verify(request).ShouldBe(ProofFailure.None);
         Verify(Signed(isVersionTwo: false) with { Role = "node" }).ShouldBe(ProofFailure.SignatureInvalid);
         _versions.SignsVersionTwo(request).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Every_place_is_given_back()
+    {
+        using var desk = new ProofDesk();
+        for (int i = 0; i < 2 * Environment.ProcessorCount; i++)
+        {
+            (await VerifyAsync(Signed(isVersionTwo: false))).ShouldBe(ProofFailure.None);
+            (await VerifyAsync(Signed(isVersionTwo: false) with { Role = "node" })).ShouldBe(ProofFailure.SignatureInvalid);
+            await Should.ThrowAsync<OperationCanceledException>(VerifyAsync(Signed(isVersionTwo: false), new CancellationToken(canceled: true)));
+        }
+
+        async Task<ProofFailure> VerifyAsync(ConnectRequest request, CancellationToken cancellationToken = default) =>
+            (await desk.VerifyAsync(request, "nonce", Now, TimeSpan.FromMinutes(2), cancellationToken)).Failure;
     }
 
     public void Dispose() => _key.Dispose();
