@@ -14,6 +14,7 @@ internal sealed class ConfigurationFolder : IAsyncDisposable
     {
         string text = await File.ReadAllTextAsync(System.IO.Path.Combine(AppContext.BaseDirectory, template));
         text = text.Replace("@FOLDER@", Path, StringComparison.Ordinal)
+            .Replace("@PROCESSORS@", Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@PORT@", port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@BACKEND@", backend.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
         string file = System.IO.Path.Combine(Path, template);

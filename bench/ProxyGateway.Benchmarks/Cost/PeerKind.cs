@@ -59,8 +59,13 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
         int port = FreePort.Find();
         string file = await folder.FillInAsync("nginx.conf", port, agent.Address.Port);
         ChildProcess nginx = await ChildProcess.StartListenerAsync(folder.Path, port, "nginx", "-c", file, "-e", "stderr");
-        await Task.Delay(500); // its workers start after it listens
-        return new Peer("nginx", port, Children(nginx.Id), nginx, folder);
+        int[] workers;
+        while ((workers = Children(nginx.Id)).Length < Environment.ProcessorCount)
+        {
+            await Task.Delay(10); // they start after it listens
+        }
+
+        return new Peer("nginx", port, workers, nginx, folder);
     }
 
     private static async Task<Peer> StartHaproxyAsync(RunningAgent agent, TemporaryRedis redis)

@@ -35,11 +35,12 @@ internal sealed class DeviceIdentity
     {
         try
         {
+            DeviceAuth.Handshakes.Ed25519.EnsureSupported();
             if (!File.Exists(path))
                 PrivateFile.TryCreate(path, New());
             return Parse(PrivateFile.Read(path), path);
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or PlatformNotSupportedException)
         {
             throw new CommandFailedException(ExitCodes.Refused, e.Message);
         }
