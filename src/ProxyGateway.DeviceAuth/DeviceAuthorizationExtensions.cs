@@ -56,7 +56,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IDeviceHandshake, ConnectFrameHandshake>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>
             new DeviceAuthRouteValidator(s.GetServices<IDeviceHandshake>().Select(h => h.Name))));
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, UpgradeOnlyTransform>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GatedUpgradeTransform>());
         return services;
     }
 

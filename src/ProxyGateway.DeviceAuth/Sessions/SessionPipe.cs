@@ -24,6 +24,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     private ReadOnlyMemory<byte> _outgoing;
     private bool _discards;
     private bool _saidGoodbye;
+    private bool _skipsGoodbye;
     private Session? _session;
     private CancellationTokenRegistration _onClosing;
     private CancellationTokenSource? _reading;
@@ -86,6 +87,9 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
             : AwaitReadAsync(read, buffer, cancellationToken);
     }
 
+    /// <summary>The backend is not to hear that the client leaves: the tunnel ends without that.</summary>
+    public void SkipGoodbye() => _skipsGoodbye = true;
+
     /// <summary>
     /// What the backend reads once the client has nothing more to say to it: a close frame as a client would send it, unless that would fall
     /// into the middle of a frame, and then nothing until the tunnel ends. A tunnel that does not end by itself is ended.
@@ -100,7 +104,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
             if (_session?.Closing is not null)
                 CloseSession();
             Discard([]);
-            _outgoing = _toBackend is { AtBoundary: true, SawClose: false } ? FrameWriter.CloseToBackend(Closing.ClientLeft) : default;
+            _outgoing = _toBackend is { AtBoundary: true, SawClose: false } && !_skipsGoodbye ? FrameWriter.CloseToBackend(Closing.ClientLeft) : default;
         }
 
         if (HasOffer)

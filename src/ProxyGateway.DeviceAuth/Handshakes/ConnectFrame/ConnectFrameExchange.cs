@@ -22,6 +22,9 @@ internal sealed class ConnectFrameExchange : IDisposable
     private readonly TaskCompletionSource<string?> _challenge = new();
     private readonly TaskCompletionSource<BackendAnswer> _answer = new();
 
+    // Awaited by the way from the backend, likewise.
+    private readonly TaskCompletionSource<bool> _goesOn = new();
+
     // The other way round, with somebody waiting only if the backend speaks out of turn.
     private readonly TaskCompletionSource<bool> _verdict = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -29,6 +32,7 @@ internal sealed class ConnectFrameExchange : IDisposable
     private AnswerReader? _answers;
     private Refusal? _heldBack;
     private bool _challenged;
+    private bool _offered;
 
     public ConnectFrameExchange(Stream client, ConnectFrameGate gate, SessionPipe pipe)
     {
@@ -43,6 +47,9 @@ internal sealed class ConnectFrameExchange : IDisposable
     /// <summary>Whether the device was removed, or its grant narrowed, since it was admitted: not one more byte of it goes to the backend.</summary>
     public bool IsRevoked => Session?.Closing is not null;
 
+    /// <summary>Whether the backend has challenged, and what it says next is to wait: see <see cref="GoesOnAsync"/>.</summary>
+    public bool HoldsBackend => _challenged;
+
     /// <summary>Whether the backend has answered, so that what it says next needs no looking at.</summary>
     public bool IsPassing { get; private set; }
 
@@ -52,6 +59,8 @@ internal sealed class ConnectFrameExchange : IDisposable
     /// <summary>Goes on with the handshake up to the next bytes for the backend, which are offered to the pipe. False if there are no more.</summary>
     public async ValueTask<bool> MoveOnAsync(CancellationToken cancellationToken)
     {
+        if (_offered)
+            _goesOn.TrySetResult(true); // what was offered is on its way
         if (IsRevoked)
             return false;
         try
@@ -60,7 +69,7 @@ internal sealed class ConnectFrameExchange : IDisposable
             if (!await _steps.MoveNextAsync())
                 return false;
             _pipe.Offer(_steps.Current);
-            return true;
+            return _offered = true;
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -68,6 +77,26 @@ internal sealed class ConnectFrameExchange : IDisposable
             Refuse(new Refusal(Closing.InternalError));
             return false;
         }
+    }
+
+    /// <summary>
+    /// Waits until something has gone to the backend, which may answer, or for as long as a client needs that answers a challenge at once.
+    /// False if nothing goes to the backend any more, so that there is nothing to wait for.
+    /// </summary>
+    public async ValueTask<bool> GoesOnAsync(CancellationToken cancellationToken)
+    {
+        await _gate.WithinMomentAsync(_goesOn.Task, cancellationToken);
+        _goesOn.TrySetResult(!cancellationToken.IsCancellationRequested);
+        return await _goesOn.Task;
+    }
+
+    /// <summary>What the backend reads when it is to hear nothing more of the client: nothing, if it has heard nothing yet.</summary>
+    public ValueTask<int> EndAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        bool held = _challenged;
+        if (_goesOn.TrySetResult(!held) && held)
+            _pipe.SkipGoodbye(); // the tunnel has ended already, from the backend's side
+        return _pipe.EndAsync(buffer, cancellationToken);
     }
 
     /// <summary>What comes from the backend.</summary>

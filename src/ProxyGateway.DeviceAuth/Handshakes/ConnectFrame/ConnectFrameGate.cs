@@ -27,6 +27,9 @@ internal sealed partial class ConnectFrameGate(
     /// <summary>How long a challenge may be.</summary>
     public const int MaxChallengeBytes = 64 * 1024;
 
+    // Long enough for a client that answers at once, and short enough for a client that does not to hear soon of a backend that has left.
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(250);
+
     private static readonly TimeSpan BackendCloseTimeout = TimeSpan.FromSeconds(2);
 
     private bool _clientLeft;
@@ -65,6 +68,10 @@ internal sealed partial class ConnectFrameGate(
         using CancellationTokenSource patience = LinkPatience(CancellationToken.None);
         return await WithinTimeAsync(challenge, patience.Token, cancellationToken);
     }
+
+    /// <summary>Waits for something to come about while the client answers the challenge, but only for a moment.</summary>
+    public async Task WithinMomentAsync(Task task, CancellationToken cancellationToken) =>
+        await task.WaitAsync(Moment, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     /// <summary>The backend's answer; none if it takes too long, or the session is closed meanwhile.</summary>
     public Task<BackendAnswer> AnswerAsync(Task<BackendAnswer> answer, CancellationToken closing, CancellationToken cancellationToken) =>

@@ -6,29 +6,13 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// The client's stream as the proxy sees it: what the proxy reads is what may go to the backend, and what it writes came from there.
 /// At first both ways lead through the handshake; after that this is a pipe.
 /// </summary>
-internal sealed class ConnectFrameStream(Stream client, ConnectFrameGate gate, SessionPipe pipe) : Stream
+internal sealed class ConnectFrameStream(Stream client, ConnectFrameGate gate, SessionPipe pipe) : DuplexStream
 {
     private ConnectFrameExchange? _handshake = new(client, gate, pipe); // null once the connection is open
     private Session? _session;
 
-    /// <inheritdoc/>
-    public override bool CanRead => true;
-
-    /// <inheritdoc/>
-    public override bool CanWrite => true;
-
-    /// <inheritdoc/>
-    public override bool CanSeek => false;
-
-    /// <inheritdoc/>
-    public override long Length => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
+    /// <summary>The backend's stream as the proxy is to see it.</summary>
+    public Stream Wrap(Stream backend) => new BackendStream(backend, _handshake!);
 
     /// <summary>What goes to the backend.</summary>
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
@@ -62,21 +46,6 @@ internal sealed class ConnectFrameStream(Stream client, ConnectFrameGate gate, S
         }
     }
 
-    /// <inheritdoc/>
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void Flush() => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void SetLength(long value) => throw new NotSupportedException();
-
     private async ValueTask<int> ReadHandshakeAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         while (!pipe.HasOffer)
@@ -84,13 +53,13 @@ internal sealed class ConnectFrameStream(Stream client, ConnectFrameGate gate, S
             if (await _handshake!.MoveOnAsync(cancellationToken))
                 continue;
             if (!_handshake.IsOpen)
-                return await pipe.EndAsync(buffer, cancellationToken);
+                return await _handshake.EndAsync(buffer, cancellationToken);
             Open();
             return await pipe.ReadAsync(buffer, cancellationToken);
         }
 
         if (_handshake!.IsRevoked)
-            return await pipe.EndAsync(buffer, cancellationToken);
+            return await _handshake.EndAsync(buffer, cancellationToken);
         return buffer.IsEmpty ? 0 : pipe.Take(buffer);
     }
 

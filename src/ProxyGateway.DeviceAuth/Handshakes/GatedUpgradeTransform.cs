@@ -8,10 +8,11 @@ using Yarp.ReverseProxy.Transforms.Builder;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// Lets only one answer of a backend to a gated upgrade pass: that it switches. With any other it would talk to a client which nobody has
-/// verified, so the client gets a 502, and nothing of the backend's.
+/// Lets only one answer of a backend to a gated upgrade pass: that it switches; and then the proxy gets a stream of ours instead of the
+/// backend's own. With any other answer the backend would talk to a client which nobody has verified, so the client gets a 502, and
+/// nothing of the backend's.
 /// </summary>
-internal sealed class UpgradeOnlyTransform : ITransformProvider
+internal sealed class GatedUpgradeTransform : ITransformProvider
 {
     public void ValidateRoute(TransformRouteValidationContext context)
     {
@@ -26,8 +27,14 @@ internal sealed class UpgradeOnlyTransform : ITransformProvider
         context.AddResponseTransform(static response =>
         {
             HttpContext http = response.HttpContext;
-            if (http.Features.Get<GatedUpgrade>() is null || response.ProxyResponse is not { } answer || Switches(answer))
+            if (http.Features.Get<GatedUpgrade>() is not { } gated || response.ProxyResponse is not { } answer)
                 return default;
+            if (Switches(answer))
+            {
+                answer.Content = gated.Wrap(answer.Content);
+                return default;
+            }
+
             http.Response.Headers.Clear();
             http.Response.StatusCode = StatusCodes.Status502BadGateway;
             http.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = null;
