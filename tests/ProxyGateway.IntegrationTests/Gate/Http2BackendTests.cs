@@ -77,6 +77,21 @@ public sealed class Http2BackendTests : IAsyncLifetime
         await ShouldEndAsync();
     }
 
+    [Fact]
+    public async Task It_hears_nothing_of_a_client_that_is_refused()
+    {
+        FrameConnection client = await TestClient.OpenAsync(_gateway.Port, "/h2/");
+        FrameConnection backend = await _connections.Reader.ReadAsync();
+        (await client.ReceiveJsonAsync()).GetProperty("event").GetString().ShouldBe("connect.challenge");
+        await client.SendTextAsync(new Ask { Nonce = "another" }.SignedBy(new TestDevice()));
+
+        (await client.ReceiveCloseAsync()).CloseReason.ShouldBe("device nonce mismatch");
+        await backend.Completion;
+        backend.Received.Length.ShouldBe(0);
+        await client.DisposeAsync();
+        await ShouldEndAsync();
+    }
+
     [Theory]
     [InlineData(201)]
     [InlineData(202)]
