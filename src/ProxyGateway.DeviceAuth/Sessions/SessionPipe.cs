@@ -24,7 +24,6 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     private ReadOnlyMemory<byte> _outgoing;
     private bool _discards;
     private bool _saidGoodbye;
-    private bool _skipsGoodbye;
     private Session? _session;
     private CancellationTokenRegistration _onClosing;
     private CancellationTokenSource? _reading;
@@ -77,7 +76,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     public ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         if (_session!.Closing is not null)
-            return EndAsync(buffer, cancellationToken);
+            return EndAsync(buffer, saysGoodbye: true, cancellationToken);
         if (_toBackend is { SawClose: true, AtBoundary: true })
             return new ValueTask<int>(0); // the client's last word; and a read that waits would only have to be cancelled when the backend answers
 
@@ -87,14 +86,14 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
             : AwaitReadAsync(read, buffer, cancellationToken);
     }
 
-    /// <summary>The backend is not to hear that the client leaves: the tunnel ends without that.</summary>
-    public void SkipGoodbye() => _skipsGoodbye = true;
-
     /// <summary>
     /// What the backend reads once the client has nothing more to say to it: a close frame as a client would send it, unless that would fall
     /// into the middle of a frame, and then nothing until the tunnel ends. A tunnel that does not end by itself is ended.
     /// </summary>
-    public async ValueTask<int> EndAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    /// <param name="buffer">Where to.</param>
+    /// <param name="saysGoodbye">Whether that close frame is wanted; the first call counts.</param>
+    /// <param name="cancellationToken">Cancelled when the tunnel has ended.</param>
+    public async ValueTask<int> EndAsync(Memory<byte> buffer, bool saysGoodbye, CancellationToken cancellationToken)
     {
         if (!_saidGoodbye)
         {
@@ -104,7 +103,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
             if (_session?.Closing is not null)
                 CloseSession();
             Discard([]);
-            _outgoing = _toBackend is { AtBoundary: true, SawClose: false } && !_skipsGoodbye ? FrameWriter.CloseToBackend(Closing.ClientLeft) : default;
+            _outgoing = _toBackend is { AtBoundary: true, SawClose: false } && saysGoodbye ? FrameWriter.CloseToBackend(Closing.ClientLeft) : default;
         }
 
         if (HasOffer)
@@ -172,7 +171,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
         if (_session!.Closing is null)
             return Pass(buffer, length);
         Discard(buffer.Span[..length]);
-        return await EndAsync(buffer, cancellationToken);
+        return await EndAsync(buffer, saysGoodbye: true, cancellationToken);
     }
 
     private int Pass(Memory<byte> buffer, int length)

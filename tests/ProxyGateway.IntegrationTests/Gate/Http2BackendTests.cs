@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.DeviceAuth.WebSockets;
 using Yarp.ReverseProxy.Configuration;
@@ -17,6 +18,7 @@ public sealed class Http2BackendTests : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("gate-").FullName;
     private readonly Channel<FrameConnection> _connections = Channel.CreateUnbounded<FrameConnection>();
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.UtcNow);
     private int _status = 200;
     private WebApplication _backend = null!;
     private TestGateway _gateway = null!;
@@ -43,7 +45,7 @@ public sealed class Http2BackendTests : IAsyncLifetime
         {
             s.AddSingleton<IProxyConfigProvider>(routes);
             s.AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path.Combine(_folder, "registry.db") });
-        });
+        }, time: _time);
     }
 
     public async Task DisposeAsync()

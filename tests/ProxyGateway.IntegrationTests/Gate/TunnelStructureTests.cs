@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Tracing;
 using System.Runtime.ExceptionServices;
+using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.IntegrationTests.Gate;
@@ -50,7 +51,7 @@ public sealed class TunnelStructureTests
     {
         Dictionary<string, string?> settings = SharedGateway.Generous;
         settings["DeviceAuth:Limits:FailuresPerAddress"] = "1000"; // a refusal that is held back is another matter
-        await using TestGateway gateway = await TestGateway.StartAsync(settings);
+        await using TestGateway gateway = await TestGateway.StartAsync(settings, time: new FakeTimeProvider(DateTimeOffset.UtcNow));
         await ShouldThrowNothingAsync(async () =>
         {
             Encounter encounter = await Encounter.OpenAsync(gateway);

@@ -22,17 +22,13 @@ internal sealed class ConnectFrameExchange : IDisposable
     private readonly TaskCompletionSource<string?> _challenge = new();
     private readonly TaskCompletionSource<BackendAnswer> _answer = new();
 
-    // Awaited by the way from the backend, likewise.
+    // Set by the way to the backend, awaited by the way from it: the first in every handshake, the other only if the backend speaks out of turn.
     private readonly TaskCompletionSource<bool> _goesOn = new();
-
-    // The other way round, with somebody waiting only if the backend speaks out of turn.
     private readonly TaskCompletionSource<bool> _verdict = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private IAsyncEnumerator<ReadOnlyMemory<byte>>? _steps;
     private AnswerReader? _answers;
     private Refusal? _heldBack;
-    private bool _challenged;
-    private bool _offered;
 
     public ConnectFrameExchange(Stream client, ConnectFrameGate gate, SessionPipe pipe)
     {
@@ -47,8 +43,8 @@ internal sealed class ConnectFrameExchange : IDisposable
     /// <summary>Whether the device was removed, or its grant narrowed, since it was admitted: not one more byte of it goes to the backend.</summary>
     public bool IsRevoked => Session?.Closing is not null;
 
-    /// <summary>Whether the backend has challenged, and what it says next is to wait: see <see cref="GoesOnAsync"/>.</summary>
-    public bool HoldsBackend => _challenged;
+    /// <summary>Whether the backend has challenged. To read on from it is for <see cref="GoesOnAsync"/> to tell.</summary>
+    public bool HasChallenged { get; private set; }
 
     /// <summary>Whether the backend has answered, so that what it says next needs no looking at.</summary>
     public bool IsPassing { get; private set; }
@@ -59,8 +55,8 @@ internal sealed class ConnectFrameExchange : IDisposable
     /// <summary>Goes on with the handshake up to the next bytes for the backend, which are offered to the pipe. False if there are no more.</summary>
     public async ValueTask<bool> MoveOnAsync(CancellationToken cancellationToken)
     {
-        if (_offered)
-            _goesOn.TrySetResult(true); // what was offered is on its way
+        if (_steps is not null)
+            _goesOn.TrySetResult(true); // what was offered the last time is on its way
         if (IsRevoked)
             return false;
         try
@@ -69,7 +65,7 @@ internal sealed class ConnectFrameExchange : IDisposable
             if (!await _steps.MoveNextAsync())
                 return false;
             _pipe.Offer(_steps.Current);
-            return _offered = true;
+            return true;
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -81,7 +77,7 @@ internal sealed class ConnectFrameExchange : IDisposable
 
     /// <summary>
     /// Waits until something has gone to the backend, which may answer, or for as long as a client needs that answers a challenge at once.
-    /// False if nothing goes to the backend any more, so that there is nothing to wait for.
+    /// False if nothing will, so that there is nothing more to read; and if the wait was given up.
     /// </summary>
     public async ValueTask<bool> GoesOnAsync(CancellationToken cancellationToken)
     {
@@ -90,13 +86,16 @@ internal sealed class ConnectFrameExchange : IDisposable
         return await _goesOn.Task;
     }
 
-    /// <summary>What the backend reads when it is to hear nothing more of the client: nothing, if it has heard nothing yet.</summary>
+    /// <summary>
+    /// What the backend reads when it is to hear nothing more of the client. Nothing while <see cref="GoesOnAsync"/> waits: that ends the
+    /// tunnel from the backend's side.
+    /// </summary>
     public ValueTask<int> EndAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
-        bool held = _challenged;
-        if (_goesOn.TrySetResult(!held) && held)
-            _pipe.SkipGoodbye(); // the tunnel has ended already, from the backend's side
-        return _pipe.EndAsync(buffer, cancellationToken);
+        bool ends = _goesOn.TrySetResult(false) && HasChallenged;
+        if (ends)
+            _verdict.TrySetResult(false); // for what the backend has said already
+        return _pipe.EndAsync(buffer, saysGoodbye: !ends, cancellationToken);
     }
 
     /// <summary>What comes from the backend.</summary>
@@ -104,10 +103,10 @@ internal sealed class ConnectFrameExchange : IDisposable
     {
         if (!_verdict.Task.IsCompleted)
         {
-            if (!_challenged && _challenge.Task.IsCompleted)
+            if (!HasChallenged && _challenge.Task.IsCompleted)
                 return; // it did not begin with one
             _fromBackend.Receive(data.Span);
-            if (!_challenged && !await RelayChallengeAsync(cancellationToken))
+            if (!HasChallenged && !await RelayChallengeAsync(cancellationToken))
                 return;
             while (_fromBackend.TryReadControlFrame())
             {
@@ -146,7 +145,7 @@ internal sealed class ConnectFrameExchange : IDisposable
         }
         else if (!_answer.Task.IsCompleted && !_pipe.IsClosing && !_gate.ClientLeft)
         {
-            if (_challenged)
+            if (HasChallenged)
                 _gate.BackendLeft();
             else
                 _gate.NoChallenge();
@@ -304,7 +303,7 @@ internal sealed class ConnectFrameExchange : IDisposable
                     await _pipe.Outlet.WriteAsync(_fromBackend.ControlFrame.Bytes, cancellationToken);
                     break;
                 case FrameEvent.Message when Challenge.ReadNonce(_fromBackend.Message) is { } nonce:
-                    _challenged = true;
+                    HasChallenged = true;
                     await _pipe.Outlet.WriteAsync(_fromBackend.MessageFrames, cancellationToken);
                     _challenge.TrySetResult(nonce);
                     return true;
