@@ -12,14 +12,14 @@ internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFe
 {
     private readonly IHttpUpgradeFeature? _upgrade;
     private readonly IHttpExtendedConnectFeature? _connect;
-    private readonly Func<Stream, Stream> _wrapClient;
-    private readonly Func<Stream, Stream> _wrapBackend;
+    private readonly Func<Stream, GatedStream> _wrap;
+    private GatedStream? _client;
 
-    private GatedUpgrade(HttpContext context, Func<Stream, Stream> wrapClient, Func<Stream, Stream> wrapBackend)
+    private GatedUpgrade(HttpContext context, Func<Stream, GatedStream> wrap)
     {
         _upgrade = context.Features.Get<IHttpUpgradeFeature>();
         _connect = context.Features.Get<IHttpExtendedConnectFeature>();
-        (_wrapClient, _wrapBackend) = (wrapClient, wrapBackend);
+        _wrap = wrap;
     }
 
     public bool IsUpgradableRequest => _upgrade?.IsUpgradableRequest == true;
@@ -29,27 +29,33 @@ internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFe
     public string? Protocol => _connect?.Protocol;
 
     /// <summary>
-    /// From now on, whoever upgrades the request gets what <paramref name="wrapClient"/> makes of the client's stream, and after that what
-    /// <paramref name="wrapBackend"/> makes of the backend's.
+    /// From now on, whoever upgrades the request gets what <paramref name="wrap"/> makes of the client's stream, and after that what this
+    /// makes of the backend's.
     /// </summary>
-    public static void Install(HttpContext context, Func<Stream, Stream> wrapClient, Func<Stream, Stream> wrapBackend)
+    public static void Install(HttpContext context, Func<Stream, GatedStream> wrap)
     {
-        var gated = new GatedUpgrade(context, wrapClient, wrapBackend);
+        var gated = new GatedUpgrade(context, wrap);
         context.Features.Set<IHttpUpgradeFeature>(gated);
         context.Features.Set<IHttpExtendedConnectFeature>(gated);
         context.Features.Set(gated);
     }
 
-    public async Task<Stream> UpgradeAsync() => _wrapClient(await _upgrade!.UpgradeAsync());
+    public async Task<Stream> UpgradeAsync() => Wrap(await _upgrade!.UpgradeAsync());
 
-    public async ValueTask<Stream> AcceptAsync() => _wrapClient(await _connect!.AcceptAsync());
+    public async ValueTask<Stream> AcceptAsync() => Wrap(await _connect!.AcceptAsync());
 
     /// <summary>The backend's content as the proxy is to see it.</summary>
-    public HttpContent Wrap(HttpContent backend) => new Content(backend, _wrapBackend);
+    public HttpContent Wrap(HttpContent backend) => new Content(backend, this);
 
-    private sealed class Content(HttpContent backend, Func<Stream, Stream> wrap) : HttpContent
+    private GatedStream Wrap(Stream client)
     {
-        protected override async Task<Stream> CreateContentReadStreamAsync() => wrap(await backend.ReadAsStreamAsync());
+        _client = _wrap(client);
+        return _client;
+    }
+
+    private sealed class Content(HttpContent backend, GatedUpgrade gated) : HttpContent
+    {
+        protected override Task<Stream> CreateContentReadStreamAsync() => Task.FromResult(gated._client!.Face(backend.ReadAsStream()));
 
         protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => throw new NotSupportedException();
 

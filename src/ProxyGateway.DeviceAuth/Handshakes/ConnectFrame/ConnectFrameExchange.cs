@@ -81,7 +81,7 @@ internal sealed class ConnectFrameExchange : IDisposable
     /// </summary>
     public async ValueTask<bool> GoesOnAsync(CancellationToken cancellationToken)
     {
-        await _gate.WithinMomentAsync(_goesOn.Task, cancellationToken);
+        await _gate.WithinMomentAsync(_goesOn.Task, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _goesOn.TrySetResult(!cancellationToken.IsCancellationRequested);
         return await _goesOn.Task;
     }

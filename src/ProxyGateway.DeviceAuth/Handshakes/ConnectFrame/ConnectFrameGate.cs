@@ -65,17 +65,19 @@ internal sealed partial class ConnectFrameGate(
     /// <summary>The nonce of the backend's challenge; null if it sends something else, or takes too long, or the handshake is to end.</summary>
     public async Task<string?> NonceAsync(Task<string?> challenge, CancellationToken cancellationToken)
     {
-        using CancellationTokenSource patience = LinkPatience(CancellationToken.None);
+        using CancellationTokenSource patience = LinkPatience(cancellationToken);
         return await WithinTimeAsync(challenge, patience.Token, cancellationToken);
     }
 
-    /// <summary>Waits for something to come about while the client answers the challenge, but only for a moment.</summary>
-    public async Task WithinMomentAsync(Task task, CancellationToken cancellationToken) =>
-        await task.WaitAsync(Moment, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    /// <summary>Waits for something to come about while the client answers the challenge, but only for a moment; fails if that is over.</summary>
+    public Task WithinMomentAsync(Task task, CancellationToken cancellationToken) => task.WaitAsync(Moment, time, cancellationToken);
 
     /// <summary>The backend's answer; none if it takes too long, or the session is closed meanwhile.</summary>
-    public Task<BackendAnswer> AnswerAsync(Task<BackendAnswer> answer, CancellationToken closing, CancellationToken cancellationToken) =>
-        WithinTimeAsync(answer, closing, cancellationToken);
+    public async Task<BackendAnswer> AnswerAsync(Task<BackendAnswer> answer, CancellationToken closing, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(closing, cancellationToken);
+        return await WithinTimeAsync(answer, either.Token, cancellationToken);
+    }
 
     /// <summary>Verifies and decides the client's request. There is a session if, and only if, there is no refusal.</summary>
     /// <param name="message">The client's first message.</param>
@@ -200,12 +202,11 @@ internal sealed partial class ConnectFrameGate(
     /// <summary>The gate itself has failed, and has let nobody in.</summary>
     public void Failed(Exception exception) => LogFailed(context.Request.Path, exception);
 
-    private async Task<T?> WithinTimeAsync<T>(Task<T> task, CancellationToken closing, CancellationToken cancellationToken)
+    private async Task<T?> WithinTimeAsync<T>(Task<T> task, CancellationToken either, CancellationToken cancellationToken)
     {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(closing, cancellationToken);
         try
         {
-            return await task.WaitAsync(Options.HandshakeTimeout, time, either.Token);
+            return await task.WaitAsync(Options.HandshakeTimeout, time, either);
         }
         catch (TimeoutException)
         {

@@ -24,13 +24,10 @@ internal sealed class ConnectFrameHandshake(
     public async Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next)
     {
         ConnectFrameStream? stream = null;
-        GatedUpgrade.Install(
-            context,
-            client => stream = new ConnectFrameStream(
-                client,
-                new ConnectFrameGate(context, origin, options, _proofs, place, gatekeeper, history, draining, metrics, time, logger),
-                new SessionPipe(context, client, time)),
-            backend => stream!.Wrap(backend));
+        GatedUpgrade.Install(context, client => stream = new ConnectFrameStream(
+            client,
+            new ConnectFrameGate(context, origin, options, _proofs, place, gatekeeper, history, draining, metrics, time, logger),
+            new SessionPipe(context, client, time)));
         try
         {
             await next(context);

@@ -6,13 +6,13 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// The client's stream as the proxy sees it: what the proxy reads is what may go to the backend, and what it writes came from there.
 /// At first both ways lead through the handshake; after that this is a pipe.
 /// </summary>
-internal sealed class ConnectFrameStream(Stream client, ConnectFrameGate gate, SessionPipe pipe) : DuplexStream
+internal sealed class ConnectFrameStream(Stream client, ConnectFrameGate gate, SessionPipe pipe) : GatedStream
 {
     private ConnectFrameExchange? _handshake = new(client, gate, pipe); // null once the connection is open
     private Session? _session;
 
-    /// <summary>The backend's stream as the proxy is to see it.</summary>
-    public Stream Wrap(Stream backend) => new BackendStream(backend, _handshake!);
+    /// <inheritdoc/>
+    public override Stream Face(Stream backend) => new BackendStream(backend, _handshake!);
 
     /// <summary>What goes to the backend.</summary>
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
