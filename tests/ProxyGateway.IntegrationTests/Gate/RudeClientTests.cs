@@ -7,7 +7,9 @@ namespace ProxyGateway.IntegrationTests.Gate;
 /// <summary>Slow and rude clients and backends, before and after admission: each ends by itself, and holds nothing then.</summary>
 public sealed class RudeClientTests(RudeClientTests.ImpatientGateway shared) : IClassFixture<RudeClientTests.ImpatientGateway>
 {
-    private const long Bound = 32 << 20; // what sockets and buffers between two programs may hold; without backpressure it grows for ever
+    // What two connections in a row may hold: of each the kernel may let the one socket grow to 32 MiB, the other to 4 (tcp_rmem, tcp_wmem).
+    // Without backpressure it grows for ever.
+    private const long Bound = 96 << 20;
 
     private readonly TestDevice _device = new();
 
