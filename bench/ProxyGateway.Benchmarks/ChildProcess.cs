@@ -2,12 +2,14 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Benchmarks;
 
 /// <summary>A program that runs until it is no longer needed, and what it has said.</summary>
 internal sealed class ChildProcess : IAsyncDisposable
 {
+    private const int MostPorts = 5;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentQueue<string> _said = new();
@@ -48,16 +50,26 @@ internal sealed class ChildProcess : IAsyncDisposable
         return child;
     }
 
-    /// <summary>Starts a program that says nothing, and waits until it listens.</summary>
+    /// <summary>Starts a program on a port of 127.0.0.1 and waits until it listens there. If somebody else does, another port is tried.</summary>
     /// <param name="folder">Where it runs.</param>
-    /// <param name="port">The port of 127.0.0.1 that it listens on.</param>
     /// <param name="program">Its name.</param>
-    /// <param name="arguments">Its command line.</param>
-    public static async Task<ChildProcess> StartListenerAsync(string folder, int port, string program, params string[] arguments)
+    /// <param name="arguments">Its command line, for a port.</param>
+    public static async Task<(ChildProcess Child, int Port)> StartListenerAsync(string folder, string program, Func<int, Task<string[]>> arguments)
     {
-        var child = new ChildProcess(folder, "", program, arguments);
-        await child.WaitAsync(ListensAsync(port));
-        return child;
+        for (int attempt = 1; ; attempt++)
+        {
+            int port = ServerPorts.Take();
+            var child = new ChildProcess(folder, "", program, await arguments(port));
+            try
+            {
+                await child.WaitAsync(ListensAsync(port));
+                return (child, port);
+            }
+            catch (InvalidOperationException e) when (ServerPorts.IsTaken(e.Message) && attempt < MostPorts)
+            {
+                // Another process took the port since; this child has ended.
+            }
+        }
     }
 
     /// <summary>What follows the words in the last line that has them.</summary>
@@ -91,17 +103,15 @@ internal sealed class ChildProcess : IAsyncDisposable
         }
     }
 
+    /// <exception cref="InvalidOperationException">It ended, or was not there in time; and what it has said.</exception>
     private async Task WaitAsync(Task start)
     {
-        try
-        {
-            await start.WaitAsync(Patience);
-        }
-        catch (TimeoutException e)
-        {
-            await DisposeAsync();
-            throw new InvalidOperationException($"{_name} did not start:\n{string.Join('\n', _said)}", e);
-        }
+        Task ended = _process.WaitForExitAsync();
+        Task first = await Task.WhenAny(start, ended, Task.Delay(Patience));
+        if (first == start && !ended.IsCompleted)
+            return;
+        await DisposeAsync();
+        throw new InvalidOperationException($"{_name} did not start:\n{string.Join('\n', _said)}");
     }
 
     private void Read(object? sender, DataReceivedEventArgs line)

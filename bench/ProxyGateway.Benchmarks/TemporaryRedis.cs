@@ -1,29 +1,22 @@
-using System.Diagnostics;
 using System.Globalization;
 using StackExchange.Redis;
 
 namespace ProxyGateway.Benchmarks;
 
-/// <summary>A <c>redis-server</c> on a free port, which keeps nothing.</summary>
+/// <summary>A <c>redis-server</c> on a port of its own, which keeps nothing.</summary>
 internal sealed class TemporaryRedis : IAsyncDisposable
 {
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxygateway-bench-redis-");
-    private readonly Process _process;
-    private ConnectionMultiplexer _connection = null!;
+    private readonly DirectoryInfo _folder;
+    private readonly ChildProcess _server;
+    private readonly ConnectionMultiplexer _connection;
 
-    private TemporaryRedis()
-    {
-        int port = FreePort.Find();
-        EndPoint = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}");
-        _process = Process.Start(new ProcessStartInfo(
-            "redis-server",
-            ["--port", port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", _folder.FullName, "--save", "", "--logfile", "log"]))!;
-    }
+    private TemporaryRedis(DirectoryInfo folder, ChildProcess server, string endPoint, ConnectionMultiplexer connection) =>
+        (_folder, _server, EndPoint, _connection) = (folder, server, endPoint, connection);
 
     /// <summary>Host and port.</summary>
     public string EndPoint { get; }
 
-    public int ProcessId => _process.Id;
+    public int ProcessId => _server.Id;
 
     /// <summary>A connection for looking behind the store's back.</summary>
     public IDatabase Database => _connection.GetDatabase();
@@ -32,15 +25,11 @@ internal sealed class TemporaryRedis : IAsyncDisposable
 
     public static async Task<TemporaryRedis> StartAsync()
     {
-        var redis = new TemporaryRedis();
-        redis._connection = await ConnectionMultiplexer.ConnectAsync(new ConfigurationOptions
-        {
-            EndPoints = { redis.EndPoint },
-            AllowAdmin = true,
-            ConnectRetry = 100,
-            ConnectTimeout = 1000,
-        });
-        return redis;
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("proxygateway-bench-redis-");
+        (ChildProcess server, int port) = await ChildProcess.StartListenerAsync(folder.FullName, "redis-server", port => Task.FromResult<string[]>(
+            ["--port", port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", folder.FullName, "--save", ""]));
+        string endPoint = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}");
+        return new TemporaryRedis(folder, server, endPoint, await ConnectionMultiplexer.ConnectAsync($"{endPoint},allowAdmin=true"));
     }
 
     /// <summary>What the server's allocator has given out, in bytes.</summary>
@@ -60,9 +49,7 @@ internal sealed class TemporaryRedis : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _connection.DisposeAsync();
-        _process.Kill();
-        await _process.WaitForExitAsync();
-        _process.Dispose();
+        await _server.DisposeAsync();
         _folder.Delete(recursive: true);
     }
 }

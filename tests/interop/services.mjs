@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -13,8 +14,11 @@ const LOG_TAIL = 20_000;
 export const SHARED_SECRET = "interop-secret";
 
 /** A gateway of the real thing, with an empty home and nothing to talk to but its own loopback port. */
-export async function startAgentGateway() {
-  const [port] = await freePorts(1);
+export function startAgentGateway() {
+  return startOnPorts(1, startAgentGatewayOn);
+}
+
+async function startAgentGatewayOn(port) {
   const home = temporaryDirectory("agent");
   const configuration = join(home, "openclaw.json");
   writeFileSync(configuration, JSON.stringify({
@@ -41,12 +45,15 @@ export async function startAgentGateway() {
 }
 
 /** The gate as it is shipped, in front of `agentGateway`, and its operators' endpoint. */
-export async function startGate(agentGateway) {
+export function startGate(agentGateway) {
+  return startOnPorts(2, (port, adminPort) => startGateOn(agentGateway, port, adminPort));
+}
+
+async function startGateOn(agentGateway, port, adminPort) {
   const { PROXYGATEWAY: program, PROXYGATEWAY_CONFIG: configuration } = process.env;
   if (!program || !configuration) {
     throw new Error("set PROXYGATEWAY to the built program and PROXYGATEWAY_CONFIG to its configuration");
   }
-  const [port, adminPort] = await freePorts(2);
   const directory = temporaryDirectory("gate");
   copyFileSync(configuration, join(directory, "appsettings.json"));
   const keyFile = join(directory, "admin.key");
@@ -136,7 +143,7 @@ class Service {
     let last = "nothing yet";
     while (!deadline.aborted) {
       if (this.#process.pid === undefined || this.#process.exitCode !== null || this.#process.signalCode !== null) {
-        await this.#exited;
+        await this.stop();
         throw new Error(`the ${this.name} stopped at start\n${this.log}`);
       }
       try {
@@ -171,10 +178,38 @@ function temporaryDirectory(name) {
   return mkdtempSync(join(tmpdir(), `proxygateway-interop-${name}-`));
 }
 
-async function freePorts(count) {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
+const MOST_PORTS = 5;
+const portsTaken = new Set();
+
+/**
+ * Starts a service on ports of its own; if somebody else listens on one of them by then, on others.
+ * The kernel gives none of these ports to an outgoing connection.
+ */
+async function startOnPorts(count, start) {
+  for (let attempt = 1; ; attempt++) {
+    const ports = [];
+    while (ports.length < count) ports.push(await takePort());
+    try {
+      return await start(...ports);
+    } catch (error) {
+      if (attempt === MOST_PORTS || !/EADDRINUSE|address already in use/i.test(error.message)) throw error;
+    }
+  }
+}
+
+async function takePort() {
+  const [first] = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").trim().split(/\s+/).map(Number);
+  while (true) {
+    const port = randomInt(10_000, first);
+    if (portsTaken.has(port)) continue;
+    portsTaken.add(port);
+    const server = createServer().listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      continue; // somebody listens there
+    }
+    await once(server.close(), "close");
+    return port;
+  }
 }

@@ -56,9 +56,8 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     private static async Task<Peer> StartNginxAsync(RunningAgent agent, TemporaryRedis redis)
     {
         var folder = new ConfigurationFolder();
-        int port = FreePort.Find();
-        string file = await folder.FillInAsync("nginx.conf", port, agent.Address.Port);
-        ChildProcess nginx = await ChildProcess.StartListenerAsync(folder.Path, port, "nginx", "-c", file, "-e", "stderr");
+        (ChildProcess nginx, int port) = await ChildProcess.StartListenerAsync(
+            folder.Path, "nginx", async port => ["-c", await folder.FillInAsync("nginx.conf", port, agent.Address.Port), "-e", "stderr"]);
         int[] workers;
         while ((workers = Children(nginx.Id)).Length < Environment.ProcessorCount)
         {
@@ -71,9 +70,8 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     private static async Task<Peer> StartHaproxyAsync(RunningAgent agent, TemporaryRedis redis)
     {
         var folder = new ConfigurationFolder();
-        int port = FreePort.Find();
-        string file = await folder.FillInAsync("haproxy.cfg", port, agent.Address.Port);
-        ChildProcess haproxy = await ChildProcess.StartListenerAsync(folder.Path, port, "haproxy", "-db", "-f", file);
+        (ChildProcess haproxy, int port) = await ChildProcess.StartListenerAsync(
+            folder.Path, "haproxy", async port => ["-db", "-f", await folder.FillInAsync("haproxy.cfg", port, agent.Address.Port)]);
         return new Peer("haproxy", port, [haproxy.Id], haproxy, folder);
     }
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using StackExchange.Redis;
 
 namespace ProxyGateway.IntegrationTests.Redis;
@@ -27,7 +26,7 @@ public sealed class RedisCluster : IAsyncDisposable
         foreach ((int i, Node master) in masters.Index())
             await master.Server.ExecuteAsync("CLUSTER", "ADDSLOTSRANGE", Slots * i / 3, (Slots * (i + 1) / 3) - 1);
         foreach (Node node in nodes[1..])
-            await nodes[0].Server.ExecuteAsync("CLUSTER", "MEET", "127.0.0.1", node.Server.Port, node.BusPort);
+            await nodes[0].Server.ExecuteAsync("CLUSTER", "MEET", "127.0.0.1", node.Server.Port, node.Server.ClusterPort);
         await Eventually.HoldsAsync(() => AgreeAsync(nodes, "cluster_known_nodes", nodes.Length), "the nodes know each other");
         foreach ((Node replica, Node master) in replicas.Zip(masters))
             await replica.Server.ExecuteAsync("CLUSTER", "REPLICATE", master.Id);
@@ -54,13 +53,12 @@ public sealed class RedisCluster : IAsyncDisposable
 
     private static async Task<Node> StartNodeAsync(int number)
     {
-        int busPort = RedisServer.FreePort();
         RedisServer server = await RedisServer.StartAsync(started: true, [
-            "--cluster-enabled", "yes", "--cluster-port", busPort.ToString(CultureInfo.InvariantCulture), "--cluster-node-timeout", "2000",
+            "--cluster-enabled", "yes", "--cluster-port", "0", "--cluster-node-timeout", "2000",
             "--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0",
         ]);
         await server.ExecuteAsync("CLUSTER", "SET-CONFIG-EPOCH", number); // nodes of one epoch would argue about it first
-        return new Node(server, busPort, (await server.ExecuteAsync("CLUSTER", "MYID")).ToString());
+        return new Node(server, (await server.ExecuteAsync("CLUSTER", "MYID")).ToString());
     }
 
     private static async Task<bool> AgreeAsync(Node[] nodes, string field, int value)
@@ -75,7 +73,7 @@ public sealed class RedisCluster : IAsyncDisposable
         return true;
     }
 
-    private sealed record Node(RedisServer Server, int BusPort, string Id);
+    private sealed record Node(RedisServer Server, string Id);
 }
 
 /// <summary>The cluster that tests share which do it no harm.</summary>

@@ -4,16 +4,19 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
+using ProxyGateway.Tests.Shared;
 using StackExchange.Redis;
 
 namespace ProxyGateway.IntegrationTests.Redis;
 
 /// <summary>
-/// A Redis of our own, on a free port, that keeps its data in a folder of its own as it should in production: append-only, synced at every
+/// A Redis of our own, on a port of its own, that keeps its data in a folder of its own as it should in production: append-only, synced at every
 /// write. The one that tests share is the one that <c>PROXYGATEWAY_TEST_REDIS</c> names, if it is set.
 /// </summary>
 public sealed class RedisServer : IAsyncDisposable
 {
+    private const int MostPorts = 5;
+
     private readonly DirectoryInfo? _folder;
     private readonly string[] _settings;
     private Process? _process;
@@ -29,31 +32,45 @@ public sealed class RedisServer : IAsyncDisposable
     /// <summary>Host and port.</summary>
     public string EndPoint { get; }
 
+    private string LogPath => Path.Combine(_folder!.FullName, "log");
+
     /// <summary>The port alone.</summary>
     public string Port => EndPoint[(EndPoint.LastIndexOf(':') + 1)..];
 
+    /// <summary>Of a cluster's node: where the other nodes reach it.</summary>
+    public string ClusterPort => _settings[Array.IndexOf(_settings, "--cluster-port") + 1];
+
     /// <summary>Starts one that nobody else uses, or takes a port for one that is to be started later.</summary>
     /// <param name="started">Whether it is started.</param>
-    /// <param name="settings">Settings of every start, as on the command line. A <c>--tls-port</c> of 0 stands for its port.</param>
-    public static async Task<RedisServer> StartAsync(bool started = true, params string[] settings)
+    /// <param name="settings">
+    /// Settings of every start, as on the command line. A <c>--tls-port</c> of 0 stands for its port, a <c>--cluster-port</c> of 0 for another.
+    /// </param>
+    /// <exception cref="InvalidOperationException">It ended at its start, and what its log says.</exception>
+    public static Task<RedisServer> StartAsync(bool started = true, params string[] settings) => StartAsync(ServerPorts.Take, started, settings);
+
+    /// <inheritdoc cref="StartAsync(bool, string[])"/>
+    internal static async Task<RedisServer> StartAsync(Func<int> takePort, bool started, params string[] settings)
     {
-        var server = new RedisServer($"127.0.0.1:{FreePort()}", Directory.CreateTempSubdirectory("proxygateway-redis-"), settings);
-        if (started)
-            await server.RestartAsync();
-        return server;
+        for (int attempt = 1; ; attempt++)
+        {
+            var server = new RedisServer($"127.0.0.1:{takePort()}", Directory.CreateTempSubdirectory("proxygateway-redis-"), WithClusterPort(settings));
+            if (!started)
+                return server;
+            try
+            {
+                await server.RestartAsync();
+                return server;
+            }
+            catch (InvalidOperationException e) when (ServerPorts.IsTaken(e.Message) && attempt < MostPorts)
+            {
+                await server.DisposeAsync();
+            }
+        }
     }
 
     /// <summary>One that others use too: keep to keys of your own, and leave it running.</summary>
     public static async Task<RedisServer> StartSharedAsync() =>
         Environment.GetEnvironmentVariable("PROXYGATEWAY_TEST_REDIS") is { Length: > 0 } existing ? new RedisServer(existing, folder: null) : await StartAsync();
-
-    /// <summary>A port that nobody listens on.</summary>
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     /// <summary>A connection for looking behind the store's back.</summary>
     public async Task<ConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync($"{EndPoint},allowAdmin=true");
@@ -81,10 +98,21 @@ public sealed class RedisServer : IAsyncDisposable
 
     /// <summary>Starts it, with the data it had, and waits until it answers.</summary>
     /// <param name="settings">Settings of this start alone.</param>
+    /// <exception cref="InvalidOperationException">It ended at its start, and what its log says.</exception>
     public async Task RestartAsync(params string[] settings)
     {
         await BeginRestartAsync(settings);
-        await Eventually.HoldsAsync(() => AnswersAsync(_settings.Contains("--tls-port")), "redis-server answers");
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                string log = await ReadLogAsync();
+                if (_process!.HasExited)
+                    throw new InvalidOperationException($"redis-server ended at its start on {EndPoint}:\n{log}");
+
+                // The log first: what answers on the port may be another process's server.
+                return log.Contains("Ready to accept connections", StringComparison.Ordinal) && await AnswersAsync(_settings.Contains("--tls-port"));
+            },
+            "redis-server answers");
     }
 
     /// <summary>Starts it, with the data it had; it may still have to load that.</summary>
@@ -92,12 +120,13 @@ public sealed class RedisServer : IAsyncDisposable
     public async Task BeginRestartAsync(params string[] settings)
     {
         await KillAsync();
+        File.Delete(LogPath); // what an earlier run has left must not be taken for a sign
         bool isTls = _settings.Contains("--tls-port");
         _process = Process.Start(new ProcessStartInfo(
             "redis-server",
             [
                 "--port", isTls ? "0" : Port, "--bind", "127.0.0.1", "--dir", _folder!.FullName, "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-                "--logfile", Path.Combine(_folder.FullName, "log"), .. _settings, .. isTls ? ["--tls-port", Port] : Array.Empty<string>(), .. settings,
+                "--logfile", LogPath, .. _settings, .. isTls ? ["--tls-port", Port] : Array.Empty<string>(), .. settings,
             ]));
     }
 
@@ -133,6 +162,14 @@ public sealed class RedisServer : IAsyncDisposable
             _folder.Refresh();
         }
     }
+
+    private static string[] WithClusterPort(string[] settings)
+    {
+        int at = Array.IndexOf(settings, "--cluster-port") + 1;
+        return at > 0 && settings[at] == "0" ? [.. settings[..at], ServerPorts.Take().ToString(CultureInfo.InvariantCulture), .. settings[(at + 1)..]] : settings;
+    }
+
+    private async Task<string> ReadLogAsync() => File.Exists(LogPath) ? await File.ReadAllTextAsync(LogPath) : "";
 
     private async Task SignalAsync(string signal)
     {
