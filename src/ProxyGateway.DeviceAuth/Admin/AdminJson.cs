@@ -168,8 +168,8 @@ internal sealed record ImportDeviceBody
     /// <summary>The raw public key, 32 bytes, as base64url or in another form that devices send.</summary>
     public required string PublicKey { get; init; }
 
-    /// <summary>Role -> what was approved there.</summary>
-    public IReadOnlyDictionary<string, ImportGrantBody> Grants { get; init; } = ImmutableDictionary<string, ImportGrantBody>.Empty;
+    /// <summary>Role -> what was approved there; empty for a device that was paired without any role on record.</summary>
+    public required IReadOnlyDictionary<string, ImportGrantBody> Grants { get; init; }
 
     /// <summary>It was paired without any role on record.</summary>
     public bool Legacy { get; init; }

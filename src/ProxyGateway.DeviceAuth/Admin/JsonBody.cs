@@ -1,12 +1,14 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>What an operator sends: bounded, and strict about what it holds.</summary>
-internal static class JsonBody
+internal static partial class JsonBody
 {
     private const int MaxBytes = 64 * 1024;
 
@@ -32,9 +34,9 @@ internal static class JsonBody
             if (JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), type) is { } value)
                 return (null, value);
         }
-        catch (JsonException)
+        catch (JsonException e)
         {
-            // The parser's message repeats what was sent.
+            return (NotUnderstood(wanted, e), null);
         }
 
         return (NotUnderstood(wanted), null);
@@ -51,4 +53,16 @@ internal static class JsonBody
     }
 
     private static AdminProblem NotUnderstood(string wanted) => AdminProblems.InvalidRequest with { Detail = wanted };
+
+    // Where it is, and which members are missing. The rest of the parser's message repeats what was sent.
+    private static AdminProblem NotUnderstood(string wanted, JsonException error)
+    {
+        string where = SafeText.Of(error.Path) is { } path and not "$" ? $"At {path}: " : "";
+        Match missing = MissingMembers().Match(error.Message);
+        return NotUnderstood(where + (missing.Success ? $"{missing.Groups["names"].Value} is missing. " : "") + wanted);
+    }
+
+    // The names are those of our own types.
+    [GeneratedRegex(@"missing required properties including: (?<names>'\w+'([,;] '\w+')*)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex MissingMembers();
 }
