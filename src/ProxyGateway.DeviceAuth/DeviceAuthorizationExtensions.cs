@@ -49,6 +49,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton<Gatekeeper>();
         services.TryAddSingleton<HandshakeBudgets>();
         services.TryAddSingleton<ClientHistory>();
+        services.TryAddSingleton<LoopbackPeers>();
         services.TryAddSingleton<GateMetrics>();
         services.TryAddSingleton(typeof(PacedLogger<>));
         AddBackgroundService<Draining>(services);

@@ -22,6 +22,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     IDeviceAuthSettings settings,
     HandshakeBudgets budgets,
     ClientHistory history,
+    LoopbackPeers peers,
     Draining draining,
     AuditLog audit,
     GateMetrics metrics,
@@ -69,7 +70,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
     private async Task ShakeHandsAsync(HttpContext context, IDeviceHandshake handshake, DeviceAuthOptions options)
     {
-        ClaimOrigin origin = LocalityReader.Read(context, options.TrustedProxies);
+        ClaimOrigin origin = LocalityReader.Read(context, options.TrustedProxies, peers);
         string client = ClientName.Of(origin, context.Request, options);
         if (!history.TryBegin(client, options.Limits.HandshakesPerSecondPerAddress))
         {

@@ -63,6 +63,8 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
                 Log.RuleFromAnywhere(_logger, rule.Name, network.ToString());
             if (rule.Users is not null && !OperatingSystem.IsLinux())
                 Log.RuleWithUsersElsewhere(_logger, rule.Name);
+            if (rule.Users?.Contains(OverflowUser.Id) == true && OperatingSystem.IsLinux())
+                Log.RuleWithOverflowUser(_logger, rule.Name, OverflowUser.Id);
             if (rule.FromLoopback && rule.Users is null)
                 Log.RuleForAllUsers(_logger, rule.Name);
         }

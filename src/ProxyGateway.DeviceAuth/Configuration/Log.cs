@@ -32,4 +32,9 @@ internal static partial class Log
 
     [LoggerMessage(106, LogLevel.Warning, "{Key} was changed, which counts from the next start on.", EventName = "StartOnly")]
     public static partial void StartOnly(ILogger logger, string key);
+
+    [LoggerMessage(1210, LogLevel.Warning,
+        "Rule {Rule} names user {User}, whose id the kernel shows for every user it cannot tell: a process of that user is not recognised, and matches no rule.",
+        EventName = "RuleWithOverflowUser")]
+    public static partial void RuleWithOverflowUser(ILogger logger, string rule, uint user);
 }

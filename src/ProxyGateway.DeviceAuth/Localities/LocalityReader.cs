@@ -22,7 +22,8 @@ internal static class LocalityReader
     /// <summary>Where the request comes from.</summary>
     /// <param name="context">The request.</param>
     /// <param name="trustedProxies">Proxies whose word on the client's address is taken.</param>
-    public static ClaimOrigin Read(HttpContext context, ImmutableArray<IPNetwork> trustedProxies)
+    /// <param name="peers">Who can tell the user at the other end.</param>
+    public static ClaimOrigin Read(HttpContext context, ImmutableArray<IPNetwork> trustedProxies, LoopbackPeers peers)
     {
         EndPoint? peer = PeerOf(context);
         IPAddress? peerAddress = Unmap((peer as IPEndPoint)?.Address);
@@ -42,7 +43,7 @@ internal static class LocalityReader
             client is null || IPAddress.IsLoopback(client) ? null : client,
             IsBrowser: context.Request.Headers.ContainsKey(HeaderNames.Origin));
         string? address = (client ?? peerAddress)?.ToString();
-        return new ClaimOrigin(locality, address, () => LoopbackPeer.FindUser(context));
+        return new ClaimOrigin(locality, address, peers.Of(context));
     }
 
     /// <summary>Whether the name or address can only mean this machine.</summary>

@@ -8,11 +8,11 @@ namespace ProxyGateway.IntegrationTests.Gate;
 /// <summary>Connections of another user of this machine.</summary>
 internal static partial class OtherUser
 {
-    /// <summary>By convention nobody; there need be no such user.</summary>
-    public const uint Id = 65534;
+    /// <summary>There need be no such user. Not 65534, which stands for every user that the kernel cannot tell.</summary>
+    public const uint Id = 65533;
 
     /// <summary>A TCP connection of a process of the other user, which relays between it and the stream.</summary>
-    public static Stream Connect(IPEndPoint endpoint)
+    public static Stream Connect(IPEndPoint endpoint, uint user = Id)
     {
         var start = new ProcessStartInfo("setpriv")
         {
@@ -23,7 +23,7 @@ internal static partial class OtherUser
         };
         foreach (string argument in (string[])
         [
-            $"--reuid={Id}", "--clear-groups",
+            $"--reuid={user}", "--clear-groups",
             "bash", "-c", $"exec 3<>/dev/tcp/{endpoint.Address}/{endpoint.Port}; cat <&3 & cat >&3; kill $!",
         ])
         {
@@ -33,32 +33,66 @@ internal static partial class OtherUser
         return new ProcessStream(Process.Start(start)!);
     }
 
-    /// <summary>A connection to a Unix socket by the other user. On a thread of its own, whose user alone is changed.</summary>
-    public static Stream Connect(UnixDomainSocketEndPoint endpoint)
+    /// <summary>A connection of a socket of the other user's.</summary>
+    /// <param name="endpoint">Where to.</param>
+    /// <param name="local">From which end; null: any.</param>
+    /// <param name="user">The user; null: our own, on this very thread.</param>
+    public static Socket ConnectSocket(EndPoint endpoint, IPEndPoint? local = null, uint? user = Id)
     {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        bool isUnix = endpoint.AddressFamily == AddressFamily.Unix;
+        return user is { } other ? As(other, Connect) : Connect();
+
+        Socket Connect()
+        {
+            var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, isUnix ? ProtocolType.Unspecified : ProtocolType.Tcp);
+            if (local is not null)
+            {
+                socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+                socket.Bind(local);
+            }
+
+            socket.Connect(endpoint);
+            return socket;
+        }
+    }
+
+    /// <summary>Does something on a thread of its own, whose user alone is another's.</summary>
+    public static T As<T>(uint user, Func<T> what) => OnThread(() =>
+    {
+        try
+        {
+            SetUser(user);
+            return what();
+        }
+        finally
+        {
+            SetUser(0);
+        }
+    });
+
+    /// <summary>Does something on a thread of its own.</summary>
+    public static T OnThread<T>(Func<T> what)
+    {
+        T result = default!;
         Exception? failure = null;
         var thread = new Thread(() =>
         {
             try
             {
-                SetUser(Id);
-                socket.Connect(endpoint);
+                result = what();
             }
-            catch (SocketException e)
+            catch (Exception e)
             {
                 failure = e;
-            }
-            finally
-            {
-                SetUser(0);
             }
         });
         thread.Start();
         thread.Join();
-        failure.ShouldBeNull();
-        return new NetworkStream(socket, ownsSocket: true);
+        return failure is null ? result : throw new InvalidOperationException("The other thread failed.", failure);
     }
+
+    /// <summary>A connection to a Unix socket by the other user.</summary>
+    public static Stream Connect(UnixDomainSocketEndPoint endpoint, uint user = Id) => new NetworkStream(ConnectSocket(endpoint, user: user), ownsSocket: true);
 
     // The C library's function would change the user of every thread.
     private static void SetUser(uint id) =>
@@ -107,6 +141,16 @@ internal static partial class OtherUser
         public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
         public override void SetLength(long value) => throw new NotSupportedException();
+    }
+}
+
+/// <summary>A test that has to act as another user.</summary>
+public sealed class RootFactAttribute : FactAttribute
+{
+    public RootFactAttribute()
+    {
+        if (!OperatingSystem.IsLinux() || Environment.UserName != "root")
+            Skip = "Only root on Linux can act as another user.";
     }
 }
 

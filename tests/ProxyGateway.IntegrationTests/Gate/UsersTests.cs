@@ -1,9 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
-using Microsoft.AspNetCore.Connections.Features;
-using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using ProxyGateway.DeviceAuth.Localities;
-using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
@@ -77,26 +75,19 @@ public sealed class UsersTests(UsersTests.OwnUserGateway shared) : IClassFixture
         await encounter.ShouldBeAdmittedAsync();
     }
 
-    [Fact]
-    public async Task Nobody_is_at_the_other_end_of_a_socket_that_its_process_has_closed()
+    [RootTheory]
+    [InlineData(Way.IPv4)]
+    [InlineData(Way.UnixSocket)]
+    public async Task The_user_that_stands_for_all_others_is_nobody(Way way)
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await client.ConnectAsync(listener.LocalEndpoint);
-        using Socket server = await listener.AcceptSocketAsync();
-        var context = new DefaultHttpContext();
-        context.Features.Set<IConnectionSocketFeature>(new SocketFeature(server));
-        LoopbackPeer.FindUser(context).State.ShouldBe(PeerUserState.Known);
+        await using TestGateway gateway = await OwnUserGateway.StartAsync($"{OverflowUser.Id}");
+        Stream stream = new NetworkStream(OtherUser.ConnectSocket(OwnUserGateway.EndPointOf(way, gateway), user: OverflowUser.Id), ownsSocket: true);
 
-        client.Dispose();
+        Encounter encounter = await AskAsync(stream, gateway);
 
-        // The kernel keeps the socket, and shows it as the root user's.
-        LoopbackPeer.FindUser(context).ShouldBe(PeerUser.Unknown);
+        await encounter.ShouldRequirePairingAsync("not-paired");
+        gateway.Log.Of(1210).ShouldHaveSingleItem().ShouldContain($"{OverflowUser.Id}");
     }
-
-    [Fact]
-    public void Nobody_can_be_told_without_a_socket() => LoopbackPeer.FindUser(new DefaultHttpContext()).ShouldBe(PeerUser.Unknown);
 
     private EndPoint EndPointOf(Way way) => OwnUserGateway.EndPointOf(way, shared.Gateway);
 
@@ -109,11 +100,6 @@ public sealed class UsersTests(UsersTests.OwnUserGateway shared) : IClassFixture
         (await encounter.Client.ReceiveJsonAsync()).GetProperty("event").GetString().ShouldBe("connect.challenge");
         await encounter.Client.SendTextAsync(new Ask().SignedBy(new TestDevice()));
         return encounter;
-    }
-
-    private sealed class SocketFeature(Socket socket) : IConnectionSocketFeature
-    {
-        public Socket Socket => socket;
     }
 
     public sealed class OwnUserGateway : SharedGateway
@@ -131,7 +117,7 @@ public sealed class UsersTests(UsersTests.OwnUserGateway shared) : IClassFixture
             _ => new UnixDomainSocketEndPoint(SocketOf(gateway)),
         };
 
-        internal static async Task<TestGateway> StartAsync(string user)
+        internal static async Task<TestGateway> StartAsync(string user, Action<IServiceCollection>? services = null)
         {
             string path = Path.Combine(Folder, $"{Interlocked.Increment(ref _sockets)}.sock");
             TestGateway gateway = await TestGateway.StartAsync(
@@ -142,6 +128,7 @@ public sealed class UsersTests(UsersTests.OwnUserGateway shared) : IClassFixture
                     ["DeviceAuth:Pairing:AutoApprove:users:Users:0"] = user,
                     ["Test:Socket"] = path,
                 },
+                services: services,
                 kestrel: options =>
                 {
                     options.Listen(IPAddress.IPv6Loopback, 0);

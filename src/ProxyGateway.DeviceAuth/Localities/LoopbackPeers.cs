@@ -1,0 +1,117 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Localities;
+
+/// <summary>Finds a TCP socket by its ends and its cookie; see <see cref="TcpSocketTable.Find"/>.</summary>
+internal delegate TcpSocket? FindTcpSocket(IPEndPoint local, IPEndPoint remote, ulong cookie);
+
+/// <summary>Finds the operating-system user at the other end of a loopback socket. Linux only: elsewhere nobody can tell.</summary>
+internal sealed partial class LoopbackPeers(PacedLogger<LoopbackPeers> logger, FindTcpSocket find)
+{
+    // Of socket(7) and tcp(7).
+    private const int SocketLevel = 1;
+    private const int PeerCredentials = 17;
+    private const int SocketCookie = 57;
+    private const int TcpLevel = 6;
+    private const int TcpInfo = 11;
+    private const byte Established = 1;
+
+    public LoopbackPeers(PacedLogger<LoopbackPeers> logger)
+        : this(logger, TcpSocketTable.Find)
+    {
+    }
+
+    /// <summary>
+    /// How to find the user who owns the client's end of the request's connection; unknown unless that is certain. May be called at any time, and
+    /// more than once: also when the request is over, or the connection.
+    /// </summary>
+    public Func<PeerUser> Of(HttpContext context)
+    {
+        // Once the request is over its context serves others; the socket never does.
+        Socket? socket = OperatingSystem.IsLinux() ? context.Features.Get<IConnectionSocketFeature>()?.Socket : null;
+        return socket is null ? static () => PeerUser.Unknown : () => FindUser(socket);
+    }
+
+    /// <summary>The user who owns the other end of this socket; unknown unless that is certain.</summary>
+    public PeerUser FindUser(Socket socket)
+    {
+        try
+        {
+            return (socket.RemoteEndPoint, socket.LocalEndPoint) switch
+            {
+                (UnixDomainSocketEndPoint, _) => OfUnixSocket(socket),
+                (IPEndPoint peer, IPEndPoint own) => OfTcpSocket(socket, peer, own),
+                _ => PeerUser.Unknown,
+            };
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return PeerUser.Unknown; // the connection is gone
+        }
+    }
+
+    private static PeerUser OfUnixSocket(Socket socket)
+    {
+        Span<byte> credentials = stackalloc byte[12]; // at the time of connect: pid, uid, gid
+        return socket.GetRawSocketOption(SocketLevel, PeerCredentials, credentials) == credentials.Length
+            ? Known(MemoryMarshal.Read<uint>(credentials[4..]))
+            : PeerUser.Unknown;
+    }
+
+    /// <summary>
+    /// The peer's socket is the one whose ends are ours swapped, which says nothing if the peer has meanwhile reset its connection and
+    /// another process has taken the same port. But no other socket can be connected to this port from there as long as ours is: it would have
+    /// to be connected to ours. So ours is looked at again <em>after</em> the answer; what is no longer ESTABLISHED never is again.
+    /// </summary>
+    private PeerUser OfTcpSocket(Socket socket, IPEndPoint peer, IPEndPoint own)
+    {
+        TcpSocket? theirs;
+        try
+        {
+            // The table must have our own socket in it, or it is another network's: a listener may have been made in another namespace.
+            if (find(own, peer, CookieOf(socket)) is null)
+            {
+                if (IsEstablished(socket))
+                    LogNotInTable();
+                return PeerUser.Unknown;
+            }
+
+            theirs = find(peer, own, TcpSocketTable.AnyCookie);
+        }
+        catch (Exception e) when (e is SocketException or EntryPointNotFoundException or DllNotFoundException)
+        {
+            LogCannotAsk(e.Message);
+            return PeerUser.Unknown;
+        }
+
+        return theirs is { IsEstablished: true, IsOwned: true } && IsEstablished(socket) ? Known(theirs.Value.UserId) : PeerUser.Unknown;
+    }
+
+    private static PeerUser Known(uint user) => user == OverflowUser.Id ? PeerUser.Unknown : PeerUser.Known(user);
+
+    private static bool IsEstablished(Socket socket)
+    {
+        Span<byte> info = stackalloc byte[8]; // struct tcp_info begins with the state
+        return socket.GetRawSocketOption(TcpLevel, TcpInfo, info) > 0 && info[0] == Established;
+    }
+
+    private static ulong CookieOf(Socket socket)
+    {
+        Span<byte> cookie = stackalloc byte[8];
+        return socket.GetRawSocketOption(SocketLevel, SocketCookie, cookie) == cookie.Length
+            ? MemoryMarshal.Read<ulong>(cookie)
+            : throw new SocketException((int)SocketError.ProtocolOption);
+    }
+
+    [LoggerMessage(1211, LogLevel.Warning, "The kernel does not tell whose the other end of a loopback connection is ({Reason}): its user is unknown, and rules with Users do not match.")]
+    private partial void LogCannotAsk(string reason);
+
+    [LoggerMessage(1212, LogLevel.Warning, "The kernel's table of sockets lacks a connection of the gateway's own: it has no diagnosis of TCP, or the listener is of another network namespace. Its user is unknown, and rules with Users do not match.")]
+    private partial void LogNotInTable();
+}
