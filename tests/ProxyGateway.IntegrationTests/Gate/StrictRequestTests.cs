@@ -6,6 +6,8 @@ namespace ProxyGateway.IntegrationTests.Gate;
 /// <summary>Requests that are JSON, but not what the protocol says. They are signed as they are, so that nothing but the shape is wrong.</summary>
 public sealed class StrictRequestTests(SharedGateway shared) : IClassFixture<SharedGateway>
 {
+    private const string Misspelled = "a member is spelled unlike the protocol's";
+
     private static readonly Dictionary<string, (Ask Ask, string Problem)> Malformed = new()
     {
         ["another method"] = (Tampered(f => f["method"] = "health"), "the first request must be connect"),
@@ -16,6 +18,16 @@ public sealed class StrictRequestTests(SharedGateway shared) : IClassFixture<Sha
         ["params null"] = (Tampered(f => f["params"] = null), "params must be an object"),
         ["params an array"] = (Tampered(f => f["params"] = new JsonArray()), "params must be an object"),
         ["params a text"] = (Tampered(f => f["params"] = "{}"), "params must be an object"),
+
+        ["type in capitals too"] = (Tampered(f => f["TYPE"] = "req"), Misspelled),
+        ["params with a capital too"] = (Tampered(f => f["Params"] = new JsonObject { ["role"] = "node" }), Misspelled),
+        ["role with a capital too"] = (Tampered(f => f.Params()["Role"] = "node"), Misspelled),
+        ["scopes in capitals too"] = (Tampered(f => f.Params()["SCOPES"] = new JsonArray("operator.admin")), Misspelled),
+        ["scopes with a long s too"] = (Tampered(f => f.Params()["\u017Fcopes"] = new JsonArray("operator.admin")), Misspelled),
+        ["role in another case, and none as the protocol has it"] = (new Ask { Role = null, Tamper = f => f.Params()["rolE"] = "node" }, Misspelled),
+        ["token with the Kelvin sign too"] = (Tampered(f => f.Params()["auth"]!["to\u212Aen"] = "x"), Misspelled),
+        ["client id in capitals too"] = (Tampered(f => f.Client()["ID"] = "x"), Misspelled),
+        ["device id in capitals too"] = (Tampered(f => f.Device()["ID"] = "x"), Misspelled),
 
         ["no client"] = (Tampered(f => f.Params().Remove("client")), "params.client is malformed"),
         ["client null"] = (Tampered(f => f.Params()["client"] = null), "params.client is malformed"),

@@ -30,12 +30,21 @@ public sealed class StrictJsonTests
     [InlineData("{}//")]
     [InlineData("[1,]")]
     [InlineData("")]
+    [InlineData("""{"__proto__":{"role":"node"}}""")]
+    [InlineData("""{"__proto__":null}""")]
+    [InlineData("""{"x":[{"y":{"__proto__":1}}]}""")]
+    [InlineData("""{"\u005f_proto__":1}""")]
+    [InlineData("""{"x":{"constructor":{"prototype":{"role":"node"}}}}""")]
+    [InlineData("""{"constructor" : {}}""")]
+    [InlineData("[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]")]
     public void What_two_parsers_might_read_differently_is_refused(string json) => StrictJson.Parse(Encoding.UTF8.GetBytes(json)).ShouldBeNull();
 
     [Theory]
     [InlineData("""{"a":1,"A":2,"a ":3,"\\u0061":4}""")]
     [InlineData("""[{"a":1},{"a":1}]""")]
     [InlineData(" \t\r\n{} \t\r\n")]
+    [InlineData("""["__proto__",{"x":"__proto__","proto":1,"__proto":2,"constructor":"a"}]""")]
+    [InlineData("[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]")]
     public void What_no_two_can_is_not(string json) => StrictJson.Parse(Encoding.UTF8.GetBytes(json)).ShouldNotBeNull().Dispose();
 
     /// <summary>What the framework says of the same text: it trips over such halves when the text is read.</summary>

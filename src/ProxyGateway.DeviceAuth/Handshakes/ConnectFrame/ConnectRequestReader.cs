@@ -32,8 +32,8 @@ internal static class ConnectRequestReader
 
         JsonElement root = document.RootElement;
         if (root.ValueKind != JsonValueKind.Object
-            || !TryGetText(root, "type", out string? type) || type != "req"
-            || !TryGetText(root, "id", out string? id) || id is not { Length: > 0 and <= MaxIdLength })
+            || !TryGetText(root, ConnectMember.Type, out string? type) || type != "req"
+            || !TryGetText(root, ConnectMember.Id, out string? id) || id is not { Length: > 0 and <= MaxIdLength })
         {
             refusal = new Refusal(Closing.InvalidHandshake("not a request frame"));
             return false;
@@ -49,23 +49,25 @@ internal static class ConnectRequestReader
     private static string? ReadRequest(JsonElement root, string id, out ConnectRequest request)
     {
         request = null!;
-        if (!TryGetText(root, "method", out string? method) || method != "connect")
+        if (HasLookAlike(root))
+            return "a member is spelled unlike the protocol's";
+        if (!TryGetText(root, ConnectMember.Method, out string? method) || method != "connect")
             return "the first request must be connect";
-        if (!TryGetObject(root, "params", out JsonElement? p) || p is not { } parameters)
+        if (!TryGetObject(root, ConnectMember.Params, out JsonElement? p) || p is not { } parameters)
             return "params must be an object";
-        if (!TryGetObject(parameters, "client", out JsonElement? c) || c is not { } client
-            || !TryGetText(client, "id", out string? clientId) || !IsSignable(clientId)
-            || !TryGetText(client, "mode", out string? clientMode) || !IsSignable(clientMode)
-            || !TryGetText(client, "platform", out string? platform) || (platform is { Length: > 0 } && !IsSignable(platform))
-            || !TryGetText(client, "deviceFamily", out string? deviceFamily) || (deviceFamily is { Length: > 0 } && !IsSignable(deviceFamily))
-            || !TryGetText(client, "displayName", out string? displayName))
+        if (!TryGetObject(parameters, ConnectMember.Client, out JsonElement? c) || c is not { } client
+            || !TryGetText(client, ConnectMember.Id, out string? clientId) || !IsSignable(clientId)
+            || !TryGetText(client, ConnectMember.Mode, out string? clientMode) || !IsSignable(clientMode)
+            || !TryGetText(client, ConnectMember.Platform, out string? platform) || (platform is { Length: > 0 } && !IsSignable(platform))
+            || !TryGetText(client, ConnectMember.DeviceFamily, out string? deviceFamily) || (deviceFamily is { Length: > 0 } && !IsSignable(deviceFamily))
+            || !TryGetText(client, ConnectMember.DisplayName, out string? displayName))
         {
             return "params.client is malformed";
         }
 
-        if (!TryGetProtocol(parameters, "minProtocol", out _) || !TryGetProtocol(parameters, "maxProtocol", out int maxProtocol))
+        if (!TryGetProtocol(parameters, ConnectMember.MinProtocol, out _) || !TryGetProtocol(parameters, ConnectMember.MaxProtocol, out int maxProtocol))
             return "the protocol versions must be integers";
-        if (!TryGetText(parameters, "role", out string? role) || (role is not null && !ScopeSet.IsValidName(role)))
+        if (!TryGetText(parameters, ConnectMember.Role, out string? role) || (role is not null && !ScopeSet.IsValidName(role)))
             return "params.role is malformed";
         if (!TryGetScopes(parameters, out List<string> scopes))
             return "params.scopes is malformed";
@@ -92,10 +94,22 @@ internal static class ConnectRequestReader
         return null;
     }
 
+    /// <summary>Whether a reader that ignores case could find other values than the gate, in the objects of which it reads members.</summary>
+    private static bool HasLookAlike(JsonElement root)
+    {
+        if (ConnectMember.HasLookAlike(root))
+            return true;
+        if (!TryGetObject(root, ConnectMember.Params, out JsonElement? p) || p is not { } parameters)
+            return false;
+        return ConnectMember.HasLookAlike(parameters) || MemberHasOne(ConnectMember.Client) || MemberHasOne(ConnectMember.Auth) || MemberHasOne(ConnectMember.Device);
+
+        bool MemberHasOne(ConnectMember name) => TryGetObject(parameters, name, out JsonElement? o) && o is { } member && ConnectMember.HasLookAlike(member);
+    }
+
     private static bool TryGetScopes(JsonElement parameters, out List<string> scopes)
     {
         scopes = [];
-        if (!parameters.TryGetProperty("scopes"u8, out JsonElement array))
+        if (!parameters.TryGetProperty(ConnectMember.Scopes.Utf8, out JsonElement array))
             return true;
         if (array.ValueKind != JsonValueKind.Array || array.GetArrayLength() > MaxScopes)
             return false;
@@ -113,13 +127,13 @@ internal static class ConnectRequestReader
     {
         shared = null;
         signed = "";
-        if (!TryGetObject(parameters, "auth", out JsonElement? a))
+        if (!TryGetObject(parameters, ConnectMember.Auth, out JsonElement? a))
             return false;
         if (a is not { } auth)
             return true;
-        if (!TryGetText(auth, "token", out shared)
-            || !TryGetText(auth, "deviceToken", out string? device)
-            || !TryGetText(auth, "bootstrapToken", out string? bootstrap))
+        if (!TryGetText(auth, ConnectMember.Token, out shared)
+            || !TryGetText(auth, ConnectMember.DeviceToken, out string? device)
+            || !TryGetText(auth, ConnectMember.BootstrapToken, out string? bootstrap))
         {
             return false;
         }
@@ -131,15 +145,15 @@ internal static class ConnectRequestReader
     private static bool TryGetDevice(JsonElement parameters, out ConnectDevice? device)
     {
         device = null;
-        if (!TryGetObject(parameters, "device", out JsonElement? d))
+        if (!TryGetObject(parameters, ConnectMember.Device, out JsonElement? d))
             return false;
         if (d is not { } element)
             return true;
-        if (!TryGetText(element, "id", out string? id) || id is null
-            || !TryGetText(element, "publicKey", out string? publicKey) || publicKey is null
-            || !TryGetText(element, "signature", out string? signature) || signature is null
-            || !TryGetText(element, "nonce", out string? nonce)
-            || !element.TryGetProperty("signedAt"u8, out JsonElement time)
+        if (!TryGetText(element, ConnectMember.Id, out string? id) || id is null
+            || !TryGetText(element, ConnectMember.PublicKey, out string? publicKey) || publicKey is null
+            || !TryGetText(element, ConnectMember.Signature, out string? signature) || signature is null
+            || !TryGetText(element, ConnectMember.Nonce, out string? nonce)
+            || !element.TryGetProperty(ConnectMember.SignedAt.Utf8, out JsonElement time)
             || time.ValueKind != JsonValueKind.Number || !time.TryGetInt64(out long signedAt))
         {
             return false;
@@ -150,10 +164,10 @@ internal static class ConnectRequestReader
     }
 
     /// <summary>True for a text of bearable length and for an absent member; false for any other type, null included.</summary>
-    private static bool TryGetText(JsonElement element, string name, out string? value)
+    private static bool TryGetText(JsonElement element, ConnectMember name, out string? value)
     {
         value = null;
-        if (!element.TryGetProperty(name, out JsonElement member))
+        if (!element.TryGetProperty(name.Utf8, out JsonElement member))
             return true;
         if (member.ValueKind != JsonValueKind.String)
             return false;
@@ -161,16 +175,16 @@ internal static class ConnectRequestReader
         return value!.Length <= MaxTextLength;
     }
 
-    private static bool TryGetObject(JsonElement element, string name, out JsonElement? value)
+    private static bool TryGetObject(JsonElement element, ConnectMember name, out JsonElement? value)
     {
-        value = element.TryGetProperty(name, out JsonElement member) ? member : null;
+        value = element.TryGetProperty(name.Utf8, out JsonElement member) ? member : null;
         return value is null or { ValueKind: JsonValueKind.Object };
     }
 
-    private static bool TryGetProtocol(JsonElement parameters, string name, out int version)
+    private static bool TryGetProtocol(JsonElement parameters, ConnectMember name, out int version)
     {
         version = 0;
-        return !parameters.TryGetProperty(name, out JsonElement member)
+        return !parameters.TryGetProperty(name.Utf8, out JsonElement member)
             || (member.ValueKind == JsonValueKind.Number && member.TryGetInt32(out version));
     }
 

@@ -5,16 +5,20 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
 /// JSON of strangers, read so that no two parsers can disagree on what it says: no duplicate members (however they are spelled), no
-/// trailing data, comments, trailing commas or BOM, no lone surrogates. The bytes must be valid UTF-8 already.
+/// trailing data, comments, trailing commas or BOM, no lone surrogates, no names that give an object of JavaScript other members than it has.
+/// The bytes must be valid UTF-8 already.
 /// </summary>
 internal static class StrictJson
 {
+    // The messages of the protocol have five levels. What is read here comes from strangers, and each level costs time.
+    private const int MaxDepth = 16;
+
     private static readonly JsonDocumentOptions Options = new()
     {
         AllowDuplicateProperties = false,
         AllowTrailingCommas = false,
         CommentHandling = JsonCommentHandling.Disallow,
-        MaxDepth = 32,
+        MaxDepth = MaxDepth,
     };
 
     /// <summary>The document, or null if it is not strictly one.</summary>
@@ -25,12 +29,38 @@ internal static class StrictJson
             return null;
         try
         {
-            return JsonDocument.Parse(utf8, Options);
+            JsonDocument document = JsonDocument.Parse(utf8, Options);
+            if (!ReachesForPrototypes(utf8.Span))
+                return document;
+            document.Dispose();
+            return null;
         }
         catch (JsonException)
         {
             return null;
         }
+    }
+
+    /// <summary>
+    /// Whether a careless copy of it in JavaScript would give an object the members of another: by <c>__proto__</c>, or by the prototype of a
+    /// <c>constructor</c>.
+    /// </summary>
+    private static bool ReachesForPrototypes(ReadOnlySpan<byte> utf8)
+    {
+        if (!utf8.Contains((byte)'\\') && utf8.IndexOf("\"__proto__\""u8) < 0 && utf8.IndexOf("\"constructor\""u8) < 0)
+            return false;
+        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = MaxDepth });
+        while (reader.Read())
+        {
+            if (reader.TokenType != JsonTokenType.PropertyName)
+                continue;
+            if (reader.ValueTextEquals("__proto__"u8))
+                return true;
+            if (reader.ValueTextEquals("constructor"u8) && reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>Whether an escape spells half a character. Outside of strings JSON has no backslash, so the text need not be parsed.</summary>
