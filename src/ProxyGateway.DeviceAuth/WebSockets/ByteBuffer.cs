@@ -50,7 +50,8 @@ internal sealed class ByteBuffer : IDisposable
     {
         byte[] old = _bytes;
         int length = Length;
-        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(1024, length + count));
+        // At least as much room as there are bytes: each is moved a few times at most, however little comes at a time.
+        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(1024, length + Math.Max(length, count)));
         old.AsSpan(_start, length).CopyTo(larger);
         (_bytes, _start, _end) = (larger, 0, length);
         if (old.Length > 0)

@@ -15,6 +15,7 @@ public sealed class AnswerReaderTests
     [InlineData(HelloOk, nameof(BackendAnswer.Accepted))]
     [InlineData("""{"type":"res","id":"c","ok":false,"payload":{"ok":true}}""", nameof(BackendAnswer.Refused))]
     [InlineData("""{"type":"res","id":"d","ok":true,"payload":{"id":"c"}}""", nameof(BackendAnswer.None))]
+    [InlineData("""{"type":"res","id":"c","ok":true,"OK":false}""", nameof(BackendAnswer.Refused))]
     [InlineData("""{"type":"res","id":"c","ok":true}x""", nameof(BackendAnswer.Broken))]
     public void Wherever_an_answer_is_cut_it_is_the_same(string json, string expected)
     {
@@ -67,6 +68,30 @@ public sealed class AnswerReaderTests
         }
 
         answer.ShouldBe(BackendAnswer.Broken);
+    }
+
+    [Theory]
+    [InlineData('"')]
+    [InlineData('1')]
+    [InlineData(' ')]
+    public void Each_byte_is_read_a_few_times_however_little_comes_at_a_time(char kind)
+    {
+        const int Length = 64 * 1024;
+        string text = kind == '"' ? "{\"text\":\"" : "{\"text\":";
+        char filler = kind == '"' ? 'x' : kind;
+        using var reader = new AnswerReader("c");
+        reader.Read(SomeFrames.Encode(Opcode.Text, Encoding.ASCII.GetBytes(text), isFinal: false)).ShouldBe(BackendAnswer.None);
+        byte[] one = SomeFrames.Encode(Opcode.Continuation, [(byte)filler], isFinal: false);
+        byte[] none = SomeFrames.Encode(Opcode.Continuation, [], isFinal: false);
+        for (int i = 0; i < Length; i++)
+        {
+            reader.Read(one).ShouldBe(BackendAnswer.None);
+            reader.Read(none).ShouldBe(BackendAnswer.None);
+        }
+
+        string end = kind == '"' ? "\"" : "1";
+        reader.Read(SomeFrames.Encode(Opcode.Continuation, Encoding.ASCII.GetBytes(end + ""","type":"res","id":"c","ok":true}"""))).ShouldBe(BackendAnswer.Accepted);
+        reader.BytesTokenized.ShouldBeLessThan(10 * Length);
     }
 
     private static BackendAnswer Read(IEnumerable<ReadOnlyMemory<byte>> chunks)

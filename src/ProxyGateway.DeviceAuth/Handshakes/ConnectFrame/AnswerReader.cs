@@ -29,6 +29,10 @@ internal sealed class AnswerReader(string requestId) : IDisposable
     // The longest token (a string, say) that may straddle chunks. A hello has no such strings.
     private const int MaxTokenBytes = 4 * 1024 * 1024;
 
+    // The tokenizer reads an unfinished token again from its beginning. One that is longer is read again only once it has doubled, so that
+    // a backend which sends a long string byte by byte costs a few readings of each byte, and not one for every byte behind it.
+    private const int ShortToken = 64;
+
     private readonly ByteBuffer _json = new();
     private readonly byte[] _header = new byte[FrameHeader.MaxLength];
     private int _headerLength;
@@ -38,6 +42,10 @@ internal sealed class AnswerReader(string requestId) : IDisposable
     private Opcode _message; // Continuation: between messages
     private JsonReaderState _state = new(new JsonReaderOptions { MaxDepth = 128 });
     private TopLevel _found;
+    private int _worthReading; // how many bytes must be pending
+
+    /// <summary>How many bytes the tokenizer was given, those that it was given again included.</summary>
+    public long BytesTokenized { get; private set; }
 
     /// <summary>Takes note of bytes that pass. Once it has answered, it is of no more use.</summary>
     public BackendAnswer Read(ReadOnlySpan<byte> data)
@@ -112,6 +120,7 @@ internal sealed class AnswerReader(string requestId) : IDisposable
             _found = default;
             _state = new JsonReaderState(_state.Options);
             _json.Clear();
+            _worthReading = 0;
         }
 
         return true;
@@ -120,6 +129,9 @@ internal sealed class AnswerReader(string requestId) : IDisposable
     private bool ReadJson(ReadOnlySpan<byte> payload, bool isEnd)
     {
         _json.Append(payload);
+        if (!isEnd && (payload.IsEmpty || _json.Length < _worthReading))
+            return true;
+        BytesTokenized += _json.Length;
         var reader = new Utf8JsonReader(_json.Span, isEnd, _state);
         try
         {
@@ -136,10 +148,12 @@ internal sealed class AnswerReader(string requestId) : IDisposable
 
         _json.Consume((int)reader.BytesConsumed);
         _state = reader.CurrentState;
+        _worthReading = _json.Length < ShortToken ? 0 : Math.Min(2 * _json.Length, MaxTokenBytes + 1);
         return _json.Length <= MaxTokenBytes;
     }
 
-    /// <summary>The members of a message's top level that matter. Of duplicate members none counts: such an answer is no acceptance.</summary>
+    /// <summary>The members of a message's top level that matter. Where two readers
+    /// could differ on one of them, as with duplicates, the answer is no acceptance.</summary>
     private struct TopLevel
     {
         private Member _member;
@@ -147,6 +161,7 @@ internal sealed class AnswerReader(string requestId) : IDisposable
         private bool _type;
         private bool _id;
         private bool _ok;
+        private bool _looksAlike;
 
         private enum Member
         {
@@ -160,16 +175,17 @@ internal sealed class AnswerReader(string requestId) : IDisposable
 
         public readonly bool IsOurs => _id;
 
-        public readonly bool IsOk => _ok && _seen == 3;
+        public readonly bool IsOk => _ok && _seen == 3 && !_looksAlike;
 
         public void Take(ref Utf8JsonReader reader, string requestId)
         {
             if (reader.TokenType == JsonTokenType.PropertyName)
             {
-                _member = reader.ValueTextEquals("type"u8) ? Member.Type
-                    : reader.ValueTextEquals("id"u8) ? Member.Id
-                    : reader.ValueTextEquals("ok"u8) ? Member.Ok
+                _member = reader.ValueTextEquals(ConnectMember.Type.Utf8) ? Member.Type
+                    : reader.ValueTextEquals(ConnectMember.Id.Utf8) ? Member.Id
+                    : reader.ValueTextEquals(ConnectMember.Ok.Utf8) ? Member.Ok
                     : Member.Other;
+                _looksAlike |= ConnectMember.IsLookAlike(in reader);
                 _seen += _member == Member.Other ? 0 : 1;
                 return;
             }
