@@ -18,7 +18,7 @@ public sealed record DeviceAuthOptions
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long a message may be before admission, in bytes.</summary>
-    public int MaxHandshakeBytes { get; init; } = 64 * 1024;
+    public int MaxHandshakeBytes { get; init; } = 16 * 1024;
 
     /// <summary>How far a signature's time may be from now, either way.</summary>
     public TimeSpan SignatureSkew { get; init; } = TimeSpan.FromMinutes(2);

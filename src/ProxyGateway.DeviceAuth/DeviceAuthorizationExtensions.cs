@@ -46,6 +46,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton<SessionTable>();
         services.TryAddSingleton<RegistryFreshness>();
         services.AddHostedService<RevocationWatch>();
+        services.TryAddSingleton<DecisionQueue>();
         services.TryAddSingleton<Gatekeeper>();
         services.TryAddSingleton<HandshakeBudgets>();
         services.TryAddSingleton<ClientHistory>();

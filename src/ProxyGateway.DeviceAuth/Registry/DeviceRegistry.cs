@@ -284,7 +284,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
 
     private static string NewVersion() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));
 
-    private static RegistryUnavailableException Contended() => new("A device's record changes faster than it can be read.");
+    private static RegistryUnavailableException Contended() => new("A device's record changes faster than it can be read.") { IsContended = true };
 }
 
 /// <summary>What the registry needs to know of the configuration in force.</summary>

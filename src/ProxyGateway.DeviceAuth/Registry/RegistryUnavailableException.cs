@@ -30,6 +30,9 @@ public class RegistryUnavailableException : Exception
     /// It may be repeated until that is there.
     /// </summary>
     public bool ChangeWasMade { get; init; }
+
+    /// <summary>The registry answers, but others change this record faster than it can be read and decided on. It may be tried again.</summary>
+    public bool IsContended { get; init; }
 }
 
 /// <summary>

@@ -11,46 +11,49 @@ namespace ProxyGateway.DeviceAuth.Sessions;
 /// that is not an admission ends the session again.
 /// </summary>
 internal sealed partial class Gatekeeper(
-    DeviceRegistry registry, SessionTable sessions, RegistryFreshness freshness, AuditLog audit, LastSeenTracker lastSeen, PacedLogger<Gatekeeper> logger)
+    DeviceRegistry registry, SessionTable sessions, RegistryFreshness freshness, AuditLog audit, LastSeenTracker lastSeen,
+    DecisionQueue queue, TimeProvider time, PacedLogger<Gatekeeper> logger)
 {
     // A record that changes between the reading and the admission is read again; one that keeps changing is not waited for.
     private const int MaxAttempts = 4;
 
     private const string RegistryUnavailable = "registry-unavailable";
 
-    /// <summary>Decides a claim.</summary>
+    /// <summary>
+    /// Decides a claim. It waits for its turn for up to <see cref="DeviceAuthOptions.HandshakeTimeout"/>, and the registry may take as long again.
+    /// </summary>
     /// <param name="claim">The verified claim.</param>
     /// <param name="origin">Where it comes from.</param>
     /// <param name="options">The options in force when the connection came.</param>
-    /// <param name="cancellationToken">The client is gone, or out of time.</param>
+    /// <param name="cancellationToken">The client is gone.</param>
+    /// <exception cref="OperationCanceledException">It is.</exception>
     public async ValueTask<Verdict> DecideAsync(Claim claim, ClaimOrigin origin, DeviceAuthOptions options, CancellationToken cancellationToken)
     {
-        if (freshness.IsStale)
+        // Who is in this queue has not been heard by the registry. Nothing may be said of it then.
+        if (!await TryEnterAsync(options.HandshakeTimeout, cancellationToken))
         {
-            LogStale(claim.Device);
-            audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-            return new Verdict.Unavailable(); // even if it can be read: what is revoked after this might not be heard of
+            PutOff(claim, origin, options);
+            return new Verdict.Busy();
         }
 
-        Session? session = sessions.TryEnter(claim, origin, options.Limits.SessionsPerDevice);
-        if (session is null)
-        {
-            LogTooManySessions(claim.Device, options.Limits.SessionsPerDevice);
-            audit.Enter(Refusal(claim, origin, options, "too-many-sessions"));
-            return new Verdict.TooMany();
-        }
-
-        Verdict? verdict = null;
         try
         {
-            verdict = await DecideAsync(session, origin, options, cancellationToken);
-            return verdict;
+            return await DecideInTurnAsync(claim, origin, options, cancellationToken);
         }
         finally
         {
-            if (verdict is not Verdict.Admitted)
-                session.Dispose();
+            queue.Leave();
         }
+    }
+
+    /// <summary>A device has to come again: there were too many before it.</summary>
+    /// <param name="claim">What the device proved; null if nothing, and then it is not named.</param>
+    /// <param name="origin">Where it comes from.</param>
+    /// <param name="options">The options in force when the connection came.</param>
+    public void PutOff(Claim? claim, ClaimOrigin origin, DeviceAuthOptions options)
+    {
+        LogBusy(origin.Address, options.HandshakeTimeout);
+        audit.Enter(Refusal(claim, origin, options, "busy"));
     }
 
     /// <summary>A handshake is refused before there is a decision, or without one.</summary>
@@ -74,6 +77,61 @@ internal sealed partial class Gatekeeper(
     {
         lastSeen.Note(session.Claim.Device);
         audit.Enter(Entry(AuditKinds.SessionClosed, session.Claim, origin, options) with { CloseCode = closing?.Code, Reason = closing?.Reason });
+    }
+
+    private async ValueTask<bool> TryEnterAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        if (queue.TryEnter())
+            return true;
+        using var deadline = new CancellationTokenSource(timeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            await queue.EnterAsync(either.Token);
+            return true;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private async ValueTask<Verdict> DecideInTurnAsync(Claim claim, ClaimOrigin origin, DeviceAuthOptions options, CancellationToken cancellationToken)
+    {
+        if (freshness.IsStale)
+        {
+            LogStale(claim.Device);
+            audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
+            return new Verdict.Unavailable(); // even if it can be read: what is revoked after this might not be heard of
+        }
+
+        Session? session = sessions.TryEnter(claim, origin, options.Limits.SessionsPerDevice);
+        if (session is null)
+        {
+            LogTooManySessions(claim.Device, options.Limits.SessionsPerDevice);
+            audit.Enter(Refusal(claim, origin, options, "too-many-sessions"));
+            return new Verdict.TooMany();
+        }
+
+        Verdict? verdict = null;
+        using var deadline = new CancellationTokenSource(options.HandshakeTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            verdict = await DecideAsync(session, origin, options, either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
+            return new Verdict.Unavailable();
+        }
+        finally
+        {
+            if (verdict is not Verdict.Admitted)
+                session.Dispose();
+        }
+
+        return verdict;
     }
 
     private async ValueTask<Verdict> DecideAsync(Session session, ClaimOrigin origin, DeviceAuthOptions options, CancellationToken cancellationToken)
@@ -113,14 +171,25 @@ internal sealed partial class Gatekeeper(
                 }
             }
 
-            audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-            return new Verdict.Unavailable();
+            return Contended();
+        }
+        catch (RegistryUnavailableException e) when (e.IsContended)
+        {
+            return Contended();
         }
         catch (RegistryUnavailableException e)
         {
             LogRegistryUnavailable(claim.Device, e);
             audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
             return new Verdict.Unavailable();
+        }
+
+        // The registry answers; somebody else was faster each time.
+        Verdict Contended()
+        {
+            LogContended(claim.Device);
+            audit.Enter(Refusal(claim, origin, options, "busy"));
+            return new Verdict.Busy();
         }
     }
 
@@ -161,6 +230,12 @@ internal sealed partial class Gatekeeper(
 
     [LoggerMessage(1008, LogLevel.Information, "Device {Device} from {Address} is not covered, and did not show the token to ask with (DeviceAuth:SharedToken).")]
     private partial void LogUnauthorized(DeviceId device, string? address);
+
+    [LoggerMessage(1110, LogLevel.Warning, "A device from {Address} was put off: its turn did not come within {Timeout} (DeviceAuth:HandshakeTimeout).")]
+    private partial void LogBusy(string? address, TimeSpan timeout);
+
+    [LoggerMessage(1111, LogLevel.Warning, "The record of device {Device} changes faster than it can be read; one more connection of it was put off.")]
+    private partial void LogContended(DeviceId device);
 }
 
 /// <summary>What the gatekeeper made of a claim.</summary>
@@ -186,6 +261,9 @@ internal abstract record Verdict
 
     /// <summary>Too many requests or sessions.</summary>
     public sealed record TooMany : Verdict;
+
+    /// <summary>There are too many before it, or somebody changes its record all the time. The registry is there.</summary>
+    public sealed record Busy : Verdict;
 
     /// <summary>The registry cannot tell.</summary>
     public sealed record Unavailable : Verdict;

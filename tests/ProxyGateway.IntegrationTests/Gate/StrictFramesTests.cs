@@ -45,12 +45,12 @@ public sealed class StrictFramesTests(SharedGateway shared) : IClassFixture<Shar
     // Each is refused for what its headers say: not a byte of the payload follows.
     private static readonly Dictionary<string, byte[]> Oversize = new()
     {
-        ["one byte too many"] = [0x81, 0xFF, 0, 0, 0, 0, 0, 1, 0, 1, .. Mask],
+        ["one byte too many"] = [0x81, 0xFE, .. Be(16_385), .. Mask],
         ["as long as there is"] = [0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, .. Mask],
         ["2^31"] = [0x81, 0xFF, 0, 0, 0, 0, 0x80, 0, 0, 0, .. Mask],
         ["2^32"] = [0x81, 0xFF, 0, 0, 0, 1, 0, 0, 0, 0, .. Mask],
         ["in two fragments"] =
-            [.. FrameConnection.Encode(Opcode.Text, new byte[60_000], masked: true, isFinal: false), 0x80, 0xFE, .. Be(5_537), .. Mask],
+            [.. FrameConnection.Encode(Opcode.Text, new byte[15_000], masked: true, isFinal: false), 0x80, 0xFE, .. Be(1_385), .. Mask],
         ["in two fragments, the second of which would overflow"] =
             [.. FrameConnection.Encode(Opcode.Text, "{"u8, masked: true, isFinal: false), 0x80, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, .. Mask],
     };
@@ -88,8 +88,8 @@ public sealed class StrictFramesTests(SharedGateway shared) : IClassFixture<Shar
         byte[] first = FrameConnection.Encode(Opcode.Text, [], masked: true, isFinal: false);
         byte[] next = FrameConnection.Encode(Opcode.Continuation, [], masked: true, isFinal: false);
 
-        // 131,086 bytes of headers are the bound.
-        await encounter.Client.SendRawAsync([.. first, .. Enumerable.Repeat(next, 21_850).SelectMany(f => f)]);
+        // 32,782 bytes of headers are the bound.
+        await encounter.Client.SendRawAsync([.. first, .. Enumerable.Repeat(next, 5_470).SelectMany(f => f)]);
 
         (await encounter.ShouldBeClosedAsync(1009, "handshake too large")).ShouldBeNull();
     }
@@ -112,7 +112,7 @@ public sealed class StrictFramesTests(SharedGateway shared) : IClassFixture<Shar
         string frame = new Ask().SignedBy(new TestDevice());
         await using Encounter encounter = await Encounter.OpenAsync(shared.Gateway);
 
-        await encounter.Client.SendTextAsync(frame + new string(' ', 65_536 - frame.Length));
+        await encounter.Client.SendTextAsync(frame + new string(' ', 16_384 - frame.Length));
 
         await encounter.ShouldBeAdmittedAsync();
     }

@@ -134,7 +134,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
         _source.Set("DeviceAuth:MaxHandshakeBytes", "2048");
         _source.Reload();
 
-        settings.Current.MaxHandshakeBytes.ShouldBe(65536);
+        settings.Current.MaxHandshakeBytes.ShouldBe(16384);
     }
 
     public void Dispose() => _log.Dispose();

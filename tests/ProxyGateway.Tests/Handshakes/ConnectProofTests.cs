@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Text;
+using System.Text.Json;
 using NSec.Cryptography;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -47,17 +48,39 @@ public sealed class ConnectProofTests : IDisposable
         {
             (await VerifyAsync(Signed(isVersionTwo: false))).ShouldBe(ProofFailure.None);
             (await VerifyAsync(Signed(isVersionTwo: false) with { Role = "node" })).ShouldBe(ProofFailure.SignatureInvalid);
+            (await desk.ExamineAsync("{}"u8.ToArray(), "nonce", Now, TimeSpan.FromMinutes(2), default)).Malformed.ShouldNotBeNull();
             await Should.ThrowAsync<OperationCanceledException>(VerifyAsync(Signed(isVersionTwo: false), new CancellationToken(canceled: true)));
         }
 
         async Task<ProofFailure> VerifyAsync(ConnectRequest request, CancellationToken cancellationToken = default) =>
-            (await desk.VerifyAsync(request, "nonce", Now, TimeSpan.FromMinutes(2), cancellationToken)).Failure;
+            (await desk.ExamineAsync(Message(request), "nonce", Now, TimeSpan.FromMinutes(2), cancellationToken)).Failure;
     }
 
     public void Dispose() => _key.Dispose();
 
     private ProofFailure Verify(ConnectRequest request) =>
         ConnectProof.Verify(request, "nonce", Now, TimeSpan.FromMinutes(2), _versions, out _);
+
+    private static byte[] Message(ConnectRequest request) => JsonSerializer.SerializeToUtf8Bytes(new
+    {
+        type = "req",
+        id = request.Id,
+        method = "connect",
+        @params = new
+        {
+            client = new { id = request.ClientId, mode = request.ClientMode, platform = request.Platform },
+            role = request.Role,
+            scopes = request.Scopes,
+            device = new
+            {
+                id = request.Device!.Id,
+                publicKey = request.Device.PublicKey,
+                signature = request.Device.Signature,
+                signedAt = request.Device.SignedAt,
+                nonce = request.Device.Nonce,
+            },
+        },
+    });
 
     private ConnectRequest Signed(bool isVersionTwo)
     {

@@ -179,12 +179,11 @@ internal sealed class ConnectFrameExchange : IDisposable
             yield break;
         }
 
-        Refusal? refusal;
+        FrameEvent next;
         using (CancellationTokenSource deadline = _gate.StartDeadline())
         using (var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken))
         using (CancellationTokenSource patience = _gate.LinkPatience(either.Token))
         {
-            FrameEvent next;
             while ((next = await ReceiveAsync(patience.Token, cancellationToken)) == FrameEvent.Control)
             {
                 yield return _fromClient.ControlFrame.Bytes;
@@ -195,13 +194,15 @@ internal sealed class ConnectFrameExchange : IDisposable
                 }
             }
 
-            if (next == FrameEvent.NeedsMore && _gate.ClientLeft)
-                yield break;
-            if (next == FrameEvent.Message)
-                (refusal, Session) = await _gate.DecideAsync(_fromClient.Message, nonce, either.Token, cancellationToken);
-            else
-                refusal = next == FrameEvent.Violation ? _gate.Violated(_fromClient.Violation!) : _gate.TimedOut();
         }
+
+        if (next == FrameEvent.NeedsMore && _gate.ClientLeft)
+            yield break;
+        Refusal? refusal;
+        if (next == FrameEvent.Message)
+            (refusal, Session) = await _gate.DecideAsync(_fromClient.Message, nonce, cancellationToken);
+        else
+            refusal = next == FrameEvent.Violation ? _gate.Violated(_fromClient.Violation!) : _gate.TimedOut();
 
         if (refusal is not null)
         {

@@ -25,7 +25,7 @@ internal sealed partial class ConnectFrameGate(
     ILogger logger)
 {
     /// <summary>How long a challenge may be.</summary>
-    public const int MaxChallengeBytes = 64 * 1024;
+    public const int MaxChallengeBytes = 16 * 1024; // it is read on the event loop
 
     // Long enough for a client that answers at once, and short enough for a client that does not to hear soon of a backend that has left.
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(250);
@@ -82,55 +82,41 @@ internal sealed partial class ConnectFrameGate(
     /// <summary>Verifies and decides the client's request. There is a session if, and only if, there is no refusal.</summary>
     /// <param name="message">The client's first message.</param>
     /// <param name="nonce">The nonce of the challenge that was relayed to it.</param>
-    /// <param name="withinTime">Cancelled when the client's time is up, too.</param>
     /// <param name="cancellationToken">Cancelled when the connection is gone.</param>
-    public async ValueTask<(Refusal? Refusal, Session? Session)> DecideAsync(
-        ReadOnlyMemory<byte> message, string nonce, CancellationToken withinTime, CancellationToken cancellationToken)
+    public async ValueTask<(Refusal? Refusal, Session? Session)> DecideAsync(ReadOnlyMemory<byte> message, string nonce, CancellationToken cancellationToken)
     {
         place.Speak();
-        if (!ConnectRequestReader.TryRead(message, out ConnectRequest request, out Refusal malformed))
-            return (Logged(malformed), null);
+        long came = time.GetTimestamp();
+        Examination found = await proofs.ExamineAsync(message, nonce, time.GetUtcNow(), Options.SignatureSkew, cancellationToken);
+        if (found.Request is not { } request)
+            return (Logged(found.Malformed!), null);
         RequestId = request.Id;
-
-        ProofFailure failure;
-        Claim claim;
-        try
+        if (time.GetElapsedTime(came) > Options.HandshakeTimeout)
         {
-            (failure, claim) = await proofs.VerifyAsync(request, nonce, time.GetUtcNow(), Options.SignatureSkew, withinTime);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            gatekeeper.Refused(Closing.TryAgainLater, claim: null, origin, Options);
+            // It had to wait so long for its turn that it may have given up.
+            gatekeeper.PutOff(found.Claim, origin, Options);
             return (Answers.TryAgainLater(request.Id), null);
         }
 
-        if (failure != ProofFailure.None)
-            return (Logged(Answers.ProofFailed(request.Id, failure)), null);
+        if (found.Failure != ProofFailure.None)
+            return (Logged(Answers.ProofFailed(request.Id, found.Failure)), null);
         if (draining.IsUnderWay)
             return (Answers.Restarting(request.Id), null);
 
-        try
+        Claim claim = found.Claim!;
+        Verdict verdict = await gatekeeper.DecideAsync(claim, MayAsk(request) ? origin : origin with { MayAsk = false }, Options, cancellationToken);
+        if (verdict is Verdict.Unauthorized)
+            CountFailure();
+        _wasPaired = verdict is Verdict.Admitted { WasPaired: true };
+        return verdict switch
         {
-            Verdict verdict = await gatekeeper.DecideAsync(claim, MayAsk(request) ? origin : origin with { MayAsk = false }, Options, withinTime);
-            if (verdict is Verdict.Unauthorized)
-                CountFailure();
-            _wasPaired = verdict is Verdict.Admitted { WasPaired: true };
-            return verdict switch
-            {
-                Verdict.Admitted admitted => (null, admitted.Session),
-                Verdict.Unauthorized => (Answers.Unauthorized(request.Id), null),
-                Verdict.Refused refused => (Answers.PairingRequired(request.Id, claim, refused.Pairing), null),
-                Verdict.Blocked => (Answers.Blocked(request.Id, claim), null),
-                Verdict.TooMany => (Answers.TryAgainLater(request.Id), null),
-                _ => (Answers.RegistryUnavailable(request.Id), null),
-            };
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            Refusal late = Answers.RegistryUnavailable(request.Id);
-            gatekeeper.Refused(late.Closing, claim, origin, Options);
-            return (late, null);
-        }
+            Verdict.Admitted admitted => (null, admitted.Session),
+            Verdict.Unauthorized => (Answers.Unauthorized(request.Id), null),
+            Verdict.Refused refused => (Answers.PairingRequired(request.Id, claim, refused.Pairing), null),
+            Verdict.Blocked => (Answers.Blocked(request.Id, claim), null),
+            Verdict.TooMany or Verdict.Busy => (Answers.TryAgainLater(request.Id), null),
+            _ => (Answers.RegistryUnavailable(request.Id), null),
+        };
     }
 
     /// <summary>The client is told that it is not let in.</summary>
