@@ -193,6 +193,21 @@ internal sealed record ImportGrantBody
     /// <summary>From when on it covers nothing any more; absent: it has no end.</summary>
     [DisallowNull]
     public DateTimeOffset? Until { get; init; }
+
+    /// <summary>What of it a rule approved there; absent: nothing, and all of it is the operator's who imports it.</summary>
+    [DisallowNull]
+    public ImportPartsBody? Parts { get; init; }
+}
+
+/// <summary>What of a grant of another gateway is a rule's.</summary>
+internal sealed record ImportPartsBody
+{
+    /// <summary>Rule -> the scopes that it alone approved.</summary>
+    public required IReadOnlyDictionary<string, ScopeSet> Rules { get; init; }
+
+    /// <summary>The rule that let the device into the role; absent: an operator did.</summary>
+    [DisallowNull]
+    public string? Role { get; init; }
 }
 
 /// <summary>What became of an import.</summary>

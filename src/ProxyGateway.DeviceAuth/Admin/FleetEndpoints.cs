@@ -91,6 +91,7 @@ internal static class FleetEndpoints
         device = new ImportedDevice(DeviceId.Of(key), Base64Url.EncodeToString(key), ReadGrants(given))
         {
             Legacy = given.Legacy,
+            Parts = ReadParts(given),
             Label = SafeText.Of(given.Label),
             Client = ClientDescription.Sanitize(client.Id, client.DisplayName, client.Platform, client.Mode),
         };
@@ -99,6 +100,7 @@ internal static class FleetEndpoints
             { Id: { } id } when id != device.Id.ToString() => "id is not that of publicKey",
             _ when given.Grants.Count > MaxGrants || given.Grants.Values.Any(g => g is null) => "grants are not roles with scopes",
             _ when given.Grants.Keys.Any(role => !ScopeSet.IsValidName(role)) => "a role is 1 to 128 of A-Z a-z 0-9 . _ : -",
+            _ when given.Grants.Values.Any(g => g.Parts is { } parts && !AreOf(g, parts)) => "parts are not rules with scopes of the grant",
             { Legacy: true, Grants.Count: > 0 } => "a device with grants is not legacy",
             { Legacy: false, Grants.Count: 0 } => "nothing is granted",
             _ => null,
@@ -109,6 +111,17 @@ internal static class FleetEndpoints
     private static ImmutableSortedDictionary<string, GrantTerms> ReadGrants(ImportDeviceBody given) => given.Grants.Values.Any(g => g is null)
         ? ImmutableSortedDictionary<string, GrantTerms>.Empty
         : given.Grants.ToImmutableSortedDictionary(g => g.Key, g => new GrantTerms(g.Value.Scopes, g.Value.Until), StringComparer.Ordinal);
+
+    private static bool AreOf(ImportGrantBody grant, ImportPartsBody parts) => (parts.Role is null || ScopeSet.IsValidName(parts.Role))
+        && parts.Rules.All(r => ScopeSet.IsValidName(r.Key) && r.Value is not null && r.Value.Without(grant.Scopes ?? ScopeSet.Empty).Count == 0)
+        && parts.Rules.Values.Sum(scopes => scopes.Count) == parts.Rules.Values.SelectMany(scopes => scopes).Distinct(StringComparer.Ordinal).Count();
+
+    private static ImmutableSortedDictionary<string, GrantParts> ReadParts(ImportDeviceBody given) => given.Grants
+        .Where(g => g.Value is { Parts: { } parts } && AreOf(g.Value, parts))
+        .ToImmutableSortedDictionary(
+            g => g.Key,
+            g => new GrantParts { Rules = g.Value.Parts!.Rules.ToImmutableSortedDictionary(StringComparer.Ordinal), Role = g.Value.Parts.Role },
+            StringComparer.Ordinal);
 
     private static ImportItemView View(DeviceId id, ImportOutcome outcome) => outcome switch
     {

@@ -78,29 +78,6 @@ public sealed record DeviceRecord
     public PairingRequest? FindRequest(RequestId id) => Requests.FirstOrDefault(r => r.Id == id);
 }
 
-/// <summary>What an operator or a rule has approved for a device in one role.</summary>
-public sealed record Grant
-{
-    /// <summary>The approved scopes; null in a legacy record that kept none, which is not the same as an approval of no scopes.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public ScopeSet? Scopes { get; init; }
-
-    /// <summary>When the grant was last approved or changed.</summary>
-    public required DateTimeOffset ApprovedAt { get; init; }
-
-    /// <summary>The operator who last approved or changed it; absent if a rule did.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? ApprovedBy { get; init; }
-
-    /// <summary>The rule that last approved it; absent if an operator did.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public string? Rule { get; init; }
-
-    /// <summary>From when on it covers nothing any more; null if it has no end.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public DateTimeOffset? Until { get; init; }
-}
-
 /// <summary>An operator keeps a device out until an operator lets it in again: it is refused without a request, and keeps its grants.</summary>
 public sealed record Block
 {

@@ -61,6 +61,14 @@ public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
         return Of(_scopes.Concat(other._scopes));
     }
 
+    /// <summary>These scopes without the others.</summary>
+    public ScopeSet Without(params IEnumerable<string> others)
+    {
+        var left = new HashSet<string>(_scopes, StringComparer.Ordinal);
+        left.ExceptWith(others);
+        return left.Count == Count ? this : Of(left);
+    }
+
     /// <inheritdoc/>
     public bool Equals(ScopeSet? other) => other is not null && _scopes.AsSpan().SequenceEqual(other._scopes.AsSpan());
 

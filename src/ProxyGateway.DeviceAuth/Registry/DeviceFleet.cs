@@ -52,9 +52,9 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         var change = new DeviceChange.RemoveByRule(rule);
         await foreach (DeviceRecord record in ReadAllAsync(cancellationToken))
         {
-            if (!record.Grants.Values.Any(g => g.Rule == rule))
+            if (!record.Grants.Values.Any(g => g.HasPartOf(rule)))
                 continue;
-            bool keepsSome = record.Legacy || record.Grants.Values.Any(g => g.Rule != rule);
+            bool keepsSome = record.Legacy || record.Grants.Values.Any(g => g.Without(rule) is not null);
             if (!dryRun)
             {
                 if (await registry.ChangeAsync(record.Id, change, by, rules, CancellationToken.None) is not { Outcome: DecisionOutcome.Done } done)
@@ -79,7 +79,7 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         int forgotten = 0;
         await foreach (DeviceRecord record in ReadAllAsync(cancellationToken))
         {
-            if (record.Grants.Values.Any(g => g.Rule is null) || record.LastSeenAt > time.GetUtcNow() - unseenFor)
+            if (record.Grants.Values.Any(g => g.RoleRule is null) || record.LastSeenAt > time.GetUtcNow() - unseenFor)
                 continue;
             var deed = new AuditEntry { Kind = AuditKinds.DeviceForgotten, DeviceId = record.Id };
             Decision? decision = await registry.WriteAsync(

@@ -12,6 +12,9 @@ public sealed record ImportedDevice(DeviceId Id, string PublicKey, ImmutableSort
     /// <summary>It was paired without any role on record.</summary>
     public bool Legacy { get; init; }
 
+    /// <summary>Role -> what of its grant a rule approved there, and is that rule's here too. All else is the operator's who imports it.</summary>
+    public ImmutableSortedDictionary<string, GrantParts> Parts { get; init; } = ImmutableSortedDictionary.Create<string, GrantParts>(StringComparer.Ordinal);
+
     /// <summary>What operators call it, safe to show; null if nothing.</summary>
     public string? Label { get; init; }
 
@@ -25,7 +28,7 @@ public enum ImportOutcome
     /// <summary>It is paired now, and was not.</summary>
     Added,
 
-    /// <summary>It was paired, and holds more now.</summary>
+    /// <summary>It was paired, and holds more now, or holds by an operator's approval what it held by a rule's.</summary>
     Extended,
 
     /// <summary>It holds all of that already.</summary>
@@ -73,7 +76,9 @@ public static class DeviceImport
             Label = current.Label ?? device.Label,
             Legacy = current.Legacy || (device.Legacy && current.Grants.IsEmpty),
             Grants = device.Grants.Aggregate(
-                current.Grants, (grants, g) => grants.SetItem(g.Key, Merge(grants.GetValueOrDefault(g.Key), g.Key, g.Value, by, implications, now))),
+                current.Grants,
+                (grants, g) => grants.SetItem(
+                    g.Key, Merge(grants.GetValueOrDefault(g.Key), g.Key, g.Value, device.Parts.GetValueOrDefault(g.Key), by, implications, now))),
         };
         if (!current.IsPaired)
             return (ImportOutcome.Added, next);
@@ -81,16 +86,25 @@ public static class DeviceImport
         return holdsMore || next.Label != current.Label ? (ImportOutcome.Extended, next) : (ImportOutcome.Unchanged, null);
     }
 
-    private static Grant Merge(Grant? held, string role, GrantTerms terms, Operator by, ScopeImplications implications, DateTimeOffset now)
+    private static Grant Merge(
+        Grant? held, string role, GrantTerms terms, GrantParts? parts, Operator by, ScopeImplications implications, DateTimeOffset now)
     {
-        if (held is not null && (terms.Scopes is null || (held.Scopes is { } scopes && implications.Covers(role, scopes, terms.Scopes))))
-            return held;
-        return new Grant
+        ScopeSet scopes = terms.Scopes ?? ScopeSet.Empty;
+        ScopeSet own = scopes.Without(parts?.Rules.Values.SelectMany(s => s) ?? []);
+        Grant? grant = held;
+        if (parts?.Role is { } rule && own.Count == 0)
+            grant ??= Grant.ByRule(held: null, ScopeSet.Empty, rule, now);
+        else if (held is null)
+            grant = Grant.ByOperator(held: null, terms.Scopes is null ? null : own, by.Name, now);
+        else if (held.RoleRule is not null || !implications.Covers(role, held.OperatorScopes, own) || (held.Scopes is null && terms.Scopes is not null))
+            grant = Grant.ByOperator(held, own, by.Name, now);
+        foreach ((string name, ScopeSet its) in parts?.Rules ?? ImmutableSortedDictionary<string, ScopeSet>.Empty)
         {
-            Scopes = held?.Scopes is { } some ? some.Union(terms.Scopes!) : terms.Scopes,
-            ApprovedAt = now,
-            ApprovedBy = by.Name,
-            Until = held is null ? terms.Until : held.Until,
-        };
+            ScopeSet granted = ScopeSet.Of(its.Intersect(scopes, StringComparer.Ordinal));
+            if (held is null || !implications.Covers(role, held.Scopes ?? ScopeSet.Empty, granted))
+                grant = Grant.ByRule(grant, granted, name, now);
+        }
+
+        return held is null ? grant! with { Until = terms.Until } : grant!;
     }
 }

@@ -34,8 +34,8 @@ public static class DeviceDocument
             throw new DamagedDocumentException(id, "it is another device's");
         if (record.Version != version)
             throw new DamagedDocumentException(id, "its version is not the one beside it"); // no swap could ever replace it
-        if (record.Grants.Values.Any(g => g is null) || record.Requests.Any(r => r is null || r.DeviceId != id))
-            throw new DamagedDocumentException(id, "a grant is null, or a request null or another device's"); // JSON has no annotations inside collections
+        if (record.Grants.Values.Any(g => g is null || g.Parts?.Rules.Values.Any(s => s is null) == true) || record.Requests.Any(r => r is null || r.DeviceId != id))
+            throw new DamagedDocumentException(id, "a grant or a part of one is null, or a request null or another device's"); // JSON has no annotations inside collections
         return record;
     }
 }

@@ -25,13 +25,7 @@ public static class Transitions
         DeviceRecord? record, Claim claim, string rule, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Begin(record, claim, now, lifetimes);
-        var grant = new Grant
-        {
-            Scopes = next.ScopesOf(claim.Role).Union(claim.Scopes),
-            ApprovedAt = now,
-            Rule = rule,
-            Until = next.Grants.GetValueOrDefault(claim.Role)?.Until, // what an operator has set an end to, no rule prolongs
-        };
+        Grant grant = Grant.ByRule(next.Grants.GetValueOrDefault(claim.Role), claim.Scopes, rule, now); // what an operator has set an end to, no rule prolongs
         return CoverRequests(next with { Grants = next.Grants.SetItem(claim.Role, grant) }, implications, now);
     }
 
@@ -101,14 +95,8 @@ public static class Transitions
             ResolvedBy = by.Name,
             ResolvedAt = now,
         };
-        var grant = new Grant
-        {
-            Scopes = next.ScopesOf(request.Role).Union(granted),
-            ApprovedAt = now,
-            ApprovedBy = by.Name,
-            Until = terms.Until ?? held?.Until,
-        };
-        bool inFull = implications.Covers(request.Role, grant.Scopes, request.Scopes);
+        Grant grant = Grant.ByOperator(held, granted, by.Name, now) with { Until = terms.Until ?? held?.Until };
+        bool inFull = implications.Covers(request.Role, grant.Scopes!, request.Scopes);
         next = next with
         {
             Legacy = false, // from now on the grants say what was approved
@@ -235,26 +223,27 @@ public static class Transitions
         Remove(new DeviceRecord { Id = id, PublicKey = "", CreatedAt = now }, by, now, lifetimes);
 
     /// <summary>
-    /// An operator takes back what one rule has approved: the device, if that is all it holds, and else the grants that are the rule's.
+    /// An operator takes back what one rule has approved and no operator did: the device, if that is all it holds, and else the rule's part of
+    /// its grants. No rule gives it back.
     /// </summary>
     public static Decision RemoveByRule(DeviceRecord record, string rule, Operator by, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Prune(record, now, lifetimes);
-        string[] roles = [.. next.Grants.Where(g => g.Value.Rule == rule).Select(g => g.Key)];
+        string[] roles = [.. next.Grants.Where(g => g.Value.HasPartOf(rule)).Select(g => g.Key)];
         if (roles.Length == 0)
             return new Decision(DecisionOutcome.NotFound, record);
-        if (roles.Length == next.Grants.Count && !next.Legacy)
-            return new Decision(DecisionOutcome.Done, Remove(record, by, now, lifetimes));
-        return new Decision(DecisionOutcome.Done, next with
+        next = next with
         {
-            Grants = next.Grants.RemoveRange(roles),
+            Grants = roles.Aggregate(next.Grants, (grants, role) => grants[role].Without(rule) is { } left ? grants.SetItem(role, left) : grants.Remove(role)),
             Refusals = roles.Aggregate(next.Refusals, (marks, role) => RefusalMarks.Mark(marks, role, now)),
-        });
+        };
+        return new Decision(DecisionOutcome.Done, next.IsPaired ? next : Remove(record, by, now, lifetimes));
     }
 
     /// <summary>
     /// Forgets a device that only rules have approved and that was not seen since: it becomes the stranger that it was, and a rule may pair
-    /// it again. Null if it is to be kept.
+    /// it again. Null if it is to be kept, as it is whole if anything of it is an operator's: while it is paired, what a rule gave it as a new
+    /// device would be a role upgrade, and no rule might give it back.
     /// </summary>
     /// <param name="record">The device's record.</param>
     /// <param name="unseenSince">It is kept if it was seen, approved or asked for anything after this.</param>
@@ -263,7 +252,7 @@ public static class Transitions
     public static DeviceRecord? ForgetIdle(DeviceRecord record, DateTimeOffset unseenSince, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Prune(record, now, lifetimes);
-        bool isByRules = !next.Grants.IsEmpty && !next.Legacy && next.Block is null && next.Grants.Values.All(g => g is { Rule: not null, Until: null });
+        bool isByRules = !next.Grants.IsEmpty && !next.Legacy && next.Block is null && next.Grants.Values.All(g => g is { RoleRule: not null, Until: null });
         bool isIdle = (next.LastSeenAt ?? DateTimeOffset.MinValue) <= unseenSince
             && next.Grants.Values.All(g => g.ApprovedAt <= unseenSince) && next.Requests.IsEmpty;
         return isByRules && isIdle ? next with { Grants = next.Grants.Clear(), Label = null, LastSeenAt = null } : null;

@@ -55,8 +55,7 @@ internal static class DeviceCommands
             table.AddTextRow("blocked", $"by {block.By}, {Tables.Time(block.At)}{(block.Reason is null ? "" : ": " + block.Reason)}");
         foreach ((string role, Grant grant) in device.Grants)
         {
-            string by = grant.ApprovedBy ?? (grant.Rule is null ? "nobody on record" : $"rule {grant.Rule}");
-            table.AddTextRow("may be", $"{role}: {Tables.Grant(grant)} (by {by}, {Tables.Time(grant.ApprovedAt)})");
+            table.AddTextRow("may be", $"{role}: {Tables.Grant(grant)} (by {Tables.Approvers(grant)}, {Tables.Time(grant.ApprovedAt)})");
         }
 
         table.AddTextRow("first seen", Tables.Time(device.CreatedAt));
@@ -107,11 +106,15 @@ internal static class DeviceCommands
             .. devices.Where(d => d is { Block: null, PublicKey: not null } && (d.Legacy == true || !d.Grants.IsEmpty)).Select(d => new ExportedDevice(
                 d.Id.ToString(),
                 d.PublicKey!,
-                d.Grants.ToDictionary(g => g.Key, g => new ImportGrantBody { Scopes = g.Value.Scopes!, Until = g.Value.Until! }),
+                d.Grants.ToDictionary(g => g.Key, g => new ImportGrantBody { Scopes = g.Value.Scopes!, Until = g.Value.Until!, Parts = Parts(g.Value)! }),
                 d.Grants.IsEmpty ? true : null,
                 d.Label,
                 d.Client)),
         ];
         JsonOutput.Write(new ExportedDevices(exported), ClientJsonContext.Default.ExportedDevices);
     }
+
+    private static ImportPartsBody? Parts(Grant grant) => grant.RoleRule is null && grant.RuleScopes.IsEmpty
+        ? null
+        : new ImportPartsBody { Rules = grant.RuleScopes, Role = grant.RoleRule! };
 }

@@ -40,6 +40,15 @@ internal static class Tables
 
     public static string Grant(Grant grant) => Scopes(grant.Scopes) + (grant.Until is { } until ? $", until {Time(until)}" : "");
 
+    /// <summary>Who approved it, as in <c>ops; rule office: operator.write</c>.</summary>
+    public static string Approvers(Grant grant)
+    {
+        if (grant.Parts is not { } parts)
+            return grant.ApprovedBy ?? (grant.Rule is null ? "nobody on record" : $"rule {grant.Rule}");
+        string role = grant.RoleRule is { } rule ? $"rule {rule}" : grant.OperatorApproval.By ?? "nobody on record";
+        return string.Join("; ", parts.Rules.Where(r => r.Key != grant.RoleRule).Select(r => $"rule {r.Key}: {r.Value}").Prepend(role));
+    }
+
     public static string Scopes(ScopeSet? scopes) => scopes is not { Count: > 0 } ? "(none)" : scopes.ToString();
 
     public static string Time(DateTimeOffset? time) => time?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "-";

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.Tests.Shared;
@@ -125,6 +126,67 @@ public sealed class FleetEndpointTests : IAsyncLifetime
             .ShouldBe("""{"dryRun":false,"removed":0,"narrowed":0}""");
         (await _admin.PostAsync("/admin/v1/devices/remove-by-rule")).ShouldBeProblem(400, "invalid-request");
         (await _admin.PostAsync("/admin/v1/devices/remove-by-rule", TestAdmin.Viewer, """{"rule":"loopback"}""")).ShouldBeProblem(403, "viewer-only");
+    }
+
+    [Fact]
+    public async Task What_a_rule_and_an_operator_approved_in_one_role_is_shown_and_the_rules_part_taken_back()
+    {
+        Claim claim = Some.Claim("operator", "operator.read");
+        await _admin.PairAsync(claim);
+        PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
+        (await _admin.Registry.AdmitAsync(claim.Asking("operator", "operator.write"), Some.Loopback, silent, default)).ShouldBeOfType<Admission.Admitted>();
+
+        JsonElement grant = (await _admin.GetAsync($"/admin/v1/devices/{claim.Device}")).Json.GetProperty("grants").GetProperty("operator");
+        grant.EnumerateObject().Select(m => m.Name).ShouldBe(["scopes", "approvedAt", "rule", "parts"]);
+        grant.GetProperty("parts").EnumerateObject().Select(m => m.Name).ShouldBe(["rules", "approvedBy", "approvedAt"]);
+        grant.GetProperty("parts").GetProperty("rules").GetRawText().ShouldBe("""{"loopback":["operator.write"]}""");
+
+        (await _admin.PostAsync("/admin/v1/devices/remove-by-rule", json: """{"rule":"loopback","dryRun":true}""")).Json.GetProperty("narrowed").GetInt32().ShouldBe(1);
+        (await _admin.PostAsync("/admin/v1/devices/remove-by-rule", json: """{"rule":"loopback"}""")).Json.GetProperty("narrowed").GetInt32().ShouldBe(1);
+        grant = (await _admin.GetAsync($"/admin/v1/devices/{claim.Device}")).Json.GetProperty("grants").GetProperty("operator");
+        grant.EnumerateObject().Select(m => m.Name).ShouldBe(["scopes", "approvedAt", "approvedBy"]);
+        grant.GetProperty("scopes").GetRawText().ShouldBe("""["operator.read"]""");
+    }
+
+    [Fact]
+    public async Task A_rules_part_is_imported_as_the_rules()
+    {
+        Claim claim = Some.Claim();
+        string grants = """{"operator":{"scopes":["a","b"],"parts":{"rules":{"office":["b"]}}},"node":{"scopes":["c"],"parts":{"rules":{"office":["c"]},"role":"office"}}}""";
+
+        Outcomes(await ImportAsync($$"""{"devices":[{{Device(claim.PublicKey, grants)}}]}""")).ShouldBe(["added"]);
+
+        JsonElement device = (await _admin.GetAsync($"/admin/v1/devices/{claim.Device}")).Json.GetProperty("grants");
+        device.GetProperty("operator").GetProperty("parts").GetProperty("rules").GetRawText().ShouldBe("""{"office":["b"]}""");
+        device.GetProperty("node").GetProperty("rule").GetString().ShouldBe("office");
+        Outcomes(await ImportAsync($$"""{"devices":[{{Device(claim.PublicKey, grants)}}]}""")).ShouldBe(["unchanged"]);
+        (await _admin.PostAsync("/admin/v1/devices/remove-by-rule", json: """{"rule":"office"}""")).Json.GetProperty("narrowed").GetInt32().ShouldBe(1);
+        device = (await _admin.GetAsync($"/admin/v1/devices/{claim.Device}")).Json.GetProperty("grants");
+        device.EnumerateObject().Select(g => $"{g.Name} {g.Value.GetProperty("scopes").GetRawText()}").ShouldBe(["""operator ["a"]"""]);
+    }
+
+    [Theory]
+    [InlineData("""{"rules":{"office":["z"]}}""")]
+    [InlineData("""{"rules":{"office":["a"],"lab":["a"]}}""")]
+    [InlineData("""{"rules":{"off ice":["a"]}}""")]
+    [InlineData("""{"rules":{"office":null}}""")]
+    [InlineData("""{"rules":{},"role":""}""")]
+    public async Task Parts_that_are_not_of_the_grant_are_not_imported(string parts) =>
+        Outcomes(await ImportAsync($$"""{"devices":[{{Device(Some.Claim().PublicKey, """{"operator":{"scopes":["a"],"parts":""" + parts + "}}")}}]}""")).ShouldBe(["invalid"]);
+
+    [Fact]
+    public async Task What_an_operator_imports_is_no_rules_any_more()
+    {
+        Claim claim = Some.Claim("operator", "operator.read");
+        PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
+        (await _admin.Registry.AdmitAsync(claim, Some.Loopback, silent, default)).ShouldBeOfType<Admission.Admitted>();
+        string body = $$"""{"devices":[{{Device(claim.PublicKey, """{"operator":{"scopes":["operator.read"]}}""")}}]}""";
+
+        Outcomes(await ImportAsync(body)).ShouldBe(["extended"]);
+        Outcomes(await ImportAsync(body)).ShouldBe(["unchanged"]);
+
+        (await _admin.PostAsync("/admin/v1/devices/remove-by-rule", json: """{"rule":"loopback"}""")).Json.GetRawText()
+            .ShouldBe("""{"dryRun":false,"removed":0,"narrowed":0}""");
     }
 
     [Fact]

@@ -107,6 +107,21 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     }
 
     [Fact]
+    public async Task A_device_shows_which_scopes_are_whose()
+    {
+        (TestDevice device, _) = await gateway.PairAsync();
+        string id = device.Id.ToString();
+        (await gateway.OperateAsync("devices", "show", id)).ShouldSucceed().Output.ShouldContain("operator: operator.read (by rule loopback, ");
+        (await gateway.OperateAsync("devices", "grant", id, "operator", "--scopes", "operator.read")).ShouldSucceed();
+        (await gateway.OperateAsync("devices", "show", id)).ShouldSucceed().Output.ShouldContain("operator: operator.read (by admin, ");
+
+        (await gateway.ConnectAsync(device, new Ask { Scopes = ["operator.write"] })).ShouldBeAdmitted();
+
+        (await gateway.OperateAsync("devices", "show", id)).ShouldSucceed().Output
+            .ShouldContain("operator: operator.read operator.write (by admin; rule loopback: operator.write, ");
+    }
+
+    [Fact]
     public async Task An_export_has_what_is_approved_and_nothing_that_is_secret()
     {
         (TestDevice device, _) = await gateway.PairAsync();
@@ -122,7 +137,10 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
         found.EnumerateObject().Select(m => m.Name).ShouldBe(["id", "publicKey", "grants", "client"]);
         found.GetProperty("publicKey").GetString().ShouldBe(device.PublicKey);
         found.GetProperty("grants").GetProperty("operator").GetRawText().ShouldContain("operator.read");
-        found.GetProperty("grants").GetProperty("operator").EnumerateObject().Select(m => m.Name).ShouldBe(["scopes"]);
+        found.GetProperty("grants").GetProperty("operator").EnumerateObject().Select(m => m.Name).ShouldBe(["scopes", "parts"]);
+        JsonElement parts = found.GetProperty("grants").GetProperty("operator").GetProperty("parts");
+        parts.GetProperty("role").GetString().ShouldBe("loopback", "elsewhere, too, it is a rule's");
+        parts.GetProperty("rules").GetProperty("loopback").EnumerateArray().ShouldHaveSingleItem().GetString().ShouldBe("operator.read");
     }
 
     [Fact]

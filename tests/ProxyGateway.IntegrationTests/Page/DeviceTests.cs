@@ -76,6 +76,22 @@ public sealed class DeviceTests(Chromium chromium)
     }
 
     [Fact]
+    public async Task The_card_says_which_scopes_are_whose()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        TestDevice device = await _gateway.PairAsync();
+        await page.SignInAsync(fragment: "#devices");
+        ILocator by = page.Device(device).Locator(".grants .by");
+        (await by.TextContentAsync()).ShouldStartWith("by rule loopback ");
+
+        using HttpResponseMessage set = await _gateway.SendAsync(HttpMethod.Put, $"/admin/v1/devices/{device.Id}/grants/operator", new { scopes = new[] { "operator.read" } });
+        (await _gateway.ConnectAsync(device, new Ask { Scopes = ["operator.write"] })).ShouldBeAdmitted();
+
+        await by.GetByText("; operator.write by rule loopback").WaitForAsync();
+        (await by.TextContentAsync()).ShouldStartWith("by ops; operator.write by rule loopback ");
+    }
+
+    [Fact]
     public async Task A_role_is_taken_away()
     {
         await using OperatorsPage page = await chromium.OpenAsync();

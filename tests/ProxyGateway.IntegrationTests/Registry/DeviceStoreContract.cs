@@ -41,6 +41,8 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
             Some.Paired(claim, now), claim.Asking("node"), PairingReason.RoleUpgrade, LocalityKind.Network, "192.0.2.1", now, Some.Lifetimes).Next
             with
         { Refusals = new RefusalMarks { At = now, Roles = ScopeSet.Of("node") }, LastSeenAt = now };
+        record = Transitions.AutoApprove(record, claim.Asking("operator", "operator.admin"), "loopback", ScopeImplications.Default, now, Some.Lifetimes);
+        record.Grants["operator"].Parts!.Rules.Keys.ShouldBe(["loopback"]);
 
         (await PutAsync(previous: null, record)).ShouldBe(SwapResult.Swapped);
 

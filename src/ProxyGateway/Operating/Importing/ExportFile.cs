@@ -12,7 +12,9 @@ internal static class ExportFile
     private static readonly ImmutableHashSet<string> Members =
         ["id", "publicKey", "client", "label", "legacy", "block", "grants", "createdAt", "lastSeenAt", "version"];
 
-    private static readonly ImmutableHashSet<string> GrantMembers = ["scopes", "until", "approvedAt", "approvedBy", "rule"];
+    private static readonly ImmutableHashSet<string> GrantMembers = ["scopes", "until", "approvedAt", "approvedBy", "rule", "parts"];
+
+    private static readonly ImmutableHashSet<string> PartMembers = ["rules", "role", "approvedAt", "approvedBy"];
 
     /// <summary>Reads a row.</summary>
     /// <param name="number">Its place in the file.</param>
@@ -84,11 +86,38 @@ internal static class ExportFile
             {
                 Scopes = grant.Value.Names("scopes") is { } scopes ? ScopeSet.Of(scopes) : null!,
                 Until = Until(grant.Value)!,
+                Parts = Parts(grant.Value)!,
             });
         }
 
         return grants;
     }
+
+    /// <summary>What of a grant is a rule's: all of it if it names a rule and no parts.</summary>
+    private static ImportPartsBody? Parts(JsonElement grant)
+    {
+        if (grant.Member("parts") is not { } parts)
+            return grant.Member("rule") is { } only ? Whole(RuleName(only), grant) : null;
+        if (parts.ValueKind != JsonValueKind.Object || parts.EnumerateObject().Any(m => !PartMembers.Contains(m.Name))
+            || parts.Member("rules") is not { ValueKind: JsonValueKind.Object } rules)
+            throw new UnreadableRowException("the parts of a grant are not rules with scopes");
+        return new ImportPartsBody
+        {
+            Rules = rules.EnumerateObject().ToDictionary(r => r.Name, r => ScopeSet.Of(rules.Names(r.Name) ?? []), StringComparer.Ordinal),
+            Role = parts.Member("role") is { } role ? RuleName(role) : null!,
+        };
+    }
+
+    private static ImportPartsBody Whole(string rule, JsonElement grant) => new()
+    {
+        Rules = grant.Names("scopes") is { Count: > 0 } scopes
+            ? ImmutableDictionary<string, ScopeSet>.Empty.Add(rule, ScopeSet.Of(scopes))
+            : ImmutableDictionary<string, ScopeSet>.Empty,
+        Role = rule,
+    };
+
+    private static string RuleName(JsonElement value) =>
+        RowReading.Name(value, "rule") ?? throw new UnreadableRowException("a rule has no name");
 
     private static DateTimeOffset? Until(JsonElement grant)
     {

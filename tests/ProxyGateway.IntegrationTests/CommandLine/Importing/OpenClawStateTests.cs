@@ -116,6 +116,11 @@ public sealed class OpenClawStateTests
 
     [Theory]
     [InlineData("""'grants':{'operator':{'scopes':['operator.read'],'approvedAt':'2026-01-01T00:00:00Z','approvedBy':'ops'},'node':{}}""", "node; operator:operator.read")]
+    [InlineData("""'grants':{'operator':{'scopes':['a','b'],'rule':'x','parts':{'rules':{'x':['b']},'approvedBy':'ops','approvedAt':'2026-01-01T00:00:00Z'}}}""", "operator:a b (x: b)")]
+    [InlineData("""'grants':{'operator':{'scopes':['a'],'rule':'x'},'node':{'scopes':[],'rule':'x'}}""", "node: (role x); operator:a (role x, x: a)")]
+    [InlineData("""'grants':{'node':{'parts':{'rules':{},'roles':{}}}}""", "skipped: the parts of a grant are not rules with scopes")]
+    [InlineData("""'grants':{'node':{'parts':{'role':'x'}}}""", "skipped: the parts of a grant are not rules with scopes")]
+    [InlineData("""'grants':{'node':{'rule':7}}""", "skipped: rule holds what is no name*")]
     [InlineData("""'grants':{},'legacy':true""", "legacy")]
     [InlineData("""'grants':{'node':{'scopes':[],'until':'2026-11-22T08:00:00Z'},'operator':{}}""", "operator")]
     [InlineData("""'grants':{'node':{'scopes':[],'until':'2026-11-22T08:00:00Z'}},'legacy':true""", "skipped: all that it held has ended")]
@@ -162,9 +167,13 @@ public sealed class OpenClawStateTests
     {
         { Device: null } => $"skipped: {row.Problem}",
         { Device.Legacy: true, Device.Grants.Count: 0 } => "legacy",
-        { Device.Legacy: false } => string.Join("; ", row.Device.Grants.Select(g => g.Value.Scopes is { } scopes ? $"{g.Key}:{scopes}" : g.Key)),
+        { Device.Legacy: false } => string.Join("; ", row.Device.Grants.Select(g => (g.Value.Scopes is { } scopes ? $"{g.Key}:{scopes}" : g.Key) + Parts(g.Value.Parts))),
         _ => "legacy with grants",
     };
+
+    private static string Parts(ImportPartsBody? parts) => parts is null
+        ? ""
+        : $" ({string.Join(", ", parts.Rules.Select(r => $"{r.Key}: {r.Value}").Prepend(parts.Role is null ? "" : $"role {parts.Role}").Where(p => p.Length > 0))})";
 }
 
 /// <summary>Expected texts that may end with a star.</summary>

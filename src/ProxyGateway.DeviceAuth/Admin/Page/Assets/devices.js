@@ -227,7 +227,7 @@ class DeviceRow {
       h("code", { class: "role" }, role),
       grant.scopes ? scopeList(grant.scopes) : h("span", { class: "none", title: "Paired by an older gateway that kept no scopes" }, "scopes not on record"),
       h("span", { class: "by" },
-        grant.rule ? ["by rule ", h("code", {}, grant.rule)] : grant.approvedBy ? ["by ", foreign(grant.approvedBy)] : "imported", " ", ago(grant.approvedAt),
+        approvers(grant), " ", ago(grant.approvedAt),
         grant.until && [", ", isPast(grant.until) ? h("strong", {}, "ended ", end(grant.until)) : ["until ", end(grant.until)]]),
       this.#session.canDecide && h("span", { class: "buttons" },
         grant.scopes && this.#action(`change ${role}`, "Narrow…", () => changeGrant(device, role, this.#session), "quiet", `Narrow ${role}`),
@@ -245,4 +245,15 @@ class DeviceRow {
       },
     }, words);
   }
+}
+
+/** Who approved a grant: whose the role is with all that is not named, and which scopes are another rule's. */
+function approvers(grant) {
+  const parts = grant.parts ?? { rules: {}, role: grant.rule };
+  const operator = grant.parts && grant.rule ? parts.approvedBy : grant.approvedBy;
+  return [
+    parts.role ? ["by rule ", h("code", {}, parts.role)] : operator ? ["by ", foreign(operator)] : "imported",
+    Object.entries(parts.rules).filter(([rule]) => rule !== parts.role).map(([rule, scopes]) =>
+      ["; ", scopes.map((scope) => [h("code", {}, scope), " "]), "by rule ", h("code", {}, rule)]),
+  ];
 }

@@ -1,0 +1,119 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+
+namespace ProxyGateway.DeviceAuth.Pairing;
+
+/// <summary>What operators and rules have approved for a device in one role.</summary>
+public sealed record Grant
+{
+    /// <summary>The approved scopes; null in a legacy record that kept none, which is not the same as an approval of no scopes.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ScopeSet? Scopes { get; init; }
+
+    /// <summary>When the grant was last approved or changed.</summary>
+    public required DateTimeOffset ApprovedAt { get; init; }
+
+    /// <summary>The operator who last approved or changed it; absent if a rule did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ApprovedBy { get; init; }
+
+    /// <summary>The rule that last approved it; absent if an operator did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Rule { get; init; }
+
+    /// <summary>From when on it covers nothing any more; null if it has no end.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? Until { get; init; }
+
+    /// <summary>Which part of it is whose; null if all of it is of whom the last approval was, as it is in documents of older versions.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public GrantParts? Parts { get; init; }
+
+    /// <summary>Rule -> the scopes that are its own.</summary>
+    internal ImmutableSortedDictionary<string, ScopeSet> RuleScopes => Parts?.Rules
+        ?? (Rule is null ? NoRules : NoRules.Add(Rule, Scopes ?? ScopeSet.Empty));
+
+    /// <summary>The rule that let the device into the role; null if an operator approved it, and every grant of which a scope is an operator's.</summary>
+    internal string? RoleRule => Parts is null ? Rule : OperatorScopes.Count > 0 ? null : Parts.Role;
+
+    /// <summary>The scopes that an operator approved.</summary>
+    internal ScopeSet OperatorScopes => Parts is null
+        ? (Rule is null ? Scopes ?? ScopeSet.Empty : ScopeSet.Empty)
+        : (Scopes ?? ScopeSet.Empty).Without(Parts.Rules.Values.SelectMany(s => s));
+
+    /// <summary>When an operator last approved something of it, and who that was.</summary>
+    internal (DateTimeOffset? At, string? By) OperatorApproval => Rule is null ? (ApprovedAt, ApprovedBy) : (Parts?.ApprovedAt, Parts?.ApprovedBy);
+
+    /// <summary>Whether the role or a scope of it is this rule's.</summary>
+    internal bool HasPartOf(string rule) => RoleRule == rule || RuleScopes.ContainsKey(rule);
+
+    private static ImmutableSortedDictionary<string, ScopeSet> NoRules { get; } = ImmutableSortedDictionary.Create<string, ScopeSet>(StringComparer.Ordinal);
+
+    /// <summary>What the device holds once a rule has approved these scopes: the rule's is what was not there before.</summary>
+    internal static Grant ByRule(Grant? held, ScopeSet scopes, string rule, DateTimeOffset now)
+    {
+        if (held is null)
+            return new Grant { Scopes = scopes, ApprovedAt = now, Rule = rule };
+        ScopeSet before = held.Scopes ?? ScopeSet.Empty;
+        ImmutableSortedDictionary<string, ScopeSet> rules = held.RuleScopes;
+        if (scopes.Without(before) is { Count: > 0 } added)
+            rules = rules.SetItem(rule, rules.GetValueOrDefault(rule, ScopeSet.Empty).Union(added));
+        return (held with { Scopes = before.Union(scopes), ApprovedAt = now, ApprovedBy = null, Rule = rule })
+            .Divided(rules, held.RoleRule, held.OperatorApproval);
+    }
+
+    /// <summary>What the device holds once an operator has approved these scopes: they and the role are the operators', and rules keep the rest of theirs.</summary>
+    internal static Grant ByOperator(Grant? held, ScopeSet? scopes, string by, DateTimeOffset now)
+    {
+        if (held is null)
+            return new Grant { Scopes = scopes, ApprovedAt = now, ApprovedBy = by };
+        ImmutableSortedDictionary<string, ScopeSet> rules = held.RuleScopes;
+        foreach ((string rule, ScopeSet its) in rules)
+            rules = rules.SetItem(rule, its.Without(scopes ?? ScopeSet.Empty));
+        return (held with { Scopes = (held.Scopes ?? ScopeSet.Empty).Union(scopes ?? ScopeSet.Empty), ApprovedAt = now, ApprovedBy = by, Rule = null })
+            .Divided(rules, roleRule: null, (now, by));
+    }
+
+    /// <summary>What is left once all that is this rule's is taken away; null if nothing is.</summary>
+    internal Grant? Without(string rule)
+    {
+        if (!HasPartOf(rule))
+            return this;
+        ImmutableSortedDictionary<string, ScopeSet> rules = RuleScopes;
+        ScopeSet its = rules.GetValueOrDefault(rule, ScopeSet.Empty);
+        rules = rules.Remove(rule);
+        bool isOperators = RoleRule is null;
+        string? roleRule = RoleRule != rule ? RoleRule : rules.FirstOrDefault(r => r.Value.Count > 0).Key; // who was let into a scope was let into its role
+        if (!isOperators && roleRule is null)
+            return null;
+
+        Grant left = this with { Scopes = (Scopes ?? ScopeSet.Empty).Without(its.Without(rules.Values.SelectMany(s => s))) };
+        if (Rule == rule || (rules.IsEmpty && isOperators))
+        {
+            left = isOperators
+                ? left with { Rule = null, ApprovedBy = OperatorApproval.By, ApprovedAt = OperatorApproval.At ?? ApprovedAt }
+                : left with { Rule = roleRule };
+        }
+
+        return left.Divided(rules, roleRule, OperatorApproval);
+    }
+
+    /// <summary>The grant, with its parts, or without them if all of it is of whom the last approval was.</summary>
+    private Grant Divided(ImmutableSortedDictionary<string, ScopeSet> rules, string? roleRule, (DateTimeOffset? At, string? By) byOperator)
+    {
+        rules = rules.RemoveRange(rules.Where(r => r.Value.Count == 0).Select(r => r.Key));
+        bool isWhole = Rule is null
+            ? rules.IsEmpty && roleRule is null
+            : roleRule == Rule && rules.Keys.All(r => r == Rule) && (rules.IsEmpty || rules[Rule].Count >= (Scopes?.Count ?? 0));
+        return this with
+        {
+            Parts = isWhole ? null : new GrantParts
+            {
+                Rules = rules,
+                Role = roleRule,
+                ApprovedBy = Rule is null || roleRule is not null ? null : byOperator.By,
+                ApprovedAt = Rule is null || roleRule is not null ? null : byOperator.At,
+            },
+        };
+    }
+}

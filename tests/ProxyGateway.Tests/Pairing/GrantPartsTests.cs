@@ -1,0 +1,134 @@
+using System.Collections.Immutable;
+using System.Text;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.Tests.Pairing;
+
+/// <summary>Who approved which part of a grant, and what is left when a rule's part is taken back.</summary>
+public sealed class GrantPartsTests
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
+    private static readonly DateTimeOffset Later = Start.AddHours(1);
+
+    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+
+    [Fact]
+    public void A_rules_upgrade_leaves_the_operator_what_the_operator_approved()
+    {
+        Grant approved = Some.Paired(_claim, Start).Grants["operator"];
+
+        Grant widened = Grant.ByRule(approved, Scopes("operator.read operator.write"), "loopback", Later);
+
+        (widened.Rule, widened.ApprovedBy, widened.ApprovedAt).ShouldBe(("loopback", null, Later), "the last approval was the rule's");
+        widened.Scopes.ShouldBe(Scopes("operator.read operator.write"));
+        Shares(widened).ShouldBe("role: operator, operator: operator.read, loopback: operator.write");
+        widened.Without("loopback").ShouldBe(approved);
+        widened.Without("office").ShouldBeSameAs(widened);
+    }
+
+    [Fact]
+    public void An_operators_approval_leaves_the_rule_the_rest()
+    {
+        Grant byRule = Grant.ByRule(held: null, Scopes("operator.read a"), "loopback", Start);
+
+        Grant approved = Grant.ByOperator(byRule, Scopes("a b"), "ops", Later);
+
+        (approved.Rule, approved.ApprovedBy, approved.ApprovedAt).ShouldBe((null, "ops", Later));
+        Shares(approved).ShouldBe("role: operator, operator: a b, loopback: operator.read");
+        approved.Without("loopback").ShouldBe(new Grant { Scopes = Scopes("a b"), ApprovedAt = Later, ApprovedBy = "ops" });
+    }
+
+    [Fact]
+    public void A_grant_of_one_alone_is_written_as_it_always_was()
+    {
+        Grant byRule = Grant.ByRule(Grant.ByRule(held: null, Scopes("a"), "loopback", Start), Scopes("a b"), "loopback", Later);
+        byRule.ShouldBe(new Grant { Scopes = Scopes("a b"), ApprovedAt = Later, Rule = "loopback" });
+        byRule.Without("loopback").ShouldBeNull();
+
+        Grant.ByOperator(byRule, Scopes("a b"), "ops", Later).ShouldBe(new Grant { Scopes = Scopes("a b"), ApprovedAt = Later, ApprovedBy = "ops" });
+    }
+
+    [Fact]
+    public void A_role_without_scopes_has_an_owner_too()
+    {
+        Grant byRule = Grant.ByRule(held: null, ScopeSet.Empty, "loopback", Start);
+        byRule.Without("loopback").ShouldBeNull();
+        Shares(Grant.ByOperator(byRule, ScopeSet.Empty, "ops", Later)).ShouldBe("role: operator");
+
+        Grant byOperator = Grant.ByOperator(held: null, ScopeSet.Empty, "ops", Start);
+        Grant widened = Grant.ByRule(byOperator, Scopes("camera"), "loopback", Later);
+        Shares(widened).ShouldBe("role: operator, loopback: camera");
+        widened.Without("loopback").ShouldBe(byOperator);
+    }
+
+    [Fact]
+    public void Of_two_rules_each_is_taken_back_by_itself()
+    {
+        Grant both = Grant.ByRule(Grant.ByRule(held: null, Scopes("a"), "loopback", Start), Scopes("a b"), "office", Later);
+
+        Shares(both).ShouldBe("role: loopback, loopback: a, office: b");
+        both.Without("loopback").ShouldBe(new Grant { Scopes = Scopes("b"), ApprovedAt = Later, Rule = "office" });
+        both.Without("office").ShouldBe(new Grant { Scopes = Scopes("a"), ApprovedAt = Later, Rule = "loopback" });
+        both.Without("office")!.Without("loopback").ShouldBeNull();
+
+        Grant three = Grant.ByOperator(both, Scopes("c"), "ops", Later);
+        Shares(three.Without("loopback")!).ShouldBe("role: operator, operator: c, office: b");
+        Shares(Grant.ByRule(three, Scopes("d"), "lab", Later).Without("lab")!).ShouldBe(Shares(three));
+    }
+
+    [Theory]
+    [InlineData("""{"scopes":["a"],"approvedAt":"2026-11-22T10:00:00+00:00","rule":"loopback"}""", "role: loopback, loopback: a")]
+    [InlineData("""{"scopes":["a"],"approvedAt":"2026-11-22T10:00:00+00:00","approvedBy":"ops"}""", "role: operator, operator: a")]
+    [InlineData("""{"approvedAt":"2026-11-22T10:00:00+00:00","approvedBy":"ops"}""", "role: operator")]
+    [InlineData("""{"scopes":["a"],"approvedAt":"2026-11-22T10:00:00+00:00"}""", "role: operator, operator: a")]
+    [InlineData("""{"scopes":["a","b"],"approvedAt":"2026-11-22T10:00:00+00:00","rule":"loopback","parts":{"rules":{"loopback":["b","gone"]},"role":"loopback"}}""", "role: operator, operator: a, loopback: b gone")]
+    public void Documents_say_whose_a_grant_is(string grant, string expected)
+    {
+        DeviceRecord read = Read(grant);
+
+        Shares(read.Grants["operator"]).ShouldBe(expected);
+        Encoding.UTF8.GetString(DeviceDocument.Serialize(read)).ShouldContain($"\"operator\":{grant}");
+    }
+
+    [Theory]
+    [InlineData("""{"rules":null}""")]
+    [InlineData("""{"rules":{"loopback":null}}""")]
+    [InlineData("""{"rules":{"loopback":["no scope"]}}""")]
+    [InlineData("[]")]
+    public void Parts_that_are_none_are_a_damaged_document(string parts) => Should.Throw<DamagedDocumentException>(
+        () => Read($$"""{"scopes":["a"],"approvedAt":"2026-11-22T10:00:00+00:00","rule":"loopback","parts":{{parts}}}"""));
+
+    [Fact]
+    public void Parts_come_back_as_they_were_written()
+    {
+        Grant widened = Grant.ByRule(Some.Paired(_claim, Start).Grants["operator"], Scopes("a"), "loopback", Later);
+        DeviceRecord record = Some.Paired(_claim, Start) with { Grants = ImmutableSortedDictionary<string, Grant>.Empty.Add("operator", widened) };
+
+        DeviceRecord read = DeviceDocument.Deserialize(DeviceDocument.Serialize(record), record.Id, record.Version);
+
+        DeviceDocument.Serialize(read).ShouldBe(DeviceDocument.Serialize(record));
+        read.Grants["operator"].Without("loopback").ShouldBe(Some.Paired(_claim, Start).Grants["operator"]);
+    }
+
+    private static string Shares(Grant grant)
+    {
+        ScopeSet operators = grant.OperatorScopes;
+        string[] lines =
+        [
+            $"role: {grant.RoleRule ?? "operator"}",
+            .. operators.Count == 0 ? Array.Empty<string>() : [$"operator: {operators}"],
+            .. grant.RuleScopes.Where(r => r.Value.Count > 0).Select(r => $"{r.Key}: {r.Value}"),
+        ];
+        return string.Join(", ", lines);
+    }
+
+    private static ScopeSet Scopes(string scopes) => ScopeSet.Of(scopes.Split(' '));
+
+    private DeviceRecord Read(string grant) => DeviceDocument.Deserialize(
+        Encoding.UTF8.GetBytes(
+            $$"""{"id":"{{_claim.Device}}","publicKey":"{{_claim.PublicKey}}","version":"v","createdAt":"2026-11-22T10:00:00+00:00","client":{},"grants":{"operator":{{grant}}},"requests":[]}"""),
+        _claim.Device,
+        "v");
+}
