@@ -1,5 +1,5 @@
-using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using StackExchange.Redis;
 
@@ -44,8 +44,14 @@ internal sealed class Keys(string prefix)
     /// <summary>The id of the device that made a request.</summary>
     public RedisKey Request(RequestId id) => $"{prefix}request:{id}";
 
-    /// <summary>Sorted set like <see cref="Pending"/>, of one client address, or the block of addresses that counts as one.</summary>
-    public RedisKey Address(string address) => $"{prefix}address:{AddressBlock.Of(address)}";
+    /// <summary>Sorted sets like <see cref="Pending"/>, of what counts with a request: one client address, or the block of addresses that counts as one.</summary>
+    public RedisKey Address(PendingShare share) => $"{prefix}address:{share.Address}";
+
+    /// <inheritdoc cref="Address"/>
+    public RedisKey Subnet(string subnet) => $"{prefix}subnet:{subnet}";
+
+    /// <inheritdoc cref="Address"/>
+    public RedisKey Strangers(LocalityKind locality) => $"{prefix}strangers:{locality.ToString().ToLowerInvariant()}";
 }
 
 /// <summary>A request and its device, as the sorted sets of open requests have them.</summary>

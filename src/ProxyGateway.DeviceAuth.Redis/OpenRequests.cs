@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
 
-/// <summary>The indexes of open requests: in all and by address, sorted by expiry; and which device made a request.</summary>
+/// <summary>The indexes of open requests: in all and by what they count with (<see cref="PendingShare"/>), sorted by expiry; and which device made a request.</summary>
 internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents documents)
 {
     /// <summary>Enters what a swap opens or renews. False if there is no room for it; then, as after a failure, it is to be withdrawn.</summary>
@@ -14,11 +14,8 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
         {
             bool isNew = IsNew(swap, request);
             bool[] entered = await Task.WhenAll(
-                RememberDeviceAsync(request, deadline, cancellationToken),
-                EnterAsync(keys.Pending, request, isNew ? swap.Limits.InAll : null, deadline, cancellationToken),
-                request.Address is { } address
-                    ? EnterAsync(keys.Address(address), request, isNew ? swap.Limits.PerAddress : null, deadline, cancellationToken)
-                    : Task.FromResult(true));
+                Sets(request, swap.Limits).Select(set => EnterAsync(set.Key, request, isNew ? set.Room : null, deadline, cancellationToken))
+                    .Prepend(RememberDeviceAsync(request, deadline, cancellationToken)));
             if (entered.Contains(false))
                 return false;
         }
@@ -53,12 +50,12 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
 
     /// <summary>Takes a request that is no longer open out of the sets. Which device made it stays known while it is readable.</summary>
     public Task LeaveAsync(PairingRequest request, Deadline deadline, CancellationToken cancellationToken) =>
-        LeaveAsync(new PendingMember(request.Id, request.DeviceId), request.Address, deadline, cancellationToken);
+        Task.WhenAll(Sets(request, PendingLimits.None).Select(set =>
+            RemoveAsync(set.Key, new PendingMember(request.Id, request.DeviceId).ToString(), deadline, cancellationToken)));
 
-    /// <inheritdoc cref="LeaveAsync(PairingRequest, Deadline, CancellationToken)"/>
-    public Task LeaveAsync(PendingMember member, string? address, Deadline deadline, CancellationToken cancellationToken) => Task.WhenAll(
-        RemoveAsync(keys.Pending, member.ToString(), deadline, cancellationToken),
-        address is null ? Task.CompletedTask : RemoveAsync(keys.Address(address), member.ToString(), deadline, cancellationToken));
+    /// <summary>Takes out of the set of all what no document has. In the sets by share, which only count, it expires.</summary>
+    public Task LeaveAsync(PendingMember member, Deadline deadline, CancellationToken cancellationToken) =>
+        RemoveAsync(keys.Pending, member.ToString(), deadline, cancellationToken);
 
     /// <summary>The device that made this request, or null.</summary>
     public async Task<DeviceId?> FindAsync(RequestId id, Deadline deadline, CancellationToken cancellationToken)
@@ -94,6 +91,18 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
     /// <summary>Takes out of the set what is no request.</summary>
     public Task ExpelAsync(RedisValue member, Deadline deadline, CancellationToken cancellationToken) =>
         RemoveAsync(keys.Pending, member, deadline, cancellationToken);
+
+    // The sets that a request is in, and how many each may hold.
+    private IEnumerable<(RedisKey Key, int Room)> Sets(PairingRequest request, PendingLimits limits)
+    {
+        var share = PendingShare.Of(request);
+        yield return (keys.Pending, limits.InAll);
+        yield return (keys.Address(share), limits.PerAddress);
+        if (share.Subnet is { } subnet)
+            yield return (keys.Subnet(subnet), limits.PerSubnet);
+        if (share.Strangers is { } locality)
+            yield return (keys.Strangers(locality), limits.OfStrangers(locality));
+    }
 
     private static bool IsNew(DeviceSwap swap, PairingRequest request) => swap.Previous?.FindRequest(request.Id) is null;
 

@@ -166,7 +166,11 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
                 else if (document.Damage is { } damage)
                     Log.DamagedDocument(_logger, member.Device, damage);
                 else if (IsLeftBehind(member, request, open.Now))
-                    await TryAsync(() => _openRequests.LeaveAsync(member, request?.Address, deadline, cancellationToken));
+                {
+                    await TryAsync(() => request is null
+                        ? _openRequests.LeaveAsync(member, deadline, cancellationToken)
+                        : _openRequests.LeaveAsync(request, deadline, cancellationToken));
+                }
             }
 
             if (found.Count > limit)

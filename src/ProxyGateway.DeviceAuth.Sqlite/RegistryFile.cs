@@ -67,6 +67,12 @@ internal sealed class RegistryFile : IDisposable
         CREATE INDEX devices_paired ON devices (id) WHERE paired = 1;
         CREATE INDEX devices_expiry ON devices (expires_at) WHERE expires_at IS NOT NULL;
         """,
+        """
+        ALTER TABLE requests ADD COLUMN subnet TEXT;
+        ALTER TABLE requests ADD COLUMN strangers INTEGER; -- the locality; NULL: loopback, or the device is paired
+        CREATE INDEX requests_subnet ON requests (subnet, open_until) WHERE open_until IS NOT NULL;
+        CREATE INDEX requests_strangers ON requests (strangers, open_until) WHERE open_until IS NOT NULL;
+        """,
     ];
 
     private readonly string _path;

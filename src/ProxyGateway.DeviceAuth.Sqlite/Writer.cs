@@ -1,5 +1,4 @@
 using Microsoft.Data.Sqlite;
-using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -19,6 +18,8 @@ internal sealed class Writer : IDisposable
     private readonly SqliteCommand _stored;
     private readonly SqliteCommand _countInAll;
     private readonly SqliteCommand _countOfAddress;
+    private readonly SqliteCommand _countOfSubnet;
+    private readonly SqliteCommand _countOfStrangers;
     private readonly SqliteCommand _put;
     private readonly SqliteCommand _dropRequests;
     private readonly SqliteCommand _putRequest;
@@ -32,6 +33,9 @@ internal sealed class Writer : IDisposable
         _countInAll = connection.Prepare("SELECT count(*) FROM requests WHERE open_until > $now", "$now");
         _countOfAddress = connection.Prepare(
             "SELECT count(*) FROM requests WHERE address = $address AND open_until > $now", "$address", "$now");
+        _countOfSubnet = connection.Prepare("SELECT count(*) FROM requests WHERE subnet = $subnet AND open_until > $now", "$subnet", "$now");
+        _countOfStrangers = connection.Prepare(
+            "SELECT count(*) FROM requests WHERE strangers = $strangers AND open_until > $now", "$strangers", "$now");
         _put = connection.Prepare(
             """
             INSERT INTO devices (key, id, version, paired, expires_at, document, seen_at)
@@ -42,7 +46,8 @@ internal sealed class Writer : IDisposable
             "$key", "$id", "$version", "$paired", "$expires", "$document", "$seen");
         _dropRequests = connection.Prepare("DELETE FROM requests WHERE device = $device", "$device");
         _putRequest = connection.Prepare(
-            "INSERT INTO requests (id, device, address, open_until) VALUES ($id, $device, $address, $until)", "$id", "$device", "$address", "$until");
+            "INSERT INTO requests (id, device, address, subnet, strangers, open_until) VALUES ($id, $device, $address, $subnet, $strangers, $until)",
+            "$id", "$device", "$address", "$subnet", "$strangers", "$until");
         _forget = connection.Prepare(
             "DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE expires_at <= $now ORDER BY expires_at LIMIT $limit)", "$now", "$limit");
     }
@@ -121,13 +126,11 @@ internal sealed class Writer : IDisposable
         foreach (PairingRequest request in record.Requests)
         {
             long? until = request.Status == PairingRequestStatus.Open ? request.ExpiresAt.ToUnixTimeMilliseconds() : null;
-            _putRequest.In(transaction).Set("$id", request.Id.ToString()).Set("$device", id).Set("$address", AddressOf(request)).Set("$until", until)
-                .ExecuteNonQuery();
+            var share = PendingShare.Of(request);
+            _putRequest.In(transaction).Set("$id", request.Id.ToString()).Set("$device", id).Set("$address", share.Address).Set("$subnet", share.Subnet)
+                .Set("$strangers", (int?)share.Strangers).Set("$until", until).ExecuteNonQuery();
         }
     }
-
-    // Whose requests count together.
-    private static string? AddressOf(PairingRequest request) => request.Address is { } address ? AddressBlock.Of(address) : null;
 
     // A renewal is no new request, and is never refused for room.
     private bool HasRoom(DeviceSwap swap, long now, SqliteTransaction transaction)
@@ -136,15 +139,17 @@ internal sealed class Writer : IDisposable
         {
             if (swap.Previous?.FindRequest(request.Id) is not null)
                 continue;
-            if ((long)_countInAll.In(transaction).Set("$now", now).ExecuteScalar()! >= swap.Limits.InAll)
+            var share = PendingShare.Of(request);
+            if (Count(_countInAll) >= swap.Limits.InAll || Count(_countOfAddress.Set("$address", share.Address)) >= swap.Limits.PerAddress)
                 return false;
-            if (AddressOf(request) is { } address
-                && (long)_countOfAddress.In(transaction).Set("$address", address).Set("$now", now).ExecuteScalar()! >= swap.Limits.PerAddress)
-            {
+            if (share.Subnet is { } subnet && Count(_countOfSubnet.Set("$subnet", subnet)) >= swap.Limits.PerSubnet)
                 return false;
-            }
+            if (share.Strangers is { } locality && Count(_countOfStrangers.Set("$strangers", (int)locality)) >= swap.Limits.OfStrangers(locality))
+                return false;
         }
 
         return true;
+
+        long Count(SqliteCommand command) => (long)command.In(transaction).Set("$now", now).ExecuteScalar()!;
     }
 }

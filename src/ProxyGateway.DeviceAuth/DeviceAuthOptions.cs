@@ -60,7 +60,14 @@ public sealed record DeviceAuthOptions
     public PairingRules PairingRules => new(
         Policy,
         new Lifetimes(RequestLifetime, ForgetRemovedAfter),
-        new PendingLimits(MaxPendingRequests, Limits.PendingRequestsPerAddress));
+        new PendingLimits(MaxPendingRequests, Limits.PendingRequestsPerAddress)
+        {
+            PerSubnet = Math.Max(Limits.PendingRequestsPerSubnet, Limits.PendingRequestsPerAddress),
+
+            // However many addresses strangers have, a quarter is left for loopback and for devices that are paired.
+            RemoteStrangers = Math.Max(1, MaxPendingRequests / 2),
+            NetworkStrangers = Math.Max(1, MaxPendingRequests / 4),
+        });
 }
 
 /// <summary>Section <c>DeviceAuth:Limits</c>.</summary>
@@ -86,6 +93,9 @@ public sealed record DeviceAuthLimits
 
     /// <summary>Open pairing requests from one client address.</summary>
     public int PendingRequestsPerAddress { get; init; } = 32;
+
+    /// <summary>Open pairing requests from one /24 of IPv4 or /48 of IPv6 addresses; at least <see cref="PendingRequestsPerAddress"/>.</summary>
+    public int PendingRequestsPerSubnet { get; init; } = 64;
 }
 
 /// <summary>What becomes of plain HTTP requests on gated routes.</summary>

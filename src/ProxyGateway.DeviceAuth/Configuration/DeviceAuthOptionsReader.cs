@@ -90,6 +90,7 @@ public static class DeviceAuthOptionsReader
             Handshakes = Count(nameof(defaults.Handshakes), defaults.Handshakes),
             SessionsPerDevice = Count(nameof(defaults.SessionsPerDevice), defaults.SessionsPerDevice),
             PendingRequestsPerAddress = Count(nameof(defaults.PendingRequestsPerAddress), defaults.PendingRequestsPerAddress),
+            PendingRequestsPerSubnet = Count(nameof(defaults.PendingRequestsPerSubnet), defaults.PendingRequestsPerSubnet),
         };
 
         int Count(string name, int fallback) => section.Number(name, fallback, 1, MaxCount);

@@ -151,6 +151,8 @@ public abstract partial class DeviceStoreContract
         (await ListOpenAsync(pageSize: 10)).ShouldContain(open.Id);
         PairingRules full = Some.Rules with { Limits = new PendingLimits(InAll: int.MaxValue, PerAddress: 2) };
         (await Registry.AdmitAsync(Some.Claim(), Some.Origin with { Address = "192.0.2.1" }, full, None)).ShouldBeOfType<Admission.TooManyRequests>();
+        PairingRules fullOfNeighbours = Some.Rules with { Limits = PendingLimits.None with { PerSubnet = 2 } };
+        (await Registry.AdmitAsync(Some.Claim(), Some.Origin with { Address = "192.0.2.2" }, fullOfNeighbours, None)).ShouldBeOfType<Admission.TooManyRequests>();
         (await Registry.ApproveAsync(open.Id, scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
         (await Registry.AdmitAsync(all.Asking, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
     }

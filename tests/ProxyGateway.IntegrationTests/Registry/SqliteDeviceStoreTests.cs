@@ -121,8 +121,8 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         await PairAsync(claim);
         await AskAsync(claim.Asking("node"), Some.Rules);
         Execute("INSERT INTO devices (id, version, paired, document) SELECT '0', version, paired, document FROM devices");
-        Execute("INSERT INTO requests SELECT '0', '0', NULL, open_until FROM requests WHERE open_until IS NOT NULL");
-        Execute($"INSERT INTO requests SELECT 'zz', '{claim.Device}', NULL, open_until FROM requests WHERE id = '0'");
+        Execute("INSERT INTO requests (id, device, open_until) SELECT '0', '0', open_until FROM requests WHERE open_until IS NOT NULL");
+        Execute($"INSERT INTO requests (id, device, open_until) SELECT 'zz', '{claim.Device}', open_until FROM requests WHERE id = '0'");
 
         (await Store.ListDevicesAsync(cursor: null, 1, CancellationToken.None)).Items.ShouldHaveSingleItem().Id.ShouldBe(claim.Device);
         (await ListOpenAsync(pageSize: 1)).Count.ShouldBe(1);
@@ -159,6 +159,10 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
             ALTER TABLE old RENAME TO devices;
             CREATE INDEX devices_paired ON devices (id) WHERE paired = 1;
             CREATE INDEX devices_expiry ON devices (expires_at) WHERE expires_at IS NOT NULL;
+            DROP INDEX requests_subnet;
+            DROP INDEX requests_strangers;
+            ALTER TABLE requests DROP COLUMN subnet;
+            ALTER TABLE requests DROP COLUMN strangers;
             DROP TABLE audit;
             DROP TABLE audit_dropped;
             PRAGMA user_version = 1;

@@ -1,0 +1,25 @@
+using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>With which others an open request counts.</summary>
+/// <param name="Address">The block of addresses that counts as one client's. Requests without an address count together, by their locality.</param>
+/// <param name="Subnet">The neighbours of the address; null where there are none, as on loopback.</param>
+/// <param name="Strangers">
+/// The locality, of a device that is not paired; null on loopback, where the address bounds them all, and of a device that is paired: nobody can
+/// make up one of those.
+/// </param>
+public readonly record struct PendingShare(string Address, string? Subnet, LocalityKind? Strangers)
+{
+    /// <summary>The shares that a request counts in.</summary>
+    public static PendingShare Of(PairingRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        bool isStranger = request is { Reason: PairingReason.NotPaired, Locality: not LocalityKind.Loopback };
+        return new PendingShare(
+            request.Address is null ? $"{AddressBlock.None}{request.Locality}" : AddressBlock.Of(request.Address),
+            Localities.Subnet.Of(request.Address),
+            isStranger ? request.Locality : null);
+    }
+}
