@@ -2,19 +2,19 @@ using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>Since when this gateway cannot be sure to hear of every change in the registry.</summary>
+/// <summary>Since when this gateway cannot be sure to hear of every change in the registry. The time for which the machine slept counts.</summary>
 /// <param name="options">How long that may be.</param>
-/// <param name="time">The clock.</param>
+/// <param name="time">The clocks.</param>
 public sealed class RegistryFreshness(RegistryOptions options, TimeProvider time)
 {
-    private long _currentAt = time.GetTimestamp();
+    private volatile TimeMark _current = new(time);
 
     /// <summary>Whether it is longer than <see cref="RegistryOptions.StalenessLimit"/>. Then nobody may be admitted, whatever a read would say.</summary>
     public bool IsStale => StaleIn <= TimeSpan.Zero;
 
     /// <summary>How long it is until then, if nothing is heard of.</summary>
-    internal TimeSpan StaleIn => options.StalenessLimit - time.GetElapsedTime(Volatile.Read(ref _currentAt));
+    internal TimeSpan StaleIn => options.StalenessLimit - _current.Elapsed;
 
     /// <summary>All changes until now have been heard of, and acted upon.</summary>
-    internal void Renew() => Volatile.Write(ref _currentAt, time.GetTimestamp());
+    internal void Renew() => _current = new TimeMark(time);
 }

@@ -142,10 +142,15 @@ internal sealed partial class Gatekeeper(
         {
             for (int attempt = 0; attempt < MaxAttempts; attempt++)
             {
+                var asOf = new TimeMark(time);
                 switch (await registry.AdmitAsync(claim, origin, rules, cancellationToken))
                 {
+                    case Admission.Admitted when freshness.IsStale: // the machine may have slept since the record was read
+                        LogStale(claim.Device);
+                        audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
+                        return new Verdict.Unavailable();
                     case Admission.Admitted admitted:
-                        if (!session.TryAdmit(admitted.Record, admitted.Now))
+                        if (!session.TryAdmit(admitted.Record, admitted.Now, asOf))
                             continue;
                         LogAdmitted(logger.Unpaced, claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, admitted.Rule ?? "grant");
                         audit.Enter(Entry(AuditKinds.DeviceAdmitted, claim, origin, options) with { Rule = admitted.Rule });

@@ -151,7 +151,7 @@ internal sealed partial class RevocationWatch : BackgroundService
 
     private async Task CheckAsync(DeviceId device, CancellationToken cancellationToken)
     {
-        long since = _time.GetTimestamp();
+        var since = new TimeMark(_time);
         bool hasFailed = false;
         try
         {
@@ -166,7 +166,7 @@ internal sealed partial class RevocationWatch : BackgroundService
                 }
 
                 hasFailed = true;
-                if (_options.CloseStaleSessions && _time.GetElapsedTime(since) >= _options.StalenessLimit)
+                if (_options.CloseStaleSessions && since.Elapsed >= _options.StalenessLimit)
                     _sessions.Close(device, Closing.RegistryUnavailable);
                 await Task.Delay(RetryAfter, _time, cancellationToken);
             }
@@ -188,8 +188,9 @@ internal sealed partial class RevocationWatch : BackgroundService
         await _reads.WaitAsync(cancellationToken);
         try
         {
+            var asOf = new TimeMark(_time); // the machine may sleep while the answer is under way
             (DeviceRecord? record, DateTimeOffset now) = await _store.GetAsync(device, cancellationToken);
-            _sessions.Recheck(device, record, now);
+            _sessions.Recheck(device, record, now, asOf);
             return true;
         }
         catch (RegistryUnavailableException e)

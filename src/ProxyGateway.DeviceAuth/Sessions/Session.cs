@@ -67,13 +67,14 @@ internal sealed class Session : IDisposable
     /// </summary>
     /// <param name="record">That record.</param>
     /// <param name="now">The store's time when it was read.</param>
-    public bool TryAdmit(DeviceRecord record, DateTimeOffset now)
+    /// <param name="asOf">A moment before it was read, null for now. The grant's end is counted from it.</param>
+    public bool TryAdmit(DeviceRecord record, DateTimeOffset now, TimeMark? asOf = null)
     {
         lock (_lock)
         {
             // A change that was announced while the record was read may be older or newer than what was read.
             if (!_doubtful)
-                BeCoveredBy(record, now);
+                BeCoveredBy(record, now, asOf ?? new TimeMark(_time));
             _doubtful = false;
             return _version is not null;
         }
@@ -83,7 +84,8 @@ internal sealed class Session : IDisposable
     /// <param name="record">The record; null if there is none any more.</param>
     /// <param name="now">The store's time when it was so.</param>
     /// <param name="policy">The policy in force.</param>
-    public void Recheck(DeviceRecord? record, DateTimeOffset now, PairingPolicy policy)
+    /// <param name="asOf">A moment before it was read; null for now.</param>
+    public void Recheck(DeviceRecord? record, DateTimeOffset now, PairingPolicy policy, TimeMark? asOf = null)
     {
         bool revoked;
         record = record?.AsOf(now);
@@ -94,7 +96,7 @@ internal sealed class Session : IDisposable
             _doubtful |= !covered;
             revoked = _version is not null && !covered;
             if (_version is not null && covered)
-                BeCoveredBy(record!, now);
+                BeCoveredBy(record!, now, asOf ?? new TimeMark(_time));
         }
 
         if (revoked)
@@ -140,13 +142,13 @@ internal sealed class Session : IDisposable
         _ => Closing.DeviceRemoved,
     };
 
-    private void BeCoveredBy(DeviceRecord record, DateTimeOffset now)
+    private void BeCoveredBy(DeviceRecord record, DateTimeOffset now, TimeMark asOf)
     {
         _version = record.Version;
         DateTimeOffset? until = record.Grants.GetValueOrDefault(Claim.Role)?.Until;
         if (until == _end?.At)
             return;
         _end?.Dispose();
-        _end = until is { } at ? new SessionEnd(this, at, now, _time) : null;
+        _end = until is { } at ? new SessionEnd(this, at, now, asOf, _time) : null;
     }
 }

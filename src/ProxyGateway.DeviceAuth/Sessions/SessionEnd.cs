@@ -1,39 +1,43 @@
 namespace ProxyGateway.DeviceAuth.Sessions;
 
-/// <summary>Closes a session when its grant runs out: by how long that was away when the store said so, whatever the time is here.</summary>
+/// <summary>
+/// Closes a session when its grant runs out: by how long that was away when the store said so, whatever the time is here. A timer stands
+/// still while the machine sleeps, so this one looks at the clocks every few seconds.
+/// </summary>
 internal sealed class SessionEnd : IDisposable
 {
-    // A timer does not take more than 49 days.
-    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
+    /// <summary>How late the end may be noticed after the machine has slept.</summary>
+    public static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
 
     private readonly Session _session;
-    private readonly TimeProvider _time;
+    private readonly TimeMark _since;
     private readonly TimeSpan _after;
-    private readonly long _since;
     private readonly ITimer _timer;
 
     /// <param name="session">The session.</param>
     /// <param name="at">When its grant runs out.</param>
-    /// <param name="now">The time now, by the same clock.</param>
-    /// <param name="time">Measures what is between.</param>
-    public SessionEnd(Session session, DateTimeOffset at, DateTimeOffset now, TimeProvider time)
+    /// <param name="now">The store's time, by the same clock.</param>
+    /// <param name="since">A moment that was not later than that time.</param>
+    /// <param name="time">Wakes it.</param>
+    public SessionEnd(Session session, DateTimeOffset at, DateTimeOffset now, TimeMark since, TimeProvider time)
     {
         _session = session;
-        _time = time;
+        _since = since;
         _after = at - now;
-        _since = time.GetTimestamp();
         At = at;
         _timer = time.CreateTimer(_ => Check(), state: null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        Wait(_after);
+        Wait(Left);
     }
 
     public DateTimeOffset At { get; }
+
+    private TimeSpan Left => _after - _since.Elapsed;
 
     public void Dispose() => _timer.Dispose();
 
     private void Check()
     {
-        TimeSpan left = _after - _time.GetElapsedTime(_since);
+        TimeSpan left = Left;
         if (left > TimeSpan.Zero)
             Wait(left);
         else

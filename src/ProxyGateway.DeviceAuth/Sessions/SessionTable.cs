@@ -80,12 +80,13 @@ internal sealed class SessionTable
     /// <param name="device">The device.</param>
     /// <param name="record">Its record as it is; null if there is none.</param>
     /// <param name="now">The store's time when it was so.</param>
-    public void Recheck(DeviceId device, DeviceRecord? record, DateTimeOffset now)
+    /// <param name="asOf">A moment before it was read; null for now.</param>
+    public void Recheck(DeviceId device, DeviceRecord? record, DateTimeOffset now, TimeMark? asOf = null)
     {
         PairingPolicy policy = _settings.Current.Policy;
         foreach (Session session in Of(device))
         {
-            session.Recheck(record, now, policy);
+            session.Recheck(record, now, policy, asOf);
         }
     }
 

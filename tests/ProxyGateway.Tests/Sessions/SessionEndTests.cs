@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
+using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.Tests.Shared;
@@ -56,14 +57,51 @@ public sealed class SessionEndTests
     [Fact]
     public void An_end_that_no_timer_could_wait_for_is_waited_for()
     {
-        using Session session = Admit(StoresNow.AddDays(100));
+        using Session session = Admit(StoresNow.AddYears(900));
 
-        for (int day = 0; day < 99; day++)
-            _time.Advance(TimeSpan.FromDays(1));
+        _time.Advance(TimeSpan.FromMinutes(1));
+
         session.IsLive.ShouldBeTrue();
-        _time.Advance(TimeSpan.FromDays(1));
+    }
 
-        session.IsLive.ShouldBeFalse();
+    [Fact]
+    public void It_is_closed_soon_after_the_machine_has_slept_past_the_end()
+    {
+        var time = new TwoClocks();
+        using Session session = Admit(StoresNow.AddMinutes(5), time);
+
+        time.Sleep(TimeSpan.FromHours(8));
+        time.Advance(SessionEnd.LongestWait);
+
+        session.Closing!.Reason.ShouldBe("grant revoked");
+    }
+
+    [Fact]
+    public void A_wall_clock_that_is_set_back_does_not_prolong_it()
+    {
+        var time = new TwoClocks();
+        using Session session = Admit(StoresNow.AddMinutes(5), time);
+
+        time.SetBack(TimeSpan.FromHours(1));
+        time.Advance(TimeSpan.FromMinutes(5) - TimeSpan.FromMilliseconds(1));
+        session.IsLive.ShouldBeTrue();
+        time.Advance(TimeSpan.FromMilliseconds(1));
+
+        session.Closing!.Reason.ShouldBe("grant revoked");
+    }
+
+    [Fact]
+    public void A_machine_that_sleeps_while_the_record_is_read_does_not_prolong_it()
+    {
+        var time = new TwoClocks();
+        using Session session = SomeSession.Of(_claim, time);
+        var beforeTheRead = new TimeMark(time);
+
+        time.Sleep(TimeSpan.FromHours(8));
+        session.TryAdmit(Ending(StoresNow.AddMinutes(5)), StoresNow, beforeTheRead).ShouldBeTrue();
+        time.Advance(TimeSpan.Zero);
+
+        session.Closing!.Reason.ShouldBe("grant revoked");
     }
 
     [Fact]
@@ -86,9 +124,9 @@ public sealed class SessionEndTests
         session.Closing!.Reason.ShouldBe("device blocked");
     }
 
-    private Session Admit(DateTimeOffset? until)
+    private Session Admit(DateTimeOffset? until, TimeProvider? time = null)
     {
-        Session session = SomeSession.Of(_claim, _time);
+        Session session = SomeSession.Of(_claim, time ?? _time);
         session.TryAdmit(Ending(until), StoresNow).ShouldBeTrue();
         session.EndsAt.ShouldBe(until);
         return session;
