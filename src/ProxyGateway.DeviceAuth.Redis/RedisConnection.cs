@@ -12,23 +12,30 @@ internal sealed class RedisConnection : IAsyncDisposable
     /// <summary>Nothing is read from replicas: they may not have heard of a revocation yet.</summary>
     public const CommandFlags Primary = CommandFlags.DemandMaster;
 
-    private const int ReasonAttempts = 60;
-    private static readonly TimeSpan ReasonInterval = TimeSpan.FromMilliseconds(50);
+    // A cause is known after the first attempt, unless the machine is very busy.
+    private static readonly TimeSpan ReasonPatience = TimeSpan.FromSeconds(5);
 
     private readonly ConfigurationOptions _options;
     private readonly ILogger _logger;
+    private readonly ConnectTrouble _trouble;
+    private readonly HashSet<Cause> _told = []; // of this outage
     private readonly Lock _connecting = new();
-    private Task<ConnectionMultiplexer> _multiplexer;
+    private volatile bool _hasTried; // all servers, once: that one of them is away says nothing
+    private volatile bool _hasConnected;
+    private Task<ConnectionMultiplexer>? _multiplexer;
 
     public RedisConnection(RedisStoreOptions options, ILogger logger)
     {
         _options = Configure(options);
+        _options.LoggerFactory = _trouble = new ConnectTrouble(Tell);
         _logger = logger;
         _multiplexer = ConnectAsync();
     }
 
     /// <summary>Announcements may be lost from now on: the connection by which they come broke, or another server is the primary.</summary>
     public event Action? SubscriptionLost;
+
+    private bool IsConnected => _multiplexer is { IsCompletedSuccessfully: true } connection && connection.Result.IsConnected;
 
     /// <summary>Checks the options without connecting.</summary>
     /// <exception cref="ArgumentException">They cannot be used. The message does not repeat the configuration, which may hold a password.</exception>
@@ -67,11 +74,14 @@ internal sealed class RedisConnection : IAsyncDisposable
             if (HasTwoPrimaries(multiplexer))
                 throw new RegistryUnavailableException("More than one primary answers, and all but one are out of date. Nobody is admitted until those are replicas.");
             running = command(multiplexer.GetDatabase());
-            return await running.WaitAsync(deadline.Remaining, cancellationToken);
+            T answer = await running.WaitAsync(deadline.Remaining, cancellationToken);
+            _trouble.Clear();
+            return answer;
         }
         catch (Exception e) when (Failure.IsOne(e) || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            throw new RegistryUnavailableException(Failure.Describe(e), e);
+            Cause cause = Failure.Describe(e, IsConnected, _trouble.Last);
+            throw new RegistryUnavailableException(cause.Text, e) { Fault = cause.Fault };
         }
         finally
         {
@@ -84,7 +94,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     {
         try
         {
-            await (await _multiplexer).DisposeAsync();
+            await (await _multiplexer!).DisposeAsync();
         }
         catch (RedisException)
         {
@@ -142,36 +152,41 @@ internal sealed class RedisConnection : IAsyncDisposable
         multiplexer.ConnectionFailed += (_, e) => Report(e, isConnected: false);
         multiplexer.ConnectionRestored += (_, e) => Report(e, isConnected: true);
         multiplexer.ConfigurationChanged += (_, _) => SubscriptionLost?.Invoke(); // a new primary: what it announced first may have reached nobody
-        if (!multiplexer.IsConnected)
-            _ = ReportNotConnectedAsync(multiplexer); // nobody has to wait for the reason
+        _hasTried = true;
+        if (multiplexer.IsConnected)
+            _hasConnected = true;
+        else if (_trouble.Last is { } cause)
+            Tell(cause);
+        else
+            _ = TellIfNoCauseIsKnownAsync();
         return multiplexer;
     }
 
-    // Why is in no event, as that was over before anybody could listen; and while it is tried again, no failure says why.
-    private async Task ReportNotConnectedAsync(ConnectionMultiplexer multiplexer)
+    // The library tells why in no event, as the first attempts were over before anybody could listen.
+    private void Tell(Cause cause)
     {
-        for (int attempt = 1; ; attempt++)
+        if (!_hasTried || IsConnected || (_hasConnected && cause.Fault == RegistryFault.NotReachable)) // that one is told with the lost connection
+            return;
+        lock (_told)
         {
-            try
-            {
-                await multiplexer.GetDatabase().PingAsync(Primary);
+            if (!_told.Add(cause))
                 return;
-            }
-            catch (Exception e) when (Failure.IsOne(e))
-            {
-                if (attempt == ReasonAttempts || Failure.IsExplained(e))
-                {
-                    Log.NotConnected(_logger, Failure.Describe(e));
-                    return;
-                }
-            }
-
-            await Task.Delay(ReasonInterval);
         }
+
+        Log.NotConnected(_logger, cause.Text);
+    }
+
+    private async Task TellIfNoCauseIsKnownAsync()
+    {
+        await Task.Delay(ReasonPatience);
+        if (!_hasConnected && _trouble.Last is null)
+            Tell(Failure.Unknown);
     }
 
     private void Report(ConnectionFailedEventArgs e, bool isConnected)
     {
+        if (!isConnected)
+            _trouble.Note(e.Exception);
         if (e.ConnectionType == ConnectionType.Subscription)
         {
             if (!isConnected)
@@ -179,6 +194,13 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
         else if (isConnected)
         {
+            _hasConnected = true;
+            _trouble.Clear();
+            lock (_told)
+            {
+                _told.Clear();
+            }
+
             Log.ConnectionRestored(_logger, e.EndPoint);
         }
         else
@@ -193,7 +215,7 @@ internal sealed class RedisConnection : IAsyncDisposable
             return connection;
         lock (_connecting)
         {
-            return _multiplexer.IsFaulted ? _multiplexer = ConnectAsync() : _multiplexer;
+            return _multiplexer is null or { IsFaulted: true } ? _multiplexer = ConnectAsync() : _multiplexer;
         }
     }
 }

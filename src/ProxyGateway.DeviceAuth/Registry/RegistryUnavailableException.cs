@@ -33,6 +33,9 @@ public class RegistryUnavailableException : Exception
 
     /// <summary>The registry answers, but others change this record faster than it can be read and decided on. It may be tried again.</summary>
     public bool IsContended { get; init; }
+
+    /// <summary>Why, in the form that anybody may be told.</summary>
+    public RegistryFault Fault { get; init; }
 }
 
 /// <summary>

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -76,14 +78,14 @@ public sealed class RedisAccessTests : IDisposable
     }
 
     [Theory]
-    [InlineData("password=hunter2,user=gatewey", "Redis refuses the user or the password.")]
-    [InlineData("password=hunter3", "Redis refuses the user or the password.")]
-    [InlineData("", "Redis refuses the user or the password.")]
-    public async Task A_wrong_password_is_said_to_be_wrong_and_not_repeated(string configuration, string reason)
+    [InlineData("password=hunter2,user=gatewey")]
+    [InlineData("password=hunter3")]
+    [InlineData("")]
+    public async Task A_wrong_password_is_said_to_be_wrong_and_not_repeated(string configuration)
     {
         await using RedisServer server = await RedisServer.StartAsync(started: true, ["--requirepass", "hunter2"]);
 
-        await ShouldRefuseAsync($"{server.EndPoint},{configuration}", reason);
+        await ShouldRefuseAsync($"{server.EndPoint},{configuration}", RegistryFault.PasswordRefused, "Redis refuses the user or the password.");
     }
 
     [Fact]
@@ -91,7 +93,39 @@ public sealed class RedisAccessTests : IDisposable
     {
         await using RedisServer server = await RedisServer.StartAsync(started: true, [.. _tls.Settings, "--requirepass", "hunter2"]);
 
-        await ShouldRefuseAsync($"{server.EndPoint},ssl=true,password=hunter2", "Redis is not trusted: ");
+        await ShouldRefuseAsync($"{server.EndPoint},ssl=true,password=hunter2", RegistryFault.CertificateRefused, "Redis is not trusted: ");
+    }
+
+    [Fact]
+    public async Task A_Redis_that_wants_the_gateways_certificate_is_said_to_refuse_it()
+    {
+        string[] settings = [.. _tls.Settings];
+        settings[^1] = "yes"; // --tls-auth-clients
+        await using RedisServer server = await RedisServer.StartAsync(started: false, settings);
+        await server.BeginRestartAsync();
+        await Eventually.HoldsAsync(() => ListensAsync(server), "Redis listens"); // it answers nobody without a certificate
+        Environment.SetEnvironmentVariable(TrustedIssuer, _tls.AuthorityPath);
+
+        await ShouldRefuseAsync($"{server.EndPoint},ssl=true", RegistryFault.CertificateRefused, "Redis refuses the gateway's certificate");
+    }
+
+    [Fact]
+    public async Task A_Redis_that_is_not_there_is_said_to_be_unreachable_and_one_that_comes_and_refuses_to_refuse()
+    {
+        await using RedisServer server = await RedisServer.StartAsync(started: false, ["--requirepass", "hunter2"]);
+        using ILoggerFactory loggers = Loggers();
+        await using RedisDeviceStore store = Open($"{server.EndPoint},password=hunter3", loggers);
+        await SaysAsync(store, RegistryFault.NotReachable);
+        await Eventually.HoldsAsync(() => Task.FromResult(_log.Of(4).Any()), "the log says that Redis is away");
+        _log.Of(4).ShouldHaveSingleItem().ShouldContain("Redis is not reachable.");
+
+        await server.RestartAsync();
+        await SaysAsync(store, RegistryFault.PasswordRefused);
+        _log.Of(4).ShouldContain(line => line.Contains("Redis refuses the user or the password."));
+
+        await using ConnectionMultiplexer behind = await ConnectionMultiplexer.ConnectAsync($"{server.EndPoint},password=hunter2,allowAdmin=true");
+        await behind.GetServer(server.EndPoint).ConfigSetAsync("requirepass", "hunter3");
+        await Eventually.HoldsAsync(() => AnswersAsync(store), "the password is right now");
     }
 
     [Fact]
@@ -108,29 +142,65 @@ public sealed class RedisAccessTests : IDisposable
         e.Message.ShouldContain("'evalsha'");
     }
 
-    private async Task ShouldRefuseAsync(string configuration, string reason)
+    /// <summary>However the attempts to connect fall, the cause is told: once in the log, and with every failure from then on.</summary>
+    private async Task ShouldRefuseAsync(string configuration, RegistryFault fault, string reason)
     {
         using ILoggerFactory loggers = Loggers();
-        await using RedisDeviceStore store = Open(configuration, loggers);
-        await Eventually.HoldsAsync(() => Task.FromResult(_log.Of(4).Any()), "the log says that Redis is away");
-
-        _log.Of(4).ShouldHaveSingleItem().ShouldStartWith("Redis cannot be reached yet. "); // with the reason, unless the library has none to give
-        await Eventually.HoldsAsync(
-            async () =>
+        foreach (int timeout in (int[])[20, 300, 5000])
+        {
+            _log.Clear();
+            await using RedisDeviceStore store = Open(configuration, loggers, timeout: TimeSpan.FromMilliseconds(timeout));
+            await SaysAsync(store, fault);
+            await Eventually.HoldsAsync(() => Task.FromResult(_log.Of(4).Any()), "the log says that Redis is away");
+            for (int i = 0; i < 50; i++)
             {
                 RegistryUnavailableException e = await Should.ThrowAsync<RegistryUnavailableException>(async () => await store.GetAsync(Some.Claim().Device, None));
+                e.Message.ShouldStartWith(reason);
+                e.Fault.ShouldBe(fault);
                 e.ToString().ShouldNotContain("hunter");
-                return e.Message.StartsWith(reason, StringComparison.Ordinal)
-                    || e.Message.StartsWith("Redis cannot be used.", StringComparison.Ordinal); // the library has the reason for the first failure only
-            },
-            "the reason is given");
-        _log.Lines.ShouldAllBe(line => !line.Text.Contains("hunter"));
+                await Task.Delay(1); // attempts to connect go on meanwhile
+            }
+
+            _log.Of(4).ShouldHaveSingleItem().ShouldStartWith("Redis cannot be reached yet. " + reason);
+            _log.Lines.ShouldAllBe(line => !line.Text.Contains("hunter"));
+        }
+    }
+
+    private static async Task SaysAsync(RedisDeviceStore store, RegistryFault fault) => await Eventually.HoldsAsync(
+        async () => (await Should.ThrowAsync<RegistryUnavailableException>(async () => await store.GetAsync(Some.Claim().Device, None))).Fault == fault,
+        $"it says {fault}");
+
+    private static async Task<bool> ListensAsync(RedisServer server)
+    {
+        try
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(IPEndPoint.Parse(server.EndPoint));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private static async Task<bool> AnswersAsync(RedisDeviceStore store)
+    {
+        try
+        {
+            await store.PingAsync(None);
+            return true;
+        }
+        catch (RegistryUnavailableException)
+        {
+            return false;
+        }
     }
 
     private ILoggerFactory Loggers() => LoggerFactory.Create(logging => logging.AddProvider(_log));
 
-    private static RedisDeviceStore Open(string configuration, ILoggerFactory loggers, int waitForReplicas = 0) => new(
-        new RedisStoreOptions { Configuration = configuration, Timeout = TimeSpan.FromSeconds(5), WaitForReplicas = waitForReplicas },
+    private static RedisDeviceStore Open(string configuration, ILoggerFactory loggers, int waitForReplicas = 0, TimeSpan? timeout = null) => new(
+        new RedisStoreOptions { Configuration = configuration, Timeout = timeout ?? TimeSpan.FromSeconds(5), WaitForReplicas = waitForReplicas },
         loggers.CreateLogger<RedisDeviceStore>());
 
     private static string[] ReadLeastPrivilege([CallerFilePath] string here = "")

@@ -1,0 +1,8 @@
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Redis;
+
+/// <summary>Why Redis cannot be used.</summary>
+/// <param name="Fault">Its kind.</param>
+/// <param name="Text">In words for operators, a sentence. They never hold a password.</param>
+internal sealed record Cause(RegistryFault Fault, string Text);

@@ -1,0 +1,48 @@
+using Microsoft.Extensions.Logging;
+
+namespace ProxyGateway.DeviceAuth.Redis;
+
+/// <summary>
+/// Why there is no connection: the last cause that was known. The client library tells causes to its log from the first attempt on; what it
+/// throws later often holds none any more. Nothing of what it logs goes any further.
+/// </summary>
+/// <param name="onCause">Hears of each cause as it is noted.</param>
+internal sealed class ConnectTrouble(Action<Cause> onCause) : ILoggerFactory, ILogger
+{
+    private volatile Cause? _last;
+
+    /// <summary>The last cause that was known; null if there was none, or there has been a connection since.</summary>
+    public Cause? Last => _last;
+
+    /// <summary>An attempt failed, or a connection broke.</summary>
+    public void Note(Exception? exception)
+    {
+        if (exception is null || Failure.CauseOf(exception) is not { } cause)
+            return;
+        _last = cause;
+        onCause(cause);
+    }
+
+    /// <summary>There is a connection.</summary>
+    public void Clear() => _last = null;
+
+    /// <inheritdoc/>
+    public ILogger CreateLogger(string categoryName) => this;
+
+    /// <inheritdoc/>
+    public void AddProvider(ILoggerProvider provider)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+    }
+
+    IDisposable? ILogger.BeginScope<TState>(TState state) => null;
+
+    bool ILogger.IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+    void ILogger.Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        Note(exception);
+}
