@@ -37,6 +37,7 @@ public static class DeviceAdminExtensions
         services.AddTransient<AdminKeyHandler>();
         services.AddMetrics();
         services.AddSingleton<KeyRefusals>();
+        services.AddSingleton<RegistryProbe>();
         services.AddHostedService<AdminKeyWatch>();
         services.AddAdminDescription();
         services.TryAddSingleton(AdminRateLimit.Default);

@@ -7,7 +7,7 @@ using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>For whoever watches the process; the only endpoints without a key, so they say nothing but yes or no.</summary>
+/// <summary>For whoever watches the process. They need no key, so they say yes, or no and of what kind, and ask nothing of the registry that they need not.</summary>
 internal static class HealthEndpoints
 {
     public static void Map(IEndpointRouteBuilder endpoints)
@@ -19,13 +19,16 @@ internal static class HealthEndpoints
             .Fails(AdminProblems.RegistryUnavailable, AdminProblems.Stopping);
     }
 
-    private static async Task<IResult> ReadyAsync(HttpContext context, DeviceRegistry registry, RegistryFreshness freshness, Draining draining)
+    private static async Task<IResult> ReadyAsync(HttpContext context, RegistryProbe registry, RegistryFreshness freshness, Draining draining)
     {
         if (draining.IsUnderWay)
             return AdminProblems.Stopping;
-        if (freshness.IsStale)
-            throw new RegistryUnavailableException("Changes of the registry have not been heard of for too long.");
-        await registry.PingAsync(context.RequestAborted);
-        return TypedResults.Text("ok");
+        string? failure = await registry.AskAsync().WaitAsync(context.RequestAborted);
+        if (failure is null && freshness.IsStale)
+            failure = "Changes of the registry have not been heard of for too long.";
+        if (failure is null)
+            return TypedResults.Text("ok");
+        context.Response.Headers.RetryAfter = "1"; // not thrown: an exception and a line of the log for each request would be a gift to a flood
+        return AdminProblems.RegistryUnavailable with { Detail = failure };
     }
 }

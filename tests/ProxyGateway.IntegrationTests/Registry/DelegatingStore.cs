@@ -23,7 +23,7 @@ internal abstract class DelegatingStore(IDeviceStore inner) : IDeviceStore
 
     public IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken) => inner.ListenAsync(cancellationToken);
 
-    public ValueTask PingAsync(CancellationToken cancellationToken) => inner.PingAsync(cancellationToken);
+    public virtual ValueTask PingAsync(CancellationToken cancellationToken) => inner.PingAsync(cancellationToken);
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 }

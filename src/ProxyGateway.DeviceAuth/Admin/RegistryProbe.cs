@@ -1,0 +1,74 @@
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>
+/// Whether the registry answers. Anybody may ask, without a key and as often as they like, so the registry is asked once a second at most, and
+/// everybody who asks meanwhile gets the same answer.
+/// </summary>
+internal sealed partial class RegistryProbe(DeviceRegistry registry, TimeProvider time, ILogger<RegistryProbe> logger)
+{
+    /// <summary>How old an answer may be, from when the registry was asked.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _lock = new();
+    private TimeMark? _askedAt;
+    private Task<string?> _answer = Task.FromResult<string?>(null);
+    private bool _isAway;
+
+    /// <summary>Why the registry does not answer, in words that anybody may read; null if it does.</summary>
+    public Task<string?> AskAsync()
+    {
+        lock (_lock)
+        {
+            if (_askedAt is not null && (!_answer.IsCompleted || _askedAt.Elapsed < Interval))
+                return _answer;
+            _askedAt = new TimeMark(time);
+            return _answer = Task.Run(PingAsync); // not in the lock
+        }
+    }
+
+    private async Task<string?> PingAsync()
+    {
+        string? failure = null;
+        try
+        {
+            await registry.PingAsync(CancellationToken.None); // the client that asked first may leave; the store has a time-out of its own
+        }
+        catch (RegistryUnavailableException e)
+        {
+            failure = Describe(e.Fault);
+            if (!_isAway)
+                LogAway(e.Message);
+        }
+        catch (Exception e)
+        {
+            failure = Describe(RegistryFault.Unknown);
+            if (!_isAway)
+                LogFailed(e);
+        }
+
+        if (_isAway && failure is null)
+            LogBack();
+        _isAway = failure is not null;
+        return failure;
+    }
+
+    private static string Describe(RegistryFault fault) => fault switch
+    {
+        RegistryFault.NotReachable => "The registry's server is not reachable.",
+        RegistryFault.PasswordRefused => "The registry's server refuses the user or the password.",
+        RegistryFault.CertificateRefused => "The certificate of the registry's server, or the gateway's own, is refused.",
+        _ => "The registry does not answer.",
+    };
+
+    [LoggerMessage(1511, LogLevel.Warning, "The gateway is not ready: {Reason}")]
+    private partial void LogAway(string reason);
+
+    [LoggerMessage(1512, LogLevel.Information, "The gateway is ready again")]
+    private partial void LogBack();
+
+    [LoggerMessage(1513, LogLevel.Error, "The gateway is not ready: asking the registry failed")]
+    private partial void LogFailed(Exception exception);
+}
