@@ -89,7 +89,15 @@ internal static class AdminProblems
 
     public static AdminProblem LabelEmpty { get; } = Of("label-empty", "Nothing of the label can be shown", 422);
 
-    public static AdminProblem TooManyStreams { get; } = Of("too-many-streams", "Too many listen to events already", 429);
+    public static AdminProblem TooManyStreams { get; } = Of("too-many-streams", "Too many listen to events already", 429) with
+    {
+        Detail = $"At most {EventStreams.Most} streams of events are open at a time.",
+    };
+
+    public static AdminProblem TooManyStreamsOfKey { get; } = TooManyStreams with
+    {
+        Detail = $"At most {EventStreams.MostOfKey} streams of events are open with one key at a time.",
+    };
 
     public static AdminProblem InternalError { get; } = Of("internal-error", "The gateway failed; its log says why", 500);
 

@@ -38,6 +38,7 @@ public static class DeviceAdminExtensions
         services.AddMetrics();
         services.AddSingleton<KeyRefusals>();
         services.AddSingleton<RegistryProbe>();
+        services.AddSingleton<EventStreams>();
         services.AddHostedService<AdminKeyWatch>();
         services.AddAdminDescription();
         services.TryAddSingleton(AdminRateLimit.Default);

@@ -21,11 +21,11 @@ namespace ProxyGateway.DeviceAuth.Admin;
 internal static class EventEndpoints
 {
     private const int ReadAtOnce = 256;
-    private const int MostStreams = 64;
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan SignOfLifeInterval = TimeSpan.FromSeconds(15);
 
-    private static int _streams;
+    // A client that does not read keeps its stream for no longer.
+    private static readonly TimeSpan WriteTimeout = TimeSpan.FromSeconds(30);
 
     public static void Map(RouteGroupBuilder admin) => admin.MapGet("/events", StreamAsync).RequireAuthorization(AdminPolicies.Read)
         .WithTags("audit").Describe(
@@ -35,23 +35,23 @@ internal static class EventEndpoints
             + "id on there will be events; `gap` says that some since Last-Event-ID are not kept any more. The stream ends when the key is withdrawn.")
         .Takes(AdminParameter.LastEventId)
         .Produces<string>(StatusCodes.Status200OK, "text/event-stream")
-        .Fails(AdminProblems.InvalidEventId, AdminProblems.AuditOff, AdminProblems.TooManyStreams);
+        .Fails(AdminProblems.InvalidEventId, AdminProblems.AuditOff, AdminProblems.TooManyStreams, AdminProblems.TooManyStreamsOfKey);
 
     private static async Task<IResult> StreamAsync(
-        HttpContext context, [FromServices] IAuditStore? audit, [FromServices] TimeProvider time, [FromServices] IHostApplicationLifetime lifetime)
+        HttpContext context,
+        [FromServices] IAuditStore? audit,
+        [FromServices] EventStreams streams,
+        [FromServices] TimeProvider time,
+        [FromServices] IHostApplicationLifetime lifetime)
     {
         if (audit is null)
             return AdminProblems.AuditOff;
         if (!TryReadLastEventId(context.Request, out long? last))
             return AdminProblems.InvalidEventId;
-        if (Interlocked.Increment(ref _streams) > MostStreams)
-        {
-            Interlocked.Decrement(ref _streams);
-            return AdminProblems.TooManyStreams;
-        }
-
-        CancellationToken withdrawn = context.Features.GetRequiredFeature<AdminKey>().Withdrawn;
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping, withdrawn);
+        AdminKey key = context.Features.GetRequiredFeature<AdminKey>();
+        if (streams.Enter(key.Options.Name) is { } full)
+            return full;
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping, key.Withdrawn);
         try
         {
             // Asked before anything is sent: a registry that is away is a problem like any other.
@@ -59,16 +59,20 @@ internal static class EventEndpoints
             context.Response.ContentType = "text/event-stream";
             context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
             if (last is null)
-                await WriteAsync(context, Event("ready", newest, "{}"u8), end.Token);
+                await WriteAsync(context, time, Event("ready", newest, "{}"u8), end.Token);
             await FollowAsync(context, audit, time, newest, end.Token);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
             // whoever listened has left, or may not listen any more, or the gateway stops
         }
+        catch (TimeoutException)
+        {
+            context.Abort();
+        }
         finally
         {
-            Interlocked.Decrement(ref _streams);
+            streams.Leave(key.Options.Name);
         }
 
         return TypedResults.Empty;
@@ -83,13 +87,13 @@ internal static class EventEndpoints
         {
             AuditStretch stretch = await ReadAsync(audit, last, cancellationToken);
             if (!stretch.IsComplete && !isTold)
-                await WriteAsync(context, Event("gap", id: null, "{}"u8), cancellationToken);
+                await WriteAsync(context, time, Event("gap", id: null, "{}"u8), cancellationToken);
             isTold = !stretch.IsComplete;
             foreach (AuditEntry entry in stretch.Items)
             {
                 last = entry.Id;
                 byte[] data = JsonSerializer.SerializeToUtf8Bytes(entry, AdminJsonContext.Default.AuditEntry);
-                await WriteAsync(context, Event(entry.Kind, last, data), cancellationToken);
+                await WriteAsync(context, time, Event(entry.Kind, last, data), cancellationToken);
             }
 
             if (stretch.Items.Count > 0)
@@ -98,7 +102,7 @@ internal static class EventEndpoints
                 continue;
             if (time.GetElapsedTime(wroteAt) >= SignOfLifeInterval)
             {
-                await WriteAsync(context, ":\n\n"u8.ToArray(), cancellationToken);
+                await WriteAsync(context, time, ":\n\n"u8.ToArray(), cancellationToken);
                 wroteAt = time.GetTimestamp();
             }
 
@@ -140,9 +144,19 @@ internal static class EventEndpoints
         return buffer.WrittenMemory.ToArray();
     }
 
-    private static async Task WriteAsync(HttpContext context, byte[] bytes, CancellationToken cancellationToken)
+    /// <exception cref="TimeoutException">The client does not read.</exception>
+    private static async Task WriteAsync(HttpContext context, TimeProvider time, byte[] bytes, CancellationToken cancellationToken)
     {
-        await context.Response.Body.WriteAsync(bytes, cancellationToken);
-        await context.Response.Body.FlushAsync(cancellationToken);
+        using var late = new CancellationTokenSource(WriteTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
+        try
+        {
+            await context.Response.Body.WriteAsync(bytes, either.Token);
+            await context.Response.Body.FlushAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (late.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException("The client does not read.");
+        }
     }
 }

@@ -3,11 +3,17 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.ServerSentEvents;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.IntegrationTests.Redis;
 using ProxyGateway.IntegrationTests.Registry;
@@ -142,6 +148,72 @@ public sealed class EventEndpointTests(ITestOutputHelper output)
         (await admin.GetAsync("/admin/v1/events", key: null)).ShouldBeProblem(401, "unauthorized");
         await using TestAdmin off = await TestAdmin.StartAsync(new FailingStore(() => new RegistryUnavailableException("away")));
         (await off.GetAsync("/admin/v1/events")).ShouldBeProblem(404, "audit-off");
+    }
+
+    [Fact]
+    public async Task One_key_does_not_take_the_streams_of_another_and_a_stream_that_ends_gives_its_place_back()
+    {
+        await using TestAdmin admin = await TestAdmin.StartAsync();
+        var ofViewer = new List<Listener>();
+        for (int i = 0; i < EventStreams.MostOfKey; i++)
+            ofViewer.Add(await Listener.OpenAsync(admin, TestAdmin.Viewer));
+
+        Answer refused = await admin.GetAsync("/admin/v1/events", TestAdmin.Viewer);
+        refused.ShouldBeProblem(429, "too-many-streams");
+        refused.Json.GetProperty("detail").GetString()!.ShouldContain("At most 8 streams of events are open with one key");
+        await using Listener ofApprover = await Listener.OpenAsync(admin, TestAdmin.Approver);
+        (await ofApprover.NextAsync()).EventType.ShouldBe("ready");
+
+        var streams = admin.Services.GetRequiredService<EventStreams>();
+        await ofViewer[0].DisposeAsync();
+        await Eventually.HoldsAsync(() => Task.FromResult(streams.Count == EventStreams.MostOfKey), "one has ended");
+        await using (Listener again = await Listener.OpenAsync(admin, TestAdmin.Viewer))
+        {
+            (await again.NextAsync()).EventType.ShouldBe("ready");
+        }
+
+        foreach (Listener listener in ofViewer.Skip(1))
+            await listener.DisposeAsync();
+        await Eventually.HoldsAsync(() => Task.FromResult(streams.Count == 1), "all but the approver's have ended");
+    }
+
+    [Fact]
+    public async Task A_client_that_does_not_read_does_not_keep_its_stream()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using TestAdmin admin = await TestAdmin.StartAsync(configure: s => s.AddSingleton<TimeProvider>(time));
+        var streams = admin.Services.GetRequiredService<EventStreams>();
+        var audit = admin.Services.GetRequiredService<IAuditStore>();
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        await socket.ConnectAsync(IPAddress.Loopback, admin.Client.BaseAddress!.Port);
+        await socket.SendAsync(Encoding.ASCII.GetBytes(
+            $"GET /admin/v1/events HTTP/1.1\r\nHost: {admin.Client.BaseAddress.Authority}\r\nAuthorization: Bearer {TestAdmin.Viewer}\r\nLast-Event-ID: 0\r\n\r\n"));
+        await Eventually.HoldsAsync(() => Task.FromResult(streams.Count == 1), "it listens");
+
+        // More than the buffers between hold.
+        AuditEntry large = new() { Kind = AuditKinds.DeviceRefused, Reason = new string('x', 100_000) };
+        await audit.AppendAsync(new AuditBatch("large", 1, [.. Enumerable.Repeat(large, 200)]), default);
+
+        await Eventually.HoldsAsync(
+            () =>
+            {
+                time.Advance(TimeSpan.FromMilliseconds(500));
+                return Task.FromResult(streams.Count == 0);
+            },
+            "its stream is over");
+    }
+
+    [Fact]
+    public void So_many_streams_are_open_in_all()
+    {
+        var streams = new EventStreams();
+        for (int i = 0; i < EventStreams.Most; i++)
+            streams.Enter($"key-{i / EventStreams.MostOfKey}").ShouldBeNull();
+
+        streams.Enter("another").ShouldBe(AdminProblems.TooManyStreams);
+        streams.Enter("key-0").ShouldBe(AdminProblems.TooManyStreamsOfKey);
+        streams.Leave("key-0");
+        streams.Enter("another").ShouldBeNull();
     }
 
     private sealed class TemporaryFolder : IDisposable

@@ -1,0 +1,56 @@
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>How many streams of events are open, in all and with each key: one key must not take them all.</summary>
+internal sealed class EventStreams
+{
+    /// <summary>How many may be open in all.</summary>
+    public const int Most = 64;
+
+    /// <summary>How many may be open with one key.</summary>
+    public const int MostOfKey = 8;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, int> _ofKeys = [];
+    private int _inAll;
+
+    /// <summary>How many are open.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _inAll;
+            }
+        }
+    }
+
+    /// <summary>Takes a place for a stream. Null if there was one; else why not.</summary>
+    /// <param name="key">The key's name.</param>
+    public AdminProblem? Enter(string key)
+    {
+        lock (_lock)
+        {
+            int ofKey = _ofKeys.GetValueOrDefault(key);
+            if (ofKey >= MostOfKey)
+                return AdminProblems.TooManyStreamsOfKey;
+            if (_inAll >= Most)
+                return AdminProblems.TooManyStreams;
+            _ofKeys[key] = ofKey + 1;
+            _inAll++;
+            return null;
+        }
+    }
+
+    /// <summary>Gives back a place.</summary>
+    /// <param name="key">The key's name.</param>
+    public void Leave(string key)
+    {
+        lock (_lock)
+        {
+            _inAll--;
+            if (--_ofKeys[key] == 0)
+                _ofKeys.Remove(key);
+        }
+    }
+}
