@@ -82,7 +82,8 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         {
             LogOriginRefused(context.Request.Path);
             metrics.UpgradeRefused("origin");
-            Enter(origin, options, "origin");
+            if (history.IsNews(client))
+                Enter(origin, options, "origin");
             await Problems.OriginRefused(context);
             return;
         }

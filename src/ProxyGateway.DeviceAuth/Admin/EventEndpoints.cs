@@ -154,9 +154,9 @@ internal static class EventEndpoints
             await context.Response.Body.WriteAsync(bytes, either.Token);
             await context.Response.Body.FlushAsync(either.Token);
         }
-        catch (OperationCanceledException) when (late.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException e) when (late.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            throw new TimeoutException("The client does not read.");
+            throw new TimeoutException("The client does not read.", e);
         }
     }
 }

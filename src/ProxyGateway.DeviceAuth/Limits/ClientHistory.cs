@@ -84,7 +84,10 @@ internal sealed class ClientHistory(TimeProvider time)
         }
     }
 
-    /// <summary>Whether the audit should hear again that a client is over its budget: at most once a minute, lest a flood of refusals be one of writes.</summary>
+    /// <summary>
+    /// Whether the audit should hear again that a client is over its budget, or of a foreign origin: at most once a minute. A flood of refusals
+    /// must not become a flood of writes.
+    /// </summary>
     public bool IsNews(string client)
     {
         lock (_lock)

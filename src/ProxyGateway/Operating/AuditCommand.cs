@@ -81,7 +81,9 @@ internal static class AuditCommand
     private static IEnumerable<string> About(AuditEntry e)
     {
         if (e.Role is not null)
-            yield return e.Scopes is { Count: > 0 } scopes ? $"{e.Role}: {scopes}" : e.Role;
+            yield return (e.Scopes is { Count: > 0 } scopes ? $"{e.Role}: {scopes}" : e.Role) + (e.MoreScopes > 0 ? $" and {e.MoreScopes} more scopes" : "");
+        if (e.Count > 0)
+            yield return $"{e.Count} within a minute";
         if (e.Until is { } until)
             yield return $"until {Tables.Time(until)}";
         if (e.RequestId is { } request)

@@ -194,6 +194,59 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task Strangers_take_neither_the_room_nor_the_turn_of_what_matters_more()
+    {
+        var go = new TaskCompletionSource();
+        _receiver.Answer = async context =>
+        {
+            await go.Task.WaitAsync(context.RequestAborted);
+            context.Response.StatusCode = 204;
+        };
+        AuditLog audit = await StartAsync(Hook());
+        audit.Enter(Entry("on its way"));
+        await _receiver.HasAsync(1);
+
+        const int Flood = 3 * Webhook.Capacity;
+        for (int i = 0; i < Flood; i++)
+            audit.Enter(Entry("flood") with { Kind = AuditKinds.RefusalsLeftOut });
+        for (int i = 0; i < 12; i++)
+        {
+            audit.Enter(Entry($"asks-{i}"));
+            audit.Enter(Entry($"pairs-{i}") with { Kind = AuditKinds.DeviceAutoApproved });
+            audit.Enter(Entry($"decided-{i}") with { Kind = AuditKinds.RequestApproved, Operator = "ops" });
+        }
+
+        go.SetResult();
+        await _receiver.HasAsync(1 + 36 + Webhook.Capacity);
+
+        _receiver.Told.Skip(1).Take(37).Select(t => t.Data.GetProperty("role").GetString()).ShouldBe(
+        [
+            .. Enumerable.Range(0, 12).Select(i => $"decided-{i}"), .. Enumerable.Range(0, 12).Select(i => $"pairs-{i}"),
+            .. Enumerable.Range(0, 12).Select(i => $"asks-{i}"), "flood",
+        ]);
+        _dropped.Count.ShouldBe(Flood - Webhook.Capacity, "only of the flood");
+    }
+
+    [Fact]
+    public async Task What_a_receiver_chokes_on_does_not_hold_up_what_matters_more()
+    {
+        _receiver.Answer = context =>
+        {
+            context.Response.StatusCode = _receiver.Told.Last().Data.GetProperty("role").GetString() == "poison" ? 500 : 204;
+            return Task.CompletedTask;
+        };
+        AuditLog audit = await StartAsync(Hook());
+        audit.Enter(Entry("poison"));
+        await Eventually.HoldsAsync(() => Task.FromResult(_log.Of(1602).Any()), "it has failed");
+
+        audit.Enter(Entry("after it"));
+        audit.Enter(Entry("pairs") with { Kind = AuditKinds.DeviceAutoApproved });
+        await _receiver.HasAsync(2); // and no time passes
+
+        _receiver.Told.Select(t => t.Data.GetProperty("role").GetString()).ShouldBe(["poison", "pairs"]);
+    }
+
+    [Fact]
     public async Task A_gateway_that_stops_tells_what_it_can_and_does_not_wait_for_the_rest()
     {
         AuditLog audit = await StartAsync(Hook());

@@ -6,12 +6,14 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 
 /// <summary>
-/// One webhook: a bounded queue, and one task that sends what is in it, in its order. What cannot be delivered is tried again, slower each time,
-/// until it is too old; so a receiver that chokes on one event misses that one, and one that is away gets what still found room in the queue.
+/// One webhook: a bounded queue for each rank of events, and one task that sends what is in them: what operators did first, then what devices
+/// did that got in, then requests, and refusals last. So strangers take neither the room nor the time of what matters more. What cannot be
+/// delivered is tried again, slower each time, until it is too old; meanwhile other ranks go on. A receiver that chokes on one event misses that
+/// one, and one that is away gets what still found room.
 /// </summary>
 internal sealed class Webhook : IDisposable
 {
-    /// <summary>How many events wait at most.</summary>
+    /// <summary>How many events of one rank wait at most.</summary>
     public const int Capacity = 1024;
 
     /// <summary>How long an event is tried.</summary>
@@ -20,21 +22,22 @@ internal sealed class Webhook : IDisposable
     /// <summary>How long a receiver may take to answer.</summary>
     public static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
 
-    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
+    private const int Ranks = 4;
 
-    private readonly Channel<AuditEntry> _queue = Channel.CreateBounded<AuditEntry>(new BoundedChannelOptions(Capacity) { SingleReader = true });
+    private readonly WebhookQueue[] _queues;
+    private readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
     private readonly FrozenSet<string> _kinds;
     private readonly WebhookOptions _options;
     private readonly ImmutableArray<byte> _secret;
     private readonly HttpClient _http;
     private readonly TimeProvider _time;
     private readonly WebhookReport _report;
-    private TimeSpan _pause = FirstPause;
+    private volatile bool _isComplete;
 
     public Webhook(WebhookOptions options, ImmutableArray<byte> secret, TimeProvider time, WebhookReport report)
     {
         (_options, _secret, _time, _report) = (options, secret, time, report);
+        _queues = [.. Enumerable.Range(0, Ranks).Select(_ => new WebhookQueue(time))];
         _kinds = options.Events.ToFrozenSet(StringComparer.Ordinal);
         _http = new HttpClient(new SocketsHttpHandler
         {
@@ -51,12 +54,20 @@ internal sealed class Webhook : IDisposable
     /// <summary>Takes an event, or drops it if it finds no room. Never waits.</summary>
     public void Take(AuditEntry entry)
     {
-        if ((_kinds.Count == 0 || _kinds.Contains(entry.Kind)) && !_queue.Writer.TryWrite(entry))
+        if (_kinds.Count > 0 && !_kinds.Contains(entry.Kind))
+            return;
+        if (_isComplete || !_queues[RankOf(entry)].TryAdd(entry))
             _report.Dropped(_options.Name, 1, "the queue is full");
+        else
+            _news.Writer.TryWrite(true);
     }
 
     /// <summary>Takes nothing more.</summary>
-    public void Complete() => _queue.Writer.TryComplete();
+    public void Complete()
+    {
+        _isComplete = true;
+        _news.Writer.TryComplete();
+    }
 
     /// <summary>Sends until it takes nothing more and all is sent.</summary>
     /// <param name="stopping">From then on nothing is waited for: what fails is dropped.</param>
@@ -65,39 +76,82 @@ internal sealed class Webhook : IDisposable
     {
         try
         {
-            await foreach (AuditEntry entry in _queue.Reader.ReadAllAsync(giveUp))
-                await DeliverAsync(entry, stopping, giveUp);
+            bool goesOn = true;
+            while (goesOn)
+            {
+                WebhookQueue? due = _queues.FirstOrDefault(q => q.Wait is { } wait && (wait == TimeSpan.Zero || stopping.IsCancellationRequested));
+                if (due is null)
+                    goesOn = await WaitAsync(stopping, giveUp);
+                else
+                    await DeliverFirstAsync(due, stopping, giveUp);
+            }
         }
         catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
         {
-            _report.Dropped(_options.Name, _queue.Reader.Count + 1, "the gateway stops");
+            _report.Dropped(_options.Name, _queues.Sum(q => q.Count), "the gateway stops");
         }
     }
 
     public void Dispose() => _http.Dispose();
 
-    private async Task DeliverAsync(AuditEntry entry, CancellationToken stopping, CancellationToken giveUp)
+    // Requests before refusals: strangers cause both, but only so many requests can be open.
+    private static int RankOf(AuditEntry entry) => AuditKinds.SourceOf(entry) switch
     {
-        WebhookMessage message = WebhookMessage.Of(entry);
-        string failure;
-        do
-        {
-            (Attempt attempt, failure, TimeSpan? retryAfter) = await TryAsync(message, giveUp);
-            if (attempt == Attempt.Delivered)
-            {
-                _pause = FirstPause;
-                _report.Delivered(_options.Name);
-                return;
-            }
+        AuditSource.Operators => 0,
+        AuditSource.Devices => 1,
+        _ => entry.Kind is AuditKinds.RequestOpened or AuditKinds.RequestExpired ? 2 : 3,
+    };
 
-            if (attempt == Attempt.Refused || stopping.IsCancellationRequested)
-                break;
-            _report.Failed(_options.Name, failure);
-            await PauseAsync(retryAfter, stopping);
-            giveUp.ThrowIfCancellationRequested();
+    /// <summary>Waits until there is something to send, or to try again; false if there will be nothing more.</summary>
+    private async Task<bool> WaitAsync(CancellationToken stopping, CancellationToken giveUp)
+    {
+        TimeSpan? wait = _queues.Min(q => q.Wait);
+        if (wait is null)
+        {
+            bool isOpen = await _news.Reader.WaitToReadAsync(giveUp);
+            _news.Reader.TryRead(out _);
+            return isOpen || _queues.Any(q => q.Count > 0);
         }
-        while (_time.GetUtcNow() - entry.Time < MaxAge);
-        _report.Dropped(_options.Name, 1, failure);
+
+        using var due = new CancellationTokenSource(wait.Value, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(due.Token, stopping, giveUp);
+        try
+        {
+            await _news.Reader.ReadAsync(either.Token);
+        }
+        catch (ChannelClosedException)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        catch (OperationCanceledException) when (!giveUp.IsCancellationRequested)
+        {
+            // it is time
+        }
+
+        giveUp.ThrowIfCancellationRequested();
+        return true;
+    }
+
+    private async Task DeliverFirstAsync(WebhookQueue queue, CancellationToken stopping, CancellationToken giveUp)
+    {
+        if (!queue.TryPeek(out AuditEntry? entry, out WebhookMessage? message))
+            return;
+        (Attempt attempt, string failure, TimeSpan? retryAfter) = await TryAsync(message, giveUp);
+        if (attempt == Attempt.Delivered)
+        {
+            queue.RemoveFirst(isDelivered: true);
+            _report.Delivered(_options.Name);
+        }
+        else if (attempt == Attempt.Refused || stopping.IsCancellationRequested || _time.GetUtcNow() - entry.Time >= MaxAge)
+        {
+            queue.RemoveFirst(isDelivered: false);
+            _report.Dropped(_options.Name, 1, failure);
+        }
+        else
+        {
+            queue.PutOff(retryAfter);
+            _report.Failed(_options.Name, failure);
+        }
     }
 
     private async Task<(Attempt Attempt, string Failure, TimeSpan? RetryAfter)> TryAsync(WebhookMessage message, CancellationToken giveUp)
@@ -126,16 +180,6 @@ internal sealed class Webhook : IDisposable
         {
             return (Attempt.Failed, "it does not answer in time", null);
         }
-    }
-
-    /// <summary>A little less or more than the pause, so that many gateways do not come back together; and no less than the receiver asks for, within bounds.</summary>
-    private async Task PauseAsync(TimeSpan? retryAfter, CancellationToken stopping)
-    {
-        TimeSpan pause = _pause * (0.8 + (Random.Shared.NextDouble() * 0.4));
-        _pause = _pause * 2 < LongestPause ? _pause * 2 : LongestPause;
-        if (retryAfter > pause)
-            pause = retryAfter < LongestPause ? retryAfter.Value : LongestPause;
-        await Task.Delay(pause, _time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private enum Attempt

@@ -39,6 +39,10 @@ public sealed record AuditEntry
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ScopeSet? Scopes { get; init; }
 
+    /// <summary>How many more scopes there were, which are left out here: of what strangers ask for the first eight are kept, or what fits into 1 KiB.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int MoreScopes { get; init; }
+
     /// <summary>From when on what was granted covers nothing any more.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? Until { get; init; }
@@ -74,6 +78,10 @@ public sealed record AuditEntry
     /// <summary>What the device says of itself.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ClientDescription? Client { get; init; }
+
+    /// <summary>How many refusals were left out; of <see cref="AuditKinds.RefusalsLeftOut"/> alone.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Count { get; init; }
 
     /// <summary>The registry gave no answer, so that this may or may not have been written.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]

@@ -66,13 +66,16 @@ public static class AuditKinds
     /// <summary>A WebSocket upgrade was refused before any handshake.</summary>
     public const string UpgradeRefused = "upgrade-refused";
 
+    /// <summary>More of the two before, from one address and within a minute, were not entered each; the entry says how many.</summary>
+    public const string RefusalsLeftOut = "refusals-left-out";
+
     /// <summary>Every kind that there is.</summary>
     public static IReadOnlyCollection<string> All { get; } =
     [
         RequestApproved, RequestRejected, DeviceRemoved, GrantChanged, GrantRemoved,
         DeviceLabelled, DeviceBlocked, DeviceUnblocked, DeviceImported, OperatorRefused,
         DeviceAutoApproved, DeviceAdmitted, SessionOpened, SessionClosed, GrantExpired, DeviceForgotten, RequestCovered,
-        RequestOpened, RequestExpired, DeviceRefused, UpgradeRefused,
+        RequestOpened, RequestExpired, DeviceRefused, UpgradeRefused, RefusalsLeftOut,
     ];
 
     /// <summary>Who caused an entry: an operator if it names one, and else whoever can cause its kind.</summary>

@@ -29,6 +29,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private readonly Counter<long> _dropped;
     private readonly string _writer = Guid.NewGuid().ToString("N");
     private readonly string _gateway = Environment.MachineName;
+    private readonly AuditPace _pace;
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _giveUp;
 
@@ -52,28 +53,21 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     {
         ArgumentNullException.ThrowIfNull(meters);
         (_time, _logger, _store, _listeners) = (time, logger, store, [.. listeners ?? []]);
+        _pace = new AuditPace(time, Take);
         _giveUp = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         _dropped = meters.Create(DeviceAuthDefaults.MeterName).CreateCounter<long>(
             "proxygateway.audit.dropped", "{entry}", "Audit entries that were dropped because the store did not take them in time.");
     }
 
-    /// <summary>Enters something; its time and gateway are filled in.</summary>
+    /// <summary>
+    /// Enters something; its time and gateway are filled in, and it is cut to its bounds. Of an address that is refused again and again not
+    /// every refusal is entered: the rest of a minute is one entry.
+    /// </summary>
     public void Enter(AuditEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
-        if (_store is null && _listeners.Length == 0)
-            return;
-        entry = entry with { Time = _time.GetUtcNow(), Gateway = _gateway };
-        foreach (IAuditListener listener in _listeners)
-            listener.Entered(entry);
-        if (_store is null)
-            return;
-        ref int waiting = ref _waiting[(int)AuditKinds.SourceOf(entry)];
-        bool hasRoom = Interlocked.Increment(ref waiting) <= Capacity;
-        if (hasRoom && _queue.Writer.TryWrite(entry))
-            return;
-        Interlocked.Decrement(ref waiting);
-        Drop(1);
+        if ((_store is not null || _listeners.Length > 0) && _pace.MayEnter(entry))
+            Take(entry);
     }
 
     /// <inheritdoc/>
@@ -87,6 +81,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     /// <summary>Takes nothing more, and waits, for a time, until everything is written.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        _pace.Tell();
         _queue.Writer.TryComplete();
         await _stopping.CancelAsync();
         _giveUp.CancelAfter(FlushTimeout);
@@ -96,9 +91,25 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _pace.Dispose();
         _queue.Writer.TryComplete();
         _stopping.Cancel();
         _giveUp.Cancel();
+    }
+
+    private void Take(AuditEntry entry)
+    {
+        entry = AuditBounds.Cut(entry with { Time = _time.GetUtcNow(), Gateway = _gateway });
+        foreach (IAuditListener listener in _listeners)
+            listener.Entered(entry);
+        if (_store is null)
+            return;
+        ref int waiting = ref _waiting[(int)AuditKinds.SourceOf(entry)];
+        bool hasRoom = Interlocked.Increment(ref waiting) <= Capacity;
+        if (hasRoom && _queue.Writer.TryWrite(entry))
+            return;
+        Interlocked.Decrement(ref waiting);
+        Drop(1);
     }
 
     private async Task RunAsync(IAuditStore store)
@@ -106,7 +117,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         for (long number = 1; await _queue.Reader.WaitToReadAsync(); number++)
         {
             await PauseAsync(Gathering, _stopping.Token);
-            await WriteAsync(store, new AuditBatch(_writer, number, Take()));
+            await WriteAsync(store, new AuditBatch(_writer, number, TakeBatch()));
             WarnOfDrops();
         }
 
@@ -114,7 +125,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         WarnOfDrops();
     }
 
-    private List<AuditEntry> Take()
+    private List<AuditEntry> TakeBatch()
     {
         var entries = new List<AuditEntry>();
         while (entries.Count < MaxBatch && _queue.Reader.TryRead(out AuditEntry? entry))

@@ -66,7 +66,7 @@ public sealed class RedisAuditOutageTests(ITestOutputHelper output) : IAsyncLife
     {
         const int Flood = AuditLog.Capacity + 1000;
         await _server.KillAsync();
-        TimeSpan slowest = Enter(AuditKinds.DeviceRefused, 0, Flood);
+        TimeSpan slowest = Enter(AuditKinds.RequestExpired, 0, Flood);
         Enter(AuditKinds.DeviceRemoved, 0, 1);
         long dropped = _drops.Count;
         await _server.RestartAsync();

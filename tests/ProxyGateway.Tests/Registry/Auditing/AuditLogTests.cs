@@ -29,7 +29,7 @@ public sealed class AuditLogTests : IDisposable
     {
         await _audit.StartAsync(default);
         for (int i = 0; i < 1000; i++)
-            _audit.Enter(Entry(i % 2 == 0 ? AuditKinds.DeviceRefused : AuditKinds.DeviceRemoved, i));
+            _audit.Enter(Entry(i % 2 == 0 ? AuditKinds.RequestExpired : AuditKinds.DeviceRemoved, i));
 
         await PassUntilAsync(() => _store.Written.Count == 1000);
 
@@ -46,7 +46,7 @@ public sealed class AuditLogTests : IDisposable
         _store.Hangs = true;
         await _audit.StartAsync(default);
         for (int i = 0; i < 3 * AuditLog.Capacity; i++)
-            _audit.Enter(Entry(AuditKinds.DeviceRefused, i));
+            _audit.Enter(Entry(AuditKinds.RequestExpired, i));
 
         _audit.Enter(Entry(AuditKinds.DeviceRemoved, -1)); // the flood has not taken its room
         long dropped = _drops.Count;
@@ -126,7 +126,7 @@ public sealed class AuditLogTests : IDisposable
         using var off = new AuditLog(_time, _drops.Meters, _log);
         await off.StartAsync(default);
         for (int i = 0; i < 2 * AuditLog.Capacity; i++)
-            off.Enter(Entry(AuditKinds.DeviceRefused, i));
+            off.Enter(Entry(AuditKinds.RequestExpired, i));
 
         _drops.Count.ShouldBe(0);
     }

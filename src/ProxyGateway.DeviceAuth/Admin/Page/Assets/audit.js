@@ -1,7 +1,7 @@
 import { claimOf, fill, foreign, h, scopeList, shortId, stateBox } from "./dom.js";
 import { PagedList } from "./list.js";
 import { moment } from "./time.js";
-import { KINDS, kindInWords, localityInShort, problemInWords } from "./words.js";
+import { KINDS, count, kindInWords, localityInShort, problemInWords } from "./words.js";
 
 const PAGE = 50;
 const DEVICE_ID = "[0-9a-f]{64}";
@@ -97,6 +97,8 @@ function parts(entry) {
     entry.deviceId && h("a", { href: `#devices/${entry.deviceId}` }, shortId(entry.deviceId)),
     entry.role && ["as ", h("code", { class: "role" }, entry.role)],
     entry.scopes && scopeList(entry.scopes),
+    entry.moreScopes && `and ${count(entry.moreScopes, "more scope")}`,
+    entry.count && `${entry.count} within a minute, not listed each`,
     entry.operator && ["by ", h("strong", {}, foreign(entry.operator))],
     entry.rule && ["by rule ", h("code", {}, entry.rule)],
     entry.until && ["until ", moment(entry.until)],

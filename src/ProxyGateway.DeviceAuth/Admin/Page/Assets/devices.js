@@ -10,7 +10,7 @@ const MOST_SESSION_PAGES = 10;
 const TOGETHER_MS = 250;
 
 /** Entries that change nothing about devices. */
-const OF_NO_INTEREST = new Set(["request-opened", "request-expired", "request-rejected", "device-refused", "upgrade-refused", "operator-refused"]);
+const OF_NO_INTEREST = new Set(["request-opened", "request-expired", "request-rejected", "device-refused", "upgrade-refused", "refusals-left-out", "operator-refused"]);
 
 /** Devices with something approved, and blocked ones; what they hold, and taking it back. */
 export class DevicesView {

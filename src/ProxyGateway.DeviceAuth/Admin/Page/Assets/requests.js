@@ -9,7 +9,7 @@ const PAGE = 50;
 const SETTLING_MS = 600;
 
 /** Entries that change nothing about requests. */
-const OF_NO_INTEREST = new Set(["device-admitted", "session-opened", "session-closed", "upgrade-refused"]);
+const OF_NO_INTEREST = new Set(["device-admitted", "session-opened", "session-closed", "upgrade-refused", "refusals-left-out"]);
 
 /** What waits for an operator, newest first; always up to date, whichever view is shown. */
 export class RequestsView {

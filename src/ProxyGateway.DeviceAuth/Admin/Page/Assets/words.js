@@ -76,6 +76,7 @@ export const KINDS = {
   "session-closed": "Session closed",
   "device-refused": "Refused",
   "upgrade-refused": "Connection refused",
+  "refusals-left-out": "More refusals",
   "grant-changed": "Grant changed",
   "grant-removed": "Role taken away",
   "grant-expired": "Grant ran out",

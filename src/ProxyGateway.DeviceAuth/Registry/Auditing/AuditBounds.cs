@@ -1,0 +1,64 @@
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Registry.Auditing;
+
+/// <summary>
+/// How large an entry may be. What others put into it is cut, always in the same way, so that nobody fills the registry with a few entries.
+/// </summary>
+internal static class AuditBounds
+{
+    /// <summary>How many scopes an entry of a stranger's names.</summary>
+    public const int StrangersScopes = 8;
+
+    /// <summary>How large the document of a stranger's entry may be, in bytes.</summary>
+    public const int StrangersBytes = 1024;
+
+    /// <summary>How large the document of any other entry may be, in bytes.</summary>
+    public const int Bytes = 4096;
+
+    // Six bytes each where JSON escapes them.
+    private const int ShortText = 24;
+
+    /// <summary>How large the document of an entry from this source may be, in bytes.</summary>
+    public static int BytesOf(AuditSource source) => source == AuditSource.Strangers ? StrangersBytes : Bytes;
+
+    /// <summary>
+    /// The entry, within its bounds: of a stranger's scopes the first are kept; where that is not enough, what the device says of itself is
+    /// shortened, scopes are left out from the end, and at last what the device says of itself.
+    /// </summary>
+    public static AuditEntry Cut(AuditEntry entry)
+    {
+        AuditSource source = AuditKinds.SourceOf(entry);
+        int bytes = BytesOf(source);
+        if (source == AuditSource.Strangers)
+            entry = KeepScopes(entry, StrangersScopes);
+        int excess = SizeOf(entry) - bytes;
+        if (excess <= 0)
+            return entry;
+        if (entry.Client is { } client)
+        {
+            entry = entry with { Client = new ClientDescription(Shorten(client.Id), Shorten(client.DisplayName), Shorten(client.Platform), Shorten(client.Mode)) };
+            excess = SizeOf(entry) - bytes;
+        }
+
+        while (excess > 0 && entry.Scopes is { Count: > 0 } scopes)
+        {
+            int kept = scopes.Count;
+            for (int freed = 0; kept > 0 && freed < excess; kept--)
+                freed += scopes[kept - 1].Length;
+            entry = KeepScopes(entry, kept);
+            excess = SizeOf(entry) - bytes;
+        }
+
+        return excess > 0 ? entry with { Client = null, Reason = Shorten(entry.Reason), Note = Shorten(entry.Note) } : entry;
+    }
+
+    private static int SizeOf(AuditEntry entry) => AuditDocument.Serialize(entry).Length;
+
+    private static AuditEntry KeepScopes(AuditEntry entry, int count) => entry.Scopes is { } scopes && scopes.Count > count
+        ? entry with { Scopes = ScopeSet.Of(scopes.Take(count)), MoreScopes = entry.MoreScopes + scopes.Count - count }
+        : entry;
+
+    private static string? Shorten(string? text) =>
+        text is not { Length: > ShortText } ? text : text[..(char.IsHighSurrogate(text[ShortText - 1]) ? ShortText - 1 : ShortText)];
+}

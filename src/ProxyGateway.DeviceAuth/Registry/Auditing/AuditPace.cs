@@ -1,0 +1,92 @@
+using ProxyGateway.DeviceAuth.Localities;
+
+namespace ProxyGateway.DeviceAuth.Registry.Auditing;
+
+/// <summary>
+/// How many refusals of one address are entered in a minute: the first are, the rest is counted and entered as one. Nothing but refusals is
+/// held back, so a request that was opened is always entered.
+/// </summary>
+internal sealed class AuditPace(TimeProvider time, Action<AuditEntry> enter) : IDisposable
+{
+    /// <summary>How many refusals of an address are entered in a minute.</summary>
+    public const int PerMinute = 10;
+
+    /// <summary>How many addresses are told apart in a minute; those that come later count as one.</summary>
+    public const int MostAddresses = 1024;
+
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    private readonly Lock _lock = new();
+    private Dictionary<string, Refusals> _addresses = [];
+    private ITimer? _timer;
+
+    /// <summary>Whether an entry may be entered; if not, it is counted.</summary>
+    public bool MayEnter(AuditEntry entry)
+    {
+        if (entry.Kind is not (AuditKinds.DeviceRefused or AuditKinds.UpgradeRefused))
+            return true;
+        string address = AddressBlock.Of(entry.Address);
+        lock (_lock)
+        {
+            if (!_addresses.TryGetValue(address, out Refusals? refusals))
+            {
+                if (_addresses.Count >= MostAddresses)
+                    address = "";
+                if (!_addresses.TryGetValue(address, out refusals))
+                    _addresses[address] = refusals = new Refusals(address.Length > 0 ? entry : entry with { Address = null, Locality = null });
+                _timer ??= time.CreateTimer(static pace => ((AuditPace)pace!).Tell(), this, Minute, Timeout.InfiniteTimeSpan);
+            }
+
+            if (refusals.Entered < PerMinute)
+            {
+                refusals.Entered++;
+                return true;
+            }
+
+            refusals.LeftOut++;
+            return false;
+        }
+    }
+
+    /// <summary>Enters what was counted; everybody begins anew.</summary>
+    public void Tell()
+    {
+        Dictionary<string, Refusals> addresses;
+        lock (_lock)
+        {
+            addresses = _addresses;
+            _addresses = [];
+            _timer?.Dispose();
+            _timer = null;
+        }
+
+        foreach (Refusals refusals in addresses.Values.Where(r => r.LeftOut > 0))
+        {
+            enter(new AuditEntry
+            {
+                Kind = AuditKinds.RefusalsLeftOut,
+                Count = refusals.LeftOut,
+                Address = refusals.First.Address,
+                Locality = refusals.First.Locality,
+            });
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _timer?.Dispose();
+            _timer = null;
+        }
+    }
+
+    private sealed class Refusals(AuditEntry first)
+    {
+        public AuditEntry First => first;
+
+        public int Entered { get; set; }
+
+        public int LeftOut { get; set; }
+    }
+}
