@@ -97,6 +97,9 @@ public sealed record Block
 /// </summary>
 public sealed record RefusalMarks
 {
+    /// <summary>How many roles are marked or cleared one by one; past it the whole device is marked, or a role stays so.</summary>
+    public const int MaxRoles = 64;
+
     /// <summary>When the last mark was made.</summary>
     public required DateTimeOffset At { get; init; }
 
@@ -111,15 +114,21 @@ public sealed record RefusalMarks
     public ScopeSet Cleared { get; init; } = ScopeSet.Empty;
 
     /// <summary>The marks, with one more for this role.</summary>
-    internal static RefusalMarks Mark(RefusalMarks? marks, string role, DateTimeOffset at) => marks is null
-        ? new RefusalMarks { At = at, Roles = ScopeSet.Of(role) }
-        : marks with { At = at > marks.At ? at : marks.At, Roles = ScopeSet.Of([.. marks.Roles, role]) };
+    internal static RefusalMarks Mark(RefusalMarks? marks, string role, DateTimeOffset at)
+    {
+        if (marks is null)
+            return new RefusalMarks { At = at, Roles = ScopeSet.Of(role) };
+        marks = marks with { At = at > marks.At ? at : marks.At, Roles = ScopeSet.Of([.. marks.Roles, role]) };
+        return marks.Roles.Count <= MaxRoles ? marks : new RefusalMarks { At = marks.At, WholeDevice = true };
+    }
 
     /// <summary>The marks, with none for this role; null if none are left.</summary>
     internal static RefusalMarks? Clear(RefusalMarks? marks, string role)
     {
         if (marks is null)
             return null;
+        if (marks.WholeDevice && marks.Cleared.Count >= MaxRoles)
+            return marks;
         RefusalMarks cleared = marks with
         {
             Roles = ScopeSet.Of(marks.Roles.Where(r => r != role)),
@@ -129,6 +138,5 @@ public sealed record RefusalMarks
     }
 
     /// <summary>Whether rules must leave this role alone.</summary>
-    public bool Covers(string role) => Roles.Contains(role, StringComparer.Ordinal)
-        || (WholeDevice && !Cleared.Contains(role, StringComparer.Ordinal));
+    public bool Covers(string role) => Roles.Contains(role) || (WholeDevice && !Cleared.Contains(role));
 }

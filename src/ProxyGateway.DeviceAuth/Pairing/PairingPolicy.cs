@@ -50,6 +50,8 @@ public sealed record PairingPolicy
             return new PairingDecision.RequirePairing(reason);
         if (MustPairAgain(record, claim.Role))
             return new PairingDecision.RequirePairing(reason);
+        if (!RuleBounds.Allow(record, claim)) // a device must not make its own record grow without end
+            return new PairingDecision.RequirePairing(reason);
 
         bool userDecides = false;
         foreach (AutoApproveRule rule in AutoApprove)

@@ -54,6 +54,21 @@ public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
     public static bool IsValidName(ReadOnlySpan<char> name) =>
         name.Length is > 0 and <= MaxNameLength && !name.ContainsAnyExcept(NameCharacters) && name is not ("." or "..");
 
+    /// <summary>How many bytes the scopes have in JSON, each with its quotes and a comma.</summary>
+    internal int Bytes
+    {
+        get
+        {
+            int bytes = 0;
+            foreach (string scope in _scopes)
+                bytes += RuleBounds.SizeOf(scope);
+            return bytes;
+        }
+    }
+
+    /// <summary>Whether the scope is one of these; found by halving, not one by one.</summary>
+    public bool Contains(string scope) => _scopes.AsSpan().BinarySearch(scope, StringComparer.Ordinal) >= 0;
+
     /// <summary>These scopes and the others.</summary>
     public ScopeSet Union(ScopeSet other)
     {

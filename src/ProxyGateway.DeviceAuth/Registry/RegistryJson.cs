@@ -11,6 +11,10 @@ public static class DeviceDocument
     /// <summary>The document of the record, UTF-8.</summary>
     public static byte[] Serialize(DeviceRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, RegistryJsonContext.Default.DeviceRecord);
 
+    /// <summary>How many bytes of the document are its requests.</summary>
+    internal static int SizeOfRequests(DeviceRecord record) =>
+        JsonSerializer.SerializeToUtf8Bytes(record.Requests, RegistryJsonContext.Default.ImmutableArrayPairingRequest).Length;
+
     /// <summary>The record in the document of this device.</summary>
     /// <param name="document">The document, UTF-8.</param>
     /// <param name="id">The device.</param>

@@ -17,6 +17,9 @@ public static class Transitions
     /// <summary>How many requests of one device may be open.</summary>
     public const int MaxOpenRequestsPerDevice = 8;
 
+    /// <summary>How many bytes the requests of one device may have in its document, those resolved a short time ago included.</summary>
+    public const int MaxRequestBytesPerDevice = 48 * 1024;
+
     // However often a device asks again, its request does not outlive this.
     private static readonly TimeSpan LongestRenewal = TimeSpan.FromHours(1);
 
@@ -54,7 +57,10 @@ public static class Transitions
             CreatedAt = now,
             ExpiresAt = now + lifetimes.Request,
         };
-        return new Ask(AskOutcome.Opened, next with { Requests = next.Requests.Add(request) }, request);
+        DeviceRecord asked = next with { Requests = next.Requests.Add(request) };
+        return DeviceDocument.SizeOfRequests(asked) > MaxRequestBytesPerDevice
+            ? new Ask(AskOutcome.TooMany, next, Request: null)
+            : new Ask(AskOutcome.Opened, asked, request);
     }
 
     /// <summary>

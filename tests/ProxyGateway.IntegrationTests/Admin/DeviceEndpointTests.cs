@@ -14,6 +14,24 @@ public sealed class DeviceEndpointTests : IAsyncLifetime
     public async Task DisposeAsync() => await _admin.DisposeAsync();
 
     [Fact]
+    public async Task A_page_of_devices_with_long_grants_ends_early_and_the_next_goes_on()
+    {
+        string[] scopes = [.. Enumerable.Range(0, 64).Select(i => $"{i}".PadLeft(128, 's'))];
+        var paired = new HashSet<string>();
+        for (int i = 0; i < 120; i++)
+            paired.Add((await _admin.PairAsync(Some.Claim("operator", scopes))).ToString());
+
+        JsonElement first = (await _admin.GetAsync("/admin/v1/devices?limit=200")).Json;
+        first.GetProperty("items").GetArrayLength().ShouldBe(100, "half a mebibyte was past by then");
+        JsonElement second = (await _admin.GetAsync($"/admin/v1/devices?limit=200&cursor={Uri.EscapeDataString(first.GetProperty("next").GetString()!)}")).Json;
+
+        second.GetProperty("next").ValueKind.ShouldBe(JsonValueKind.Null);
+        string[] listed = [.. new[] { first, second }.SelectMany(p => p.GetProperty("items").EnumerateArray()).Select(d => d.GetProperty("id").GetString()!)];
+        listed.ShouldBeUnique();
+        paired.Except(listed).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_device_shows_its_grants_and_nothing_internal()
     {
         Claim claim = Some.Claim("operator", "operator.read");

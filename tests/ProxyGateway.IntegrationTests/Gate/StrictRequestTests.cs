@@ -1,5 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
@@ -149,7 +152,10 @@ public sealed class StrictRequestTests(SharedGateway shared) : IClassFixture<Sha
             Scopes = [.. Enumerable.Range(0, 64).Select(i => $"{i}{new string('s', 126)}"[..127])],
             Token = new string('t', 4096),
         };
-        await using Encounter encounter = await Encounter.AskAsync(shared.Gateway, new TestDevice(), ask);
+        var device = new TestDevice();
+        var claim = new Claim(device.Id, device.PublicKey, ask.Role!, ScopeSet.Of(ask.Scopes!), new ClientDescription()); // more than a rule approves
+        await shared.Gateway.Store.SwapAsync(new DeviceSwap(null, Some.Paired(claim, DateTimeOffset.UtcNow), ExpiresAt: null, PendingLimits.None), default);
+        await using Encounter encounter = await Encounter.AskAsync(shared.Gateway, device, ask);
 
         await encounter.ShouldBeAdmittedAsync(ask.Id);
     }

@@ -80,8 +80,8 @@ internal static class Answers
             WriteList(json, "requestedScopes"u8, claim.Scopes);
             if (refused.Record is { IsPaired: true } record)
             {
-                WriteList(json, "approvedRoles"u8, record.Grants.Keys);
-                WriteList(json, "approvedScopes"u8, record.ScopesOf(claim.Role));
+                WriteList(json, "approvedRoles"u8, record.Grants.Keys.Take(RuleBounds.Roles)); // rules approve no more
+                WriteList(json, "approvedScopes"u8, record.ScopesOf(claim.Role).Take(RuleBounds.Scopes));
             }
 
             json.WriteString("remediationHint"u8, rejected
