@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Transforms;
@@ -10,10 +12,14 @@ namespace ProxyGateway.DeviceAuth.Handshakes;
 /// <summary>
 /// Lets only one answer of a backend to a gated upgrade pass: that it switches; and then the proxy gets a stream of ours instead of the
 /// backend's own. With any other answer the backend would talk to a client which nobody has verified, so the client gets a 502, and
-/// nothing of the backend's.
+/// nothing of the backend's. Of a switch it gets what makes it one: cookies and the names of servers are for those who are let in.
 /// </summary>
 internal sealed class GatedUpgradeTransform : ITransformProvider
 {
+    private const string Protocol = "websocket";
+    private const string SecWebSocketAccept = "Sec-WebSocket-Accept";
+    private const string SecWebSocketProtocol = "Sec-WebSocket-Protocol";
+
     public void ValidateRoute(TransformRouteValidationContext context)
     {
     }
@@ -29,26 +35,79 @@ internal sealed class GatedUpgradeTransform : ITransformProvider
             HttpContext http = response.HttpContext;
             if (http.Features.Get<GatedUpgrade>() is not { } gated || response.ProxyResponse is not { } answer)
                 return default;
-            if (Switches(answer))
+
+            // What the proxy has taken over by now, and what the route's own transforms have added.
+            IHeaderDictionary headers = http.Response.Headers;
+            headers.Clear();
+            http.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = null;
+            if (Switches(http, answer))
             {
                 answer.Content = gated.Wrap(answer.Content);
+                SayWhatSwitches(http, answer);
                 return default;
             }
 
-            http.Response.Headers.Clear();
             http.Response.StatusCode = StatusCodes.Status502BadGateway;
-            http.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = null;
             response.SuppressResponseBody = true;
+            return default;
+        });
+        context.AddResponseTrailersTransform(static trailers =>
+        {
+            if (trailers.HttpContext.Features.Get<GatedUpgrade>() is not null)
+                trailers.HttpContext.Features.Get<IHttpResponseTrailersFeature>()?.Trailers.Clear();
             return default;
         });
     }
 
-    // No wider than what YARP takes for a switch: any other answer it would forward as an ordinary response, body and all.
-    private static bool Switches(HttpResponseMessage answer) => answer.StatusCode == HttpStatusCode.SwitchingProtocols
-        ? answer.Headers.NonValidated.TryGetValues("Upgrade", out HeaderStringValues upgrade)
-            && string.Equals(upgrade.ToString(), "websocket", StringComparison.OrdinalIgnoreCase)
+    // No wider than what YARP takes for a switch: any other answer it would forward as an ordinary response, body and all. For a client over
+    // HTTP/2 it has made the key itself, and looks at what the backend made of it.
+    private static bool Switches(HttpContext http, HttpResponseMessage answer) => answer.StatusCode == HttpStatusCode.SwitchingProtocols
+        ? string.Equals(ValueOf(answer.Headers, "Upgrade"), Protocol, StringComparison.OrdinalIgnoreCase)
+            && (HttpProtocol.IsHttp2(http.Request.Protocol) || ValueOf(answer.Headers, SecWebSocketAccept) == AcceptOf(http.Request))
         : answer.StatusCode == HttpStatusCode.OK
             && answer.Version == HttpVersion.Version20
-            && answer.RequestMessage is { Headers.Protocol: not null } request
-            && request.Method == HttpMethod.Connect;
+            && answer.RequestMessage is { Headers.Protocol: not null } connect
+            && connect.Method == HttpMethod.Connect;
+
+    // RFC 6455 §4.2.2; RFC 8441 §5 for HTTP/2. No extensions: none were offered.
+    private static void SayWhatSwitches(HttpContext http, HttpResponseMessage answer)
+    {
+        IHeaderDictionary headers = http.Response.Headers;
+        if (!HttpProtocol.IsHttp2(http.Request.Protocol))
+        {
+            headers.Connection = "Upgrade";
+            headers.Upgrade = Protocol;
+            headers[SecWebSocketAccept] = AcceptOf(http.Request);
+        }
+        else if (ValueOf(answer.Headers, SecWebSocketAccept) is { } accept)
+        {
+            headers[SecWebSocketAccept] = accept; // for YARP, which takes it from here
+        }
+
+        if (ValueOf(answer.Headers, SecWebSocketProtocol) is { } chosen && Offers(http.Request, chosen))
+            headers[SecWebSocketProtocol] = chosen;
+    }
+
+    private static bool Offers(HttpRequest request, string protocol)
+    {
+        foreach (string? line in request.Headers.SecWebSocketProtocol)
+        {
+            if (line?.Split(',', StringSplitOptions.TrimEntries).Contains(protocol, StringComparer.Ordinal) == true)
+                return true;
+        }
+
+        return false;
+    }
+
+    private static string? ValueOf(HttpHeaders headers, string name) =>
+        headers.NonValidated.TryGetValues(name, out HeaderStringValues values) ? values.ToString() : null;
+
+    private static string AcceptOf(HttpRequest request)
+    {
+        string key = request.Headers.SecWebSocketKey.ToString();
+#pragma warning disable CA5350 // RFC 6455 says SHA-1; nothing hangs on it but that the other side speaks WebSocket
+        byte[] hash = SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
+#pragma warning restore CA5350
+        return Convert.ToBase64String(hash);
+    }
 }

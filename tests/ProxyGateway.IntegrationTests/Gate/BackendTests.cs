@@ -73,6 +73,12 @@ public sealed class BackendTests(BackendTests.ImpatientGateway shared) : IClassF
         ["101 to another protocol"] = context => SwitchAsync(context, "chat"),
         ["101 to two protocols"] = context => SwitchAsync(context, "websocket, chat"),
         ["101 to nothing"] = context => SwitchAsync(context, null),
+        ["101 for another's key"] = context =>
+        {
+            context.Response.Headers["Sec-WebSocket-Accept"] = Protocol.AcceptFor("dGhlIHNhbXBsZSBub25jZQ==");
+            return SwitchAsync(context, "websocket");
+        },
+        ["101 without the key"] = context => SwitchAsync(context, "websocket"),
     };
 
     private readonly Dictionary<int, int> _logged = new[] { 1102, 1104 }.ToDictionary(id => id, id => shared.Gateway.Log.Of(id).Count());
@@ -178,6 +184,32 @@ public sealed class BackendTests(BackendTests.ImpatientGateway shared) : IClassF
         }
     }
 
+    [Theory]
+    [InlineData("chat, other", "chat")]
+    [InlineData("other,chat", "chat")]
+    [InlineData("Chat", null)]
+    [InlineData("", null)]
+    public async Task Of_a_switch_a_client_gets_what_makes_it_one(string offered, string? chosen)
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(
+            transforms: [new Dictionary<string, string> { ["ResponseHeader"] = "X-Route", ["Append"] = "a secret of the backend", ["When"] = "Always" }]);
+        gateway.Backend.Http = context => SwitchTalkativelyAsync(context);
+
+        (int status, string head, Stream stream) = await TestClient.RequestAsync(gateway.Port, headers: [$"Sec-WebSocket-Protocol: {offered}"]);
+
+        await stream.DisposeAsync();
+        status.ShouldBe(101, head);
+        head.ShouldNotContain("secret", Case.Insensitive);
+        Dictionary<string, string> headers = head.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Skip(1)
+            .Select(l => l.Split(": ")).ToDictionary(l => l[0], l => l[1], StringComparer.OrdinalIgnoreCase);
+        string[] expected = ["Connection", "Date", "Sec-WebSocket-Accept", .. chosen is null ? [] : (string[])["Sec-WebSocket-Protocol"], "Server", "Upgrade"];
+        headers.Keys.Order(StringComparer.OrdinalIgnoreCase).ShouldBe(expected);
+        headers["Connection"].ShouldBe("Upgrade");
+        headers["Upgrade"].ShouldBe("websocket");
+        headers["Server"].ShouldBe("Kestrel");
+        headers.GetValueOrDefault("Sec-WebSocket-Protocol").ShouldBe(chosen);
+    }
+
     [Fact]
     public async Task Extensions_are_never_offered_to_the_backend()
     {
@@ -240,6 +272,30 @@ public sealed class BackendTests(BackendTests.ImpatientGateway shared) : IClassF
         }
 
         return context.Response.WriteAsync("a secret of the backend");
+    }
+
+    /// <summary>Switches, and tells more of itself than that.</summary>
+    internal static async Task SwitchTalkativelyAsync(HttpContext context, string chosen = "chat")
+    {
+        SayTooMuch(context.Response.Headers, chosen);
+        context.Response.Headers.Connection = "Upgrade, X-Secret";
+        context.Response.Headers.Upgrade = "WebSocket";
+        context.Response.Headers["Sec-WebSocket-Accept"] = Protocol.AcceptFor(context.Request.Headers.SecWebSocketKey!);
+        context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = "Secret";
+        await using Stream stream = await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync();
+        _ = await stream.ReadAsync(new byte[1]);
+    }
+
+    internal static void SayTooMuch(IHeaderDictionary headers, string chosen)
+    {
+        headers.SetCookie = new[] { "secret=1; HttpOnly", "other-secret=2" };
+        headers.Server = "secret.internal";
+        headers["X-Backend"] = "secret";
+        headers["Via"] = "1.1 secret";
+        headers["X-Secret"] = "1";
+        headers["Link"] = "<https://secret>; rel=preload";
+        headers["Sec-WebSocket-Extensions"] = "permessage-deflate; secret";
+        headers["Sec-WebSocket-Protocol"] = chosen;
     }
 
     private static async Task SwitchAsync(HttpContext context, string? protocol)

@@ -20,6 +20,7 @@ public sealed class Http2BackendTests : IAsyncLifetime
     private readonly Channel<FrameConnection> _connections = Channel.CreateUnbounded<FrameConnection>();
     private readonly FakeTimeProvider _time = new(DateTimeOffset.UtcNow);
     private int _status = 200;
+    private bool _saysTooMuch;
     private WebApplication _backend = null!;
     private TestGateway _gateway = null!;
 
@@ -80,6 +81,21 @@ public sealed class Http2BackendTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Of_a_switch_a_client_gets_what_makes_it_one()
+    {
+        _saysTooMuch = true;
+
+        (int status, string head, Stream stream) = await TestClient.RequestAsync(_gateway.Port, "/h2/", headers: ["Sec-WebSocket-Protocol: chat"]);
+
+        await stream.DisposeAsync();
+        status.ShouldBe(101, head);
+        head.ShouldNotContain("secret", Case.Insensitive);
+        string[] names = [.. head.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(l => l.Split(':')[0])];
+        names.Order(StringComparer.OrdinalIgnoreCase).ShouldBe(["Connection", "Date", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol", "Server", "Upgrade"]);
+        await ShouldEndAsync();
+    }
+
+    [Fact]
     public async Task It_hears_nothing_of_a_client_that_is_refused()
     {
         FrameConnection client = await TestClient.OpenAsync(_gateway.Port, "/h2/");
@@ -122,6 +138,12 @@ public sealed class Http2BackendTests : IAsyncLifetime
     private async Task ServeAsync(HttpContext context)
     {
         context.Response.StatusCode = _status;
+        if (_saysTooMuch)
+        {
+            BackendTests.SayTooMuch(context.Response.Headers, "chat");
+            context.Response.AppendTrailer("X-Trailer", "secret");
+        }
+
         if (_status != 200)
             context.Response.Headers["X-Backend"] = "secret";
         if (_status >= 300)

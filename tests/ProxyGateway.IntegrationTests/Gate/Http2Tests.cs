@@ -84,6 +84,40 @@ public sealed class Http2Tests(Http2Tests.Http2Gateway shared) : IClassFixture<H
         }
     }
 
+    [Theory]
+    [InlineData("chat", true)]
+    [InlineData("other", false)]
+    public async Task Of_a_switch_a_client_gets_what_makes_it_one(string chosen, bool isOffered)
+    {
+        shared.Gateway.Backend.Http = context => BackendTests.SwitchTalkativelyAsync(context, chosen);
+        try
+        {
+            using var client = new HttpClient();
+            using var request = new HttpRequestMessage(HttpMethod.Connect, new Uri($"http://127.0.0.1:{shared.Gateway.Ports[2]}/"))
+            {
+                Version = new Version(2, 0),
+                VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            };
+            request.Headers.Protocol = "websocket";
+            request.Headers.Add("Sec-WebSocket-Version", "13");
+            request.Headers.Add("Sec-WebSocket-Protocol", "chat");
+
+            using (HttpResponseMessage response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead))
+            {
+                ((int)response.StatusCode).ShouldBe(200);
+                response.ToString().ShouldNotContain("secret", Case.Insensitive);
+                string[] expected = ["Date", .. isOffered ? (string[])["Sec-WebSocket-Protocol"] : [], "Server"];
+                response.Headers.Concat(response.Content.Headers).Select(h => h.Key).Order(StringComparer.Ordinal).ShouldBe(expected);
+            }
+
+            await ShouldEndAsync();
+        }
+        finally
+        {
+            shared.Gateway.Backend.Http = null;
+        }
+    }
+
     private async Task<ClientWebSocket> OpenAsync(string scheme = "ws")
     {
         var client = new ClientWebSocket();
