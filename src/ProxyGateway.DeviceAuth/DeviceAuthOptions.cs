@@ -32,6 +32,12 @@ public sealed record DeviceAuthOptions
     /// <summary>Origins, as in <c>https://example.org</c>, whose pages may connect.</summary>
     public ImmutableArray<string> AllowedOrigins { get; init; } = [];
 
+    /// <summary>
+    /// Headers of a client's request that reach a backend behind the gate besides those that the request cannot do without, such as credentials
+    /// that the backend checks itself. The backend must not take any of them for the word of a proxy.
+    /// </summary>
+    public ImmutableArray<string> RequestHeaders { get; init; } = ["Authorization", "Cookie"];
+
     /// <summary>The SHA-256 of a token without which a device that is not paired may not even ask; empty: anybody may ask.</summary>
     public ImmutableArray<byte> SharedTokenSha256 { get; init; } = [];
 

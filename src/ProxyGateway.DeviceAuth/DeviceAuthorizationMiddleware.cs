@@ -1,7 +1,6 @@
 using System.Collections.Frozen;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
-using Microsoft.Net.Http.Headers;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
@@ -28,6 +27,8 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     GateMetrics metrics,
     PacedLogger<DeviceAuthorizationMiddleware> logger)
 {
+    private const int LoggedNameLength = 64;
+
     private readonly FrozenDictionary<string, IDeviceHandshake> _handshakes = handshakes.ToFrozenDictionary(h => h.Name);
 
     public Task InvokeAsync(HttpContext context)
@@ -38,11 +39,41 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         if (name == DeviceAuthDefaults.Off)
             return PassAsync(context);
 
-        switch (WebSocketUpgrade.Classify(context))
+        UpgradeKind kind = WebSocketUpgrade.Classify(context);
+        if (kind == UpgradeKind.None && AllowsHttp(metadata, options))
         {
-            case UpgradeKind.None when AllowsHttp(metadata, options):
-                ClientHeaders.Remove(context.Request.Headers, LocalityReader.IsTrustedProxy(context, options.TrustedProxies));
-                return PassAsync(context);
+            ClientHeaders.KeepForHttp(context.Request.Headers, options.RequestHeaders, LocalityReader.IsTrustedProxy(context, options.TrustedProxies));
+            return PassAsync(context);
+        }
+
+        return ContainAsync(context, kind, name, options);
+    }
+
+    /// <summary>
+    /// Answers a gated request. No exception gets to the server, which would log each with a line of its own, as often as strangers can cause
+    /// one; and a client that is gone is no fault.
+    /// </summary>
+    private async Task ContainAsync(HttpContext context, UpgradeKind kind, string name, DeviceAuthOptions options)
+    {
+        try
+        {
+            await AnswerAsync(context, kind, name, options);
+        }
+        catch (Exception e)
+        {
+            if (!context.RequestAborted.IsCancellationRequested)
+                LogFailed(context.Request.Path, e);
+            if (context.Response.HasStarted)
+                context.Abort();
+            else
+                context.Response.StatusCode = StatusCodes.Status500InternalServerError;
+        }
+    }
+
+    private Task AnswerAsync(HttpContext context, UpgradeKind kind, string name, DeviceAuthOptions options)
+    {
+        switch (kind)
+        {
             case UpgradeKind.None:
                 return Problems.HttpRefused(context);
             case UpgradeKind.OtherVersion:
@@ -70,7 +101,16 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
     private async Task ShakeHandsAsync(HttpContext context, IDeviceHandshake handshake, DeviceAuthOptions options)
     {
-        ClaimOrigin origin = LocalityReader.Read(context, options.TrustedProxies, peers);
+        ClaimOrigin? read = LocalityReader.Read(context, options, peers, out string? strange);
+        if (read is not { } origin)
+        {
+            metrics.UpgradeRefused("gone");
+            context.Abort();
+            return;
+        }
+
+        if (strange is not null)
+            LogStrangeHeader(strange.Length <= LoggedNameLength ? strange : strange[..LoggedNameLength]);
         string client = ClientName.Of(origin, context.Request, options);
         if (!history.TryBegin(client, options.Limits.HandshakesPerSecondPerAddress))
         {
@@ -97,10 +137,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
         using (place)
         {
-            ClientHeaders.Remove(context.Request.Headers, LocalityReader.IsTrustedProxy(context, options.TrustedProxies));
-
-            // Without extensions no frame is compressed, and every byte that is decided on is a byte that is there.
-            context.Request.Headers.Remove(HeaderNames.SecWebSocketExtensions);
+            ClientHeaders.KeepForUpgrade(context.Request.Headers, options.RequestHeaders, LocalityReader.IsTrustedProxy(context, options.TrustedProxies));
             await handshake.InvokeAsync(context, origin, options, place, next);
         }
     }
@@ -143,4 +180,10 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
     [LoggerMessage(1202, LogLevel.Warning, "Refused an upgrade from {Address}: its budget is used up ({Scope}, see DeviceAuth:Limits).")]
     private partial void LogOverBudget(string? address, BudgetScope scope);
+
+    [LoggerMessage(1213, LogLevel.Error, "A request of {Path} failed in the gate itself, and was refused.")]
+    private partial void LogFailed(PathString path, Exception exception);
+
+    [LoggerMessage(1214, LogLevel.Information, "A connection does not count as loopback, since it has the header {Header}, which clients do not send by themselves, so that a proxy may have added it. If a client on this machine needs it, name it in DeviceAuth:RequestHeaders.")]
+    private partial void LogStrangeHeader(string header);
 }

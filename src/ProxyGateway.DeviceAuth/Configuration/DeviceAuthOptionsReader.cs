@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Net;
 using Microsoft.Extensions.Configuration;
@@ -10,6 +11,8 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 public static class DeviceAuthOptionsReader
 {
     private const int MaxCount = 1_000_000;
+    private const int MaxHeaderLength = 128;
+    private static readonly SearchValues<char> HeaderCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
     /// <summary>The names of the handshakes there are.</summary>
     internal static ImmutableArray<string> Handshakes { get; } = [DeviceAuthDefaults.ConnectFrame];
@@ -40,6 +43,7 @@ public static class DeviceAuthOptionsReader
             HttpRequests = section.Choice(nameof(defaults.HttpRequests), defaults.HttpRequests),
             TrustedProxies = TrustedProxies(section),
             AllowedOrigins = AllowedOrigins(section),
+            RequestHeaders = RequestHeaders(section, defaults.RequestHeaders),
             SharedTokenSha256 = SharedToken(section.Section("SharedToken")),
             DrainTime = section.SpanOrOff(nameof(defaults.DrainTime), defaults.DrainTime, TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1)),
             Limits = Limits(section.Section(nameof(defaults.Limits))),
@@ -126,5 +130,21 @@ public static class DeviceAuthOptionsReader
         }
 
         return origins.ToImmutable();
+    }
+
+    private static ImmutableArray<string> RequestHeaders(SectionReader section, ImmutableArray<string> fallback)
+    {
+        const string name = nameof(DeviceAuthOptions.RequestHeaders);
+        if (section.List(name) is not { } names)
+            return fallback;
+        foreach (string text in names)
+        {
+            if (text.Equals("Sec-WebSocket-Extensions", StringComparison.OrdinalIgnoreCase))
+                section.Errors.AddValue(section.PathOf(name), text, "any header but this: compressed frames cannot be checked");
+            else if (text.Length is 0 or > MaxHeaderLength || text.AsSpan().ContainsAnyExcept(HeaderCharacters))
+                section.Errors.AddValue(section.PathOf(name), text, $"names of headers, each 1 to {MaxHeaderLength} of A-Z a-z 0-9 . _ -, with no *");
+        }
+
+        return [.. names.Distinct(StringComparer.OrdinalIgnoreCase)];
     }
 }

@@ -78,10 +78,11 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
             PolicyLines.SequenceEqual(other.PolicyLines, StringComparer.Ordinal)
             && Options.TrustedProxies.SequenceEqual(other.Options.TrustedProxies)
             && Options.AllowedOrigins.SequenceEqual(other.Options.AllowedOrigins, StringComparer.Ordinal)
+            && Options.RequestHeaders.SequenceEqual(other.Options.RequestHeaders, StringComparer.OrdinalIgnoreCase)
             && Options.SharedTokenSha256.SequenceEqual(other.Options.SharedTokenSha256)
             && WithoutLists == other.WithoutLists;
 
         // Records compare their arrays by reference.
-        private DeviceAuthOptions WithoutLists => Options with { TrustedProxies = [], AllowedOrigins = [], SharedTokenSha256 = [], Policy = PairingPolicy.Default };
+        private DeviceAuthOptions WithoutLists => Options with { TrustedProxies = [], AllowedOrigins = [], RequestHeaders = [], SharedTokenSha256 = [], Policy = PairingPolicy.Default };
     }
 }

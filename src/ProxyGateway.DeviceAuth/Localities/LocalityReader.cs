@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
+using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -19,24 +20,29 @@ internal static class LocalityReader
     // X-Original-*: what ASP.NET Core's own forwarded headers middleware leaves of X-Forwarded-* once it has made use of it.
     private static readonly ImmutableArray<string> ProxyHeaderPrefixes = ["X-Forwarded", "X-Original-", "CF-", "Tailscale-"];
 
-    /// <summary>Where the request comes from.</summary>
+    /// <summary>Where the request comes from; null if its connection is gone, so that nobody waits for an answer.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="trustedProxies">Proxies whose word on the client's address is taken.</param>
+    /// <param name="options">Which proxies' word on the client's address is taken, and which headers clients may have besides the usual ones.</param>
     /// <param name="peers">Who can tell the user at the other end.</param>
-    public static ClaimOrigin Read(HttpContext context, ImmutableArray<IPNetwork> trustedProxies, LoopbackPeers peers)
+    /// <param name="strange">A header for which alone the request is not from loopback, and which is no known proxy's either; null if there is none.</param>
+    public static ClaimOrigin? Read(HttpContext context, DeviceAuthOptions options, LoopbackPeers peers, out string? strange)
     {
-        EndPoint? peer = PeerOf(context);
+        strange = null;
+        if (!TryFindPeer(context, out EndPoint? peer))
+            return null;
         IPAddress? peerAddress = Unmap((peer as IPEndPoint)?.Address);
-        bool isTrustedProxy = IsTrustedProxy(context, trustedProxies);
-        bool isForwarded = ShowsProxy(context.Request.Headers);
+        bool isTrustedProxy = peerAddress is not null && AutoApproveRule.Contains(options.TrustedProxies, peerAddress);
+        string? sign = SignOfProxy(context.Request.Headers, options.RequestHeaders);
 
         bool isLoopback = (peer is UnixDomainSocketEndPoint || (peerAddress is not null && IPAddress.IsLoopback(peerAddress)))
             && !isTrustedProxy
-            && !isForwarded
             && NamesLoopback(context.Request.Host);
+        if (isLoopback && sign is not null && !TellsOfProxy(sign))
+            strange = sign;
+        isLoopback &= sign is null;
 
-        IPAddress? client = isTrustedProxy ? ForwardedFor(context.Request.Headers, trustedProxies)
-            : isForwarded ? null // whoever says it is a proxy, and is not ours, hides who is behind it
+        IPAddress? client = isTrustedProxy ? ForwardedFor(context.Request.Headers, options.TrustedProxies)
+            : sign is not null ? null // whoever says it is a proxy, and is not ours, hides who is behind it
             : peerAddress;
         var locality = new Locality(
             isLoopback,
@@ -60,40 +66,61 @@ internal static class LocalityReader
             && IPAddress.IsLoopback(address);
     }
 
-    /// <summary>Whether a header of this name tells of a proxy, or of whom one has seen.</summary>
-    public static bool TellsOfProxy(string name)
-    {
-        foreach (string prefix in ProxyHeaderPrefixes)
-        {
-            if (name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
-                return true;
-        }
-
-        return ProxyHeaders.Contains(name);
-    }
-
     /// <summary>Whether the socket's own peer is one of these proxies.</summary>
     public static bool IsTrustedProxy(HttpContext context, ImmutableArray<IPNetwork> trustedProxies) =>
-        Unmap((PeerOf(context) as IPEndPoint)?.Address) is { } peer && AutoApproveRule.Contains(trustedProxies, peer);
+        TryFindPeer(context, out EndPoint? peer) && Unmap((peer as IPEndPoint)?.Address) is { } address && AutoApproveRule.Contains(trustedProxies, address);
 
     /// <summary>
-    /// The socket's own peer. Not <see cref="ConnectionInfo.RemoteIpAddress"/>, which middleware may rewrite from headers.
+    /// The socket's own peer. Not <see cref="ConnectionInfo.RemoteIpAddress"/>, which middleware may rewrite from headers. False if the connection
+    /// is gone: a socket that is closed does not even say whose it was.
     /// </summary>
-    private static EndPoint? PeerOf(HttpContext context) =>
-        context.Features.Get<IConnectionEndPointFeature>() is { } endpoints
-            ? endpoints.RemoteEndPoint
-            : context.Features.Get<IConnectionSocketFeature>()?.Socket.RemoteEndPoint;
-
-    private static bool ShowsProxy(IHeaderDictionary headers)
+    private static bool TryFindPeer(HttpContext context, out EndPoint? peer)
     {
+        try
+        {
+            peer = context.Features.Get<IConnectionEndPointFeature>() is { } endpoints
+                ? endpoints.RemoteEndPoint
+                : context.Features.Get<IConnectionSocketFeature>()?.Socket.RemoteEndPoint;
+            return true;
+        }
+        catch (Exception e) when (e is ObjectDisposedException or SocketException)
+        {
+            peer = null;
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// A header that says that somebody else stands before the peer, of a known proxy's if there is one; null if there is none. Proxies, tunnels and
+    /// content networks have hundreds, and add new ones: so any that clients do not send by themselves, and that the configuration does not name, is one.
+    /// </summary>
+    private static string? SignOfProxy(IHeaderDictionary headers, ImmutableArray<string> listed)
+    {
+        string? sign = null;
         foreach ((string name, _) in headers)
         {
-            // Some servers on the way take an underscore for a hyphen.
-            if (TellsOfProxy(name.Replace('_', '-')))
+            if (ClientHeaders.IsOfClients(name))
+                continue;
+            if (TellsOfProxy(name))
+                return name;
+            if (!listed.Contains(name, StringComparer.OrdinalIgnoreCase))
+                sign ??= name;
+        }
+
+        return sign;
+    }
+
+    /// <summary>Whether a header of this name tells of a proxy for certain, named in the configuration or not.</summary>
+    private static bool TellsOfProxy(string name)
+    {
+        string spelled = name.Replace('_', '-'); // some servers on the way take one for the other
+        foreach (string prefix in ProxyHeaderPrefixes)
+        {
+            if (spelled.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
                 return true;
         }
 
-        return false;
+        return ProxyHeaders.Contains(spelled);
     }
 
     /// <summary>The right-most address that is not a trusted proxy's; null if there is none, or if any on the way to it is malformed.</summary>

@@ -36,6 +36,9 @@ public sealed class RemoteTests(SharedGateway shared) : IClassFixture<SharedGate
         "X-Original-Proto: http",
         "X-Original-Host: localhost",
         "X-Original-Anything: at all",
+        "X-Request-Id: 1",
+        "X-Anything: at all",
+        "User_Agent: curl",
     ];
 
     [Fact]
@@ -49,6 +52,22 @@ public sealed class RemoteTests(SharedGateway shared) : IClassFixture<SharedGate
     [InlineData("gateway.example.org")]
     [InlineData("192.0.2.1:8080")]
     public Task With_a_public_host_nothing_is_silent(string host) => ShouldNeverBeSilentAsync(shared.Gateway.Port, host);
+
+    [Fact]
+    public async Task A_header_that_the_configuration_names_is_no_sign_but_of_a_known_proxy()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:RequestHeaders:0"] = "X-Local", ["DeviceAuth:RequestHeaders:1"] = "X-Real-IP" });
+
+        await using Encounter local = await Encounter.AskAsync(gateway, new TestDevice(), host: "localhost", headers: ["X-Local: 1", "Authorization: Bearer 1", "Cookie: a=1"]);
+        await local.ShouldBeAdmittedAsync();
+        Encounter proxied = await Encounter.AskAsync(gateway, new TestDevice(), host: "localhost", headers: "X-Real-IP: 127.0.0.1");
+        await proxied.ShouldRequirePairingAsync("not-paired");
+        gateway.Log.Of(1214).ShouldBeEmpty();
+
+        Encounter strange = await Encounter.AskAsync(gateway, new TestDevice(), host: "localhost", headers: $"X-{new string('y', 100)}: 1");
+        await strange.ShouldRequirePairingAsync("not-paired");
+        gateway.Log.Of(1214).ShouldHaveSingleItem().ShouldContain($" X-{new string('y', 62)}, ");
+    }
 
     [Fact]
     public Task With_an_origin_nothing_is_silent() =>

@@ -17,7 +17,8 @@ public sealed class DeviceAuthOptionsReaderTests
         var defaults = new DeviceAuthOptions();
 
         options.Policy.AutoApprove.ShouldBe(PairingPolicy.Default.AutoApprove);
-        (options with { Policy = defaults.Policy, TrustedProxies = defaults.TrustedProxies, AllowedOrigins = defaults.AllowedOrigins }).ShouldBe(defaults);
+        (options with { Policy = defaults.Policy, TrustedProxies = defaults.TrustedProxies, AllowedOrigins = defaults.AllowedOrigins, RequestHeaders = defaults.RequestHeaders }).ShouldBe(defaults);
+        options.RequestHeaders.ShouldBe(["Authorization", "Cookie"]);
     }
 
     /// <summary>Whoever configures a token wants it asked for: what is none must not mean that nobody is asked.</summary>
@@ -44,6 +45,7 @@ public sealed class DeviceAuthOptionsReaderTests
             { "Handshake": "ConnectFrame", "HandshakeTimeout": "00:00:11", "MaxHandshakeBytes": 1024, "SignatureSkew": "00:01:00", "HttpRequests": "allow",
               "TrustedProxies": ["10.0.0.1", "192.168.0.0/16", "::ffff:172.16.0.0/108", "fd00::/8"],
               "AllowedOrigins": ["https://Example.org:443", "http://localhost:3000", "http://[::1]:8080"],
+              "RequestHeaders": ["X-Api-Key", "x-api-key", "Cookie"],
               "Limits": { "HandshakesPerAddress": 1, "HandshakesPerDestination": 2, "Handshakes": 3, "SessionsPerDevice": 4, "PendingRequestsPerAddress": 5,
                 "HandshakesPerSecondPerAddress": 6, "FailuresPerAddress": 7 },
               "SharedToken": { "Sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }, "DrainTime": "00:01:00",
@@ -59,6 +61,7 @@ public sealed class DeviceAuthOptionsReaderTests
         options.TrustedProxies.ShouldBe(
             [IPNetwork.Parse("10.0.0.1/32"), IPNetwork.Parse("192.168.0.0/16"), IPNetwork.Parse("172.16.0.0/12"), IPNetwork.Parse("fd00::/8")]);
         options.AllowedOrigins.ShouldBe(["https://example.org", "http://localhost:3000", "http://[::1]:8080"]);
+        options.RequestHeaders.ShouldBe(["X-Api-Key", "Cookie"]);
         options.Limits.ShouldBe(new DeviceAuthLimits
         {
             HandshakesPerAddress = 1,
@@ -124,6 +127,11 @@ public sealed class DeviceAuthOptionsReaderTests
     [InlineData("""{ "TrustedProxies": null }""", "DeviceAuth:TrustedProxies: found null or {}; allowed: a list.")]
     [InlineData("""{ "TrustedProxies": [null] }""", "DeviceAuth:TrustedProxies:0: is no text")]
     [InlineData("""{ "TrustedProxies": { "a": "10.0.0.1" } }""", "DeviceAuth:TrustedProxies:a: is no element of a list")]
+    [InlineData("""{ "RequestHeaders": ["Sec-Websocket-Extensions"] }""", "DeviceAuth:RequestHeaders: found \"Sec-Websocket-Extensions\"; allowed: any header but this: compressed frames cannot be checked")]
+    [InlineData("""{ "RequestHeaders": ["X-*"] }""", "DeviceAuth:RequestHeaders: found \"X-*\"; allowed: names of headers")]
+    [InlineData("""{ "RequestHeaders": [""] }""", "DeviceAuth:RequestHeaders: found")]
+    [InlineData("""{ "RequestHeaders": ["X-A: 1"] }""", "DeviceAuth:RequestHeaders: found")]
+    [InlineData("""{ "RequestHeaders": "Cookie" }""", "DeviceAuth:RequestHeaders")]
     [InlineData("""{ "AllowedOrigins": ["*"] }""", "DeviceAuth:AllowedOrigins: found \"*\"")]
     [InlineData("""{ "AllowedOrigins": ["null"] }""", "DeviceAuth:AllowedOrigins: found \"null\"")]
     [InlineData("""{ "AllowedOrigins": ["https://*.example.org"] }""", "DeviceAuth:AllowedOrigins: found")]
