@@ -13,6 +13,11 @@ public readonly record struct DeviceId
     /// <summary>How many characters an id has.</summary>
     public const int Length = 64;
 
+    /// <summary>How many digits of an id its fingerprint has: 80 bits.</summary>
+    public const int FingerprintDigits = 20;
+
+    private const int FingerprintGroup = 4;
+
     private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdef");
 
     private readonly string? _value;
@@ -39,6 +44,19 @@ public readonly record struct DeviceId
     /// <summary>Reads an id that is known to be one.</summary>
     /// <exception cref="FormatException">The text is not a device id.</exception>
     public static DeviceId Parse(string text) => TryParse(text, out DeviceId id) ? id : throw new FormatException("Not a device id.");
+
+    /// <summary>
+    /// What people compare: the first 80 bits of the id, as in <c>a50b-aa56-832b-d8e6-dd59</c>. Eight digits are too few: a key whose id
+    /// begins with the same eight is found in hours.
+    /// </summary>
+    public string Fingerprint
+    {
+        get
+        {
+            string id = ToString();
+            return string.Join('-', id[..FingerprintDigits].Chunk(FingerprintGroup).Select(static group => new string(group)));
+        }
+    }
 
     /// <inheritdoc/>
     public override string ToString() => _value ?? throw new InvalidOperationException("The device id was never set.");

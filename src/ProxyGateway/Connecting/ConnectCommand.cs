@@ -67,7 +67,7 @@ internal static class ConnectCommand
             }
 
             if (why != said)
-                await Console.Error.WriteLineAsync("waiting: " + PlainText.Of(why));
+                await Console.Error.WriteLineAsync($"waiting: {PlainText.Of(why)} (this device's fingerprint: {connection.Identity.Fingerprint})");
             said = why;
             await Task.Delay(pause, cancellationToken);
         }
@@ -89,6 +89,7 @@ internal static class ConnectCommand
     {
         string asked = $"{ask.Role} with {(ask.Scopes.Count == 0 ? "no scopes" : string.Join(' ', ask.Scopes))}";
         Line(report.Admitted ? "admitted" : "refused", $"device {report.DeviceId} as {asked}");
+        Line("print", report.Fingerprint);
         Line("protocol", report.Protocol?.ToString(CultureInfo.InvariantCulture));
         Line("server", report.Server?.GetRawText());
         Line("http", report.HttpStatus?.ToString(CultureInfo.InvariantCulture));

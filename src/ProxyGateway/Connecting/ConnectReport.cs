@@ -11,6 +11,9 @@ internal sealed record ConnectReport
 
     public required string DeviceId { get; init; }
 
+    /// <summary>What people compare before they approve the device.</summary>
+    public required string Fingerprint { get; init; }
+
     public required string Role { get; init; }
 
     public required IReadOnlyList<string> Scopes { get; init; }

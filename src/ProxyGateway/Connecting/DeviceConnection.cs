@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Net.WebSockets;
 using System.Text.Json;
+using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Connecting;
 
@@ -20,6 +21,9 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(5);
     private static readonly string Platform = OperatingSystem.IsLinux() ? "linux" : OperatingSystem.IsMacOS() ? "darwin" : "win32";
+
+    /// <summary>Who connects.</summary>
+    public DeviceId Identity => identity.Id;
 
     /// <summary>Connects, reports and hangs up.</summary>
     /// <exception cref="CommandFailedException">Nothing that speaks WebSocket is there.</exception>
@@ -74,7 +78,7 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
         return Closed(socket, refused);
     }
 
-    private ConnectReport NewReport() => new() { Admitted = false, DeviceId = identity.Id.ToString(), Role = ask.Role, Scopes = ask.Scopes };
+    private ConnectReport NewReport() => new() { Admitted = false, DeviceId = identity.Id.ToString(), Fingerprint = identity.Id.Fingerprint, Role = ask.Role, Scopes = ask.Scopes };
 
     private ConnectReport Admitted(JsonElement answer)
     {

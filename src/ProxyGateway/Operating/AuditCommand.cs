@@ -74,7 +74,7 @@ internal static class AuditCommand
         Tables.Time(e.Time),
         e.Uncertain ? e.Kind + " (perhaps)" : e.Kind,
         e.Operator ?? (e.Rule is null ? "-" : "rule " + e.Rule),
-        e.DeviceId?.ToString()[..16] ?? "-",
+        e.DeviceId?.Fingerprint ?? "-",
         string.Join(", ", About(e)),
     ];
 

@@ -10,8 +10,9 @@ namespace ProxyGateway.Operating;
 /// </summary>
 internal static class DeviceChangeCommands
 {
-    private static readonly Argument<string> Id = new("id") { Description = "The device's id, or its beginning" };
-    private static readonly Argument<string?> RemovedId = new("id") { Description = "The device's id, or its beginning", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string> Id = new("id") { Description = "The device's id, its fingerprint, or the beginning of either" };
+    private static readonly Argument<string> WholeId = new("id") { Description = "The device's id or fingerprint" };
+    private static readonly Argument<string?> RemovedId = new("id") { Description = "The device's id, its fingerprint, or the beginning of either", Arity = ArgumentArity.ZeroOrOne };
     private static readonly Argument<string> Role = new("role") { Description = "The role" };
     private static readonly Argument<string?> Label = new("label") { Description = "What you call it", Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<bool> Clear = new("--clear") { Description = "Take the label away" };
@@ -22,13 +23,13 @@ internal static class DeviceChangeCommands
     public static IEnumerable<Command> Build() =>
     [
         OperatorCommand.New(
-            "grant", "Set what a device may do in a role, whatever it could do before", GrantAsync, Id, Role, OperatorCommand.ScopesOption, GrantEnd.UntilOption, GrantEnd.ForOption),
+            "grant", "Set what a device may do in a role, whatever it could do before", GrantAsync, WholeId, Role, OperatorCommand.ScopesOption, GrantEnd.UntilOption, GrantEnd.ForOption),
         OperatorCommand.New("revoke", "Take a role away from a device, and close the connections that use it", RevokeAsync, Id, Role, OperatorCommand.YesOption),
         OperatorCommand.New(
             "remove", "Take everything away from a device and close its connections; no rule pairs it again", RemoveAsync, RemovedId, Rule, DryRun, OperatorCommand.YesOption),
         OperatorCommand.New("label", "Give a device a name of your own", LabelAsync, Id, Label, Clear),
         OperatorCommand.New("block", "Keep a device out, also one that nobody knows yet (by its whole id), and close its connections", BlockAsync, Id, Reason),
-        OperatorCommand.New("unblock", "Let a blocked device in again, as far as its grants go", UnblockAsync, Id),
+        OperatorCommand.New("unblock", "Let a blocked device in again, as far as its grants go", UnblockAsync, WholeId),
     ];
 
     private static async Task GrantAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
@@ -36,7 +37,7 @@ internal static class DeviceChangeCommands
         ScopeSet scopes = OperatorCommand.ReadScopes(parsed)
             ?? throw new CommandFailedException(ExitCodes.Usage, "Which --scopes? \"\" for the role alone");
         var grant = new GrantBody { Scopes = scopes, Until = GrantEnd.Read(parsed, TimeProvider.System)! };
-        string path = $"{await PathAsync(client, parsed, cancellationToken)}/grants/{ReadRole(parsed)}";
+        string path = $"{PathOf(await ResolveWholeAsync(client, parsed, cancellationToken))}/grants/{ReadRole(parsed)}";
         Print(parsed, await PutAsync(client, path, AdminClient.Json(grant, AdminInputContext.Default.GrantBody), cancellationToken));
     }
 
@@ -112,7 +113,7 @@ internal static class DeviceChangeCommands
 
     private static async Task UnblockAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        DeviceView device = await ReadAsync(client, parsed.GetRequiredValue(Id), cancellationToken);
+        DeviceView device = await DeviceCommands.GetAsync(client, await ResolveWholeAsync(client, parsed, cancellationToken), cancellationToken);
         await client.DeleteAsync(PathOf(device.Id.ToString()) + "/block", cancellationToken);
         await PrintAsync(client, parsed, device.Id, cancellationToken);
     }
@@ -129,6 +130,9 @@ internal static class DeviceChangeCommands
 
     private static async Task<DeviceView> ReadAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
         await DeviceCommands.GetAsync(client, await DeviceCommands.ResolveAsync(client, id, cancellationToken), cancellationToken);
+
+    private static Task<string> ResolveWholeAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) =>
+        DeviceCommands.ResolveAsync(client, parsed.GetRequiredValue(WholeId), cancellationToken, DeviceId.FingerprintDigits);
 
     private static async Task<string> PathAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) =>
         PathOf(await DeviceCommands.ResolveAsync(client, parsed.GetRequiredValue(Id), cancellationToken));

@@ -11,7 +11,7 @@ internal static class DeviceCommands
 {
     private const string Path = "admin/v1/devices";
 
-    private static readonly Argument<string> Id = new("id") { Description = "The device's id, or its beginning" };
+    private static readonly Argument<string> Id = new("id") { Description = "The device's id, its fingerprint, or the beginning of either" };
 
     public static Command Build()
     {
@@ -37,9 +37,18 @@ internal static class DeviceCommands
     public static Task<IReadOnlyList<DeviceView>> ListAsync(AdminClient client, CancellationToken cancellationToken) =>
         client.ListAsync(Path, AdminJsonContext.Default.PageViewDeviceView, cancellationToken);
 
-    public static async Task<string> ResolveAsync(AdminClient client, string id, CancellationToken cancellationToken) => DeviceId.TryParse(id, out _)
-        ? id
-        : IdPrefix.Resolve(id, "device", "devices list", (await ListAsync(client, cancellationToken)).Select(d => d.Id.ToString()));
+    /// <summary>The one device that an id, a fingerprint, or the beginning of either means.</summary>
+    /// <param name="client">Where devices are looked up.</param>
+    /// <param name="id">What the operator has typed.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="minDigits">How many digits it must have. Where the device gains something, those of a fingerprint: a stranger can make a key whose id begins like another's.</param>
+    public static async Task<string> ResolveAsync(AdminClient client, string id, CancellationToken cancellationToken, int minDigits = IdPrefix.MinLength)
+    {
+        if (DeviceId.TryParse(id, out _))
+            return id;
+        IReadOnlyList<DeviceView> devices = await ListAsync(client, cancellationToken);
+        return IdPrefix.Resolve(id.Replace("-", "", StringComparison.Ordinal), "device", "devices list", devices.Select(d => d.Id.ToString()), minDigits);
+    }
 
     /// <summary>Everything there is to know of a device.</summary>
     public static Table Describe(DeviceView device)
@@ -47,6 +56,7 @@ internal static class DeviceCommands
         Table table = Tables.New("", "");
         table.HideHeaders();
         table.AddTextRow("device", device.Id.ToString());
+        table.AddTextRow("fingerprint", device.Fingerprint);
         table.AddTextRow("public key", device.PublicKey ?? "not known");
         if (device.Label is not null)
             table.AddTextRow("label", device.Label);
@@ -82,7 +92,7 @@ internal static class DeviceCommands
         foreach (DeviceView d in devices)
         {
             string grants = string.Join("; ", d.Grants.Select(g => $"{g.Key}: {Tables.Grant(g.Value)}"));
-            table.AddTextRow(d.Id.ToString()[..16], Tables.Name(d), d.Block is null ? grants : $"BLOCKED {grants}".Trim(), Tables.Time(d.LastSeenAt));
+            table.AddTextRow(d.Fingerprint, Tables.Name(d), d.Block is null ? grants : $"BLOCKED {grants}".Trim(), Tables.Time(d.LastSeenAt));
         }
 
         Tables.Write(table);

@@ -3,12 +3,13 @@ namespace ProxyGateway.Operating;
 /// <summary>Finds the one thing that a shortened id means.</summary>
 internal static class IdPrefix
 {
-    private const int MinLength = 8;
+    /// <summary>Enough to find what a list shows; not enough where somebody else can choose the id.</summary>
+    public const int MinLength = 8;
 
-    public static string Resolve(string prefix, string what, string list, IEnumerable<string> ids)
+    public static string Resolve(string prefix, string what, string list, IEnumerable<string> ids, int minLength = MinLength)
     {
-        if (prefix.Length < MinLength)
-            throw new CommandFailedException(ExitCodes.Usage, $"'{prefix}' is too short: the id of a {what} can be shortened to {MinLength} characters");
+        if (prefix.Length < minLength)
+            throw new CommandFailedException(ExitCodes.Usage, $"'{prefix}' is too short: the id of a {what} can be shortened to {minLength} characters here");
         string[] found = [.. ids.Where(id => id.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))];
         return found switch
         {

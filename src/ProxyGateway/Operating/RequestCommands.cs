@@ -54,7 +54,7 @@ internal static class RequestCommands
         {
             table.AddTextRow(
                 r.Id.ToString(),
-                r.DeviceId.ToString()[..16],
+                r.DeviceId.Fingerprint,
                 Tables.Name(r.Client),
                 r.Role,
                 RequestText.Scopes(r),

@@ -37,7 +37,7 @@ internal static class SessionCommands
         foreach (SessionView s in sessions)
         {
             table.AddTextRow(
-                s.DeviceId.ToString()[..16],
+                s.DeviceId.Fingerprint,
                 Tables.Name(s.Client),
                 $"{s.Role}: {Tables.Scopes(s.Scopes)}",
                 s.Locality == LocalityKind.Loopback ? "loopback" : s.Address ?? "unknown",

@@ -154,5 +154,5 @@ internal static class WatchCommand
     }
 
     private static string Line(RequestView r) => PlainText.Of(
-        $"{r.Id}  {r.DeviceId.ToString()[..16]}  {Tables.Name(r.Client)}  {r.Role}: {RequestText.Scopes(r)}  {r.Reason.ToWireName()}  {RequestText.From(r)}");
+        $"{r.Id}  {r.DeviceId.Fingerprint}  {Tables.Name(r.Client)}  {r.Role}: {RequestText.Scopes(r)}  {r.Reason.ToWireName()}  {RequestText.From(r)}");
 }

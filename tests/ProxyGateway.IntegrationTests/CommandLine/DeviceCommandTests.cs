@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.IntegrationTests.Gate;
 
 namespace ProxyGateway.IntegrationTests.CommandLine;
@@ -12,7 +13,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
         (TestDevice device, _) = await gateway.PairAsync();
         string id = device.Id.ToString();
 
-        JsonElement granted = (await gateway.OperateAsync("devices", "grant", id[..12], "node", "--scopes", "camera,mic", "--for", "2h", "--json")).ShouldSucceed().Json;
+        JsonElement granted = (await gateway.OperateAsync("devices", "grant", DeviceId.Parse(id).Fingerprint, "node", "--scopes", "camera,mic", "--for", "2h", "--json")).ShouldSucceed().Json;
         JsonElement grant = granted.GetProperty("grants").GetProperty("node");
         grant.GetProperty("scopes").EnumerateArray().Select(s => s.GetString()).ShouldBe(["camera", "mic"]);
         (grant.GetProperty("until").GetDateTimeOffset() - DateTimeOffset.UtcNow).ShouldBeInRange(TimeSpan.FromMinutes(115), TimeSpan.FromMinutes(120));
@@ -22,6 +23,17 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
         revoked.GetProperty("grants").EnumerateObject().Select(g => g.Name).ShouldBe(["operator"]);
         (await gateway.OperateAsync("devices", "revoke", id, "node")).ShouldFail(1).ShouldContain("does not hold this role");
         (await gateway.OperateAsync("devices", "revoke", id, "operator")).ShouldSucceed().Output.ShouldContain("Nothing is approved");
+    }
+
+    // A stranger can make a key whose id begins like another's.
+    [Theory]
+    [InlineData("grant", "node", "--scopes", "a")]
+    [InlineData("unblock")]
+    public async Task Where_a_device_gains_something_the_beginning_of_its_id_is_too_little(string command, params string[] more)
+    {
+        (TestDevice device, _) = await gateway.PairAsync();
+
+        (await gateway.OperateAsync(["devices", command, device.Id.ToString()[..(DeviceId.FingerprintDigits - 1)], .. more])).ShouldFail(2).ShouldContain("is too short");
     }
 
     [Theory]
@@ -63,14 +75,14 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
         JsonElement session = (await gateway.OperateAsync("sessions", "list", "--device", id[..10], "--json")).ShouldSucceed().Json.GetProperty("items")
             .EnumerateArray().ShouldHaveSingleItem();
         session.GetProperty("role").GetString().ShouldBe("operator");
-        (await gateway.OperateAsync("sessions", "list")).ShouldSucceed().Output.ShouldContain(id[..16]);
+        (await gateway.OperateAsync("sessions", "list")).ShouldSucceed().Output.ShouldContain(DeviceId.Parse(id).Fingerprint);
 
         (await gateway.OperateAsync("devices", "label", id, "Anna's \u001b[31mphone")).ShouldSucceed().Output.ShouldContain("Anna's [31mphone");
         JsonElement blocked = (await gateway.OperateAsync("devices", "block", id, "--reason", "lost", "--json")).ShouldSucceed().Json;
         blocked.GetProperty("block").GetProperty("reason").GetString().ShouldBe("lost");
         (await connection.Client.ReceiveCloseAsync()).CloseReason.ShouldBe("device blocked");
         Ended list = (await gateway.OperateAsync("devices", "list")).ShouldSucceed();
-        list.Output.Split('\n').Single(line => line.StartsWith(id[..16], StringComparison.Ordinal)).ShouldContain("\"Anna's [31mphone\"  BLOCKED");
+        list.Output.Split('\n').Single(line => line.StartsWith(DeviceId.Parse(id).Fingerprint, StringComparison.Ordinal)).ShouldContain("\"Anna's [31mphone\"  BLOCKED");
 
         (await gateway.OperateAsync("devices", "unblock", id, "--json")).ShouldSucceed().Json.TryGetProperty("block", out _).ShouldBeFalse();
         (await gateway.OperateAsync("devices", "unblock", id)).ShouldFail(1);

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.IntegrationTests.CommandLine;
 
@@ -58,7 +59,7 @@ public sealed class OperatorTests : IAsyncLifetime
         (await _program.RunAsync("connect", _url, "--role", "node")).ShouldSucceed().Output.ShouldContain("admitted");
 
         (await OperateAsync("devices", "list", "--json")).ShouldSucceed().Json.GetProperty("items").GetArrayLength().ShouldBe(1);
-        (await OperateAsync("devices", "list")).ShouldSucceed().Output.ShouldContain(device[..16]);
+        (await OperateAsync("devices", "list")).ShouldSucceed().Output.ShouldContain(DeviceId.Parse(device).Fingerprint);
         (await OperateAsync("devices", "show", device[..8], "--json")).ShouldSucceed().Json.GetProperty("id").GetString().ShouldBe(device);
         (await OperateAsync("devices", "show", device)).ShouldSucceed().Output.ShouldContain("operator.read");
 

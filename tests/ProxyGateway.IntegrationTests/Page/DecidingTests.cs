@@ -213,7 +213,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
         await page.Tab.Locator("main:focus").WaitForAsync();
     }
 
-    // The clock of the page stands still, so that the moment in which no click counts does not pass.
+    // The clock of the page stands still, so that the time in which no click counts does not pass.
     [Fact]
     public async Task A_click_that_was_meant_for_another_request_does_not_count_while_the_list_moves()
     {
@@ -223,24 +223,71 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
         TestDevice device = await _gateway.PairAsync();
         string first = await _gateway.AskAsync(device, new Ask { Role = "node" });
         await page.Request(first).WaitForAsync();
-        await page.Tab.Locator(".cards.settling").WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
-        await page.Tab.Clock.PauseAtAsync(DateTime.UtcNow.AddSeconds(30));
-        var decisions = new List<string>();
-        page.Tab.Request += (_, request) =>
-        {
-            if (request.Method == "POST")
-                decisions.Add(request.Url);
-        };
-
         string second = await _gateway.AskAsync(device, new Ask { Role = "watcher" });
         await page.Request(second).WaitForAsync();
-        LocatorBoundingBoxResult place = (await OperatorsPage.Button(page.Request(second), "Approve").BoundingBoxAsync())!;
-        await page.Tab.Mouse.ClickAsync(place.X + (place.Width / 2), place.Y + (place.Height / 2));
-        await page.Tab.Clock.RunForAsync(1000);
-        await OperatorsPage.Button(page.Request(first), "Approve").ClickAsync();
+        await page.Tab.Clock.PauseAtAsync(DateTime.UtcNow.AddSeconds(30));
+        List<string> decisions = Decisions(page);
 
+        using HttpResponseMessage rejected = await _gateway.SendAsync(HttpMethod.Post, $"/admin/v1/requests/{first}/reject");
         await page.Request(first).WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
-        decisions.ShouldBe([new Uri(_gateway.Admin, $"/admin/v1/requests/{first}/approve").AbsoluteUri]);
+        await ClickAsync(page, second);
+        await page.Tab.Clock.RunForAsync(1000);
+        decisions.ShouldBeEmpty();
+
+        await ClickAsync(page, second);
+        await page.Request(second).WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
+        decisions.ShouldBe([new Uri(_gateway.Admin, $"/admin/v1/requests/{second}/approve").AbsoluteUri]);
+    }
+
+    [Fact]
+    public async Task Requests_of_strangers_neither_move_nor_lock_the_one_that_an_operator_decides()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.Tab.Clock.InstallAsync();
+        await page.SignInAsync();
+        string request = await _gateway.AskAsync(await _gateway.PairAsync(), new Ask { Role = "node" });
+        await page.Request(request).WaitForAsync();
+        await page.Tab.Clock.PauseAtAsync(DateTime.UtcNow.AddSeconds(30));
+        await ScrollToAsync(page, request);
+        LocatorBoundingBoxResult before = (await page.Request(request).BoundingBoxAsync())!;
+        List<string> decisions = Decisions(page);
+
+        TestDevice stranger = await _gateway.PairAsync();
+        foreach (string role in new[] { "one", "two", "three" })
+            await page.Request(await _gateway.AskAsync(stranger, new Ask { Role = role })).WaitForAsync();
+
+        LocatorBoundingBoxResult after = (await page.Request(request).BoundingBoxAsync())!;
+        (after.X, after.Y).ShouldBe((before.X, before.Y));
+        await ClickAsync(page, request);
+        await page.Request(request).WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
+        decisions.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Requests_that_end_above_another_move_it_every_few_seconds_at_most()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.Tab.Clock.InstallAsync();
+        await page.SignInAsync();
+        TestDevice stranger = await _gateway.PairAsync();
+        string first = await _gateway.AskAsync(stranger, new Ask { Role = "one" });
+        await page.Request(first).WaitForAsync();
+        string second = await _gateway.AskAsync(stranger, new Ask { Role = "two" });
+        await page.Request(second).WaitForAsync();
+        string request = await _gateway.AskAsync(await _gateway.PairAsync(), new Ask { Role = "node" });
+        await page.Request(request).WaitForAsync();
+        await page.Tab.Clock.PauseAtAsync(DateTime.UtcNow.AddSeconds(30));
+
+        using HttpResponseMessage one = await _gateway.SendAsync(HttpMethod.Post, $"/admin/v1/requests/{first}/reject");
+        await page.Request(first).WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
+        await page.Tab.Clock.RunForAsync(1000);
+        using HttpResponseMessage two = await _gateway.SendAsync(HttpMethod.Post, $"/admin/v1/requests/{second}/reject");
+        await page.Tab.Locator($"[data-request='{second}'][inert]").WaitForAsync();
+        await ClickAsync(page, request); // nothing has moved a second time, so this counts
+
+        await page.Request(request).WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
+        await page.Tab.Clock.RunForAsync(6000);
+        await page.Request(second).WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
     }
 
     [Fact]
@@ -262,4 +309,27 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
         (await box.IsCheckedAsync()).ShouldBeFalse();
         await box.And(page.Tab.Locator(":focus")).WaitForAsync();
     }
+
+    private static List<string> Decisions(OperatorsPage page)
+    {
+        var decisions = new List<string>();
+        page.Tab.Request += (_, request) =>
+        {
+            if (request.Method == "POST")
+                decisions.Add(request.Url);
+        };
+        return decisions;
+    }
+
+    // Where the button is, whatever is there: a locator's own click would wait until the button takes clicks.
+    private static async Task ClickAsync(OperatorsPage page, string request)
+    {
+        await ScrollToAsync(page, request);
+        LocatorBoundingBoxResult place = (await OperatorsPage.Button(page.Request(request), "Approve").BoundingBoxAsync())!;
+        await page.Tab.Mouse.ClickAsync(place.X + (place.Width / 2), place.Y + (place.Height / 2));
+    }
+
+    // Not the locator's own, which waits for frames, and so for the clock.
+    private static async Task ScrollToAsync(OperatorsPage page, string request) =>
+        await page.Request(request).EvaluateAsync("card => card.scrollIntoView({ block: 'center', behavior: 'instant' })");
 }

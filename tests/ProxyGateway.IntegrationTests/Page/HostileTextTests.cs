@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.Playwright;
 using ProxyGateway.IntegrationTests.Gate;
 
@@ -33,6 +34,51 @@ public sealed class HostileTextTests(Chromium chromium)
         (await page.Request(request).Locator(".claim").TextContentAsync()).ShouldNotBeNull().ShouldStartWith("says “<img src=x onerror=alert(1)>");
         await page.ShouldFitAsync();
         (await CountOfStrangeElementsAsync(page)).ShouldBe(elements);
+    }
+
+    // A role is the device's word: as a name in a table of the page it must not be found on the table's prototype.
+    [Theory]
+    [InlineData("constructor")]
+    [InlineData("__proto__")]
+    [InlineData("toString")]
+    public async Task A_role_named_like_a_part_of_every_object_is_a_role_like_any_other(string role)
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync(ServingProgram.Limited);
+        TestDevice device = await chromium.Gateway.PairAsync();
+
+        string request = await chromium.Gateway.AskAsync(device, new Ask { Role = role });
+        string other = await chromium.Gateway.AskAsync(device, new Ask { Role = "node" });
+
+        (await page.Request(request).Locator(".facts").TextContentAsync()).ShouldNotBeNull().ShouldEndWith("Your key grantsnothing as " + role);
+        await page.Request(other).Locator(".decide").WaitForAsync();
+    }
+
+    [Fact]
+    public async Task A_card_that_cannot_be_shown_takes_no_other_along()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        page.Expect("uncaught");
+        page.Expect("error:");
+        TestDevice device = await chromium.Gateway.PairAsync();
+        string request = await chromium.Gateway.AskAsync(device, new Ask { Role = "node" });
+        bool isDamaged = true;
+        await page.Tab.RouteAsync("**/admin/v1/requests?*", async route =>
+        {
+            JsonNode list = JsonNode.Parse(await (await route.FetchAsync()).BodyAsync())!;
+            if (isDamaged)
+                list["items"]!.AsArray().Insert(0, JsonNode.Parse("""{"id":"damaged","role":"x"}"""));
+            await route.FulfillAsync(new RouteFulfillOptions { ContentType = "application/json", Body = list.ToJsonString() });
+        });
+
+        await page.SignInAsync();
+        await page.Request(request).Locator(".decide").WaitForAsync();
+        (await page.Request("damaged").TextContentAsync()).ShouldNotBeNull().ShouldContain("This cannot be shown here");
+
+        // The list goes on living: what comes is shown, and what is over goes.
+        isDamaged = false;
+        await page.Request(await chromium.Gateway.AskAsync(device, new Ask { Role = "watcher" })).Locator(".decide").WaitForAsync();
+        await page.Request("damaged").WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
     }
 
     // The gateway makes such text safe before it stores it. The page does not rely on that.

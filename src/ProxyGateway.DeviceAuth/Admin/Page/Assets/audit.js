@@ -1,4 +1,4 @@
-import { claimOf, fill, foreign, h, scopeList, shortId, stateBox } from "./dom.js";
+import { claimOf, fill, fingerprint, foreign, h, scopeList, stateBox } from "./dom.js";
 import { PagedList } from "./list.js";
 import { moment } from "./time.js";
 import { KINDS, count, kindInWords, localityInShort, problemInWords } from "./words.js";
@@ -79,7 +79,17 @@ export class AuditView {
     if (problem) fill(this.#state, stateBox("failed", isLoaded ? "This may be out of date" : "The audit cannot be shown", problemInWords(problem)));
     else if (items.length === 0) fill(this.#state, stateBox("empty", isFiltered ? "Nothing like this on record" : "Nothing has happened yet"));
     else fill(this.#state);
-    fill(this.#entries, items.map(line));
+    fill(this.#entries, items.map(lineOf));
+  }
+}
+
+/** One that cannot be shown says so, and takes no other along. */
+function lineOf(entry) {
+  try {
+    return line(entry);
+  } catch (error) {
+    reportError(error);
+    return h("li", { class: "entry no" }, `The entry ${entry.id} cannot be shown here. The command line can show it.`);
   }
 }
 
@@ -94,7 +104,7 @@ function line(entry) {
 function parts(entry) {
   const claim = claimOf(entry.client);
   return [
-    entry.deviceId && h("a", { href: `#devices/${entry.deviceId}` }, shortId(entry.deviceId)),
+    entry.deviceId && h("a", { href: `#devices/${entry.deviceId}` }, fingerprint(entry.deviceId)),
     entry.role && ["as ", h("code", { class: "role" }, entry.role)],
     entry.scopes && scopeList(entry.scopes),
     entry.moreScopes && `and ${count(entry.moreScopes, "more scope")}`,

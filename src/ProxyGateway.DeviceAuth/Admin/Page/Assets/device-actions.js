@@ -1,6 +1,6 @@
 import { endChoice, scopeChoice } from "./choices.js";
 import { ask } from "./dialog.js";
-import { fill, foreign, h, shortId } from "./dom.js";
+import { fill, fingerprint, foreign, h } from "./dom.js";
 import { notify } from "./notices.js";
 import { count, list, problemInWords } from "./words.js";
 
@@ -111,7 +111,7 @@ export function unblockDevice(device, session) {
 export function labelDevice(device, session) {
   const name = h("input", { type: "text", maxlength: 100, autocomplete: "off", value: device.label ?? "" });
   return change({
-    title: ["Name ", shortId(device.id)],
+    title: ["Name ", fingerprint(device.id)],
     body: [
       h("label", { class: "field" }, "Name", name),
       h("p", { class: "hint" }, "Operators see it in place of what the device says of itself. Leave it empty for none."),
@@ -120,7 +120,7 @@ export function labelDevice(device, session) {
     run: () => (name.value.trim()
       ? session.api.put(`${pathOf(device)}/label`, { label: name.value }, device.version)
       : session.api.delete(`${pathOf(device)}/label`, device.version)),
-    done: ["Named ", shortId(device.id), "."],
+    done: ["Named ", fingerprint(device.id), "."],
   });
 }
 
@@ -139,7 +139,7 @@ async function change({ done, ...asked }) {
 }
 
 function nameOf(device) {
-  return device.label ? foreign(device.label) : shortId(device.id);
+  return device.label ? foreign(device.label) : fingerprint(device.id);
 }
 
 function pathOf(device) {

@@ -1,6 +1,7 @@
 import { blockDevice, changeGrant, labelDevice, removeDevice, takeRole, unblockDevice } from "./device-actions.js";
-import { claimOf, fill, foreign, h, scopeList, shortId, stateBox } from "./dom.js";
+import { claimOf, fill, fingerprint, fingerprintOf, foreign, h, scopeList, stateBox } from "./dom.js";
 import { PagedList } from "./list.js";
+import { show } from "./stable-cards.js";
 import { ago, end, isPast } from "./time.js";
 import { count, problemInWords } from "./words.js";
 
@@ -133,10 +134,10 @@ export class DevicesView {
     for (const device of devices) {
       let row = this.#rows.get(device.id);
       if (!row) {
-        row = new DeviceRow(device.id, this.#session, () => this.#list.reload());
+        row = new DeviceRow(device.id, this.#session, () => this.#live.get(device.id) ?? [], () => this.#list.reload());
         this.#rows.set(device.id, row);
       }
-      row.update(device, this.#live.get(device.id) ?? []);
+      show(row, device);
       if (place === row.element) place = place.nextElementSibling;
       else this.#rowList.insertBefore(row.element, place);
     }
@@ -163,15 +164,20 @@ export class DevicesView {
 /** One device. */
 class DeviceRow {
   #session;
+  #liveRoles;
   #onChanged;
   #shown = "";
   #text = "";
 
   element;
 
-  /** @param {() => Promise<void>} onChanged Called when what is shown is not how it is any more. */
-  constructor(id, session, onChanged) {
+  /**
+   * @param {() => string[]} liveRoles The roles of its live sessions.
+   * @param {() => Promise<void>} onChanged Called when what is shown is not how it is any more.
+   */
+  constructor(id, session, liveRoles, onChanged) {
     this.#session = session;
+    this.#liveRoles = liveRoles;
     this.#onChanged = onChanged;
     this.element = h("article", { class: "card device", "data-device": id, "aria-labelledby": `device-${id}` });
   }
@@ -181,12 +187,13 @@ class DeviceRow {
     return this.#text.includes(text);
   }
 
-  /** @param {string[]} live The roles of its live sessions. */
-  update(device, live) {
+  /** Shows how it stands now. */
+  update(device) {
+    const live = this.#liveRoles();
     const shown = JSON.stringify([device, live]);
     if (shown === this.#shown) return;
     this.#shown = shown;
-    this.#text = [device.id, device.label, device.client.displayName, device.client.id, ...Object.keys(device.grants)].join("\n").toLowerCase();
+    this.#text = [device.id, fingerprintOf(device.id), device.label, device.client.displayName, device.client.id, ...Object.keys(device.grants)].join("\n").toLowerCase();
     const focused = this.element.contains(document.activeElement) ? document.activeElement.dataset.action : undefined;
     this.element.classList.toggle("blocked", Boolean(device.block));
     fill(this.element, this.#build(device, live));
@@ -198,7 +205,7 @@ class DeviceRow {
     return [
       h("header", { class: "card-head" },
         h("h2", { id: `device-${device.id}`, tabindex: "-1" },
-          device.label && foreign(device.label), shortId(device.id),
+          device.label && foreign(device.label), fingerprint(device.id),
           device.block && h("span", { class: "tag blocked" }, "blocked"),
           device.legacy && h("span", { class: "tag", title: "Paired by an older gateway that kept no roles" }, "legacy"),
           live.length > 0 && h("span", { class: "tag live", title: "Sessions of this gateway" }, `${live.length} live`)),

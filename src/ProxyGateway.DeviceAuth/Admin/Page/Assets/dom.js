@@ -51,9 +51,17 @@ export function claimOf(client) {
     kind.map((part, i) => [displayName || i > 0 ? " · " : "", foreign(part)]));
 }
 
-/** A device's id, short; the whole of it on hover, and for whoever copies. */
-export function shortId(id) {
-  return h("code", { class: "id", title: id }, id.slice(0, 12));
+/**
+ * A device's fingerprint, which people compare: the first 80 bits of its id. Its id on hover. Fewer digits would not do: a key whose id begins
+ * with the same eight is found in hours.
+ */
+export function fingerprint(id) {
+  return h("code", { class: "id", title: id }, fingerprintOf(id));
+}
+
+/** The fingerprint as text. */
+export function fingerprintOf(id) {
+  return id.slice(0, 20).match(/.{1,4}/g)?.join("-") ?? "";
 }
 
 /** Scopes, each on its own; in words where there are none. */

@@ -52,21 +52,24 @@ export class PagedList {
   }
 
   async #reloadWhileStale() {
-    while (this.#isStale) {
-      this.#isStale = false;
-      clearTimeout(this.#retry);
-      try {
-        await this.#loadPages();
-        this.isLoaded = true;
-        this.problem = null;
-      } catch (problem) {
-        if (problem.problem === "signed-out") return; // for good
-        this.problem = problem;
-        if (problem.mayPass) this.#retry = setTimeout(() => this.reload(), RETRY_MS);
+    try {
+      while (this.#isStale) {
+        this.#isStale = false;
+        clearTimeout(this.#retry);
+        try {
+          await this.#loadPages();
+          this.isLoaded = true;
+          this.problem = null;
+        } catch (problem) {
+          if (problem.problem === "signed-out") return; // for good
+          this.problem = problem;
+          if (problem.mayPass) this.#retry = setTimeout(() => this.reload(), RETRY_MS);
+        }
+        this.#onChange();
       }
-      this.#onChange();
+    } finally {
+      this.#loading = null; // also if it could not be shown: the next change is loaded all the same
     }
-    this.#loading = null;
   }
 
   async #loadPages() {

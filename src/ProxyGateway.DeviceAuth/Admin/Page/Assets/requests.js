@@ -1,30 +1,29 @@
 import { endChoice, scopeChoice } from "./choices.js";
-import { claimOf, fill, foreign, h, scopeList, shortId, stateBox } from "./dom.js";
+import { claimOf, fill, fingerprint, foreign, h, scopeList, stateBox } from "./dom.js";
 import { PagedList } from "./list.js";
 import { announce, notify } from "./notices.js";
+import { StableCards } from "./stable-cards.js";
 import { ago, left } from "./time.js";
 import { count, localityInWords, problemInWords, reasonInWords } from "./words.js";
 
 const PAGE = 50;
-const SETTLING_MS = 600;
 
 /** Entries that change nothing about requests. */
 const OF_NO_INTEREST = new Set(["device-admitted", "session-opened", "session-closed", "upgrade-refused", "refusals-left-out"]);
 
-/** What waits for an operator, newest first; always up to date, whichever view is shown. */
+/** What waits for an operator: newest first to begin with, and what comes then below; always up to date, whichever view is shown. */
 export class RequestsView {
   #session;
   #title;
   #onCount;
   #list;
-  #cards = new Map();
+  #cards;
   #outcomes = new Map();
   #isFirst = true;
   #expiry;
-  #settling;
+  #newer = h("button", { type: "button", hidden: true, onclick: () => this.#startAgain() });
   #state = h("div", {});
-  #cardList = h("div", { class: "cards" });
-  #more = h("button", { type: "button", hidden: true, onclick: () => this.#list.more() }, "Show more");
+  #more = h("button", { type: "button", hidden: true, onclick: () => this.#showMore() }, "Show more");
 
   /**
    * @param {HTMLElement} root The section.
@@ -36,9 +35,17 @@ export class RequestsView {
     this.#title = root.querySelector("h1");
     this.#onCount = onCount;
     this.#list = new PagedList((cursor) => session.api.get("/admin/v1/requests", { limit: PAGE, cursor }), () => this.#render());
-    root.append(this.#state, this.#cardList, this.#more);
+    this.#cards = new StableCards(PAGE, {
+      make: (request) => new RequestCard(request, session, { isFresh: !this.#isFirst, onResolved: () => this.reload() }),
+      onMove: () => this.#render(),
+      onLeave: (card, next, hadFocus) => this.#leave(card, next, hadFocus),
+    });
+    root.append(h("div", { role: "status" }, this.#newer), this.#state, this.#cards.element, this.#more);
     fill(this.#state, stateBox("loading", "Loading…"));
-    session.ended.addEventListener("abort", () => clearTimeout(this.#expiry));
+    session.ended.addEventListener("abort", () => {
+      clearTimeout(this.#expiry);
+      this.#cards.stop();
+    });
   }
 
   reload() {
@@ -48,46 +55,30 @@ export class RequestsView {
   /** Something happened at the gateway. */
   take(entry) {
     if (OF_NO_INTEREST.has(entry.kind)) return;
-    if (entry.requestId) this.#outcomes.set(entry.requestId, entry);
+    if (entry.requestId && entry.kind !== "request-opened") this.#outcomes.set(entry.requestId, entry);
     this.reload();
   }
 
   #render() {
     const { items, problem, isLoaded, hasMore } = this.#list;
-    if (isLoaded) this.#reconcile(items);
-    this.#more.hidden = !hasMore;
+    if (isLoaded) this.#reconcile(items, hasMore);
+    this.#more.hidden = !hasMore || this.#cards.held > 0;
+    this.#newer.hidden = this.#cards.held === 0;
+    this.#newer.textContent = `Show ${count(this.#cards.held, "newer request")}`;
     if (problem) fill(this.#state, stateBox("failed", isLoaded ? "This may be out of date" : "The requests cannot be shown", problemInWords(problem)));
     else if (items.length === 0) fill(this.#state, stateBox("empty", "Nobody is waiting", "A device that needs an operator shows up here by itself."));
     else fill(this.#state);
 
-    this.#outcomes.clear();
     this.#onCount(items.length, hasMore);
     clearTimeout(this.#expiry);
     const soonest = Math.min(...items.map((request) => new Date(request.expiresAt)));
     if (items.length > 0) this.#expiry = setTimeout(() => this.reload(), Math.max(500, soonest - Date.now() + 200));
   }
 
-  /** Changes only what is different, so that neither focus nor what an operator has chosen gets lost. */
-  #reconcile(requests) {
-    const wasShown = this.#cards.size > 0;
-    const open = new Map(requests.map((request) => [request.id, request]));
-    const gone = [...this.#cards.values()].filter((card) => !open.has(card.id));
-    const fresh = requests.filter((request) => !this.#cards.has(request.id));
-
-    for (const card of gone) this.#takeOut(card);
-    let place = this.#cardList.firstElementChild;
-    for (const request of requests) {
-      let card = this.#cards.get(request.id);
-      if (!card) {
-        card = new RequestCard(request, this.#session, { isFresh: !this.#isFirst, onResolved: () => this.reload() });
-        this.#cards.set(request.id, card);
-      }
-      card.update(request);
-      if (place === card.element) place = place.nextElementSibling;
-      else this.#cardList.insertBefore(card.element, place);
-    }
-
-    if (wasShown && (gone.length > 0 || fresh.length > 0)) this.#settle();
+  #reconcile(requests, hasMore) {
+    const isOver = (card) => !hasMore || this.#outcomes.has(card.id) || new Date(card.expiresAt) <= Date.now();
+    const fresh = this.#cards.update(requests, isOver);
+    this.#outcomes.clear();
     if (!this.#isFirst && fresh.length > 0) {
       const what = fresh.length === 1 ? `New request: ${reasonInWords(fresh[0]).word}, ${fresh[0].role}.` : `${fresh.length} new requests.`;
       announce(`${what} ${requests.length} open.`);
@@ -95,24 +86,24 @@ export class RequestsView {
     this.#isFirst = false;
   }
 
-  #takeOut(card) {
-    const hadFocus = card.element.contains(document.activeElement);
-    const next = card.element.nextElementSibling ?? card.element.previousElementSibling;
+  #leave(card, next, hadFocus) {
     const outcome = this.#outcomes.get(card.id);
-    if (!card.wasDecidedHere && outcome && outcome.kind !== "request-opened") {
+    if (!card.isDone && outcome) {
       const by = outcome.operator ? ` by ${outcome.operator}` : "";
       notify(`A request for ${card.role} was decided elsewhere: ${outcome.kind.replace("request-", "")}${by}.`);
     }
-    card.element.remove();
-    this.#cards.delete(card.id);
     if (hadFocus) (next?.querySelector("h2") ?? this.#title).focus();
   }
 
-  /** The cards have moved: for a moment no click counts that was meant for another one. */
-  #settle() {
-    this.#cardList.classList.add("settling");
-    clearTimeout(this.#settling);
-    this.#settling = setTimeout(() => this.#cardList.classList.remove("settling"), SETTLING_MS);
+  /** Shows the newest first again, with those that there was no room for. */
+  #startAgain() {
+    this.#cards.clear();
+    this.#list.restart();
+  }
+
+  #showMore() {
+    this.#cards.extend(PAGE);
+    this.#list.more();
   }
 }
 
@@ -127,7 +118,9 @@ class RequestCard {
   element;
   id;
   role;
-  wasDecidedHere = false;
+  /** Whether it was decided here, or this has been said. */
+  isDone = false;
+  expiresAt;
 
   constructor(request, session, { isFresh, onResolved }) {
     this.id = request.id;
@@ -140,6 +133,7 @@ class RequestCard {
   /** Shows how it stands now. What is asked never changes; what the device holds may, and how long it stays open. */
   update(request) {
     const { expiresAt, ...rest } = request;
+    this.expiresAt = expiresAt;
     const shown = JSON.stringify(rest);
     if (shown !== this.#shown) fill(this.element, this.#build(request));
     this.#shown = shown;
@@ -161,7 +155,7 @@ class RequestCard {
         h("p", { class: "when" }, "asked ", ago(request.createdAt), h("span", { class: "sep" }, " · "), this.#expires)),
       h("p", { class: "sentence" }, sentence),
       h("dl", { class: "facts" },
-        fact("Device", shortId(request.deviceId), " ", claimOf(request.client)),
+        fact("Device", fingerprint(request.deviceId), " ", claimOf(request.client)),
         fact("From", h("span", {}, request.address && [foreign(request.address), ", "], localityInWords(request.locality))),
         request.heldRoles && fact("Roles now", h("ul", { class: "scopes" }, request.heldRoles.map((role) => h("li", {}, h("code", {}, role))))),
         request.heldScopes && fact(["Scopes now as ", h("code", {}, request.role)], scopeList(request.heldScopes)),
@@ -177,7 +171,7 @@ class RequestCard {
   #ceiling(role) {
     const upTo = this.#session.me.upTo;
     if (!upTo || !this.#session.canDecide) return null;
-    const most = upTo[role];
+    const most = Object.hasOwn(upTo, role) ? upTo[role] : null; // the role is the device's word: "constructor" is no own property
     return fact("Your key grants", most ? ["at most ", scopeList(most)] : ["nothing as ", h("code", {}, role)]);
   }
 
@@ -206,13 +200,13 @@ class RequestCard {
       const body = { ...(chosen.length < all && { scopes: chosen }), ...(end && { until: end }) };
       try {
         await this.#session.api.post(`/admin/v1/requests/${request.id}/${verb}`, verb === "approve" && Object.keys(body).length > 0 ? body : undefined);
-        this.wasDecidedHere = true;
-        notify(verb === "approve" ? "Approved: " : "Rejected: ", h("code", {}, request.role), " for ", shortId(request.deviceId),
+        this.isDone = true;
+        notify(verb === "approve" ? "Approved: " : "Rejected: ", h("code", {}, request.role), " for ", fingerprint(request.deviceId),
           body.scopes && verb === "approve" ? `, with ${count(chosen.length, "scope")} of ${all}.` : ".");
         this.#onResolved();
       } catch (problem) {
         if (problem.problem === "already-resolved" || problem.problem === "request-not-found") {
-          this.wasDecidedHere = true; // this says it already
+          this.isDone = true; // this says it already
           notify(problemInWords(problem));
           this.#onResolved();
         } else if (problem.problem !== "signed-out") {

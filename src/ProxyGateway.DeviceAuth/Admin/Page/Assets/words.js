@@ -1,6 +1,7 @@
-// What the gateway says in names, in words.
+// What the gateway says in names, in words. The tables have no prototype: a name such as "constructor" is in none of them.
 
 const PROBLEMS = {
+  __proto__: null,
   "no-answer": "The gateway does not answer. It may be restarting, or the connection is down.",
   "signed-out": "You have signed out.",
   "unauthorized": "This key does not count here, or no longer.",
@@ -49,9 +50,9 @@ export function reasonInWords({ reason, role, heldRoles, newScopes }) {
   }
 }
 
-const LOCALITIES = { loopback: "the gateway’s own machine", network: "a network that a rule names", remote: "elsewhere" };
+const LOCALITIES = { __proto__: null, loopback: "the gateway’s own machine", network: "a network that a rule names", remote: "elsewhere" };
 
-const LOCALITIES_IN_SHORT = { loopback: "own machine", network: "known network", remote: "elsewhere" };
+const LOCALITIES_IN_SHORT = { __proto__: null, loopback: "own machine", network: "known network", remote: "elsewhere" };
 
 /** Where something comes from. */
 export function localityInWords(locality) {
@@ -65,6 +66,7 @@ export function localityInShort(locality) {
 
 /** What happened: every kind of entry that there is, in the order in which a filter lists them. */
 export const KINDS = {
+  __proto__: null,
   "request-opened": "Asked",
   "request-approved": "Approved",
   "request-rejected": "Rejected",
