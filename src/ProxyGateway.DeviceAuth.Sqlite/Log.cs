@@ -10,4 +10,7 @@ internal static partial class Log
 
     [LoggerMessage(22, LogLevel.Warning, "The registry's file has a row under '{Id}', which is no device's id. It is left out of lists.")]
     public static partial void ForeignRow(ILogger logger, string id);
+
+    [LoggerMessage(7, LogLevel.Warning, "The registry's file {Path} was open to other users of this machine; now it is closed to them. They may have read or changed it.")]
+    public static partial void FileClosed(ILogger logger, string path);
 }

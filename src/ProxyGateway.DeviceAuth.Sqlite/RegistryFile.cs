@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -85,15 +86,21 @@ internal sealed class RegistryFile : IDisposable
     }
 
     /// <summary>Locks the file for this process and brings its schema up to date.</summary>
-    /// <exception cref="RegistryUnavailableException">In use, not writable, not a registry, or of a newer version; the message names the file.</exception>
-    public static RegistryFile Open(string path)
+    /// <exception cref="RegistryUnavailableException">
+    /// In use, not writable, another user's, not a registry, or of a newer version; the message names the file.
+    /// </exception>
+    public static RegistryFile Open(string path, ILogger logger)
     {
         path = Path.GetFullPath(path);
         RegistryFile? file = null;
         try
         {
+            if (new FileInfo(path).LinkTarget is not null)
+                path = File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName; // the folder that counts is the one with the file
             MakeFolder(Path.GetDirectoryName(path)!);
+            RegistryPermissions.CheckFolder(path);
             file = new RegistryFile(path, Lock(path));
+            RegistryPermissions.CloseFiles(path, logger);
             using (OpenPrivately(path, FileMode.OpenOrCreate, FileShare.ReadWrite))
             {
                 // SQLite gives its companion files the mode of this one.

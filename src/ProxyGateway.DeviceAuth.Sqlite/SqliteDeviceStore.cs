@@ -45,10 +45,11 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
-        RegistryFile file = RegistryFile.Open(options.Path);
+        logger ??= NullLogger<SqliteDeviceStore>.Instance;
+        RegistryFile file = RegistryFile.Open(options.Path, logger);
         try
         {
-            return new SqliteDeviceStore(file, options.AuditEntries, time, logger ?? NullLogger<SqliteDeviceStore>.Instance);
+            return new SqliteDeviceStore(file, options.AuditEntries, time, logger);
         }
         catch (SqliteException e)
         {

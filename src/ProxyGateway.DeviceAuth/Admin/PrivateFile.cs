@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using ProxyGateway.DeviceAuth.Files;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -8,22 +9,24 @@ internal static partial class PrivateFile
 {
     private const int MaxBytes = 16 * 1024;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private const UnixFileMode OthersMay =
-        UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
     /// <summary>Reads the file; null if there is none.</summary>
-    /// <exception cref="InvalidDataException">Others may read or write it, or it is too long to be what it should be.</exception>
+    /// <exception cref="InvalidDataException">
+    /// It is another user's (and not root's), others may read, write or replace it, or it is too long to be what it should be.
+    /// </exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public static string? Read(string path)
     {
         if (!File.Exists(path))
             return null;
+
+        // Before it is opened: to open what somebody else has put there could block.
+        Refuse(FileTrust.WhyNotFolder(FolderOf(path)) ?? FileTrust.WhyNotSecret(FileStatus.Of(path), path));
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
 
-        // The mode of the open file, not of whatever the path names a moment later.
-        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(file.SafeFileHandle) & OthersMay) != UnixFileMode.None)
-            throw new InvalidDataException($"{path} can be read or written by others than its owner; run: chmod 600 {path}");
+        // The open file, and not what the path leads to a moment later.
+        Refuse(FileTrust.WhyNotSecret(file.SafeFileHandle, path));
         if (file.Length > MaxBytes)
             throw new InvalidDataException($"{path} is longer than {MaxBytes} bytes, so it is not the file it should be");
         using var reader = new StreamReader(file, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
@@ -35,7 +38,7 @@ internal static partial class PrivateFile
     /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
     public static bool TryCreate(string path, string content)
     {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        string folder = FolderOf(path);
         if (OperatingSystem.IsWindows())
             Directory.CreateDirectory(folder);
         else
@@ -59,6 +62,14 @@ internal static partial class PrivateFile
         {
             File.Delete(draft);
         }
+    }
+
+    private static string FolderOf(string path) => Path.GetDirectoryName(Path.GetFullPath(path))!;
+
+    private static void Refuse(string? why)
+    {
+        if (why is not null)
+            throw new InvalidDataException(why);
     }
 
     private static void Write(string path, string content)

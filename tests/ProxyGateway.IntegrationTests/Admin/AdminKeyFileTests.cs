@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Runtime.Versioning;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.IntegrationTests.Gate;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 
@@ -67,6 +69,42 @@ public sealed class AdminKeyFileTests : IDisposable
         File.SetUnixFileMode(KeyFile, UnixFileMode.UserRead | UnixFileMode.UserWrite | others);
 
         Should.Throw<InvalidDataException>(() => AdminKeyRing.Load(new AdminOptions(), _folder.FullName)).Message.ShouldContain("chmod 600");
+    }
+
+    [RootTheory]
+    [InlineData("data/admin.key", "belongs to user")]
+    [InlineData("data", "The folder")]
+    public void A_key_file_that_another_user_has_put_there_is_refused(string whose, string why)
+    {
+        AdminKeyRing.Load(new AdminOptions(), _folder.FullName);
+        OtherUser.Give(Path.Combine(_folder.FullName, whose));
+
+        Should.Throw<InvalidDataException>(() => AdminKeyRing.Load(new AdminOptions(), _folder.FullName)).Message.ShouldContain(why);
+    }
+
+    [Theory]
+    [InlineData(UnixFileMode.GroupWrite)]
+    [InlineData(UnixFileMode.OtherWrite)]
+    public void A_key_file_that_others_can_replace_is_refused(UnixFileMode others)
+    {
+        AdminKeyRing.Load(new AdminOptions(), _folder.FullName);
+        string data = Path.GetDirectoryName(KeyFile)!;
+        File.SetUnixFileMode(data, Mode(data) | others);
+
+        Should.Throw<InvalidDataException>(() => AdminKeyRing.Load(new AdminOptions(), _folder.FullName)).Message.ShouldContain($"chmod go-w {data}");
+
+        File.SetUnixFileMode(data, Mode(data) | UnixFileMode.StickyBit);
+        AdminKeyRing.Load(new AdminOptions(), _folder.FullName).CreatedFile.ShouldBeNull();
+    }
+
+    [Fact]
+    public void A_pipe_in_the_place_of_a_key_file_holds_nothing_up()
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(KeyFile)!);
+        using (Process make = Process.Start("mkfifo", ["-m", "600", KeyFile]))
+            make.WaitForExit();
+
+        Should.Throw<InvalidDataException>(() => AdminKeyRing.ReadKeyFile(KeyFile)).Message.ShouldContain("no regular file");
     }
 
     [Theory]

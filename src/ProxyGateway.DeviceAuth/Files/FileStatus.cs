@@ -1,0 +1,114 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using ProxyGateway.DeviceAuth.Localities;
+
+namespace ProxyGateway.DeviceAuth.Files;
+
+/// <summary>Who owns a file or folder, and what others may do with it, as the kernel says. Access control lists are not looked at.</summary>
+internal readonly partial struct FileStatus
+{
+    private const UnixFileMode OthersRead = UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+    private const UnixFileMode OthersWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
+
+    private const uint Root = 0;
+    private const ushort RegularFile = 0x8000; // S_IFREG
+    private const ushort TypeMask = 0xF000;
+
+    private const int CurrentFolder = -100; // AT_FDCWD
+    private const int EmptyPath = 0x1000; // AT_EMPTY_PATH: the descriptor's file
+    private const uint TypeModeAndOwner = 0x1 | 0x2 | 0x8; // STATX_TYPE, STATX_MODE, STATX_UID
+
+    private readonly ushort _mode;
+
+    private FileStatus(uint owner, ushort mode)
+    {
+        Owner = owner;
+        _mode = mode;
+    }
+
+    private FileStatus(ushort mode) => _mode = mode;
+
+    /// <summary>The user who owns it; null where the system does not say it in a way that is known here (anywhere but on Linux).</summary>
+    public uint? Owner { get; }
+
+    /// <summary>Whether the owner is the user of this process.</summary>
+    public bool IsOwn => Owner is null || Owner == CurrentUser;
+
+    /// <summary>Whether the owner is the user of this process, or root, who may do anything anyway.</summary>
+    public bool IsTrusted => IsOwn || Owner == Root;
+
+    public bool IsRegularFile => Owner is null || (_mode & TypeMask) == RegularFile;
+
+    /// <summary>Whether others than the owner can write to it.</summary>
+    public bool IsWritableByOthers => (Mode & OthersWrite) != UnixFileMode.None;
+
+    /// <summary>Whether others than the owner can read it or write to it.</summary>
+    public bool IsOpenToOthers => (Mode & (OthersRead | OthersWrite)) != UnixFileMode.None;
+
+    /// <summary>Whether others can replace what is in this folder. In one with the sticky bit, as <c>/tmp</c>, they cannot replace what is not theirs.</summary>
+    public bool LetsOthersReplace => IsWritableByOthers && (Mode & UnixFileMode.StickyBit) == UnixFileMode.None;
+
+    /// <summary>The bits for owner, group and others.</summary>
+    public UnixFileMode Mode => (UnixFileMode)(_mode & ~TypeMask);
+
+    /// <summary>The user of this process; null where users have no numbers.</summary>
+    public static uint? CurrentUser { get; } = new OperatingSystemUsers().CurrentId;
+
+    /// <summary>The status of an open file, whatever its name leads to by now.</summary>
+    /// <exception cref="IOException">The system does not say.</exception>
+    public static FileStatus Of(SafeFileHandle handle)
+    {
+        if (OperatingSystem.IsWindows())
+            return default;
+        if (!OperatingSystem.IsLinux())
+            return new FileStatus((ushort)File.GetUnixFileMode(handle));
+        bool isHeld = false;
+        try
+        {
+            handle.DangerousAddRef(ref isHeld);
+            return Ask((int)handle.DangerousGetHandle(), "", EmptyPath);
+        }
+        finally
+        {
+            if (isHeld)
+                handle.DangerousRelease();
+        }
+    }
+
+    /// <summary>The status of what a path leads to now, through links.</summary>
+    /// <exception cref="IOException">There is nothing, or the system does not say.</exception>
+    public static FileStatus Of(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            return default;
+        return OperatingSystem.IsLinux() ? Ask(CurrentFolder, path, 0) : new FileStatus((ushort)File.GetUnixFileMode(path));
+    }
+
+    private static unsafe FileStatus Ask(int folder, string path, int flags)
+    {
+        Answer answer;
+        if (GetStatus(folder, path, flags, TypeModeAndOwner, &answer) != 0)
+            throw new IOException($"{Marshal.GetLastPInvokeErrorMessage()}{(path.Length > 0 ? ": " + path : "")}");
+        return (answer.Mask & TypeModeAndOwner) == TypeModeAndOwner
+            ? new FileStatus(answer.Owner, answer.Mode)
+            : throw new IOException($"The file system does not say who owns {path}");
+    }
+
+    // struct stat is another on each processor; struct statx is the same on all of them.
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int GetStatus(int folder, string path, int flags, uint mask, Answer* answer);
+
+    /// <summary>The beginning of <c>struct statx</c>; the rest is room.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    private struct Answer
+    {
+        [FieldOffset(0)]
+        public uint Mask;
+
+        [FieldOffset(20)]
+        public uint Owner;
+
+        [FieldOffset(28)]
+        public ushort Mode;
+    }
+}
