@@ -1,52 +1,77 @@
 using System.CommandLine;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Files;
 
 namespace ProxyGateway.Operating;
 
-/// <summary>Where the gateway's admin endpoint is, and by which key: from options, else from the environment, else as the server in this folder reads it.</summary>
+/// <summary>
+/// Where the gateway's admin endpoint is, and by which key. What the caller says (by an option or in the environment) goes together; a key that
+/// the caller gives is never sent where a file in the current folder says.
+/// </summary>
 internal sealed record AdminSettings(Uri Url, string Key)
 {
     public const string UrlVariable = "PROXYGATEWAY_ADMIN_URL";
     public const string KeyVariable = "PROXYGATEWAY_ADMIN_KEY";
     public const string KeyFileVariable = "PROXYGATEWAY_KEY_FILE";
 
+    private const string UrlKey = AdminOptions.SectionName + ":" + nameof(AdminOptions.Url);
+    private const string KeyFileKey = AdminOptions.SectionName + ":" + nameof(AdminOptions.KeyFile);
+
     public static Option<string?> UrlOption { get; } = new("--admin-url")
     {
-        Description = $"Where the gateway's admin endpoint is [environment: {UrlVariable}; default: Admin:Url of the appsettings.json here]",
+        Description = $"Where the gateway's admin endpoint is [environment: {UrlVariable}; default: {UrlKey} of the appsettings.json here, with the key that is named there]",
         HelpName = "url",
     };
 
     public static Option<string?> KeyFileOption { get; } = new("--key-file")
     {
-        Description = $"The file with the operator's key [environment: {KeyFileVariable}, or the key itself in {KeyVariable}; default: Admin:KeyFile]",
+        Description = $"The file with the operator's key [environment: {KeyFileVariable}, or the key itself in {KeyVariable}; default: {KeyFileKey}, beneath this folder]",
         HelpName = "file",
     };
 
     public static AdminSettings Read(ParseResult parsed)
     {
-        IConfiguration configuration = Configuration();
-        string url = parsed.GetValue(UrlOption) ?? Variable(UrlVariable) ?? configuration["Admin:Url"] ?? new AdminOptions().Url.OriginalString;
-        return new AdminSettings(ReadUrl(url), ReadKey(parsed.GetValue(KeyFileOption), configuration));
+        IConfiguration environment = new ConfigurationBuilder().AddEnvironmentVariables().Build();
+        Uri? url = (parsed.GetValue(UrlOption) ?? Variable(UrlVariable) ?? environment[UrlKey]) is { } text ? ReadUrl(text) : null;
+        string? key = GivenKey(parsed.GetValue(KeyFileOption), environment);
+        if (key is not null && url is not null)
+            return new AdminSettings(url, key);
+
+        var folder = FolderSettings.Read();
+        if (key is not null)
+            return new AdminSettings(DefaultUrl(folder), key);
+        if (folder.WhyNotTrusted is { } why)
+        {
+            throw new CommandFailedException(
+                ExitCodes.Refused,
+                $"What is in this folder says neither where the gateway is nor by which key. {why}. Or name the gateway with --admin-url and the key with --key-file");
+        }
+
+        return new AdminSettings(url ?? (folder.Files[UrlKey] is { } named ? ReadUrl(named) : new AdminOptions().Url), KeyIn(folder));
     }
 
     /// <summary>The configuration as the server in this folder reads it.</summary>
+    /// <exception cref="CommandFailedException">Others can write to its files.</exception>
     public static IConfiguration Configuration()
     {
-        string environment = Variable("ASPNETCORE_ENVIRONMENT") ?? Variable("DOTNET_ENVIRONMENT") ?? Environments.Production;
-        try
-        {
-            return new ConfigurationBuilder()
-                .SetBasePath(Directory.GetCurrentDirectory())
-                .AddJsonFile("appsettings.json", optional: true)
-                .AddJsonFile($"appsettings.{environment}.json", optional: true)
-                .AddEnvironmentVariables()
-                .Build();
-        }
-        catch (InvalidDataException e)
-        {
-            throw new CommandFailedException(ExitCodes.Refused, $"{e.Message} {e.GetBaseException().Message}");
-        }
+        var folder = FolderSettings.Read();
+        if (folder is { HasFiles: true, WhyNotTrusted: { } why })
+            throw new CommandFailedException(ExitCodes.Refused, $"The appsettings.json here does not say where registries are. {why}");
+        return new ConfigurationBuilder().AddConfiguration(folder.Files).AddEnvironmentVariables().Build();
+    }
+
+    /// <summary>An environment variable; null if it is empty.</summary>
+    public static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+
+    private static Uri DefaultUrl(FolderSettings folder)
+    {
+        Uri url = new AdminOptions().Url;
+        if (folder.Files[UrlKey] is not { } named || (Uri.TryCreate(named, UriKind.Absolute, out Uri? other) && other == url))
+            return url;
+        throw new CommandFailedException(
+            ExitCodes.Refused,
+            $"The appsettings.json in {folder.Folder} names the gateway {named}, and a key from elsewhere is not sent to an address that it names; if the address is right, add --admin-url {named}");
     }
 
     private static Uri ReadUrl(string text)
@@ -62,11 +87,36 @@ internal sealed record AdminSettings(Uri Url, string Key)
         return url;
     }
 
-    private static string ReadKey(string? option, IConfiguration configuration)
+    // The caller's own words, in the order in which they count.
+    private static string? GivenKey(string? option, IConfiguration environment)
     {
         if (option is null && Variable(KeyVariable) is { } key)
             return IsKey(key.Trim()) ? key.Trim() : throw new CommandFailedException(ExitCodes.Usage, $"{KeyVariable} holds no key");
-        string path = option ?? Variable(KeyFileVariable) ?? configuration["Admin:KeyFile"] ?? new AdminOptions().KeyFile;
+        return (option ?? Variable(KeyFileVariable) ?? environment[KeyFileKey]) is { } path ? ReadKeyFile(path) : null;
+    }
+
+    private static string KeyIn(FolderSettings folder)
+    {
+        string path = folder.Files[KeyFileKey] ?? new AdminOptions().KeyFile;
+        try
+        {
+            if (File.Exists(path) && !RealPath.IsBeneath(path, folder.Folder))
+            {
+                throw new CommandFailedException(
+                    ExitCodes.Refused,
+                    $"The key file {path} is not beneath {folder.Folder}, so it is not used unless you name it: --key-file {path}, and the gateway with --admin-url");
+            }
+        }
+        catch (IOException e)
+        {
+            throw new CommandFailedException(ExitCodes.Refused, $"The key file {path} cannot be found: {e.Message}");
+        }
+
+        return ReadKeyFile(path);
+    }
+
+    private static string ReadKeyFile(string path)
+    {
         try
         {
             return AdminKeyRing.ReadKeyFile(path) ?? throw new CommandFailedException(
@@ -84,6 +134,4 @@ internal sealed record AdminSettings(Uri Url, string Key)
     }
 
     private static bool IsKey(string text) => text.Length > 0 && !text.AsSpan().ContainsAnyExceptInRange('!', '~');
-
-    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 }

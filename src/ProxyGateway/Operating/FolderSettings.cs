@@ -1,0 +1,81 @@
+using ProxyGateway.DeviceAuth.Files;
+
+namespace ProxyGateway.Operating;
+
+/// <summary>
+/// What <c>appsettings.json</c> in the current folder says, and whether an operator may go by it. A command is run in any folder, and who has
+/// written the file there could otherwise have the operator's key sent to a server of theirs.
+/// </summary>
+internal sealed class FolderSettings
+{
+    private const int MaxBytes = 1024 * 1024;
+
+    private FolderSettings(string folder, bool hasFiles, IConfiguration files, string? whyNotTrusted)
+    {
+        Folder = folder;
+        HasFiles = hasFiles;
+        Files = files;
+        WhyNotTrusted = whyNotTrusted;
+    }
+
+    public string Folder { get; }
+
+    public bool HasFiles { get; }
+
+    /// <summary>What the files say, and nothing else.</summary>
+    public IConfiguration Files { get; }
+
+    /// <summary>Which file or folder others than this user and root can write to, and what to do about it; null if there is none.</summary>
+    public string? WhyNotTrusted { get; }
+
+    /// <exception cref="CommandFailedException">A file cannot be read.</exception>
+    public static FolderSettings Read()
+    {
+        string folder = Directory.GetCurrentDirectory();
+        string? whyNot = FileTrust.WhyNotFolder(folder);
+        string environment = AdminSettings.Variable("ASPNETCORE_ENVIRONMENT") ?? AdminSettings.Variable("DOTNET_ENVIRONMENT") ?? Environments.Production;
+        var builder = new ConfigurationBuilder();
+        foreach (string name in new[] { "appsettings.json", $"appsettings.{environment}.json" })
+        {
+            string path = Path.Combine(folder, name);
+            if (!File.Exists(path))
+                continue;
+            (MemoryStream content, string? why) = ReadFile(path);
+            builder.AddJsonStream(content);
+            whyNot ??= why;
+        }
+
+        try
+        {
+            return new FolderSettings(folder, builder.Sources.Count > 0, builder.Build(), whyNot);
+        }
+        catch (Exception e) when (e is InvalidDataException or FormatException)
+        {
+            throw new CommandFailedException(ExitCodes.Refused, $"An appsettings file in {folder} cannot be read. {e.Message} {e.GetBaseException().Message}");
+        }
+    }
+
+    // The content of the very file whose owner was looked at.
+    private static (MemoryStream Content, string? WhyNotTrusted) ReadFile(string path)
+    {
+        try
+        {
+            if (!FileStatus.Of(path).IsRegularFile)
+                throw new IOException($"{path} is no regular file"); // to open it could block
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            if (file.Length > MaxBytes)
+                throw new IOException($"{path} is longer than {MaxBytes} bytes");
+            var content = new MemoryStream();
+            file.CopyTo(content);
+            content.Position = 0;
+            string? whyNot = FileTrust.WhyNotSettled(FileStatus.Of(file.SafeFileHandle), path);
+            if (File.ResolveLinkTarget(path, returnFinalTarget: true) is { } target)
+                whyNot ??= FileTrust.WhyNotFolder(Path.GetDirectoryName(target.FullName)!);
+            return (content, whyNot);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailedException(ExitCodes.Refused, $"{path} cannot be read: {e.Message}");
+        }
+    }
+}
