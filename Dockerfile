@@ -19,6 +19,9 @@ WORKDIR /gateway
 RUN mkdir --mode=700 data && chown $APP_UID:$APP_UID data
 VOLUME /gateway/data
 
+# Commands go by these, and not by what is mounted: docker exec gateway /app/proxygateway requests list
+ENV PROXYGATEWAY_ADMIN_URL=unix:/gateway/data/admin.sock PROXYGATEWAY_KEY_FILE=/gateway/data/admin.key
+
 # The base image's own unprivileged user. The image also sets ASPNETCORE_HTTP_PORTS=8080: every address, unless Urls says otherwise.
 USER $APP_UID
 EXPOSE 8080

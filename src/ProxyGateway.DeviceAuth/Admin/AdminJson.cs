@@ -255,6 +255,7 @@ internal sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed)
 [JsonSerializable(typeof(PageView<AuditEntry>))]
 [JsonSerializable(typeof(PageView<SessionView>))]
 [JsonSerializable(typeof(ImportView))]
+[JsonSerializable(typeof(ProofView))]
 [JsonSerializable(typeof(WebhookBody))]
 [JsonSerializable(typeof(RemovedByRuleView))]
 internal sealed partial class AdminJsonContext : JsonSerializerContext;
@@ -268,6 +269,7 @@ internal sealed partial class AdminJsonContext : JsonSerializerContext;
 [JsonSerializable(typeof(GrantBody))]
 [JsonSerializable(typeof(LabelBody))]
 [JsonSerializable(typeof(BlockBody))]
+[JsonSerializable(typeof(ProofBody))]
 [JsonSerializable(typeof(ImportBody))]
 [JsonSerializable(typeof(RemoveByRuleBody))]
 internal sealed partial class AdminInputContext : JsonSerializerContext;

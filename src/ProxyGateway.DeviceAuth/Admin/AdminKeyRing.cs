@@ -85,6 +85,19 @@ public sealed class AdminKeyRing
         return found;
     }
 
+    /// <summary>The key that somebody has shown to know; null if it is none of these.</summary>
+    internal AdminKey? FindByProof(ReadOnlySpan<byte> proof, string host, string nonce)
+    {
+        AdminKey? found = null;
+        foreach (AdminKey key in _keys.All)
+        {
+            if (CryptographicOperations.FixedTimeEquals(proof, KeyProof.OfClient(key.Options.Sha256.AsSpan(), host, nonce)))
+                found = key;
+        }
+
+        return found;
+    }
+
     /// <summary>
     /// Looks at the configuration and the key file once more. Where the key file should count and is not fit, nobody has a key. Called by one at a time.
     /// </summary>

@@ -69,6 +69,7 @@ public static class DeviceAdminExtensions
         PageEndpoints.Map(endpoints);
         RouteGroupBuilder admin = endpoints.MapGroup("/admin/v1");
         MeEndpoints.Map(admin);
+        ProofEndpoints.Map(admin);
         RequestEndpoints.Map(admin);
         DeviceEndpoints.Map(admin);
         FleetEndpoints.Map(admin);

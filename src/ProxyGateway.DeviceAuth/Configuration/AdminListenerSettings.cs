@@ -40,6 +40,8 @@ public sealed class AdminListenerSettings : IDisposable
     {
         if (next.Url != previous.Url)
             Log.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Url));
+        if (next.Socket != previous.Socket)
+            Log.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Socket));
         if (!next.Webhooks.Select(Text).SequenceEqual(previous.Webhooks.Select(Text)))
             Log.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Webhooks));
     }

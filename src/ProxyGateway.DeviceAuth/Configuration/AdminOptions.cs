@@ -14,6 +14,12 @@ public sealed record AdminOptions
     /// <summary>Where it listens: http on a loopback host, or https.</summary>
     public Uri Url { get; init; } = new("http://127.0.0.1:9090");
 
+    /// <summary>Where <see cref="Socket"/> is if nothing is configured.</summary>
+    public const string DefaultSocket = "data/admin.sock";
+
+    /// <summary>The Unix socket by which operators of this machine come as well; empty: none; null: <see cref="DefaultSocket"/>, if it can be made.</summary>
+    public string? Socket { get; init; }
+
     /// <summary>The file of the key that is made at first start; it counts only while <see cref="Keys"/> is empty.</summary>
     public string KeyFile { get; init; } = "data/admin.key";
 

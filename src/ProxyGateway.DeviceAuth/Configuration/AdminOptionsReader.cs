@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Text;
 using Microsoft.Extensions.Configuration;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
@@ -7,6 +8,8 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// <summary>Reads <see cref="AdminOptions"/> from the section <c>Admin</c>.</summary>
 public static class AdminOptionsReader
 {
+    private const int MaxSocketLength = 80;
+
     /// <summary>Reads the section and notes everything that is wrong with it; what is returned then must not be used.</summary>
     /// <param name="configuration">The whole configuration, so that its layers can be told apart.</param>
     /// <param name="errors">Where errors go.</param>
@@ -19,6 +22,7 @@ public static class AdminOptionsReader
         var options = new AdminOptions
         {
             Url = Url(section, defaults.Url),
+            Socket = Socket(section),
             KeyFile = section.Text(nameof(AdminOptions.KeyFile), defaults.KeyFile),
             Webhooks = [.. section.Section(nameof(AdminOptions.Webhooks)).NamedSections().Select(w => WebhookReader.Read(w.Name, w.Section))],
             Keys = [.. section.Section(nameof(AdminOptions.Keys)).NamedSections().Select(k => Key(k.Name, k.Section))],
@@ -41,6 +45,17 @@ public static class AdminOptionsReader
 
         section.Errors.AddValue(section.PathOf(name), text, "http://127.0.0.1:port or another loopback host, or https://host:port elsewhere, with no path");
         return fallback;
+    }
+
+    // The kernel takes 108 bytes, and the socket is made in a folder of its own first.
+    private static string? Socket(SectionReader section)
+    {
+        const string name = nameof(AdminOptions.Socket);
+        string? path = section.Value(name);
+        if (path is null or "" || (!string.IsNullOrWhiteSpace(path) && Encoding.UTF8.GetByteCount(path) <= MaxSocketLength))
+            return path;
+        section.Errors.AddValue(section.PathOf(name), path, $"a path of up to {MaxSocketLength} bytes, or \"\" for no socket");
+        return null;
     }
 
     private static bool IsLoopback(Uri url) =>

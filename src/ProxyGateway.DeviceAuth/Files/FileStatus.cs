@@ -12,6 +12,7 @@ internal readonly partial struct FileStatus
 
     private const uint Root = 0;
     private const ushort RegularFile = 0x8000; // S_IFREG
+    private const ushort SocketFile = 0xC000; // S_IFSOCK
     private const ushort TypeMask = 0xF000;
 
     private const int CurrentFolder = -100; // AT_FDCWD
@@ -35,9 +36,11 @@ internal readonly partial struct FileStatus
     public bool IsOwn => Owner is null || Owner == CurrentUser;
 
     /// <summary>Whether the owner is the user of this process, or root, who may do anything anyway.</summary>
-    public bool IsTrusted => IsOwn || Owner == Root;
+    public bool IsTrusted => Owner is not { } owner || IsTrustedUser(owner);
 
     public bool IsRegularFile => Owner is null || (_mode & TypeMask) == RegularFile;
+
+    public bool IsSocket => Owner is null || (_mode & TypeMask) == SocketFile;
 
     /// <summary>Whether others than the owner can write to it.</summary>
     public bool IsWritableByOthers => (Mode & OthersWrite) != UnixFileMode.None;
@@ -53,6 +56,9 @@ internal readonly partial struct FileStatus
 
     /// <summary>The user of this process; null where users have no numbers.</summary>
     public static uint? CurrentUser { get; } = new OperatingSystemUsers().CurrentId;
+
+    /// <summary>Whether a user is the one of this process, or root.</summary>
+    public static bool IsTrustedUser(uint user) => user == CurrentUser || user == Root;
 
     /// <summary>The status of an open file, whatever its name leads to by now.</summary>
     /// <exception cref="IOException">The system does not say.</exception>

@@ -9,15 +9,43 @@ namespace ProxyGateway.Operating;
 /// <summary>Talks to the operators' endpoints. Whatever goes wrong becomes one line and an exit code.</summary>
 internal sealed class AdminClient : IDisposable
 {
-    private readonly HttpClient _http;
-    private readonly Uri _url;
+    private static readonly Uri LocalUrl = new("http://localhost");
 
-    public AdminClient(AdminSettings settings)
+    private readonly HttpClient _http;
+    private readonly string _url;
+
+    private AdminClient(string key, Uri url, string shownUrl, Func<CancellationToken, ValueTask<Stream>>? connect)
     {
-        _url = settings.Url;
-        var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = !_url.IsLoopback };
-        _http = new HttpClient(handler) { BaseAddress = _url, Timeout = TimeSpan.FromSeconds(15) };
-        _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", settings.Key);
+        _url = shownUrl;
+        var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = !url.IsLoopback };
+        if (connect is not null)
+            handler.ConnectCallback = (_, cancellationToken) => connect(cancellationToken);
+        _http = new HttpClient(handler) { BaseAddress = url, Timeout = TimeSpan.FromSeconds(15) };
+        _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+    }
+
+    /// <summary>A client of the gateway: by its socket, if the settings name one that is there, else by its URL. Nothing was sent yet.</summary>
+    /// <exception cref="CommandFailedException">The settings name nothing but a socket, and nobody listens there.</exception>
+    public static async Task<AdminClient> OpenAsync(AdminSettings settings, CancellationToken cancellationToken)
+    {
+        if (settings.Socket is { } path)
+        {
+            string shown = "unix:" + path;
+            ValueTask<Stream> ConnectAsync(CancellationToken token) => LocalSocket.ConnectAsync(path, token);
+            if (await LocalSocket.TryConnectAsync(path, cancellationToken) is { } connection)
+            {
+                await connection.DisposeAsync();
+                return new AdminClient(settings.Key, LocalUrl, shown, ConnectAsync);
+            }
+
+            if (settings.Url is null)
+                throw new CommandFailedException(ExitCodes.Unreachable, $"No gateway of this user or root listens on {shown}; is it running?");
+        }
+
+        // With https the certificate says who answers.
+        Uri url = settings.Url!;
+        return new AdminClient(
+            settings.Key, url, url.ToString(), url.Scheme == Uri.UriSchemeHttps ? null : token => ProvenConnection.OpenAsync(url, settings.Key, token));
     }
 
     /// <summary>Reads what is at a path.</summary>
@@ -129,6 +157,10 @@ internal sealed class AdminClient : IDisposable
         try
         {
             return await _http.SendAsync(request, completion, cancellationToken);
+        }
+        catch (HttpRequestException e) when (e.InnerException is CommandFailedException failed)
+        {
+            throw new CommandFailedException(failed.ExitCode, failed.Message);
         }
         catch (HttpRequestException e)
         {

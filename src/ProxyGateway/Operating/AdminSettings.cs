@@ -9,13 +9,18 @@ namespace ProxyGateway.Operating;
 /// Where the gateway's admin endpoint is, and by which key. What the caller says (by an option or in the environment) goes together; a key that
 /// the caller gives is never sent where a file in the current folder says.
 /// </summary>
-internal sealed record AdminSettings(Uri Url, string Key)
+/// <param name="Url">Where it is; null: only by the socket.</param>
+/// <param name="Socket">Its Unix socket, which is taken if a gateway of this user or root listens there; null: none.</param>
+/// <param name="Key">The operator's key.</param>
+internal sealed record AdminSettings(Uri? Url, string? Socket, string Key)
 {
     public const string UrlVariable = "PROXYGATEWAY_ADMIN_URL";
     public const string KeyVariable = "PROXYGATEWAY_ADMIN_KEY";
     public const string KeyFileVariable = "PROXYGATEWAY_KEY_FILE";
 
     private const string UrlKey = AdminOptions.SectionName + ":" + nameof(AdminOptions.Url);
+    private const string SocketKey = AdminOptions.SectionName + ":" + nameof(AdminOptions.Socket);
+    private const string SocketScheme = "unix:";
     private const string KeyFileKey = AdminOptions.SectionName + ":" + nameof(AdminOptions.KeyFile);
 
     public static Option<string?> UrlOption { get; } = new("--admin-url")
@@ -33,14 +38,14 @@ internal sealed record AdminSettings(Uri Url, string Key)
     public static AdminSettings Read(ParseResult parsed)
     {
         IConfiguration environment = new ConfigurationBuilder().AddEnvironmentVariables().Build();
-        Uri? url = (parsed.GetValue(UrlOption) ?? Variable(UrlVariable) ?? environment[UrlKey]) is { } text ? ReadUrl(text) : null;
+        AdminSettings? given = (parsed.GetValue(UrlOption) ?? Variable(UrlVariable) ?? environment[UrlKey]) is { } text ? ReadAddress(text) : null;
         string? key = GivenKey(parsed.GetValue(KeyFileOption), environment);
-        if (key is not null && url is not null)
-            return new AdminSettings(url, key);
+        if (key is not null && given is not null)
+            return given with { Key = key };
 
         var folder = FolderSettings.Read();
         if (key is not null)
-            return new AdminSettings(DefaultUrl(folder), key);
+            return new AdminSettings(DefaultUrl(folder), SocketIn(environment[SocketKey]), key);
         if (folder.WhyNotTrusted is { } why)
         {
             throw new CommandFailedException(
@@ -48,7 +53,11 @@ internal sealed record AdminSettings(Uri Url, string Key)
                 $"What is in this folder says neither where the gateway is nor by which key. {why}. Or name the gateway with --admin-url and the key with --key-file");
         }
 
-        return new AdminSettings(url ?? (folder.Files[UrlKey] is { } named ? ReadUrl(named) : new AdminOptions().Url), KeyIn(folder));
+        key = KeyIn(folder);
+        if (given is not null)
+            return given with { Key = key };
+        Uri url = folder.Files[UrlKey] is { } named ? ReadUrl(named) : new AdminOptions().Url;
+        return new AdminSettings(url, SocketIn(environment[SocketKey] ?? folder.Files[SocketKey]), key);
     }
 
     /// <summary>The configuration as the server in this folder reads it.</summary>
@@ -74,10 +83,16 @@ internal sealed record AdminSettings(Uri Url, string Key)
             $"The appsettings.json in {folder.Folder} names the gateway {named}, and a key from elsewhere is not sent to an address that it names; if the address is right, add --admin-url {named}");
     }
 
+    private static string? SocketIn(string? configured) => configured is "" ? null : configured ?? AdminOptions.DefaultSocket;
+
+    private static AdminSettings ReadAddress(string text) => text.StartsWith(SocketScheme, StringComparison.Ordinal) && text.Length > SocketScheme.Length
+        ? new AdminSettings(Url: null, text[SocketScheme.Length..].Replace("///", "/", StringComparison.Ordinal), Key: "")
+        : new AdminSettings(ReadUrl(text), Socket: null, Key: "");
+
     private static Uri ReadUrl(string text)
     {
         if (!Uri.TryCreate(text, UriKind.Absolute, out Uri? url) || url.Scheme is not ("http" or "https"))
-            throw new CommandFailedException(ExitCodes.Usage, $"'{text}' is not the URL of an admin endpoint, as in http://127.0.0.1:9090");
+            throw new CommandFailedException(ExitCodes.Usage, $"'{text}' is not the URL of an admin endpoint, as in http://127.0.0.1:9090 or unix:data/admin.sock");
 
         // A server that listens on every address is reached on this one.
         if (url.Host is "0.0.0.0" or "[::]")

@@ -34,7 +34,7 @@ internal static class OperatorCommand
 
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            using var client = new AdminClient(AdminSettings.Read(parsed));
+            using AdminClient client = await AdminClient.OpenAsync(AdminSettings.Read(parsed), cancellationToken);
             await run(client, parsed, cancellationToken);
             return ExitCodes.Ok;
         });

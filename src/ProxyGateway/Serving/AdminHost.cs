@@ -1,5 +1,7 @@
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
@@ -13,38 +15,76 @@ namespace ProxyGateway.Serving;
 /// The operators' listener: a web application of its own inside the process, so that no request on the data port can reach it, whatever
 /// its headers say. It shares the registry and the settings with the gate.
 /// </summary>
-internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, AdminKeyRing keys, ILogger<AdminHost> logger)
+internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, AdminKeyRing keys, SystemdSockets systemd, ILogger<AdminHost> logger)
     : IHostedService, IAsyncDisposable
 {
+    private const string SocketAddress = "http://unix:/admin"; // stands for the socket, which is bound already
+
     private WebApplication? _app;
+    private OperatorsSocket? _socket;
 
     /// <inheritdoc/>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
+        _socket = MakeSocket();
         _app = Build();
         await _app.StartAsync(cancellationToken);
         if (keys.CreatedFile is { } file)
             AdminHostLog.KeyCreated(logger, file);
         foreach (string address in _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses ?? [])
-            AdminHostLog.Listening(logger, address);
+        {
+            if (!address.StartsWith("http://unix:", StringComparison.Ordinal))
+                AdminHostLog.Listening(logger, address);
+        }
+
+        if (_socket is not null)
+            AdminHostLog.SocketMade(logger, _socket.Path);
     }
 
     /// <inheritdoc/>
-    public Task StopAsync(CancellationToken cancellationToken) => _app?.StopAsync(cancellationToken) ?? Task.CompletedTask;
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        _socket?.Remove();
+        return _app?.StopAsync(cancellationToken) ?? Task.CompletedTask;
+    }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => _app?.DisposeAsync() ?? ValueTask.CompletedTask;
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is not null)
+            await _app.DisposeAsync();
+        _socket?.Dispose();
+    }
+
+    // Where nothing is configured the gateway also starts where there is no place for a socket: a read-only folder, a file system without them.
+    private OperatorsSocket? MakeSocket()
+    {
+        if (OperatingSystem.IsWindows() || options.Socket is "" || (options.Socket is null && !systemd.Operators.IsEmpty))
+            return null;
+        string path = options.Socket ?? AdminOptions.DefaultSocket;
+        try
+        {
+            return OperatorsSocket.Bind(path);
+        }
+        catch (Exception e) when (options.Socket is null && e is IOException or UnauthorizedAccessException)
+        {
+            AdminHostLog.NoSocket(logger, path, e.Message);
+            return null;
+        }
+    }
 
     private WebApplication Build()
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         IConfiguration certificates = Certificates(gateway.GetRequiredService<IConfiguration>());
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().UseUrls(options.Url.GetLeftPart(UriPartial.Authority));
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.Configure(certificates);
+            kestrel.ListenOn(systemd.Operators, isHttps: options.Url.Scheme == Uri.UriSchemeHttps);
         });
+        UseAddresses(builder.WebHost);
 
         // Instances of another container: this one does not dispose of them.
         builder.Services.AddSingleton(gateway.GetRequiredService<ILoggerFactory>());
@@ -63,6 +103,21 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         app.UseDeviceAdmin();
         app.MapDeviceAdmin();
         return app;
+    }
+
+    private void UseAddresses(IWebHostBuilder host)
+    {
+        if (_socket is { } own)
+        {
+            host.UseSockets(sockets => sockets.CreateBoundListenSocket = endpoint =>
+                endpoint is UnixDomainSocketEndPoint ? own.Socket : SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint));
+        }
+
+        // Endpoints in code would have Kestrel leave out addresses, and say so.
+        if (systemd.Operators.IsEmpty)
+            host.UseUrls([options.Url.GetLeftPart(UriPartial.Authority), .. _socket is null ? [] : (string[])[SocketAddress]]);
+        else if (_socket is not null)
+            host.ConfigureKestrel(kestrel => kestrel.ListenUnixSocket(SocketAddress["http://unix:".Length..]));
     }
 
     // The gateway's certificates, but not its endpoints.
@@ -87,4 +142,10 @@ internal static partial class AdminHostLog
 
     [LoggerMessage(311, LogLevel.Information, "A key for operators was made, in {File}")]
     public static partial void KeyCreated(ILogger logger, string file);
+
+    [LoggerMessage(315, LogLevel.Information, "The command line reaches this gateway by the socket {Path}")]
+    public static partial void SocketMade(ILogger logger, string path);
+
+    [LoggerMessage(316, LogLevel.Warning, "The command line's socket {Path} cannot be made, so that it comes by Admin:Url: {Reason}")]
+    public static partial void NoSocket(ILogger logger, string path, string reason);
 }

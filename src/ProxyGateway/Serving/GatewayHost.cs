@@ -33,7 +33,8 @@ internal static class GatewayHost
         DeviceAuthOptionsReader.Read(builder.Configuration, new OperatingSystemUsers(), errors);
         AdminOptions admin = AdminOptionsReader.Read(builder.Configuration, errors);
         AddRegistry(builder, errors);
-        UseUrls(builder, errors);
+        var systemd = SystemdSockets.Inherited();
+        bool isHttps = UseUrls(builder, errors);
         await ReverseProxyConfiguration.CheckAsync(builder.Configuration, errors);
         errors.ThrowIfAny();
 
@@ -46,11 +47,13 @@ internal static class GatewayHost
             // Who has connected and says nothing, or not all of it, costs a file handle: for as long as any other part of a handshake may take.
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
             kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
+            kestrel.ListenOn(systemd.Gateway, isHttps);
         });
         builder.Services.AddReverseProxy();
         builder.Services.AddSingleton<IReloadCheck, WholeConfiguration>();
         builder.Services.AddSingleton<IProxyConfigProvider, ReverseProxyConfiguration>();
         builder.Services.AddDeviceAuthorization(builder.Configuration);
+        builder.Services.AddSingleton(systemd);
         builder.Services.AddSingleton(admin);
         builder.Services.AddSingleton<AdminListenerSettings>();
         AdminKeyRing keys = AdminKeyRing.Load(admin, builder.Environment.ContentRootPath);
@@ -124,18 +127,19 @@ internal static class GatewayHost
         }
     }
 
-    // ASP.NET Core's own default is another port.
-    private static void UseUrls(WebApplicationBuilder builder, ConfigurationErrors errors)
+    // ASP.NET Core's own default is another port. Whether all of them are https.
+    private static bool UseUrls(WebApplicationBuilder builder, ConfigurationErrors errors)
     {
         ConfigurationManager configuration = builder.Configuration;
         if (configuration["urls"] is not { Length: > 0 } urls)
         {
             if (configuration["http_ports"] is null && configuration["https_ports"] is null && !configuration.GetSection("Kestrel:Endpoints").Exists())
                 builder.WebHost.UseUrls(DefaultUrl);
-            return;
+            return false;
         }
 
-        foreach (string url in urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        string[] all = urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        foreach (string url in all)
         {
             try
             {
@@ -146,5 +150,7 @@ internal static class GatewayHost
                 errors.AddValue("Urls", url, "URLs to listen on, as in " + DefaultUrl);
             }
         }
+
+        return Array.TrueForAll(all, url => url.StartsWith("https:", StringComparison.OrdinalIgnoreCase));
     }
 }

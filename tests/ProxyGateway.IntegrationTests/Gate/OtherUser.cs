@@ -12,9 +12,9 @@ internal static partial class OtherUser
     public const uint Id = 65533;
 
     /// <summary>Makes a file or folder the other user's.</summary>
-    public static void Give(string path)
+    public static void Give(string path, uint user = Id)
     {
-        using Process chown = Process.Start("chown", [$"{Id}", path]);
+        using Process chown = Process.Start("chown", [$"{user}", path]);
         chown.WaitForExit();
         chown.ExitCode.ShouldBe(0);
     }

@@ -1,4 +1,5 @@
 using Microsoft.Playwright;
+using ProxyGateway.IntegrationTests.Admin;
 using ProxyGateway.IntegrationTests.Gate;
 
 namespace ProxyGateway.IntegrationTests.Page;
@@ -154,6 +155,29 @@ public sealed class AccessTests(Chromium chromium)
         string request = await gateway.AskAsync(new TestDevice(), new Ask(), isRemote: true);
         await page.ShowAsync("Requests");
         await page.Request(request).WaitForAsync();
+    }
+
+    [Fact]
+    public async Task What_has_taken_the_gateways_place_does_not_get_the_key()
+    {
+        await using ServingProgram gateway = await ServingProgram.StartAsync();
+        await using OperatorsPage page = await chromium.OpenAsync(gateway);
+        page.Expect("ERR_");
+        page.Expect("status of 401");
+        await page.SignInAsync();
+        await gateway.StopGatewayAsync();
+
+        using (var impostor = new Impostor(gateway.Admin.Port, request => request.StartsWith("POST", StringComparison.Ordinal) ? "401 Unauthorized {}" : "200 OK {}"))
+        {
+            await page.Tab.Locator("#link-state.unknown").WaitForAsync();
+            await page.ShowAsync("Devices");
+            await page.Tab.Locator("#devices").GetByText("Something else than the gateway answers at this address").WaitForAsync();
+            impostor.Heard.ShouldNotBeEmpty();
+            impostor.Heard.ShouldAllBe(r => !r.Contains("Authorization", StringComparison.OrdinalIgnoreCase) && !r.Contains(ServingProgram.Approver));
+        }
+
+        await gateway.StartGatewayAsync();
+        await page.Tab.Locator("#link-state.live").WaitForAsync();
     }
 
     [Fact]

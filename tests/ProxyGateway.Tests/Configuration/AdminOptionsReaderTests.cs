@@ -14,6 +14,7 @@ public sealed class AdminOptionsReaderTests
         errors.ShouldBeEmpty();
         options.Url.ShouldBe(new Uri("http://127.0.0.1:9090"));
         options.KeyFile.ShouldBe("data/admin.key");
+        options.Socket.ShouldBeNull();
         options.Keys.ShouldBeEmpty();
     }
 
@@ -50,6 +51,8 @@ public sealed class AdminOptionsReaderTests
     [InlineData("""{ "Url": "http://*:9090" }""", "Admin:Url: found")]
     [InlineData("""{ "Url": "http://127.0.0.1.evil.example" }""", "Admin:Url: found")]
     [InlineData("""{ "Url": "ftp://127.0.0.1" }""", "Admin:Url: found")]
+    [InlineData("""{ "Socket": " " }""", "Admin:Socket: found \" \"; allowed: a path of up to 80 bytes")]
+    [InlineData("""{ "Socket": "long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long" }""", "Admin:Socket: found")]
     [InlineData("""{ "KeyFile": "" }""", "Admin:KeyFile: found \"\"")]
     [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH" } } }""", "Admin:Keys:ops:Role: is missing; allowed: viewer, approver.")]
     [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "owner" } } }""", "Admin:Keys:ops:Role: found \"owner\"; allowed: Viewer, Approver.")]

@@ -1,3 +1,5 @@
+import { isKnown } from "./proof.js";
+
 /** An error in the words of RFC 9457, or none at all because nobody answered. */
 export class Problem extends Error {
   /**
@@ -22,9 +24,17 @@ export class Problem extends Error {
 
 const PREFIX = "urn:proxygateway:problem:";
 const PATIENCE_MS = 20_000;
+const PROOF_HOLDS_MS = 1_000; // for what is asked at the same moment
+const PROOF_HOLDS_WHILE_LISTENING_MS = 20_000; // the stream of events has a sign of life every 15 s
 
-/** The operators' endpoints, asked with one key. */
+/**
+ * The operators' endpoints, asked with one key. The port is anybody's while the gateway is down: the key is sent only while a stream that the
+ * gateway has opened lives, or right after it has shown anew that it knows the key.
+ */
 export class Api {
+  #proven = { until: 0, before: false };
+  #proving = null;
+  #listening = false;
   #key;
   #ended;
   #onUnauthorized;
@@ -66,8 +76,42 @@ export class Api {
    * @param {Object<string, string>} headers
    * @param {AbortSignal} signal Ends it.
    */
-  open(path, headers, signal) {
-    return this.#fetch("GET", path, { headers, signal: AbortSignal.any([signal, this.#ended]) });
+  async open(path, headers, signal) {
+    const response = await this.#fetch("GET", path, { headers, signal: AbortSignal.any([signal, this.#ended]) });
+    this.#listening = true;
+    this.heard();
+    return response;
+  }
+
+  /** The stream lives. */
+  heard() {
+    if (this.#isProven()) this.#prolong();
+  }
+
+  /** The stream is over, or a connection was lost: who answers from now on may be somebody else. */
+  lost() {
+    this.#listening = false;
+    this.#proven.until = 0;
+  }
+
+  #isProven() {
+    return Date.now() < this.#proven.until;
+  }
+
+  #prolong() {
+    this.#proven.until = Date.now() + (this.#listening ? PROOF_HOLDS_WHILE_LISTENING_MS : PROOF_HOLDS_MS);
+  }
+
+  async #prove() {
+    let known;
+    try {
+      known = await isKnown(this.#key, this.#ended);
+    } catch {
+      throw this.#noAnswer();
+    }
+    if (!known) throw this.#proven.before ? new Problem(0, "not-proven") : new Problem(401, "unauthorized");
+    this.#proven.before = true;
+    this.#prolong();
   }
 
   async #json(method, path, body, version) {
@@ -88,6 +132,7 @@ export class Api {
   }
 
   async #fetch(method, path, { headers, body, signal }) {
+    if (!this.#isProven()) await (this.#proving ??= this.#prove().finally(() => { this.#proving = null; }));
     let response;
     try {
       response = await fetch(path, {
@@ -100,6 +145,7 @@ export class Api {
         redirect: "error",
       });
     } catch {
+      this.#proven.until = 0;
       throw this.#noAnswer();
     }
     if (response.ok) return response;

@@ -24,7 +24,7 @@ export class Live {
    * @param {object} told
    * @param {(entry: object) => void} told.onEntry An entry of the audit.
    * @param {() => void} told.onStale Something may have happened; look again.
-   * @param {(state: "connecting"|"live"|"polling"|"away"|"failing") => void} told.onState How the page hears of things.
+   * @param {(state: "connecting"|"live"|"polling"|"away"|"unknown"|"failing") => void} told.onState How the page hears of things.
    */
   constructor(api, ended, { onEntry, onStale, onState }) {
     this.#api = api;
@@ -70,10 +70,12 @@ export class Live {
       const text = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let piece = await text.read(); !piece.done; piece = await text.read()) {
         hear();
+        this.#api.heard();
         parser.push(piece.value);
       }
     } finally {
       clearTimeout(timer);
+      this.#api.lost();
     }
   }
 
@@ -88,7 +90,7 @@ export class Live {
       this.#onState("polling");
       return WITHOUT_STREAM_PAUSE_MS;
     }
-    this.#onState(problem.status === 0 ? "away" : problem.status >= 500 ? "failing" : "connecting");
+    this.#onState(problem.problem === "not-proven" ? "unknown" : problem.status === 0 ? "away" : problem.status >= 500 ? "failing" : "connecting");
     return Math.max(pause, (problem.retryAfter ?? 0) * 1000);
   }
 

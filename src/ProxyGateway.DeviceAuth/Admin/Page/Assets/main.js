@@ -24,6 +24,7 @@ const LINK_STATES = {
   live: "Live",
   polling: "Looking every few seconds",
   away: "The gateway does not answer",
+  unknown: "Something else answers here",
   failing: "The registry does not answer",
 };
 
@@ -33,15 +34,16 @@ const blank = new Map(["requests", "devices", "audit"].map((id) => [id, byId(id)
 async function signIn(key) {
   if (!/^[\x21-\x7e]+$/.test(key)) throw new Problem(401, "unauthorized"); // it could not even be sent
   const end = new AbortController();
-  const me = await new Api(key, end.signal).get("/admin/v1/me");
+  let leave = () => {};
+  const api = new Api(key, end.signal, () => leave(problemInWords({ problem: "unauthorized" })));
+  const me = await api.get("/admin/v1/me");
   sessionStorage.setItem(KEY, key);
 
-  const leave = (words) => {
+  leave = (words) => {
     if (end.signal.aborted) return;
     end.abort();
     signOut(words);
   };
-  const api = new Api(key, end.signal, () => leave(problemInWords({ problem: "unauthorized" })));
   open({ api, me, canDecide: me.role === "approver", ended: end.signal }, leave);
 }
 

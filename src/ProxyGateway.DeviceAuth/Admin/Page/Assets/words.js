@@ -3,6 +3,7 @@
 const PROBLEMS = {
   __proto__: null,
   "no-answer": "The gateway does not answer. It may be restarting, or the connection is down.",
+  "not-proven": "Something else than the gateway answers at this address, or your key counts no longer. Your key was not sent. If it was replaced, sign out and use the new one.",
   "signed-out": "You have signed out.",
   "unauthorized": "This key does not count here, or no longer.",
   "viewer-only": "Your key may look, but not decide.",

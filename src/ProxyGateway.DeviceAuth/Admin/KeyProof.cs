@@ -1,0 +1,52 @@
+using System.Buffers;
+using System.Buffers.Text;
+using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>
+/// How a client and the gateway show each other that they know an operator's key, without sending it: HMAC-SHA256, keyed by the SHA-256 of
+/// the key, which is what the gateway has of it, over who speaks, the address that was asked (<c>Host</c>) and a nonce of the client's. The client
+/// speaks first, so that a stranger gets nothing against which to try keys.
+/// </summary>
+internal static class KeyProof
+{
+    /// <summary>How long a nonce and a proof are, in bytes.</summary>
+    public const int Bytes = 32;
+
+    private const string Context = "proxygateway admin proof 1";
+
+    /// <summary>A nonce, as base64url.</summary>
+    public static string NewNonce() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(Bytes));
+
+    /// <summary>What the client shows.</summary>
+    public static byte[] OfClient(ReadOnlySpan<byte> keyHash, string host, string nonce) => Of(keyHash, "client", host, nonce);
+
+    /// <summary>What the gateway answers.</summary>
+    public static byte[] OfGateway(ReadOnlySpan<byte> keyHash, string host, string nonce) => Of(keyHash, "gateway", host, nonce);
+
+    /// <summary>The SHA-256 of a key.</summary>
+    public static byte[] HashOf(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
+
+    /// <summary>Reads 32 bytes of base64url, in the one spelling that they have.</summary>
+    public static bool TryParse(string? text, [NotNullWhen(true)] out byte[]? bytes)
+    {
+        bytes = null;
+        Span<byte> parsed = stackalloc byte[Bytes];
+        if (text is not { Length: 43 }
+            || Base64Url.DecodeFromChars(text, parsed, out _, out int length) != OperationStatus.Done
+            || length != Bytes
+            || Base64Url.EncodeToString(parsed) != text)
+        {
+            return false;
+        }
+
+        bytes = parsed.ToArray();
+        return true;
+    }
+
+    private static byte[] Of(ReadOnlySpan<byte> keyHash, string speaker, string host, string nonce) =>
+        HMACSHA256.HashData(keyHash, Encoding.UTF8.GetBytes($"{Context}\n{speaker}\n{host}\n{nonce}"));
+}

@@ -1,0 +1,54 @@
+using System.Buffers.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>
+/// <c>/admin/v1/proof</c>: the gateway shows that it knows a key before the key is sent to it. Who does not know the key is answered like
+/// anybody without one, and learns nothing.
+/// </summary>
+internal static class ProofEndpoints
+{
+    private const string Wanted = "The body is {\"nonce\":\"...\",\"proof\":\"...\"}, each 32 bytes as base64url.";
+    private const int MaxBytes = 1024;
+
+    public static void Map(RouteGroupBuilder admin) => admin.MapPost("/proof", ProveAsync).AllowAnonymous().DisableRateLimiting()
+        .WithTags("me").Describe("proveKey", "Shows that the gateway knows a key, to a client that does")
+        .TakesBody<ProofBody>().Produces<ProofView>().Fails(AdminProblems.Unauthorized, AdminProblems.TooManyRequests);
+
+    private static async Task<IResult> ProveAsync(HttpContext context, AdminKeyRing keys, KeyRefusals refusals)
+    {
+        (AdminProblem? wrong, ProofBody? body) = await JsonBody.ReadAsync(context.Request, AdminInputContext.Default.ProofBody, Wanted, MaxBytes);
+        if (wrong is not null)
+            return wrong;
+        if (!KeyProof.TryParse(body!.Nonce, out _) || !KeyProof.TryParse(body.Proof, out byte[]? proof))
+            return AdminProblems.InvalidRequest with { Detail = Wanted };
+
+        string host = context.Request.Host.Value ?? "";
+        if (keys.FindByProof(proof, host, body.Nonce) is { } key)
+        {
+            byte[] answer = KeyProof.OfGateway(key.Options.Sha256.AsSpan(), host, body.Nonce);
+            return TypedResults.Json(new ProofView(Base64Url.EncodeToString(answer)), AdminJsonContext.Default.ProofView);
+        }
+
+        await refusals.AnswerAsync(context);
+        return TypedResults.Empty;
+    }
+}
+
+/// <summary>A client that knows a key asks whether the gateway does.</summary>
+internal sealed record ProofBody
+{
+    /// <summary>32 random bytes of the client's, as base64url.</summary>
+    public required string Nonce { get; init; }
+
+    /// <summary>The client's proof that it knows the key, as base64url.</summary>
+    public required string Proof { get; init; }
+}
+
+/// <summary>The gateway knows it.</summary>
+/// <param name="Proof">The gateway's proof, as base64url.</param>
+internal sealed record ProofView(string Proof);

@@ -1,0 +1,78 @@
+using System.Buffers.Text;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text.Json;
+using ProxyGateway.DeviceAuth.Admin;
+
+namespace ProxyGateway.Operating;
+
+/// <summary>
+/// A TCP connection of which the other end has shown that it knows the key. A port of this machine is anybody's while the gateway is down: each
+/// new connection is asked, and the key goes out on none that has not answered.
+/// </summary>
+internal static class ProvenConnection
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    /// <summary>Connects.</summary>
+    /// <param name="url">Where to.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="CommandFailedException">The other end does not know the key.</exception>
+    public static async ValueTask<Stream> OpenAsync(Uri url, string key, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(url.IdnHost, url.Port, cancellationToken);
+            await ProveAsync(socket, url, key, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static async Task ProveAsync(Socket socket, Uri url, string key, CancellationToken cancellationToken)
+    {
+        byte[] hash = KeyProof.HashOf(key);
+        string nonce = KeyProof.NewNonce();
+        var body = new ProofBody { Nonce = nonce, Proof = Base64Url.EncodeToString(KeyProof.OfClient(hash, url.Authority, nonce)) };
+
+        // One exchange on this very connection, which stays open when the client of it is gone.
+        using var handler = new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            UseProxy = false,
+            ConnectCallback = (_, _) => ValueTask.FromResult<Stream>(new NetworkStream(socket, ownsSocket: false)),
+        };
+        using var http = new HttpClient(handler) { BaseAddress = url, Timeout = Patience, MaxResponseContentBufferSize = 64 * 1024 };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "admin/v1/proof") { Content = AdminClient.Json(body, AdminInputContext.Default.ProofBody) };
+        request.Headers.Host = url.Authority;
+        using HttpResponseMessage response = await http.SendAsync(request, cancellationToken);
+        byte[] expected = KeyProof.OfGateway(hash, url.Authority, nonce);
+        if (response.StatusCode != HttpStatusCode.OK || !Holds(await response.Content.ReadAsByteArrayAsync(cancellationToken), expected))
+        {
+            throw new CommandFailedException(
+                ExitCodes.Refused,
+                $"What answers at {url} does not know this key, so it was not sent; --key-file names another, or something else than the gateway has taken its place");
+        }
+    }
+
+    private static bool Holds(byte[] body, byte[] expected)
+    {
+        try
+        {
+            return KeyProof.TryParse(JsonSerializer.Deserialize(body, AdminJsonContext.Default.ProofView)?.Proof, out byte[]? proof)
+                && CryptographicOperations.FixedTimeEquals(proof, expected);
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,147 @@
+using System.Net.Sockets;
+using System.Runtime.Versioning;
+using System.Text;
+using ProxyGateway.IntegrationTests.Gate;
+
+namespace ProxyGateway.IntegrationTests.CommandLine;
+
+/// <summary>The Unix socket by which the command line reaches the gateway. The configured port is the system's choice, so that it cannot be the way.</summary>
+[SupportedOSPlatform("linux")]
+public sealed class LocalSocketTests : IAsyncLifetime
+{
+    private const UnixFileMode Owners = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
+    private readonly ProgramUnderTest _program = new();
+    private RunningProgram _gateway = null!;
+
+    private string SocketPath => Path.Combine(_program.Folder, "data", "admin.sock");
+
+    public async Task InitializeAsync()
+    {
+        _program.Configure("http://127.0.0.1:1");
+        _gateway = await StartAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _gateway.DisposeAsync();
+        _program.Delete();
+    }
+
+    [Fact]
+    public async Task The_command_line_comes_by_the_socket_which_goes_with_the_gateway()
+    {
+        File.GetUnixFileMode(SocketPath).ShouldBe(Owners);
+        Directory.GetDirectories(Path.GetDirectoryName(SocketPath)!).ShouldBeEmpty();
+        (await _program.RunAsync("devices", "list")).ShouldSucceed();
+        (await _program.RunAsync("devices", "list", "--admin-url", "unix:data/admin.sock")).ShouldSucceed();
+
+        await _gateway.TerminateAsync();
+        (await _gateway.EndsAsync()).ShouldBe(0);
+
+        File.Exists(SocketPath).ShouldBeFalse();
+        (await _program.RunAsync("devices", "list", "--admin-url", "unix:data/admin.sock")).ShouldFail(3);
+    }
+
+    [Fact]
+    public async Task A_socket_that_a_killed_gateway_left_is_replaced()
+    {
+        await _gateway.DisposeAsync();
+        File.Exists(SocketPath).ShouldBeTrue();
+
+        _gateway = await StartAsync();
+
+        (await _program.RunAsync("devices", "list")).ShouldSucceed();
+    }
+
+    [Fact]
+    public async Task A_socket_that_a_gateway_listens_on_is_not_replaced()
+    {
+        (await _program.RunAsync("Registry:Sqlite:Path=other.db", "--Admin:Socket=data/admin.sock")).Error.ShouldContain("in use by another process");
+        await using (RunningProgram other = _program.StartServer("proxygateway.dll", "Registry:Sqlite:Path=other.db"))
+        {
+            await other.PrintsAsync("The command line's socket data/admin.sock cannot be made");
+            await other.PrintsAsync("Application started");
+            await other.TerminateAsync();
+            (await other.EndsAsync()).ShouldBe(0);
+        }
+
+        (await _program.RunAsync("devices", "list")).ShouldSucceed();
+    }
+
+    [Fact]
+    public async Task Something_else_in_its_place_is_not_replaced()
+    {
+        string file = Path.Combine(_program.Folder, "notes");
+        await File.WriteAllTextAsync(file, "");
+
+        (await _program.RunAsync("Registry:Sqlite:Path=other.db", "--Admin:Socket=notes")).Error.ShouldContain("notes is there, and is not a socket");
+
+        File.Exists(file).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Without_a_socket_there_is_none()
+    {
+        await using RunningProgram other = _program.StartServer("proxygateway.dll", "Registry:Sqlite:Path=other/registry.db", "--Admin:Socket=", "--Admin:KeyFile=other/admin.key");
+
+        await other.PrintsAsync("Application started");
+
+        Directory.GetFiles(Path.Combine(_program.Folder, "other"), "*.sock").ShouldBeEmpty();
+        other.Lines().ShouldNotContain(l => l.Contains("socket"));
+    }
+
+    [Theory]
+    [InlineData("Host: evil.example", "host-refused")]
+    [InlineData("Host: localhost\r\nOrigin: http://evil.example", "origin-refused")]
+    public async Task Pages_of_the_web_are_refused_by_this_way_too(string headers, string problem)
+    {
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(SocketPath));
+        await socket.SendAsync(Encoding.ASCII.GetBytes($"GET /admin/v1/me HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n"));
+
+        using var answer = new StreamReader(new NetworkStream(socket));
+        (await answer.ReadToEndAsync()).ShouldContain(problem);
+    }
+
+    [RootTheory]
+    [InlineData(null)]
+    [InlineData("data/admin.sock")]
+    public async Task A_socket_that_another_user_listens_on_hears_nothing(string? configured)
+    {
+        await _gateway.TerminateAsync();
+        await _gateway.EndsAsync();
+        string data = Path.GetDirectoryName(SocketPath)!;
+        OtherUser.Give(_program.Folder);
+        OtherUser.Give(data);
+        using Socket planted = OtherUser.As(OtherUser.Id, () =>
+        {
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            socket.Bind(new UnixDomainSocketEndPoint(SocketPath));
+            socket.Listen();
+            return socket;
+        });
+        foreach (string path in new[] { SocketPath, data, _program.Folder })
+            OtherUser.Give(path, user: 0); // all looks well but for who listens
+        if (configured is not null)
+            await File.WriteAllTextAsync(Path.Combine(_program.Folder, "appsettings.json"), $$"""{ "Admin": { "Url": "http://127.0.0.1:1", "Socket": "{{configured}}" } }""");
+        else
+            await File.WriteAllTextAsync(Path.Combine(_program.Folder, "appsettings.json"), """{ "Admin": { "Url": "http://127.0.0.1:1" } }""");
+
+        (await _program.RunAsync("devices", "list")).ShouldFail(3);
+        (await _program.RunAsync("devices", "list", "--admin-url", "unix:" + SocketPath)).ShouldFail(3);
+
+        for (int i = 0; i < 2; i++)
+        {
+            using Socket heard = await planted.AcceptAsync().WaitAsync(Eventually.Patience);
+            (await heard.ReceiveAsync(new byte[16])).ShouldBe(0);
+        }
+    }
+
+    private async Task<RunningProgram> StartAsync()
+    {
+        RunningProgram gateway = _program.StartServer("proxygateway.dll");
+        await gateway.PrintsAsync("Application started");
+        return gateway;
+    }
+}
