@@ -71,10 +71,10 @@ internal sealed class RedisConnection : IAsyncDisposable
         try
         {
             ConnectionMultiplexer multiplexer = await Connection().WaitAsync(deadline.Remaining, cancellationToken);
-            if (HasTwoPrimaries(multiplexer))
-                throw new RegistryUnavailableException("More than one primary answers, and all but one are out of date. Nobody is admitted until those are replicas.");
+            ThrowIfTwoPrimaries(multiplexer);
             running = command(multiplexer.GetDatabase());
             T answer = await running.WaitAsync(deadline.Remaining, cancellationToken);
+            ThrowIfTwoPrimaries(multiplexer); // the old one may have come back since, and be the one that has answered
             _trouble.Clear();
             return answer;
         }
@@ -103,8 +103,14 @@ internal sealed class RedisConnection : IAsyncDisposable
     }
 
     // As when a primary comes back after its replica was promoted. Gateways would each take one of them for the truth, and not the same one.
-    private bool HasTwoPrimaries(ConnectionMultiplexer multiplexer) => _options.EndPoints.Count > 1
-        && multiplexer.GetServers().Count(s => s is { IsConnected: true, IsReplica: false, ServerType: ServerType.Standalone }) > 1;
+    private void ThrowIfTwoPrimaries(ConnectionMultiplexer multiplexer)
+    {
+        if (_options.EndPoints.Count > 1
+            && multiplexer.GetServers().Count(s => s is { IsConnected: true, IsReplica: false, ServerType: ServerType.Standalone }) > 1)
+        {
+            throw new RegistryUnavailableException("More than one primary answers, and all but one are out of date. Nobody is admitted until those are replicas.");
+        }
+    }
 
     private static ConfigurationOptions Configure(RedisStoreOptions options)
     {

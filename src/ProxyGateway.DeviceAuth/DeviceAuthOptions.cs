@@ -62,6 +62,11 @@ public sealed record DeviceAuthOptions
     /// <summary>Devices that only rules have approved are forgotten if they were not seen for this long; zero: never.</summary>
     public TimeSpan ForgetIdleAfter { get; init; }
 
+    /// <summary>Whether a connection that was let as far as the handshake under other options could still come, and as what it was taken for.</summary>
+    /// <param name="other">Those options.</param>
+    internal bool HasTheSameDoor(DeviceAuthOptions other) => ReferenceEquals(this, other)
+        || (TrustedProxies.SequenceEqual(other.TrustedProxies) && AllowedOrigins.SequenceEqual(other.AllowedOrigins, StringComparer.Ordinal));
+
     /// <summary>What the registry needs of all this.</summary>
     public PairingRules PairingRules => new(
         Policy,

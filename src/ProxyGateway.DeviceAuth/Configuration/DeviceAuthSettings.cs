@@ -38,6 +38,9 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
     }
 
     /// <inheritdoc/>
+    public event Action? Changed;
+
+    /// <inheritdoc/>
     public DeviceAuthOptions Current => _section.Current.Options;
 
     /// <inheritdoc/>
@@ -49,6 +52,7 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
             return;
         Log.Reloaded(_logger);
         Describe(next);
+        Changed?.Invoke();
     }
 
     private void Describe(Policed section)

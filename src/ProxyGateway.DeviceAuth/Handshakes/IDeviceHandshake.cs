@@ -16,7 +16,7 @@ internal interface IDeviceHandshake
     /// <summary>Takes a well-formed WebSocket upgrade through the rest of the pipeline, or refuses it.</summary>
     /// <param name="context">The upgrade request.</param>
     /// <param name="origin">Where it comes from.</param>
-    /// <param name="options">The options in force.</param>
+    /// <param name="options">The options in force when it came. They bound the connection; it is decided by those in force at the decision.</param>
     /// <param name="place">The place among the handshakes under way; to be disposed of as soon as the handshake is over, however it ends.</param>
     /// <param name="next">The rest of YARP's pipeline, which forwards.</param>
     Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next);

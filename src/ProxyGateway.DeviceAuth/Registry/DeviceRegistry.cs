@@ -1,4 +1,6 @@
 using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
@@ -10,10 +12,14 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// </summary>
 /// <param name="store">Where the documents are.</param>
 /// <param name="audit">Where every change is entered; null: nowhere.</param>
-public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
+/// <param name="logger">Hears of a registry that has gone back; null: nobody does.</param>
+public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit = null, ILogger<DeviceRegistry>? logger = null)
 {
     // A device's record has few writers: whoever loses this often in a row is up against a fault or an attack.
     private const int MaxAttempts = 32;
+
+    private readonly RestrictionMemory _memory = new();
+    private readonly ILogger _logger = logger ?? NullLogger<DeviceRegistry>.Instance;
 
     /// <summary>Raised after a record was changed through this registry, with the new record and the store's time.</summary>
     public event Action<DeviceRecord, DateTimeOffset>? Changed;
@@ -24,19 +30,32 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Gives up; what was being written may or may not have been.</param>
     /// <exception cref="RegistryUnavailableException">Nothing may be concluded: admit nobody.</exception>
-    public async ValueTask<Admission> AdmitAsync(Claim claim, ClaimOrigin origin, PairingRules rules, CancellationToken cancellationToken)
+    public ValueTask<Admission> AdmitAsync(Claim claim, ClaimOrigin origin, PairingRules rules, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(rules);
+        return AdmitAsync(claim, origin, () => new AdmissionTerms(rules), cancellationToken);
+    }
+
+    /// <inheritdoc cref="AdmitAsync(Claim, ClaimOrigin, PairingRules, CancellationToken)"/>
+    /// <param name="claim">The verified claim.</param>
+    /// <param name="origin">Where it comes from.</param>
+    /// <param name="terms">The terms in force: asked for at each decision, once the record is read, so that the newest count also where it is decided again.</param>
+    /// <param name="cancellationToken">Gives up; what was being written may or may not have been.</param>
+    public async ValueTask<Admission> AdmitAsync(Claim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(origin);
-        ArgumentNullException.ThrowIfNull(rules);
+        ArgumentNullException.ThrowIfNull(terms);
         Locality locality = origin.Locality;
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
             await WaitBeforeAsync(attempt, cancellationToken);
             (DeviceRecord? stored, DateTimeOffset now) = await store.GetAsync(claim.Device, cancellationToken);
-            DeviceRecord? record = stored?.AsOf(now);
+            (PairingRules rules, bool mayAsk) = terms();
+            Judgement judgement = Judge(claim.Device, stored, now, rules.Lifetimes);
+            DeviceRecord? record = judgement.Record?.AsOf(now);
             PairingDecision decision = rules.Policy.Decide(record, claim, locality);
-            if (!origin.MayAsk && decision is not (PairingDecision.Admit or PairingDecision.Refuse))
+            if (!mayAsk && decision is not (PairingDecision.Admit or PairingDecision.Refuse))
                 return new Admission.Unauthorized();
             if (decision is PairingDecision.LookUpPeerUser)
             {
@@ -86,6 +105,8 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
                     throw new InvalidOperationException("The policy asks for a user that was looked up.");
             }
 
+            if (judgement.IsBehind)
+                next = (next ?? record!) with { Version = NewVersion() }; // what was taken is taken again
             if (next is null)
                 return admission;
             switch (await SwapAsync(stored, next, now, rules, by: null, deed, cancellationToken))
@@ -180,6 +201,16 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
     /// <inheritdoc cref="IDeviceStore.PingAsync"/>
     public ValueTask PingAsync(CancellationToken cancellationToken) => store.PingAsync(cancellationToken);
 
+    /// <summary>Whether this gateway knows the device, and has not seen its record in this version.</summary>
+    internal bool IsNews(DeviceId id, string version) => _memory.IsNews(id, version);
+
+    /// <summary>A device's record, and the store's time; that of a removed device if the store has gone back behind what was taken from it.</summary>
+    internal async ValueTask<(DeviceRecord? Record, DateTimeOffset Now)> ReadAsync(DeviceId id, Lifetimes lifetimes, CancellationToken cancellationToken)
+    {
+        (DeviceRecord? stored, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
+        return (Judge(id, stored, now, lifetimes).Record, now);
+    }
+
     /// <summary>Reads, decides and writes, until nobody else was faster. What was <see cref="DecisionOutcome.Done"/> gets a version of its own.</summary>
     /// <param name="id">The device.</param>
     /// <param name="decide">Decides by what is stored; null, and every outcome but <c>Done</c>, changes nothing.</param>
@@ -194,8 +225,9 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         {
             await WaitBeforeAsync(attempt, cancellationToken);
             StoredDevice stored = await store.GetAsync(id, cancellationToken);
-            Decision? decision = decide(stored);
             DeviceRecord? record = stored.Damage is null ? stored.Record : null;
+            Judgement judgement = stored.Damage is null ? Judge(id, record, stored.Now, rules.Lifetimes) : default;
+            Decision? decision = decide(judgement.IsBehind ? new StoredDevice(judgement.Record, stored.Now) : stored);
             switch (decision)
             {
                 case { Outcome: DecisionOutcome.Done }:
@@ -203,7 +235,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
                     break;
                 case { Outcome: DecisionOutcome.AlreadyDone or DecisionOutcome.NotFound } when record is not null:
                     // It may have been done a moment ago, and its acknowledgement lost: nobody is told so before it is certain.
-                    decision = decision with { Record = record };
+                    decision = decision with { Record = judgement.IsBehind ? judgement.Record! with { Version = NewVersion() } : record };
                     break;
                 default:
                     return decision;
@@ -249,7 +281,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         catch (RegistryUnavailableException e) when (e.ChangeWasMade)
         {
             isUncertain = false;
-            Tell(previous, next, now);
+            Tell(previous, next, now, rules.Lifetimes);
             throw;
         }
         finally
@@ -260,7 +292,7 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
         }
 
         if (result == SwapResult.Swapped)
-            Tell(previous, next, now);
+            Tell(previous, next, now, rules.Lifetimes);
         return result.Value;
     }
 
@@ -272,15 +304,28 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
             audit.Enter(entry with { Uncertain = uncertain });
     }
 
-    private void Tell(DeviceRecord? previous, DeviceRecord next, DateTimeOffset now)
+    private void Tell(DeviceRecord? previous, DeviceRecord next, DateTimeOffset now, Lifetimes lifetimes)
     {
-        if (previous?.Version != next.Version)
-            Changed?.Invoke(next, now);
+        if (previous?.Version == next.Version)
+            return;
+        _memory.Replaced(previous, next, now, lifetimes);
+        Changed?.Invoke(next, now);
+    }
+
+    private Judgement Judge(DeviceId id, DeviceRecord? stored, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        Judgement judgement = _memory.Judge(id, stored, now, lifetimes);
+        if (judgement.IsFirst)
+            LogBehind(id);
+        return judgement;
     }
 
     // At first at once; then at random in a span that doubles, up to half a second, or who is slower would lose every time.
     private static Task WaitBeforeAsync(int attempt, CancellationToken cancellationToken) =>
         attempt < 2 ? Task.CompletedTask : Task.Delay(RandomNumberGenerator.GetInt32(1 << Math.Min(attempt, 9)), cancellationToken);
+
+    [LoggerMessage(1510, LogLevel.Warning, "The registry has gone back behind what was taken from device {Device}. It counts as removed until an operator approves it again. Did an old primary come back, or was a backup restored?")]
+    private partial void LogBehind(DeviceId device);
 
     private static string NewVersion() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));
 
@@ -293,15 +338,16 @@ public sealed class DeviceRegistry(IDeviceStore store, AuditLog? audit = null)
 /// <param name="Limits">How many requests may be open.</param>
 public sealed record PairingRules(PairingPolicy Policy, Lifetimes Lifetimes, PendingLimits Limits);
 
+/// <summary>By what a claim is decided.</summary>
+/// <param name="Rules">The policy and bounds in force.</param>
+/// <param name="MayAsk">Whether it may be approved, or ask to be, where it is not covered already; false if it lacks the shared token.</param>
+public readonly record struct AdmissionTerms(PairingRules Rules, bool MayAsk = true);
+
 /// <summary>Where a claim comes from.</summary>
 /// <param name="Locality">For the policy.</param>
 /// <param name="Address">For operators: the client's address; null if it cannot be told.</param>
 /// <param name="LookUpPeerUser">Finds the operating-system user of a loopback peer; called only when a rule hangs on it.</param>
-public sealed record ClaimOrigin(Locality Locality, string? Address, Func<PeerUser> LookUpPeerUser)
-{
-    /// <summary>Whether it may be approved, or ask to be, where it is not covered already; false if it lacks the shared token.</summary>
-    public bool MayAsk { get; init; } = true;
-}
+public sealed record ClaimOrigin(Locality Locality, string? Address, Func<PeerUser> LookUpPeerUser);
 
 /// <summary>What became of a claim.</summary>
 public abstract record Admission

@@ -12,7 +12,7 @@ namespace ProxyGateway.DeviceAuth.Sessions;
 /// </summary>
 internal sealed partial class Gatekeeper(
     DeviceRegistry registry, SessionTable sessions, RegistryFreshness freshness, AuditLog audit, LastSeenTracker lastSeen,
-    DecisionQueue queue, TimeProvider time, PacedLogger<Gatekeeper> logger)
+    IDeviceAuthSettings settings, DecisionQueue queue, TimeProvider time, PacedLogger<Gatekeeper> logger)
 {
     // A record that changes between the reading and the admission is read again; one that keeps changing is not waited for.
     private const int MaxAttempts = 4;
@@ -24,10 +24,12 @@ internal sealed partial class Gatekeeper(
     /// </summary>
     /// <param name="claim">The verified claim.</param>
     /// <param name="origin">Where it comes from.</param>
-    /// <param name="options">The options in force when the connection came.</param>
+    /// <param name="options">The options in force when the connection came: they say how long it may take, and what it was taken for. It is decided by those in force then.</param>
+    /// <param name="mayAsk">Whether it may be approved, or ask to be, where it is not covered already.</param>
     /// <param name="cancellationToken">The client is gone.</param>
     /// <exception cref="OperationCanceledException">It is.</exception>
-    public async ValueTask<Verdict> DecideAsync(Claim claim, ClaimOrigin origin, DeviceAuthOptions options, CancellationToken cancellationToken)
+    public async ValueTask<Verdict> DecideAsync(
+        Claim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
         // Who is in this queue has not been heard by the registry. Nothing may be said of it then.
         if (!await TryEnterAsync(options.HandshakeTimeout, cancellationToken))
@@ -38,7 +40,7 @@ internal sealed partial class Gatekeeper(
 
         try
         {
-            return await DecideInTurnAsync(claim, origin, options, cancellationToken);
+            return await DecideInTurnAsync(claim, origin, options, mayAsk, cancellationToken);
         }
         finally
         {
@@ -96,8 +98,17 @@ internal sealed partial class Gatekeeper(
         }
     }
 
-    private async ValueTask<Verdict> DecideInTurnAsync(Claim claim, ClaimOrigin origin, DeviceAuthOptions options, CancellationToken cancellationToken)
+    private async ValueTask<Verdict> DecideInTurnAsync(
+        Claim claim, ClaimOrigin origin, DeviceAuthOptions cameBy, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
+        DeviceAuthOptions options = settings.Current;
+        if (!options.HasTheSameDoor(cameBy))
+        {
+            // It might not be let in that way any more, or be taken for somebody else. When it comes again, it is measured by what holds now.
+            audit.Enter(Refusal(claim, origin, options, "reloaded"));
+            return new Verdict.Busy();
+        }
+
         if (freshness.IsStale)
         {
             LogStale(claim.Device);
@@ -114,11 +125,11 @@ internal sealed partial class Gatekeeper(
         }
 
         Verdict? verdict = null;
-        using var deadline = new CancellationTokenSource(options.HandshakeTimeout, time);
+        using var deadline = new CancellationTokenSource(cameBy.HandshakeTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            verdict = await DecideAsync(session, origin, options, either.Token);
+            verdict = await DecideAsync(session, origin, mayAsk, either.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -134,23 +145,25 @@ internal sealed partial class Gatekeeper(
         return verdict;
     }
 
-    private async ValueTask<Verdict> DecideAsync(Session session, ClaimOrigin origin, DeviceAuthOptions options, CancellationToken cancellationToken)
+    private async ValueTask<Verdict> DecideAsync(
+        Session session, ClaimOrigin origin, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
         Claim claim = session.Claim;
-        PairingRules rules = options.PairingRules;
+        DeviceAuthOptions options = settings.Current;
         try
         {
             for (int attempt = 0; attempt < MaxAttempts; attempt++)
             {
                 var asOf = new TimeMark(time);
-                switch (await registry.AdmitAsync(claim, origin, rules, cancellationToken))
+                switch (await registry.AdmitAsync(claim, origin, Terms, cancellationToken))
                 {
                     case Admission.Admitted when freshness.IsStale: // the machine may have slept since the record was read
                         LogStale(claim.Device);
                         audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
                         return new Verdict.Unavailable();
                     case Admission.Admitted admitted:
-                        if (!session.TryAdmit(admitted.Record, admitted.Now, asOf))
+                        // A reload has the sessions that are entered checked. This one is; so it was decided by the new policy, or is decided again.
+                        if (!ReferenceEquals(options.Policy, settings.Current.Policy) || !session.TryAdmit(admitted.Record, admitted.Now, asOf))
                             continue;
                         LogAdmitted(logger.Unpaced, claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, admitted.Rule ?? "grant");
                         audit.Enter(Entry(AuditKinds.DeviceAdmitted, claim, origin, options) with { Rule = admitted.Rule });
@@ -187,6 +200,12 @@ internal sealed partial class Gatekeeper(
             LogRegistryUnavailable(claim.Device, e);
             audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
             return new Verdict.Unavailable();
+        }
+
+        AdmissionTerms Terms()
+        {
+            options = settings.Current;
+            return new AdmissionTerms(options.PairingRules, mayAsk(options));
         }
 
         // The registry answers; somebody else was faster each time.

@@ -11,7 +11,8 @@ namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
 /// Keeps live sessions true to a registry that others change. An announcement makes it read the device's record; after announcements may
-/// have been lost, and now and then in any case, it compares the versions that sessions were admitted under with those in the registry.
+/// have been lost, and now and then in any case, it compares the versions that sessions were admitted under with those in the registry. After
+/// a reload it reads the records of all sessions, as another policy may cover less.
 /// </summary>
 internal sealed partial class RevocationWatch : BackgroundService
 {
@@ -20,8 +21,10 @@ internal sealed partial class RevocationWatch : BackgroundService
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
     private readonly IDeviceStore _store;
+    private readonly DeviceRegistry _registry;
     private readonly SessionTable _sessions;
     private readonly RegistryFreshness _freshness;
+    private readonly IDeviceAuthSettings _settings;
     private readonly RegistryOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -34,27 +37,37 @@ internal sealed partial class RevocationWatch : BackgroundService
     private readonly ITimer _overdue;
     private int _gaps;
     private int _gapsSwept;
+    private PairingPolicy _policyChecked;
+    private int _reloads;
+    private int _reloadsChecked;
 
     public RevocationWatch(
         IDeviceStore store,
+        DeviceRegistry registry,
         SessionTable sessions,
         RegistryFreshness freshness,
+        IDeviceAuthSettings settings,
         RegistryOptions options,
         TimeProvider time,
         ILogger<RevocationWatch> logger)
     {
         _store = store;
+        _registry = registry;
         _sessions = sessions;
         _freshness = freshness;
+        _settings = settings;
         _options = options;
+        _policyChecked = settings.Current.Policy;
         _time = time;
         _logger = logger;
         _sweepTimer = time.CreateTimer(_ => _sweeps.Writer.TryWrite(true), state: null, options.SweepInterval, options.SweepInterval);
         _overdue = time.CreateTimer(_ => OnStale(), state: null, options.StalenessLimit, Timeout.InfiniteTimeSpan);
+        settings.Changed += OnReload;
     }
 
     public override void Dispose()
     {
+        _settings.Changed -= OnReload;
         _overdue.Dispose();
         _sweepTimer.Dispose();
         _reads.Dispose();
@@ -74,11 +87,18 @@ internal sealed partial class RevocationWatch : BackgroundService
                 continue;
             }
 
-            if (announcement is Announcement.Changed changed && _sessions.IsNews(changed.Device, changed.Version))
+            if (announcement is Announcement.Changed changed
+                && (_sessions.IsNews(changed.Device, changed.Version) || _registry.IsNews(changed.Device, changed.Version)))
                 Check(changed.Device, cancellationToken);
             if (Volatile.Read(ref _gapsSwept) == Volatile.Read(ref _gaps))
                 Renew();
         }
+    }
+
+    private void OnReload()
+    {
+        Interlocked.Increment(ref _reloads);
+        _sweeps.Writer.TryWrite(true);
     }
 
     private void Renew()
@@ -119,6 +139,16 @@ internal sealed partial class RevocationWatch : BackgroundService
 
     private async Task<bool> TryCompareAsync(CancellationToken cancellationToken)
     {
+        int reloads = Volatile.Read(ref _reloads);
+        PairingPolicy policy = _settings.Current.Policy; // before the sessions are listed: who enters later is decided by this one, or a newer
+        if (reloads != _reloadsChecked || !ReferenceEquals(policy, _policyChecked))
+        {
+            if (!await TryCheckAllAsync(cancellationToken))
+                return false;
+            (_reloadsChecked, _policyChecked) = (reloads, policy);
+            return true;
+        }
+
         foreach (DeviceId[] devices in _sessions.Devices().Chunk(VersionsAtOnce))
         {
             IReadOnlyDictionary<DeviceId, string?> versions;
@@ -139,6 +169,22 @@ internal sealed partial class RevocationWatch : BackgroundService
             }
         }
 
+        return true;
+    }
+
+    private async Task<bool> TryCheckAllAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _store.PingAsync(cancellationToken); // a registry that is away is asked again in a while, and not once for each device
+        }
+        catch (RegistryUnavailableException)
+        {
+            return false;
+        }
+
+        foreach (DeviceId device in _sessions.Devices())
+            Check(device, cancellationToken);
         return true;
     }
 
@@ -189,7 +235,7 @@ internal sealed partial class RevocationWatch : BackgroundService
         try
         {
             var asOf = new TimeMark(_time); // the machine may sleep while the answer is under way
-            (DeviceRecord? record, DateTimeOffset now) = await _store.GetAsync(device, cancellationToken);
+            (DeviceRecord? record, DateTimeOffset now) = await _registry.ReadAsync(device, _settings.Current.PairingRules.Lifetimes, cancellationToken);
             _sessions.Recheck(device, record, now, asOf);
             return true;
         }

@@ -67,6 +67,14 @@ internal sealed class TestGateway : IAsyncDisposable
     /// <summary>A value of the configuration it was started with.</summary>
     public string? Setting(string key) => _app.Configuration[key];
 
+    /// <summary>Changes the configuration, and has it reloaded.</summary>
+    public void Reload(params (string Key, string? Value)[] settings)
+    {
+        foreach ((string key, string? value) in settings)
+            _app.Configuration[key] = value;
+        ((IConfigurationRoot)_app.Configuration).Reload();
+    }
+
     public static async Task<TestGateway> StartAsync(
         Dictionary<string, string?>? settings = null,
         Dictionary<string, string>? metadata = null,

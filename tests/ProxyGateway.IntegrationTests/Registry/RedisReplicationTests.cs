@@ -95,7 +95,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
     [InlineData(1)]
     public async Task A_removal_that_no_replica_has_is_undone_by_a_failover_and_only_who_waits_is_told_so(int waitForReplicas)
     {
-        await using RedisDeviceStore store = Open(waitForReplicas, Patient);
+        await using RedisDeviceStore store = Open(waitForReplicas, Hasty);
         var registry = new DeviceRegistry(store);
         Claim claim = (await PairAsync(registry, 1)).Single();
         await Replication.IsCaughtUpAsync(_redis.Replica);
@@ -115,7 +115,11 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
         await Replication.PromoteAsync(_redis.Replica);
         await Eventually.HoldsAsync(() => AnswersAsync(store), "the store finds the new primary");
 
-        (await registry.AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>("replication is asynchronous");
+        (await new DeviceRegistry(store).AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>("replication is asynchronous");
+        if (waitForReplicas > 0) // it is made again, and there is nobody to confirm it
+            (await Should.ThrowAsync<RegistryUnavailableException>(async () => await registry.AdmitAsync(claim, Some.Loopback, Silent, None))).ChangeWasMade.ShouldBeTrue();
+        (await registry.AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Refused>("this gateway has made the removal");
+        (await new DeviceRegistry(store).AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Refused>("it is on record again");
         isAcknowledged.ShouldBe(waitForReplicas == 0);
     }
 

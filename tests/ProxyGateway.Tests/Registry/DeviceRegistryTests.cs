@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.Tests.Shared;
@@ -191,64 +190,4 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
 
     private async Task<PairingRequest> AskAsync(Claim claim) =>
         (await _registry.AdmitAsync(claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request;
-
-    /// <summary>A store of one device, whose every step can be looked at and interfered with.</summary>
-    private sealed class OneDeviceStore : IDeviceStore
-    {
-        public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 11, 22, 10, 0, 0, TimeSpan.Zero));
-
-        public DeviceRecord? Record { get; set; }
-
-        public int Reads { get; private set; }
-
-        public int Writes { get; private set; }
-
-        public Action? BeforeSwap { get; set; }
-
-        public DeviceSwap? LastSwap { get; private set; }
-
-        public bool IsUnconfirmed { get; set; }
-
-        public SwapResult Answer { get; set; } = SwapResult.Swapped;
-
-        public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
-        {
-            Reads++;
-            return ValueTask.FromResult(new StoredDevice(Record, Time.GetUtcNow()));
-        }
-
-        public ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
-        {
-            BeforeSwap?.Invoke();
-            if (Record?.Version != swap.Previous?.Version)
-                return ValueTask.FromResult(SwapResult.Conflict);
-            if (Answer == SwapResult.Swapped)
-            {
-                Writes++;
-                Record = swap.Next;
-                LastSwap = swap;
-                if (IsUnconfirmed)
-                    throw new RegistryUnavailableException("made, not confirmed") { ChangeWasMade = true };
-            }
-
-            return ValueTask.FromResult(Answer);
-        }
-
-        public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) =>
-            ValueTask.FromResult(Record?.FindRequest(id)?.DeviceId);
-
-        public ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
-
-        public ValueTask PingAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
-
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-    }
 }

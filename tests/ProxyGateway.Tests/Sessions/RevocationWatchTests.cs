@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth;
@@ -16,15 +17,17 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch);
     private readonly AnnouncingStore _store = new();
     private readonly RegistryOptions _options = new() { CloseStaleSessions = true, SweepInterval = TimeSpan.FromSeconds(20) };
+    private readonly Settings _settings = new();
     private readonly SessionTable _sessions;
     private readonly RegistryFreshness _freshness;
     private readonly RevocationWatch _watch;
 
     public RevocationWatchTests()
     {
-        _sessions = new SessionTable(new DeviceRegistry(_store), new Settings(), _time);
+        var registry = new DeviceRegistry(_store);
+        _sessions = new SessionTable(registry, _settings, _time);
         _freshness = new RegistryFreshness(_options, _time);
-        _watch = new RevocationWatch(_store, _sessions, _freshness, _options, _time, NullLogger<RevocationWatch>.Instance);
+        _watch = new RevocationWatch(_store, registry, _sessions, _freshness, _settings, _options, _time, NullLogger<RevocationWatch>.Instance);
     }
 
     public Task InitializeAsync() => _watch.StartAsync(default);
@@ -44,6 +47,55 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
 
         (await ClosedAsync(session)).ShouldBe((1008, "grant revoked"));
         covered.Closing.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_reload_closes_what_is_no_longer_covered_and_nothing_else()
+    {
+        Session covered = Admit("operator.read");
+        Session uncovered = Admit("operator.write", claims: "operator.read");
+
+        _settings.Reload(WithoutImplications);
+
+        (await ClosedAsync(uncovered)).ShouldBe((1008, "grant revoked"));
+        await HoldsAsync(() => _store.Reads == 2);
+        covered.Closing.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_reload_while_a_session_is_being_decided_puts_it_in_doubt()
+    {
+        Session session = Admit("operator.write", provisional: true, claims: "operator.read");
+
+        _settings.Reload(WithoutImplications);
+
+        await HoldsAsync(() => _store.Reads == 1);
+        await HoldsAsync(() => !session.TryAdmit(_store.Records[session.Claim.Device], DateTimeOffset.UnixEpoch));
+    }
+
+    [Fact]
+    public async Task A_reload_while_the_registry_is_away_is_followed_as_soon_as_it_is_back()
+    {
+        Session uncovered = Admit("operator.write", claims: "operator.read");
+        _store.Unreadable.TryAdd(uncovered.Claim.Device, true);
+
+        _settings.Reload(WithoutImplications);
+        await HoldsAsync(() => _store.Reads == 1);
+        uncovered.Closing.ShouldBeNull();
+        _store.Unreadable.Clear();
+
+        (await ClosedAsync(uncovered, asTimePasses: true)).ShouldBe((1008, "grant revoked"));
+    }
+
+    [Fact]
+    public async Task A_change_of_settings_that_nobody_tells_is_found_by_the_sweep()
+    {
+        Session uncovered = Admit("operator.write", claims: "operator.read");
+        _settings.Current = new DeviceAuthOptions { Policy = WithoutImplications };
+
+        _time.Advance(_options.SweepInterval);
+
+        (await ClosedAsync(uncovered)).ShouldBe((1008, "grant revoked"));
     }
 
     [Fact]
@@ -227,10 +279,14 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
 
     private static DeviceRecord Narrowed(Session session) => Some.Paired(session.Claim.Asking("operator", "operator.read"), DateTimeOffset.UnixEpoch);
 
-    private Session Admit(string scope, bool provisional = false)
+    private static PairingPolicy WithoutImplications { get; } =
+        new() { Implications = new ScopeImplications(ImmutableDictionary<string, ImmutableDictionary<string, ImmutableArray<string>>>.Empty) };
+
+    private Session Admit(string scope, bool provisional = false, string? claims = null)
     {
         Claim claim = Some.Claim("operator", scope);
         DeviceRecord record = Some.Paired(claim, DateTimeOffset.UnixEpoch);
+        claim = claim.Asking("operator", claims ?? scope);
         _store.Write(record);
         Session session = _sessions.TryEnter(claim, Some.Origin, limit: 1)!;
         if (!provisional)
@@ -268,6 +324,14 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
 
     private sealed class Settings : IDeviceAuthSettings
     {
-        public DeviceAuthOptions Current { get; } = new();
+        public event Action? Changed;
+
+        public DeviceAuthOptions Current { get; set; } = new();
+
+        public void Reload(PairingPolicy policy)
+        {
+            Current = new DeviceAuthOptions { Policy = policy };
+            Changed?.Invoke();
+        }
     }
 }

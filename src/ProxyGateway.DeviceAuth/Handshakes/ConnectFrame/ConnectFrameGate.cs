@@ -15,6 +15,7 @@ internal sealed partial class ConnectFrameGate(
     HttpContext context,
     ClaimOrigin origin,
     DeviceAuthOptions options,
+    IDeviceAuthSettings settings,
     ProofDesk proofs,
     HandshakePlace place,
     Gatekeeper gatekeeper,
@@ -36,7 +37,10 @@ internal sealed partial class ConnectFrameGate(
     private TimeSpan _penalty;
     private bool _wasPaired;
 
-    /// <summary>The options that were in force when the connection came.</summary>
+    /// <summary>
+    /// The options that were in force when the connection came. The connection keeps its bounds in bytes and its time-outs; everything else is
+    /// decided by those in force at that time.
+    /// </summary>
     public DeviceAuthOptions Options { get; } = options;
 
     /// <summary>The id of the client's <c>connect</c> request, from when there is one until it is answered.</summary>
@@ -87,7 +91,7 @@ internal sealed partial class ConnectFrameGate(
     {
         place.Speak();
         long came = time.GetTimestamp();
-        Examination found = await proofs.ExamineAsync(message, nonce, time.GetUtcNow(), Options.SignatureSkew, cancellationToken);
+        Examination found = await proofs.ExamineAsync(message, nonce, time.GetUtcNow(), settings.Current.SignatureSkew, cancellationToken);
         if (found.Request is not { } request)
             return (Logged(found.Malformed!), null);
         RequestId = request.Id;
@@ -104,7 +108,7 @@ internal sealed partial class ConnectFrameGate(
             return (Answers.Restarting(request.Id), null);
 
         Claim claim = found.Claim!;
-        Verdict verdict = await gatekeeper.DecideAsync(claim, MayAsk(request) ? origin : origin with { MayAsk = false }, Options, cancellationToken);
+        Verdict verdict = await gatekeeper.DecideAsync(claim, origin, Options, inForce => MayAsk(request, inForce), cancellationToken);
         if (verdict is Verdict.Unauthorized)
             CountFailure();
         _wasPaired = verdict is Verdict.Admitted { WasPaired: true };
@@ -205,12 +209,12 @@ internal sealed partial class ConnectFrameGate(
     }
 
     // Hashes of one length, compared in constant time: how much of a guess is right cannot be measured.
-    private bool MayAsk(ConnectRequest request) =>
-        Options.SharedTokenSha256.IsEmpty
+    private static bool MayAsk(ConnectRequest request, DeviceAuthOptions options) =>
+        options.SharedTokenSha256.IsEmpty
         || (request.SharedToken is { } token
-            && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(token)), Options.SharedTokenSha256.AsSpan()));
+            && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(token)), options.SharedTokenSha256.AsSpan()));
 
-    private void CountFailure() => _penalty = history.Fail(place.Client, Options.Limits.FailuresPerAddress);
+    private void CountFailure() => _penalty = history.Fail(place.Client, settings.Current.Limits.FailuresPerAddress);
 
     private Refusal Logged(Refusal refusal)
     {

@@ -14,6 +14,7 @@ internal sealed class ConnectFrameHandshake(
     ClientHistory history,
     Draining draining,
     GateMetrics metrics,
+    IDeviceAuthSettings settings,
     TimeProvider time,
     PacedLogger<ConnectFrameHandshake> logger) : IDeviceHandshake, IDisposable
 {
@@ -26,7 +27,7 @@ internal sealed class ConnectFrameHandshake(
         ConnectFrameStream? stream = null;
         GatedUpgrade.Install(context, client => stream = new ConnectFrameStream(
             client,
-            new ConnectFrameGate(context, origin, options, _proofs, place, gatekeeper, history, draining, metrics, time, logger),
+            new ConnectFrameGate(context, origin, options, settings, _proofs, place, gatekeeper, history, draining, metrics, time, logger),
             new SessionPipe(context, client, time)));
         try
         {

@@ -1,0 +1,152 @@
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>
+/// What this gateway has seen taken from devices, so that a registry that goes back behind it (an old primary that comes back, a failover that
+/// lost it) is not believed. Versions are stamps without an order, so it remembers which ones were replaced by something narrower. A removal
+/// needs no version: its mark stays as long as the document does. Devices that are neither paired nor marked leave nothing here, and those
+/// from which something was taken are not pushed out by others.
+/// </summary>
+internal sealed class RestrictionMemory
+{
+    /// <summary>How many devices are remembered from which something was taken, and how many others, each.</summary>
+    public const int MostDevices = 8192;
+
+    /// <summary>How many bytes each of the two may take, about.</summary>
+    public const long MostBytes = 4 << 20;
+
+    /// <summary>For how long: an old primary that is to come back does so within a day.</summary>
+    public static readonly TimeSpan KeptFor = TimeSpan.FromDays(1);
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<DeviceId, LinkedListNode<SeenRecord>> _seen = [];
+    private readonly Part _restricted = new();
+    private readonly Part _others = new();
+
+    /// <summary>How many devices are remembered.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _seen.Count;
+            }
+        }
+    }
+
+    /// <summary>How many bytes that takes, about.</summary>
+    public long Bytes
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _restricted.Bytes + _others.Bytes;
+            }
+        }
+    }
+
+    /// <summary>Whether the device is remembered, and its record was not seen in this version last.</summary>
+    public bool IsNews(DeviceId device, string version)
+    {
+        lock (_lock)
+        {
+            return _seen.TryGetValue(device, out LinkedListNode<SeenRecord>? node) && node.Value.Latest.Version != version;
+        }
+    }
+
+    /// <summary>What a record that was read counts for.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="stored">The record; null if there is none.</param>
+    /// <param name="now">The store's time.</param>
+    /// <param name="lifetimes">How long the store keeps what.</param>
+    public Judgement Judge(DeviceId device, DeviceRecord? stored, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        lock (_lock)
+        {
+            SeenRecord? seen = Find(device, now);
+            if (seen is null)
+            {
+                if (stored is not null && (stored.IsListed || stored.Refusals is not null))
+                    Keep(new SeenRecord(stored, now, lifetimes));
+                return new Judgement(stored);
+            }
+
+            if (seen.IsBehind(stored))
+            {
+                bool isFirst = !seen.WasBehind;
+                seen.WasBehind = true;
+                Keep(seen);
+                return new Judgement(seen.Removed(stored, now), IsBehind: true, isFirst);
+            }
+
+            if (stored is not null && !seen.Knows(stored.Version))
+                seen.Follow(stored, now, lifetimes);
+            if (stored is not null)
+                Keep(seen);
+            return new Judgement(stored);
+        }
+    }
+
+    /// <summary>This gateway has replaced a record.</summary>
+    /// <param name="previous">The record before; null if there was none.</param>
+    /// <param name="next">The record now.</param>
+    /// <param name="now">The store's time.</param>
+    /// <param name="lifetimes">How long the store keeps what.</param>
+    public void Replaced(DeviceRecord? previous, DeviceRecord next, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        lock (_lock)
+        {
+            SeenRecord? seen = Find(next.Id, now);
+            if (seen is null && previous?.IsListed != true && !next.IsListed && next.Refusals is null)
+                return;
+            seen ??= new SeenRecord(previous ?? next, now, lifetimes);
+            if (previous is not null && seen.WasReplaced(previous.Version))
+                seen.Supersede(previous, next, now); // told late: what came after is known already
+            else if (!seen.Knows(next.Version))
+                seen.Follow(next, now, lifetimes);
+            Keep(seen);
+        }
+    }
+
+    private SeenRecord? Find(DeviceId device, DateTimeOffset now)
+    {
+        if (!_seen.TryGetValue(device, out LinkedListNode<SeenRecord>? node))
+            return null;
+        Drop(node); // whoever goes on with it keeps it again, as the last that was used
+        return node.Value.IsPast(now) ? null : node.Value;
+    }
+
+    private void Keep(SeenRecord seen)
+    {
+        Part part = seen.RestrictedAt is null ? _others : _restricted;
+        seen.Charge();
+        _seen[seen.Latest.Id] = part.Records.AddLast(seen);
+        part.Bytes += seen.Bytes;
+        while (part.Records.Count > MostDevices || part.Bytes > MostBytes)
+            Drop(part.Records.First!);
+    }
+
+    private void Drop(LinkedListNode<SeenRecord> node)
+    {
+        Part part = node.List == _restricted.Records ? _restricted : _others;
+        part.Records.Remove(node);
+        part.Bytes -= node.Value.Bytes;
+        _seen.Remove(node.Value.Latest.Id);
+    }
+
+    private sealed class Part
+    {
+        public LinkedList<SeenRecord> Records { get; } = new();
+
+        public long Bytes { get; set; }
+    }
+}
+
+/// <summary>What a record counts for.</summary>
+/// <param name="Record">The record, or what takes its place: one of a removed device, of the same version.</param>
+/// <param name="IsBehind">Whether the registry has gone back behind something that this gateway has seen taken.</param>
+/// <param name="IsFirst">Whether it is the first time that this is seen of the device.</param>
+internal readonly record struct Judgement(DeviceRecord? Record, bool IsBehind = false, bool IsFirst = false);

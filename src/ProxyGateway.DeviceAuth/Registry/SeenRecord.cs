@@ -1,0 +1,115 @@
+using System.Collections.Immutable;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>What is remembered of one device: its record as it was last seen, and versions from before. Not for several threads at a time.</summary>
+internal sealed class SeenRecord
+{
+    private const int MostBefore = 4;
+    private const int MostOlder = 16;
+
+    private readonly List<string> _before = []; // replaced by something that took nothing away
+    private readonly List<string> _older = []; // replaced by something that did, and what came before those
+    private DateTimeOffset? _goneAt;
+
+    public SeenRecord(DeviceRecord record, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        Latest = record;
+        See(record, now, lifetimes);
+    }
+
+    /// <summary>The record that was seen last, without what is not a matter of rights.</summary>
+    public DeviceRecord Latest { get; private set; }
+
+    /// <summary>When something was last seen taken from the device; null if nothing was.</summary>
+    public DateTimeOffset? RestrictedAt { get; private set; }
+
+    /// <summary>Whether the registry was behind before.</summary>
+    public bool WasBehind { get; set; }
+
+    /// <summary>How much memory this takes, about.</summary>
+    public long Bytes { get; private set; }
+
+    /// <summary>Whether it need not be remembered any longer: an old primary comes back no more, or the store itself has forgotten the record.</summary>
+    public bool IsPast(DateTimeOffset now) => now - RestrictedAt > RestrictionMemory.KeptFor || _goneAt <= now;
+
+    /// <summary>Whether the registry has gone back behind something that was taken.</summary>
+    public bool IsBehind(DeviceRecord? stored)
+    {
+        if (stored is null)
+            return RestrictedAt is not null && (Latest.Refusals is not null || Latest.Block is not null);
+        return _older.Contains(stored.Version)
+            || (Latest.Refusals is { WholeDevice: true } && stored.Refusals is not { WholeDevice: true });
+    }
+
+    public bool Knows(string version) => version == Latest.Version || WasReplaced(version);
+
+    public bool WasReplaced(string version) => _before.Contains(version) || _older.Contains(version);
+
+    /// <summary>The record was replaced.</summary>
+    public void Follow(DeviceRecord next, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        Add(_before, Latest.Version, MostBefore);
+        Supersede(Latest, next, now);
+        See(next, now, lifetimes);
+    }
+
+    /// <summary>One record was replaced by another: if something was taken by that, it and those before it are not believed any more.</summary>
+    public void Supersede(DeviceRecord previous, DeviceRecord next, DateTimeOffset now)
+    {
+        if (!TakesAway(previous.AsOf(now), next.AsOf(now)))
+            return;
+        int count = _before.IndexOf(previous.Version) + 1;
+        foreach (string version in _before.Take(count))
+            Add(_older, version, MostOlder);
+        _before.RemoveRange(0, count);
+        RestrictedAt = now;
+        WasBehind = false;
+    }
+
+    /// <summary>What the stored record counts for when it is behind: that of a removed device.</summary>
+    public DeviceRecord Removed(DeviceRecord? stored, DateTimeOffset now) =>
+        (stored ?? new DeviceRecord { Id = Latest.Id, PublicKey = Latest.PublicKey, CreatedAt = now }) with
+        {
+            Grants = ImmutableSortedDictionary.Create<string, Grant>(StringComparer.Ordinal),
+            Legacy = false,
+            Refusals = new RefusalMarks { At = now, WholeDevice = true },
+            Block = stored?.Block ?? Latest.Block,
+        };
+
+    public void Charge()
+    {
+        long bytes = 1024 + (64 * (_before.Count + _older.Count));
+        foreach ((string role, Grant grant) in Latest.Grants)
+            bytes += 512 + (2 * role.Length) + (grant.Scopes?.Sum(scope => 3 * (64 + (2L * scope.Length))) ?? 0); // once, and in the parts
+        Bytes = bytes;
+    }
+
+    private static void Add(List<string> versions, string version, int most)
+    {
+        versions.Remove(version);
+        versions.Add(version);
+        if (versions.Count > most)
+            versions.RemoveAt(0);
+    }
+
+    private static bool TakesAway(DeviceRecord before, DeviceRecord after) =>
+        (after.Block is not null && before.Block is null)
+        || (before.Legacy && !after.Legacy)
+        || (after.Refusals is { } marks && (before.Refusals is not { } earlier || IsMarkedMore(earlier, marks)))
+        || before.Grants.Any(held => !after.Grants.TryGetValue(held.Key, out Grant? grant)
+            || before.ScopesOf(held.Key).Except(after.ScopesOf(held.Key)).Any()
+            || (grant.Until is { } until && !(until >= held.Value.Until)));
+
+    private static bool IsMarkedMore(RefusalMarks before, RefusalMarks after) =>
+        (after.WholeDevice && (!before.WholeDevice || before.Cleared.Except(after.Cleared).Any())) || after.Roles.Except(before.Roles).Any();
+
+    private void See(DeviceRecord record, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        Latest = record with { Requests = [], Client = new ClientDescription(), Label = null };
+        _goneAt = Transitions.ExpiresAt(record, lifetimes, now);
+        if (record.Refusals is not null || record.Block is not null)
+            RestrictedAt ??= now;
+    }
+}

@@ -1,0 +1,181 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.Tests.Registry;
+
+/// <summary>A registry that goes back behind what was taken from a device is not believed, whoever took it.</summary>
+public sealed class RestrictionMemoryTests : IAsyncDisposable
+{
+    private static readonly CancellationToken None = CancellationToken.None;
+    private static readonly PairingRules Silent = Some.Rules with { Policy = PairingPolicy.Default };
+
+    private readonly OneDeviceStore _store = new();
+    private readonly DeviceRegistry _gateway;
+    private readonly DeviceRegistry _elsewhere;
+    private readonly Claim _claim = Some.Claim("operator", "operator.read", "operator.write");
+
+    public RestrictionMemoryTests() => (_gateway, _elsewhere) = (new DeviceRegistry(_store), new DeviceRegistry(_store));
+
+    public ValueTask DisposeAsync() => _store.DisposeAsync();
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_removal_holds_when_the_document_from_before_comes_back(bool isMadeHere)
+    {
+        await ShouldBeAdmittedAsync();
+        DeviceRecord before = _store.Record!;
+        await (isMadeHere ? _gateway : _elsewhere).RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None);
+        if (!isMadeHere)
+            await ShouldBeRefusedAsync(); // and so it is known here
+
+        _store.Record = before;
+        await ShouldBeRefusedAsync();
+
+        _store.Record!.Refusals!.WholeDevice.ShouldBeTrue("the removal is on record again");
+        _store.Record.Grants.ShouldBeEmpty();
+        (await _elsewhere.AdmitAsync(_claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Refused>();
+    }
+
+    [Fact]
+    public async Task A_removal_holds_when_a_document_comes_back_that_was_never_seen_here()
+    {
+        await _elsewhere.AdmitAsync(_claim, Some.Loopback, Silent, None);
+        DeviceRecord before = _store.Record!;
+        await _elsewhere.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None);
+        await ShouldBeRefusedAsync();
+
+        _store.Record = before;
+
+        await ShouldBeRefusedAsync();
+    }
+
+    [Fact]
+    public async Task A_removal_holds_when_the_document_is_gone()
+    {
+        await ShouldBeAdmittedAsync();
+        await _gateway.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None);
+
+        _store.Record = null;
+
+        await ShouldBeRefusedAsync();
+    }
+
+    [Fact]
+    public async Task A_narrowing_a_block_and_a_rejection_hold_too()
+    {
+        foreach (DeviceChange change in new DeviceChange[]
+        {
+            new DeviceChange.SetGrant("operator", new GrantTerms(ScopeSet.Of("operator.read"))), new DeviceChange.TakeGrant("operator"), new DeviceChange.Block(null),
+        })
+        {
+            _store.Record = null;
+            await using var fresh = new OneDeviceStore();
+            var gateway = new DeviceRegistry(fresh);
+            (await gateway.AdmitAsync(_claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>();
+            DeviceRecord before = fresh.Record!;
+            (await gateway.ChangeAsync(_claim.Device, change, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+
+            fresh.Record = before;
+
+            (await gateway.AdmitAsync(_claim, Some.Loopback, Silent, None)).ShouldNotBeOfType<Admission.Admitted>(change.ToString());
+        }
+
+        PairingRequest request = (await _gateway.AdmitAsync(_claim, Some.Loopback, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request;
+        DeviceRecord asked = _store.Record!;
+        await _gateway.RejectAsync(request.Id, Some.Operator, Some.Rules, None);
+        _store.Record = asked;
+        await ShouldBeRefusedAsync();
+    }
+
+    [Fact]
+    public async Task An_operators_change_of_a_document_that_came_back_does_not_bring_back_what_was_taken()
+    {
+        await ShouldBeAdmittedAsync();
+        DeviceRecord before = _store.Record!;
+        await _gateway.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None);
+        _store.Record = before;
+
+        await _gateway.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None); // there is nothing to remove, as this gateway knows it
+
+        _store.Record!.Grants.ShouldBeEmpty();
+        await ShouldBeRefusedAsync();
+    }
+
+    [Fact]
+    public async Task What_an_operator_approves_afterwards_counts_here_and_elsewhere()
+    {
+        await ShouldBeAdmittedAsync();
+        DeviceRecord before = _store.Record!;
+        await _gateway.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None);
+        _store.Record = before;
+        RequestId again = (await ShouldBeRefusedAsync()).Request.Id;
+
+        (await _elsewhere.ApproveAsync(again, scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+
+        await ShouldBeAdmittedAsync();
+        _store.Record = before;
+        await ShouldBeRefusedAsync();
+    }
+
+    [Fact]
+    public async Task A_change_that_takes_nothing_may_get_lost()
+    {
+        await ShouldBeAdmittedAsync();
+        DeviceRecord before = _store.Record!;
+        await _gateway.AdmitAsync(_claim.Asking("node"), Some.Loopback, Silent, None); // asks for a role
+
+        _store.Record = before;
+
+        await ShouldBeAdmittedAsync();
+        _store.Record.ShouldBe(before);
+    }
+
+    [Fact]
+    public async Task After_a_day_it_is_forgotten()
+    {
+        await ShouldBeAdmittedAsync();
+        DeviceRecord before = _store.Record!;
+        await _gateway.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None);
+
+        _store.Record = before;
+        _store.Time.Advance(RestrictionMemory.KeptFor + TimeSpan.FromSeconds(1));
+
+        await ShouldBeAdmittedAsync();
+    }
+
+    [Fact]
+    public void Strangers_leave_nothing_and_others_push_out_no_removal()
+    {
+        var memory = new RestrictionMemory();
+        DateTimeOffset now = DateTimeOffset.UnixEpoch;
+        DeviceRecord removed = Removed(_claim, now);
+        memory.Judge(_claim.Device, removed, now, Some.Lifetimes);
+        for (int i = 0; i < 1000; i++)
+        {
+            Claim stranger = Some.Claim();
+            memory.Judge(stranger.Device, null, now, Some.Lifetimes);
+            memory.Replaced(null, Some.Paired(stranger, now) with { Grants = removed.Grants }, now, Some.Lifetimes);
+        }
+
+        memory.Count.ShouldBe(1);
+        for (int i = 0; i < RestrictionMemory.MostDevices + 100; i++)
+        {
+            Claim paired = Some.Claim();
+            memory.Judge(paired.Device, Some.Paired(paired, now), now, Some.Lifetimes);
+        }
+
+        memory.Count.ShouldBeLessThanOrEqualTo(RestrictionMemory.MostDevices + 1);
+        memory.Bytes.ShouldBeLessThanOrEqualTo(2 * RestrictionMemory.MostBytes);
+        memory.Judge(_claim.Device, Some.Paired(_claim, now), now, Some.Lifetimes).IsBehind.ShouldBeTrue();
+    }
+
+    private static DeviceRecord Removed(Claim claim, DateTimeOffset now) => Transitions.Remove(Some.Paired(claim, now), Some.Operator, now, Some.Lifetimes);
+
+    private async Task ShouldBeAdmittedAsync() =>
+        (await _gateway.AdmitAsync(_claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>();
+
+    private async Task<Admission.Refused> ShouldBeRefusedAsync() =>
+        (await _gateway.AdmitAsync(_claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Refused>();
+}
