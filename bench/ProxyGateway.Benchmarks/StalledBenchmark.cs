@@ -47,6 +47,7 @@ internal static class StalledBenchmark
                 ["HandshakesPerDestination"] = most,
                 ["HandshakesPerAddress"] = most,
                 ["HandshakesPerSecondPerAddress"] = most,
+                ["ConnectionsPerAddress"] = "1000000",
             },
         });
         using (RawClient first = await RawClient.ConnectAsync(gateway.Port))

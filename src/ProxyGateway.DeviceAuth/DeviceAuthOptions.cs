@@ -84,6 +84,12 @@ public sealed record DeviceAuthOptions
 /// <summary>Section <c>DeviceAuth:Limits</c>.</summary>
 public sealed record DeviceAuthLimits
 {
+    /// <summary>Connections to the data port, and requests under way on them; null, and at most: as many as the process has file handles for.</summary>
+    public int? Connections { get; init; }
+
+    /// <summary>The same from one client address; null: three quarters of all.</summary>
+    public int? ConnectionsPerAddress { get; init; }
+
     /// <summary>Handshakes under way from one client address.</summary>
     public int HandshakesPerAddress { get; init; } = 16;
 

@@ -38,6 +38,7 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
                     ["HandshakesPerDestination"] = Most,
                     ["HandshakesPerAddress"] = Most,
                     ["HandshakesPerSecondPerAddress"] = Most,
+                    ["ConnectionsPerAddress"] = "1000000",
                     ["FailuresPerAddress"] = "1000000",
                     ["SessionsPerDevice"] = Most,
                 },

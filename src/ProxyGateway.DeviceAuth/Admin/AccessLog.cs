@@ -13,6 +13,9 @@ internal static partial class AccessLog
     [LoggerMessage(343, LogLevel.Error, "No operator is let in until the key file is fit to be one: {Reason}")]
     public static partial void KeyFileUnfit(ILogger logger, string reason);
 
+    [LoggerMessage(30, LogLevel.Warning, "The operators' key file cannot be looked at for want of a file handle; the key from before counts: {Reason}")]
+    public static partial void KeyFilePutOff(ILogger logger, string reason);
+
     [LoggerMessage(344, LogLevel.Warning, "Without a key, or with a wrong one, {Address} asked {Count} times for what operators may see")]
     public static partial void Refused(ILogger logger, string address, int count);
 }

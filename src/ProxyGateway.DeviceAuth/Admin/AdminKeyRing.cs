@@ -18,12 +18,14 @@ public sealed class AdminKeyRing
     private readonly string _contentRoot;
     private volatile Func<AdminOptions> _options;
     private volatile Keys _keys;
+    private string? _keyFile; // that the keys are from; null: from the configuration, or from nowhere
 
     private AdminKeyRing(AdminOptions options, string contentRoot)
     {
         _options = () => options;
         _contentRoot = contentRoot;
         (ImmutableArray<AdminKeyOptions> keys, CreatedFile) = Load(options);
+        _keyFile = KeyFileOf(options);
         _keys = new Keys([.. keys.Select(k => new AdminKey(k))]);
     }
 
@@ -99,7 +101,8 @@ public sealed class AdminKeyRing
     }
 
     /// <summary>
-    /// Looks at the configuration and the key file once more. Where the key file should count and is not fit, nobody has a key. Called by one at a time.
+    /// Looks at the configuration and the key file once more. Where the key file should count and is not fit, nobody has a key; where there is no file
+    /// handle to look at it with, the keys stay as they are. Called by one at a time.
     /// </summary>
     internal KeyRenewal Renew()
     {
@@ -108,11 +111,18 @@ public sealed class AdminKeyRing
         Exception? unfit = null;
         try
         {
-            (wanted, created) = Load(_options());
+            AdminOptions options = _options();
+            (wanted, created) = Load(options);
+            _keyFile = KeyFileOf(options);
+        }
+        catch (IOException e) when (FileHandleShortage.IsCauseOf(e) && _keyFile is not null && _keyFile == KeyFileOf(_options())) // says nothing about the file, and passes
+        {
+            return KeyRenewal.PutOff(e);
         }
         catch (Exception e) // whatever it is, nothing says that the key from before is still meant
         {
             unfit = e;
+            _keyFile = null;
         }
 
         Keys before = _keys;
@@ -134,7 +144,7 @@ public sealed class AdminKeyRing
         if (!options.Keys.IsDefaultOrEmpty)
             return (options.Keys, null);
 
-        string path = Path.GetFullPath(options.KeyFile, _contentRoot);
+        string path = KeyFileOf(options)!;
         try
         {
             return LoadFile(path);
@@ -144,6 +154,8 @@ public sealed class AdminKeyRing
             throw new IOException($"The operators' key file {path} cannot be read or made: {e.Message}", e);
         }
     }
+
+    private string? KeyFileOf(AdminOptions options) => options.Keys.IsDefaultOrEmpty ? Path.GetFullPath(options.KeyFile, _contentRoot) : null;
 
     private static (ImmutableArray<AdminKeyOptions> Keys, string? CreatedFile) LoadFile(string path)
     {
@@ -173,5 +185,11 @@ public sealed class AdminKeyRing
 internal sealed record KeyRenewal(
     ImmutableArray<string> Added, ImmutableArray<string> Removed, ImmutableArray<string> Changed, string? CreatedFile, Exception? Unfit)
 {
+    /// <summary>Why the key file could not be looked at this time, so that the keys are those from before.</summary>
+    public Exception? Shortage { get; private init; }
+
+    /// <summary>The keys are those from before.</summary>
+    public static KeyRenewal PutOff(Exception shortage) => new([], [], [], CreatedFile: null, Unfit: null) { Shortage = shortage };
+
     public bool IsChange => !(Added.IsEmpty && Removed.IsEmpty && Changed.IsEmpty);
 }

@@ -25,6 +25,14 @@ internal sealed class AdminKeyWatch(AdminKeyRing keys, TimeProvider time, ILogge
         if (renewal.IsChange)
             AccessLog.KeysChanged(logger, string.Join(", ", renewal.Added), string.Join(", ", renewal.Removed), string.Join(", ", renewal.Changed));
 
+        if (renewal.Shortage is { } shortage)
+        {
+            if (_complaint != nameof(renewal.Shortage))
+                AccessLog.KeyFilePutOff(logger, shortage.Message);
+            _complaint = nameof(renewal.Shortage);
+            return;
+        }
+
         // Once, and not once a second. What the system says of a file that cannot be made names a draft that is another each time.
         string? complaint = renewal.Unfit is null or InvalidDataException ? renewal.Unfit?.Message : renewal.Unfit.GetType().Name;
         if (complaint != _complaint && renewal.Unfit is { } unfit)

@@ -56,7 +56,7 @@ public static class DeviceAdminExtensions
     public static IApplicationBuilder UseDeviceAdmin(this IApplicationBuilder app)
     {
         ArgumentNullException.ThrowIfNull(app);
-        return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseRateLimiter().UseAuthorization();
+        return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseMiddleware<KeyedConnections>().UseRateLimiter().UseAuthorization();
     }
 
     /// <summary>Maps <c>/admin/v1</c>, <c>/openapi/v1.json</c>, the page at <c>/</c>, <c>/healthz</c> and <c>/readyz</c>.</summary>

@@ -87,6 +87,8 @@ public static class DeviceAuthOptionsReader
         var defaults = new DeviceAuthLimits();
         return new DeviceAuthLimits
         {
+            Connections = CountOrNone(nameof(defaults.Connections)),
+            ConnectionsPerAddress = CountOrNone(nameof(defaults.ConnectionsPerAddress)),
             HandshakesPerAddress = Count(nameof(defaults.HandshakesPerAddress), defaults.HandshakesPerAddress),
             HandshakesPerSecondPerAddress = Count(nameof(defaults.HandshakesPerSecondPerAddress), defaults.HandshakesPerSecondPerAddress),
             FailuresPerAddress = Count(nameof(defaults.FailuresPerAddress), defaults.FailuresPerAddress),
@@ -98,6 +100,7 @@ public static class DeviceAuthOptionsReader
         };
 
         int Count(string name, int fallback) => section.Number(name, fallback, 1, MaxCount);
+        int? CountOrNone(string name) => section.Has(name) ? Count(name, 1) : null;
     }
 
     private static ImmutableArray<IPNetwork> TrustedProxies(SectionReader section)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
@@ -14,6 +15,7 @@ public static class AddressBlock
 
     private const string Loopback = "loopback";
     private const int HostBytes = 8;
+    private const int SiteBytes = 6;
 
     /// <summary>The block of an address as requests and sessions have it.</summary>
     /// <param name="address">The address; null if there is none.</param>
@@ -22,7 +24,13 @@ public static class AddressBlock
 
     /// <summary>The block of an address: <c>loopback</c>, an IPv4 address, or the /64 of an IPv6 address.</summary>
     /// <param name="address">The address; null if there is none.</param>
-    public static string Of(IPAddress? address)
+    public static string Of(IPAddress? address) => Of(address, HostBytes);
+
+    /// <summary>Like <see cref="Of(IPAddress?)"/>, but the /48 of an IPv6 address: what one site may have.</summary>
+    /// <param name="address">The address; null if there is none.</param>
+    internal static string SiteOf(IPAddress? address) => Of(address, SiteBytes);
+
+    private static string Of(IPAddress? address, int bytesOfIPv6)
     {
         if (address is null)
             return None;
@@ -35,7 +43,7 @@ public static class AddressBlock
 
         Span<byte> bytes = stackalloc byte[16];
         address.TryWriteBytes(bytes, out _);
-        bytes[HostBytes..].Clear();
-        return new IPAddress(bytes) + "/64";
+        bytes[bytesOfIPv6..].Clear();
+        return string.Create(CultureInfo.InvariantCulture, $"{new IPAddress(bytes)}/{8 * bytesOfIPv6}");
     }
 }

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
@@ -81,10 +82,16 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            GatewayHost.LimitSilence(kestrel);
             kestrel.Configure(certificates);
             kestrel.ListenOn(systemd.Operators, isHttps: options.Url.Scheme == Uri.UriSchemeHttps);
         });
         UseAddresses(builder.WebHost);
+
+        ConnectionBounds bounds = gateway.GetRequiredService<ConnectionBounds>();
+        ConnectionBounds.Apply(builder.Services, "operators", _ => () => bounds.OfOperatorsPort, _ => () => []);
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.TryAddSingleton(typeof(PacedLogger<>));
 
         // Instances of another container: this one does not dispose of them.
         builder.Services.AddSingleton(gateway.GetRequiredService<ILoggerFactory>());

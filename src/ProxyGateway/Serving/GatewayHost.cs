@@ -1,9 +1,11 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration.Memory;
 using Microsoft.Extensions.Logging.Console;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Admin.Webhooks;
 using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Sqlite;
@@ -44,11 +46,15 @@ internal static class GatewayHost
         {
             kestrel.AddServerHeader = false;
 
-            // Who has connected and says nothing, or not all of it, costs a file handle: for as long as any other part of a handshake may take.
-            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
-            kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
+            LimitSilence(kestrel);
             kestrel.ListenOn(systemd.Gateway, isHttps);
         });
+        builder.Services.AddSingleton<ConnectionBounds>();
+        ConnectionBounds.Apply(
+            builder.Services,
+            "data",
+            static services => () => services.GetRequiredService<ConnectionBounds>().OfDataPort,
+            static services => () => services.GetRequiredService<IDeviceAuthSettings>().Current.TrustedProxies);
         builder.Services.AddReverseProxy();
         builder.Services.AddSingleton<IReloadCheck, WholeConfiguration>();
         builder.Services.AddSingleton<IProxyConfigProvider, ReverseProxyConfiguration>();
@@ -70,6 +76,7 @@ internal static class GatewayHost
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => started && level >= LogLevel.Information);
         WebApplication app = builder.Build();
         app.Lifetime.ApplicationStarted.Register(() => started = true);
+        app.UseMiddleware<ConnectionRequestMiddleware>();
         app.MapReverseProxy(pipeline =>
         {
             pipeline.UseSessionAffinity();
@@ -78,6 +85,13 @@ internal static class GatewayHost
             pipeline.UseDeviceAuthorization();
         });
         return app;
+    }
+
+    /// <summary>Who has connected and says nothing, or not all of it, costs a file handle: for as long as any other part of a handshake may take.</summary>
+    internal static void LimitSilence(KestrelServerOptions kestrel)
+    {
+        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
     }
 
     // Beneath every other layer, so that the configuration has the last word.

@@ -47,7 +47,7 @@ public sealed class DeviceAuthOptionsReaderTests
               "AllowedOrigins": ["https://Example.org:443", "http://localhost:3000", "http://[::1]:8080"],
               "RequestHeaders": ["X-Api-Key", "x-api-key", "Cookie"],
               "Limits": { "HandshakesPerAddress": 1, "HandshakesPerDestination": 2, "Handshakes": 3, "SessionsPerDevice": 4, "PendingRequestsPerAddress": 5,
-                "HandshakesPerSecondPerAddress": 6, "FailuresPerAddress": 7 },
+                "HandshakesPerSecondPerAddress": 6, "FailuresPerAddress": 7, "Connections": 9, "ConnectionsPerAddress": 8 },
               "SharedToken": { "Sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }, "DrainTime": "00:01:00",
               "ScopeImplications": { "operator": { "operator.admin": [], "operator.owner": ["operator.*"] }, "node": { "all": ["camera"] } },
               "Pairing": { "RequestLifetime": "00:06:00", "MaxPendingRequests": 7, "LegacyDevices": "RePair", "ForgetRemovedAfter": "8.00:00:00",
@@ -71,6 +71,8 @@ public sealed class DeviceAuthOptionsReaderTests
             PendingRequestsPerAddress = 5,
             HandshakesPerSecondPerAddress = 6,
             FailuresPerAddress = 7,
+            Connections = 9,
+            ConnectionsPerAddress = 8,
         });
         Convert.ToHexStringLower(options.SharedTokenSha256.AsSpan()).ShouldBe("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08");
         options.DrainTime.ShouldBe(TimeSpan.FromMinutes(1));
@@ -117,6 +119,8 @@ public sealed class DeviceAuthOptionsReaderTests
     [InlineData("""{ "Handshake": "Off" }""", "DeviceAuth:Handshake: found \"Off\"; allowed: ConnectFrame.")]
     [InlineData("""{ "HttpRequests": "0" }""", "DeviceAuth:HttpRequests: found \"0\"; allowed: Deny, Allow.")]
     [InlineData("""{ "Limits": { "Handshakes": 0 } }""", "DeviceAuth:Limits:Handshakes: found \"0\"")]
+    [InlineData("""{ "Limits": { "Connections": 0 } }""", "DeviceAuth:Limits:Connections: found \"0\"; allowed: a whole number from 1 to 1000000.")]
+    [InlineData("""{ "Limits": { "ConnectionsPerAddress": "all" } }""", "DeviceAuth:Limits:ConnectionsPerAddress: found \"all\"; allowed: a whole number")]
     [InlineData("""{ "Limits": 5 }""", "DeviceAuth:Limits: is one value; allowed: a section")]
     [InlineData("""{ "TrustedProxies": ["10.0.0.1/8"] }""", "DeviceAuth:TrustedProxies: found \"10.0.0.1/8\"")]
     [InlineData("""{ "TrustedProxies": ["10/8"] }""", "DeviceAuth:TrustedProxies: found")]

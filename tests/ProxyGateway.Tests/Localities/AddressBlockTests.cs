@@ -23,4 +23,12 @@ public sealed class AddressBlockTests
         AddressBlock.Of(address).ShouldBe(block);
         AddressBlock.Of(address is null ? null : IPAddress.Parse(address)).ShouldBe(block);
     }
+
+    [Theory]
+    [InlineData("192.0.2.1", "192.0.2.1")]
+    [InlineData("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48")]
+    [InlineData("::1", "loopback")]
+    [InlineData(null, "-")]
+    public void What_one_site_may_have_counts_together_for_connections(string? address, string block) =>
+        AddressBlock.SiteOf(address is null ? null : IPAddress.Parse(address)).ShouldBe(block);
 }

@@ -1,0 +1,9 @@
+namespace ProxyGateway.DeviceAuth.Limits;
+
+/// <summary>Which limit on connections is reached.</summary>
+internal enum ConnectionScope
+{
+    None,
+    Address,
+    All,
+}

@@ -1,0 +1,55 @@
+using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
+using System.Net;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Limits;
+
+namespace ProxyGateway.Serving;
+
+/// <summary>
+/// Bounds the connections of both listeners beneath the process's limit of file handles. Past that, Kestrel's accept loop would spin and grow until the
+/// process ends, and files could not be opened meanwhile.
+/// </summary>
+internal sealed partial class ConnectionBounds(IDeviceAuthSettings settings, ILogger<ConnectionBounds> logger)
+{
+    // Once, when the first listener is about to listen: the operators'.
+    private readonly Lazy<FileHandles> _handles = new(() =>
+    {
+        FileHandles handles = FileHandles.Share();
+        LogBounds(logger, handles.Connections, handles.Operators, handles.Limit);
+        if (settings.Current.Limits.Connections > handles.Connections)
+            LogTooMany(logger, settings.Current.Limits.Connections.Value, handles.Connections);
+        return handles;
+    });
+
+    /// <summary>The data port's.</summary>
+    public ConnectionLimits OfDataPort => ConnectionLimits.Of(settings.Current.Limits, _handles.Value.Connections);
+
+    /// <summary>The operators', out of handles that the data port has no part in.</summary>
+    public ConnectionLimits OfOperatorsPort => new(_handles.Value.Operators, _handles.Value.Operators);
+
+    /// <summary>Has the server hold no more connections than it may.</summary>
+    /// <param name="services">The server's.</param>
+    /// <param name="listener">Which one it is, in the log and in metrics.</param>
+    /// <param name="limits">How many it may hold.</param>
+    /// <param name="trustedProxies">Who is bounded by the limit for all alone.</param>
+    public static void Apply(
+        IServiceCollection services, string listener, Func<IServiceProvider, Func<ConnectionLimits>> limits, Func<IServiceProvider, Func<ImmutableArray<IPNetwork>>> trustedProxies)
+    {
+        services.AddSingleton(s => new ConnectionBudget(limits(s)));
+        services.AddSingleton(s => new ConnectionDoor(
+            listener, s.GetRequiredService<ConnectionBudget>(), trustedProxies(s), s.GetRequiredService<IMeterFactory>(), s.GetRequiredService<PacedLogger<ConnectionDoor>>()));
+        services.AddSingleton<SocketTransportFactory>();
+        services.RemoveAll<IConnectionListenerFactory>();
+        services.AddSingleton<IConnectionListenerFactory, BoundedListenerFactory>();
+    }
+
+    [LoggerMessage(1222, LogLevel.Information, "The data port holds up to {Connections} connections, the operators' up to {Operators}; the process may have {Handles} file handles.")]
+    private static partial void LogBounds(ILogger logger, int connections, int operators, int? handles);
+
+    [LoggerMessage(1223, LogLevel.Warning, "DeviceAuth:Limits:Connections is {Configured}, but there are file handles for {Connections} only, which counts; raise the limit of open files (LimitNOFILE).")]
+    private static partial void LogTooMany(ILogger logger, int configured, int connections);
+}

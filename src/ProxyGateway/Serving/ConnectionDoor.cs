@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
+using System.Net;
+using Microsoft.AspNetCore.Connections;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Limits;
+using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.Serving;
+
+/// <summary>Lets connections in as long as there are places, and tells of those that are refused or closed for others.</summary>
+/// <param name="name">Which listener it is, in the log and in metrics.</param>
+/// <param name="budget">The places.</param>
+/// <param name="trustedProxies">Proxies that many clients are behind, so that the limit for an address does not hold for them.</param>
+/// <param name="meters">Where connections are counted.</param>
+/// <param name="logger">Where refusals go.</param>
+internal sealed partial class ConnectionDoor(
+    string name, ConnectionBudget budget, Func<ImmutableArray<IPNetwork>> trustedProxies, IMeterFactory meters, PacedLogger<ConnectionDoor> logger)
+{
+    private readonly Counter<long> _refused = CreateMetrics(name, budget, meters);
+
+    /// <summary>The connection with its place; null if there is none, and the connection is the caller's to close.</summary>
+    public ConnectionContext? TryEnter(ConnectionContext connection)
+    {
+        IPAddress? address = (connection.RemoteEndPoint as IPEndPoint)?.Address;
+        bool isProxy = address is not null && AutoApproveRule.Contains(trustedProxies(), address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address);
+        ConnectionScope scope = budget.TryEnter(AddressBlock.SiteOf(address), !isProxy, Close, out ConnectionPlace place, out bool hasEvicted);
+        if (hasEvicted)
+        {
+            Count("gave-way");
+            LogGaveWay(name, address);
+        }
+
+        if (scope != ConnectionScope.None)
+        {
+            Count(scope == ConnectionScope.Address ? "address" : "all");
+            LogRefused(name, address, scope);
+            return null;
+        }
+
+        connection.Features.Set(place);
+        return new BoundedConnection(connection, place);
+
+        void Close() => connection.Abort(new ConnectionAbortedException("The connection had no request under way, and its place was needed."));
+    }
+
+    private void Count(string reason) => _refused.Add(1, KeyValuePair.Create<string, object?>("reason", reason), KeyValuePair.Create<string, object?>("listener", name));
+
+    private static Counter<long> CreateMetrics(string name, ConnectionBudget budget, IMeterFactory meters)
+    {
+        Meter meter = meters.Create(DeviceAuthDefaults.MeterName);
+        meter.CreateObservableUpDownCounter(
+            "proxygateway.connections.active",
+            () => new Measurement<int>(budget.Connections, KeyValuePair.Create<string, object?>("listener", name)),
+            "{connection}",
+            "Connections, by listener.");
+        return meter.CreateCounter<long>(
+            "proxygateway.connections.refused", "{connection}", "Connections that were refused, or closed for others while they had no request, by reason and listener.");
+    }
+
+    [LoggerMessage(1220, LogLevel.Warning, "Refused a connection to the {Listener} port from {Address}: there are too many ({Scope}, see DeviceAuth:Limits:Connections).")]
+    private partial void LogRefused(string listener, IPAddress? address, ConnectionScope scope);
+
+    [LoggerMessage(1221, LogLevel.Information, "A connection to the {Listener} port that had no request under way was closed for one from {Address} (DeviceAuth:Limits:Connections).")]
+    private partial void LogGaveWay(string listener, IPAddress? address);
+}

@@ -1,0 +1,177 @@
+using FsCheck;
+using FsCheck.Fluent;
+using FsCheck.Xunit;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Limits;
+
+namespace ProxyGateway.Tests.Limits;
+
+public sealed class ConnectionBudgetTests
+{
+    private readonly List<string> _closed = [];
+    private ConnectionLimits _limits = new(All: 6, PerAddress: 4);
+
+    private ConnectionBudget Budget => field ??= new ConnectionBudget(() => _limits);
+
+    [Fact]
+    public void An_address_takes_no_more_than_its_part_and_its_own_idle_connection_is_closed_for_its_next()
+    {
+        ConnectionPlace[] places = [.. Enumerable.Range(0, 4).Select(i => Enter("a", $"a{i}"))];
+        places[0].TryBeginRequest().ShouldBeTrue();
+
+        Enter("a", "a4");
+        Enter("b", "b0");
+
+        _closed.ShouldBe(["a1"], "the oldest without a request");
+        Budget.Connections.ShouldBe(5);
+    }
+
+    [Fact]
+    public void A_connection_with_a_request_under_way_is_never_closed_for_another()
+    {
+        for (int i = 0; i < 4; i++)
+            Enter("a", $"a{i}").TryBeginRequest().ShouldBeTrue();
+
+        Refuse("a").ShouldBe(ConnectionScope.Address);
+        for (int i = 0; i < 2; i++)
+            Enter("b", $"b{i}").TryBeginRequest().ShouldBeTrue();
+        Refuse("c").ShouldBe(ConnectionScope.All);
+
+        _closed.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Once_its_request_is_over_it_may_be()
+    {
+        ConnectionPlace[] places = [.. Enumerable.Range(0, 4).Select(i => Enter("a", $"a{i}"))];
+        foreach (ConnectionPlace place in places)
+            place.TryBeginRequest();
+        places[2].EndRequest();
+
+        Enter("a", "a4");
+
+        _closed.ShouldBe(["a2"]);
+        places[2].TryBeginRequest().ShouldBeFalse("it is closed");
+    }
+
+    [Fact]
+    public void Where_all_are_taken_the_address_with_most_idle_connections_gives_one()
+    {
+        Enter("light", "light");
+        for (int i = 0; i < 2; i++)
+            Enter("middle", $"middle{i}");
+        for (int i = 0; i < 3; i++)
+            Enter("heavy", $"heavy{i}");
+
+        Enter("new", "new");
+
+        _closed.ShouldBe(["heavy0"]);
+        Budget.Connections.ShouldBe(6);
+    }
+
+    [Fact]
+    public void Streams_of_one_connection_count_like_connections()
+    {
+        ConnectionPlace many = Enter("a", "a");
+
+        Enumerable.Range(0, 100).Count(_ => many.TryBeginRequest()).ShouldBe(4, "each may have a connection to the backend");
+
+        ConnectionPlace other = Enter("b", "b");
+        Enumerable.Range(0, 100).Count(_ => other.TryBeginRequest()).ShouldBe(2, "six in all");
+        for (int i = 0; i < 4; i++)
+            many.EndRequest();
+        Budget.Requests.ShouldBe(2);
+        other.TryBeginRequest().ShouldBeTrue();
+    }
+
+    [Fact]
+    public void The_limit_for_an_address_does_not_hold_for_a_proxy()
+    {
+        for (int i = 0; i < 6; i++)
+            Budget.TryEnter("proxy", isBounded: false, () => { }, out ConnectionPlace _, out _).ShouldBe(ConnectionScope.None);
+
+        Budget.Connections.ShouldBe(6);
+    }
+
+    [Fact]
+    public void Limits_that_are_lowered_close_nothing_and_let_nobody_in()
+    {
+        for (int i = 0; i < 4; i++)
+            Enter("a", $"a{i}");
+
+        _limits = new ConnectionLimits(2, 2);
+
+        Refuse("b").ShouldBe(ConnectionScope.All);
+        _closed.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(null, null, 1000, 1000, 750)]
+    [InlineData(100, null, 1000, 100, 75)]
+    [InlineData(5000, 5000, 1000, 1000, 1000)]
+    [InlineData(100, 10, 1000, 100, 10)]
+    [InlineData(1, null, 1000, 1, 1)]
+    public void The_data_ports_limits_are_those_that_there_is_room_for(int? all, int? perAddress, int room, int expectedAll, int expectedPerAddress) =>
+        ConnectionLimits.Of(new DeviceAuthLimits { Connections = all, ConnectionsPerAddress = perAddress }, room)
+            .ShouldBe(new ConnectionLimits(expectedAll, expectedPerAddress));
+
+    /// <summary>Whatever happens in whatever order: no limit is overdrawn, who has a request is not closed, and once all is over nothing is taken.</summary>
+    [Property(MaxTest = 300)]
+    public Property Every_place_comes_back() => Prop.ForAll(
+        Gen.Choose(0, 4).SelectMany(deed => Gen.Choose(0, 11).Select(which => (deed, which))).ListOf().ToArbitrary(),
+        deeds =>
+        {
+            var budget = new ConnectionBudget(() => _limits);
+            var places = new List<ConnectionPlace>();
+            var busy = new Dictionary<ConnectionPlace, int>();
+            var gone = new HashSet<ConnectionPlace>();
+            foreach ((int deed, int which) in deeds)
+            {
+                ConnectionPlace? place = places.Count == 0 ? null : places[which % places.Count];
+                switch (deed)
+                {
+                    case 0 or 1:
+                        ConnectionPlace? self = null;
+                        if (budget.TryEnter($"{which % 3}", isBounded: true, () => gone.Add(self!), out ConnectionPlace taken, out _) == ConnectionScope.None)
+                            places.Add(self = taken);
+                        break;
+                    case 2 when place?.TryBeginRequest() == true:
+                        gone.ShouldNotContain(place);
+                        busy[place] = busy.GetValueOrDefault(place) + 1;
+                        break;
+                    case 3 when place is not null && busy.GetValueOrDefault(place) > 0:
+                        place.EndRequest();
+                        busy[place]--;
+                        break;
+                    case 4 when place is not null && busy.GetValueOrDefault(place) == 0:
+                        place.Dispose();
+                        gone.Add(place);
+                        break;
+                }
+
+                busy.Where(b => b.Value > 0).ShouldAllBe(b => !gone.Contains(b.Key));
+                budget.Connections.ShouldBe(places.Count - gone.Count);
+                budget.Connections.ShouldBeInRange(0, _limits.All);
+                budget.Requests.ShouldBe(busy.Values.Sum());
+            }
+
+            foreach ((ConnectionPlace place, int requests) in busy)
+            {
+                for (int i = 0; i < requests; i++)
+                    place.EndRequest();
+            }
+
+            places.ForEach(p => p.Dispose());
+            places.ForEach(p => p.Dispose());
+            budget.Connections.ShouldBe(0);
+            budget.Requests.ShouldBe(0);
+        });
+
+    private ConnectionPlace Enter(string block, string name)
+    {
+        Budget.TryEnter(block, isBounded: true, () => _closed.Add(name), out ConnectionPlace place, out _).ShouldBe(ConnectionScope.None);
+        return place;
+    }
+
+    private ConnectionScope Refuse(string block) => Budget.TryEnter(block, isBounded: true, () => { }, out _, out _);
+}
