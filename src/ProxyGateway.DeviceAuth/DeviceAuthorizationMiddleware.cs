@@ -111,7 +111,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
         if (strange is not null)
             LogStrangeHeader(strange.Length <= LoggedNameLength ? strange : strange[..LoggedNameLength]);
-        string client = ClientName.Of(origin, context.Request, options);
+        Client client = Client.Of(origin, context.Request, options);
         if (!history.TryBegin(client, options.Limits.HandshakesPerSecondPerAddress))
         {
             await RefuseAsync(context, origin, client, BudgetScope.Rate, options);
@@ -128,7 +128,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
             return;
         }
 
-        BudgetScope exhausted = budgets.TryTake(client, history.IsFamiliar(client), ChooseDestination(context), options.Limits, out HandshakePlace place);
+        BudgetScope exhausted = budgets.TryTake(client, history.FamiliarityOf(client), ChooseDestination(context), options.Limits, out HandshakePlace place);
         if (exhausted != BudgetScope.None)
         {
             await RefuseAsync(context, origin, client, exhausted, options);
@@ -142,7 +142,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         }
     }
 
-    private Task RefuseAsync(HttpContext context, ClaimOrigin origin, string client, BudgetScope exhausted, DeviceAuthOptions options)
+    private Task RefuseAsync(HttpContext context, ClaimOrigin origin, Client client, BudgetScope exhausted, DeviceAuthOptions options)
     {
         LogOverBudget(origin.Address, exhausted);
         metrics.UpgradeRefused(exhausted switch

@@ -1,12 +1,12 @@
 namespace ProxyGateway.DeviceAuth.Limits;
 
 /// <summary>
-/// What is remembered of clients, by <see cref="ClientName"/>: how fast they have come, how often they have failed, and whether a paired
+/// What is remembered of clients, by each of their <see cref="Client.Keys"/>: how fast they have come, how often they have failed, and whether a paired
 /// device was admitted from there. Bounded, and of this process alone.
 /// </summary>
 internal sealed class ClientHistory(TimeProvider time)
 {
-    /// <summary>How many clients are remembered.</summary>
+    /// <summary>How many keys of clients are remembered.</summary>
     public const int MostClients = 8192;
 
     /// <summary>How long the first refusal is held back once a client has failed too often; each further failure doubles it.</summary>
@@ -28,76 +28,113 @@ internal sealed class ClientHistory(TimeProvider time)
     private readonly BoundedMemory<Record> _records = new(MostClients);
     private readonly BoundedMemory<Admission> _admissions = new(MostClients); // apart, so that strangers cannot have them forgotten
 
-    /// <summary>Whether a client may begin another handshake; a token bucket, which holds those of one second.</summary>
+    /// <summary>Whether a client may begin another handshake; a token bucket for each of its keys, which holds those of one second.</summary>
     /// <param name="client">The client.</param>
-    /// <param name="perSecond">How many it may begin in a second.</param>
-    public bool TryBegin(string client, int perSecond)
+    /// <param name="perSecond">How many may begin from one address in a second.</param>
+    public bool TryBegin(Client client, int perSecond)
     {
         lock (_lock)
         {
-            Record record = See(client);
+            Familiarity familiarity = FamiliarityUnderLock(client);
             long now = time.GetTimestamp();
-            record.Begun = Math.Max(0, record.Begun - (time.GetElapsedTime(record.BegunAt, now).TotalSeconds * perSecond));
-            record.BegunAt = now;
-            if (record.Begun > perSecond - 1)
-                return false;
-            record.Begun++;
-            return true;
+            bool mayBegin = true;
+            for (int i = 0; i < client.Keys.Length; i++)
+            {
+                Record record = See(client.Keys[i].Name);
+                int most = Times(perSecond, client.Keys[i].Multiple);
+                record.Begun = Math.Max(0, record.Begun - (time.GetElapsedTime(record.BegunAt, now).TotalSeconds * most));
+                record.BegunAt = now;
+                mayBegin &= record.Begun <= familiarity.ShareOf(i, most) - 1;
+            }
+
+            if (mayBegin)
+            {
+                foreach (ClientKey key in client.Keys)
+                    See(key.Name).Begun++;
+            }
+
+            return mayBegin;
         }
     }
 
-    /// <summary>Counts a handshake that failed, and says how long its refusal is to be held back.</summary>
+    /// <summary>Counts a handshake that failed, and says how long its refusal is to be held back: for as long as the worst of its keys has it.</summary>
     /// <param name="client">The client.</param>
-    /// <param name="free">How many failures are answered at once.</param>
-    public TimeSpan Fail(string client, int free)
+    /// <param name="free">How many failures from one address are answered at once.</param>
+    public TimeSpan Fail(Client client, int free)
     {
         lock (_lock)
         {
-            Record record = See(client);
-            long now = time.GetTimestamp();
-            double forgiven = time.GetElapsedTime(record.FailedAt, now) / Forgiveness;
-            record.Failures = Math.Min(free + MostDoublings, Math.Max(0, record.Failures - forgiven) + 1);
-            record.FailedAt = now;
-            int doublings = (int)Math.Ceiling(record.Failures) - free - 1;
-            if (doublings < 0)
-                return TimeSpan.Zero;
-            TimeSpan delay = ShortestDelay * (1 << doublings);
-            return delay < LongestDelay ? delay : LongestDelay;
+            TimeSpan longest = TimeSpan.Zero;
+            foreach (ClientKey key in client.Keys)
+            {
+                TimeSpan delay = Fail(See(key.Name), Times(free, key.Multiple));
+                longest = delay > longest ? delay : longest;
+            }
+
+            return longest;
         }
     }
 
     /// <summary>A device was admitted that was paired already: its address is no stranger's.</summary>
-    public void Admitted(string client)
+    public void Admitted(Client client)
     {
         lock (_lock)
         {
-            _admissions.See(client, static () => new Admission()).At = time.GetTimestamp();
+            foreach (ClientKey key in client.Keys)
+                _admissions.See(key.Name, static () => new Admission()).At = time.GetTimestamp();
         }
     }
 
-    /// <summary>Whether a paired device was admitted from there of late.</summary>
-    public bool IsFamiliar(string client)
+    /// <summary>From which of a client's keys paired devices were admitted of late.</summary>
+    public Familiarity FamiliarityOf(Client client)
     {
         lock (_lock)
         {
-            return _admissions.TryGet(client, out Admission admission) && time.GetElapsedTime(admission.At) < FamiliarFor;
+            return FamiliarityUnderLock(client);
         }
     }
 
     /// <summary>
-    /// Whether the audit should hear again that a client is over its budget, or of a foreign origin: at most once a minute. A flood of refusals
-    /// must not become a flood of writes.
+    /// Whether the audit should hear again that a client is over its budget, or of a foreign origin: at most once a minute of the widest of its keys. A flood
+    /// of refusals must not become a flood of writes.
     /// </summary>
-    public bool IsNews(string client)
+    public bool IsNews(Client client)
     {
         lock (_lock)
         {
-            Record record = See(client);
+            Record record = See(client.Keys[^1].Name);
             if (record.ToldAt is { } told && time.GetElapsedTime(told) < TellAgainAfter)
                 return false;
             record.ToldAt = time.GetTimestamp();
             return true;
         }
+    }
+
+    private static int Times(int limit, int multiple) => (int)Math.Min(int.MaxValue, (long)limit * multiple);
+
+    private TimeSpan Fail(Record record, int free)
+    {
+        long now = time.GetTimestamp();
+        double forgiven = time.GetElapsedTime(record.FailedAt, now) / Forgiveness;
+        record.Failures = Math.Min((double)free + MostDoublings, Math.Max(0, record.Failures - forgiven) + 1);
+        record.FailedAt = now;
+        int doublings = (int)(Math.Ceiling(record.Failures) - free) - 1;
+        if (doublings < 0)
+            return TimeSpan.Zero;
+        TimeSpan delay = ShortestDelay * (1 << doublings);
+        return delay < LongestDelay ? delay : LongestDelay;
+    }
+
+    private Familiarity FamiliarityUnderLock(Client client)
+    {
+        uint bits = 0;
+        for (int i = 0; i < client.Keys.Length; i++)
+        {
+            if (_admissions.TryGet(client.Keys[i].Name, out Admission admission) && time.GetElapsedTime(admission.At) < FamiliarFor)
+                bits |= 1u << i;
+        }
+
+        return new Familiarity(bits);
     }
 
     private Record See(string client) => _records.See(client, static () => new Record());

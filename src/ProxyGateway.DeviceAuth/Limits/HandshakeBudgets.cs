@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace ProxyGateway.DeviceAuth.Limits;
 
 /// <summary>Which budget is used up.</summary>
@@ -11,23 +13,23 @@ internal enum BudgetScope
 }
 
 /// <summary>
-/// How many handshakes may be under way at a time: of one client, to one destination, and in all. A place is taken before anything is done
-/// for a stranger, and given back exactly once. Of the two budgets that all share, the last quarter is kept for clients from whose address
-/// paired devices were admitted of late, so that strangers cannot shut those out; and where a budget is used up, the oldest handshake whose
-/// client is still silent, of the client that holds most places, gives way to one that holds fewer.
+/// How many handshakes may be under way at a time: of one client and its neighbours, to one destination, and in all. A place is taken before anything is
+/// done for a stranger, and given back exactly once. Of the budgets that several share, the last quarter is kept for clients from whose address
+/// paired devices were admitted of late, so that strangers cannot shut those out. Where a budget is used up, a handshake that has failed and waits to say
+/// so gives way, or else the oldest whose client is still silent: the client's own, or one of a client that holds more places.
 /// </summary>
-internal sealed class HandshakeBudgets
+/// <param name="mostInAll">An upper bound besides the configured one; null: there is none.</param>
+internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
 {
     // Who gives way still has a connection to the backend for a moment. So many of these are between our limit of 28 and an OpenClaw backend's own.
     private const int MostLeaving = 4;
-    private const int KeptPart = 4;
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, int> _byClient = [];
-    private readonly Dictionary<string, int> _byDestination = [];
+    private readonly Dictionary<string, Tally> _byClient = [];
+    private readonly Dictionary<string, Tally> _byDestination = [];
+    private readonly LinkedList<HandshakePlace> _heldBackOldestFirst = [];
     private readonly LinkedList<HandshakePlace> _silentOldestFirst = [];
     private int _all;
-    private int _leaving;
 
     /// <summary>How many handshakes are under way.</summary>
     public int InUse
@@ -41,53 +43,79 @@ internal sealed class HandshakeBudgets
         }
     }
 
-    /// <summary>Takes a place in all three budgets, or in none.</summary>
-    /// <param name="client">Whose budget.</param>
-    /// <param name="isFamiliar">Whether a paired device was admitted from there of late.</param>
+    /// <summary>Takes a place in all budgets, or in none.</summary>
+    /// <param name="client">Whose budgets.</param>
+    /// <param name="familiarity">From which of its keys paired devices were admitted of late.</param>
     /// <param name="destination">The destination that YARP has chosen.</param>
     /// <param name="limits">The limits in force.</param>
     /// <param name="place">What to dispose of once the handshake is over.</param>
     /// <returns>Which budget is used up; <see cref="BudgetScope.None"/> if the place was taken.</returns>
-    public BudgetScope TryTake(string client, bool isFamiliar, string destination, DeviceAuthLimits limits, out HandshakePlace place)
+    public BudgetScope TryTake(Client client, Familiarity familiarity, string destination, DeviceAuthLimits limits, out HandshakePlace place)
     {
         place = null!;
         HandshakePlace? loser = null;
+        int mostInAllNow = Math.Min(limits.Handshakes, mostInAll?.Invoke() ?? int.MaxValue);
         lock (_lock)
         {
-            int mine = _byClient.GetValueOrDefault(client);
-            if (mine >= limits.HandshakesPerAddress)
+            ImmutableArray<Tally> mine = [.. client.Keys.Select(k => Find(_byClient, k.Name))];
+            Tally there = Find(_byDestination, destination);
+            var needed = default(Needed);
+            bool isHopeless = false;
+            for (int i = 0; i < mine.Length; i++)
+            {
+                int excess = mine[i].Taken + 1 - familiarity.ShareOf(i, Times(limits.HandshakesPerAddress, client.Keys[i].Multiple));
+                if (excess > 0)
+                    needed = needed with { Narrowest = needed.Narrowest ?? i, Widest = i };
+                isHopeless |= excess > 1;
+            }
+
+            if (isHopeless)
                 return BudgetScope.Address;
 
-            int overDestination = Excess(_byDestination.GetValueOrDefault(destination), limits.HandshakesPerDestination);
-            int overAll = Excess(_all, limits.Handshakes);
-            if (overDestination > 0 || overAll > 0)
+            int overDestination = there.Taken + 1 - ShareOf(limits.HandshakesPerDestination);
+            int overAll = _all + 1 - ShareOf(mostInAllNow);
+            needed = needed with { Destination = overDestination > 0 ? there : null, OfAll = overAll > 0 };
+            if (overDestination > 1)
+                return BudgetScope.Destination;
+            if (overAll > 1)
+                return BudgetScope.All;
+            if (needed.Scope != BudgetScope.None)
             {
-                bool ofDestination = overDestination > 0;
-                loser = overDestination <= 1 && overAll <= 1 ? FindLoser(mine, isFamiliar, ofDestination ? destination : null) : null;
+                loser = FindLoser(needed, client, familiarity, mine);
                 if (loser is null)
-                    return ofDestination ? BudgetScope.Destination : BudgetScope.All;
+                    return needed.Scope;
                 Evict(loser);
             }
 
-            place = new HandshakePlace(this, client, destination, isFamiliar);
-            place.Silence = _silentOldestFirst.AddLast(place);
-            _byClient[client] = mine + 1;
-            _byDestination[destination] = _byDestination.GetValueOrDefault(destination) + 1;
+            place = new HandshakePlace(this, client, familiarity, mine, there);
+            place.GivesWayBy = _silentOldestFirst.AddLast(place);
+            foreach (Tally tally in mine)
+                Add(_byClient, tally);
+            Add(_byDestination, there);
             _all++;
         }
 
         loser?.GiveWay();
         return BudgetScope.None;
 
-        // How many places too many it would be.
-        int Excess(int taken, int limit) => taken + 1 - (isFamiliar ? limit : limit - (limit / KeptPart));
+        int ShareOf(int limit) => familiarity[client.Host] ? limit : Familiarity.WithoutKept(limit);
     }
 
     internal void Speak(HandshakePlace place)
     {
         lock (_lock)
         {
-            EndSilence(place);
+            KeepFromGivingWay(place);
+        }
+    }
+
+    internal void HoldBack(HandshakePlace place)
+    {
+        lock (_lock)
+        {
+            KeepFromGivingWay(place);
+            if (!place.IsGivenBack)
+                place.GivesWayBy = _heldBackOldestFirst.AddLast(place);
         }
     }
 
@@ -108,23 +136,40 @@ internal sealed class HandshakeBudgets
         }
     }
 
-    private HandshakePlace? FindLoser(int newcomersPlaces, bool newcomerIsFamiliar, string? destination)
+    private HandshakePlace? FindLoser(Needed needed, Client client, Familiarity familiarity, ImmutableArray<Tally> mine)
     {
-        if (_leaving >= MostLeaving)
-            return null;
+        foreach (HandshakePlace place in _heldBackOldestFirst)
+        {
+            if (needed.IsMetBy(place, mine))
+                return place;
+        }
+
         HandshakePlace? loser = null;
-        int most = newcomersPlaces;
         foreach (HandshakePlace place in _silentOldestFirst)
         {
-            if ((destination is null || place.Destination == destination)
-                && (newcomerIsFamiliar || !place.IsFamiliar)
-                && _byClient[place.Client] is var places && places > most)
+            if (needed.IsMetBy(place, mine)
+                && place.Destination.Leaving < MostLeaving
+                && !needed.IsKept(place, client, familiarity)
+                && IsHeavier(place.Tallies, mine, orAsHeavy: true)
+                && (loser is null || IsHeavier(place.Tallies, loser.Tallies, orAsHeavy: false)))
             {
-                (loser, most) = (place, places);
+                loser = place;
             }
         }
 
         return loser;
+    }
+
+    // By the widest of what is not the same. All the same, they are one client.
+    private static bool IsHeavier(ImmutableArray<Tally> one, ImmutableArray<Tally> other, bool orAsHeavy)
+    {
+        for (int i = 1; i <= one.Length && i <= other.Length; i++)
+        {
+            if (one[^i] != other[^i])
+                return one[^i].Taken > other[^i].Taken;
+        }
+
+        return orAsHeavy;
     }
 
     private void Evict(HandshakePlace place)
@@ -132,8 +177,8 @@ internal sealed class HandshakeBudgets
         place.IsEvicted = true;
         if (!place.HasLeftDestination)
         {
-            Decrement(_byDestination, place.Destination);
-            _leaving++;
+            place.Destination.Taken--;
+            place.Destination.Leaving++;
         }
 
         GiveBackUnderLock(place);
@@ -145,9 +190,10 @@ internal sealed class HandshakeBudgets
             return;
         place.HasLeftDestination = true;
         if (place.IsEvicted)
-            _leaving--;
+            place.Destination.Leaving--;
         else
-            Decrement(_byDestination, place.Destination);
+            place.Destination.Taken--;
+        Forget(_byDestination, place.Destination);
     }
 
     private void GiveBackUnderLock(HandshakePlace place)
@@ -155,22 +201,72 @@ internal sealed class HandshakeBudgets
         if (place.IsGivenBack)
             return;
         place.IsGivenBack = true;
-        EndSilence(place);
-        Decrement(_byClient, place.Client);
+        KeepFromGivingWay(place);
+        foreach (Tally tally in place.Tallies)
+        {
+            tally.Taken--;
+            Forget(_byClient, tally);
+        }
+
         _all--;
     }
 
-    private void EndSilence(HandshakePlace place)
+    private static void KeepFromGivingWay(HandshakePlace place)
     {
-        if (place.Silence is not { } silence)
+        if (place.GivesWayBy is not { } node)
             return;
-        place.Silence = null;
-        _silentOldestFirst.Remove(silence);
+        place.GivesWayBy = null;
+        node.List!.Remove(node);
     }
 
-    private static void Decrement(Dictionary<string, int> counts, string key)
+    private static Tally Find(Dictionary<string, Tally> tallies, string name) => tallies.GetValueOrDefault(name) ?? new Tally(name);
+
+    private static void Add(Dictionary<string, Tally> tallies, Tally tally)
     {
-        if (--counts[key] == 0)
-            counts.Remove(key);
+        tallies[tally.Name] = tally;
+        tally.Taken++;
+    }
+
+    private static void Forget(Dictionary<string, Tally> tallies, Tally tally)
+    {
+        if (tally is { Taken: 0, Leaving: 0 })
+            tallies.Remove(tally.Name);
+    }
+
+    private static int Times(int limit, int multiple) => (int)Math.Min(int.MaxValue, (long)limit * multiple);
+
+    /// <summary>The places that somebody holds. Guarded by the budgets' lock.</summary>
+    /// <param name="name">Who.</param>
+    internal sealed class Tally(string name)
+    {
+        public string Name => name;
+
+        public int Taken { get; set; }
+
+        /// <summary>Of a destination: connections of handshakes that have given way, and are not gone yet.</summary>
+        public int Leaving { get; set; }
+    }
+
+    /// <summary>The budgets that are used up: who gives way must hold a place in each.</summary>
+    /// <param name="Narrowest">The index of the client's narrowest; null: none of its own.</param>
+    /// <param name="Widest">The index of its widest.</param>
+    /// <param name="Destination">The destination's.</param>
+    /// <param name="OfAll">That of all.</param>
+    private readonly record struct Needed(int? Narrowest, int Widest, Tally? Destination, bool OfAll)
+    {
+        public BudgetScope Scope => Narrowest is not null ? BudgetScope.Address
+            : Destination is not null ? BudgetScope.Destination
+            : OfAll ? BudgetScope.All
+            : BudgetScope.None;
+
+        // Who holds a place of a client's narrower budget holds one of each wider.
+        public bool IsMetBy(HandshakePlace place, ImmutableArray<Tally> mine) =>
+            (Narrowest is not { } key || (key < place.Tallies.Length && place.Tallies[key] == mine[key]))
+            && (Destination is null || (place.Destination == Destination && !place.HasLeftDestination));
+
+        /// <summary>Whether the place is one that is kept from a newcomer: a paired device was admitted from where the place's client is, and not from where the newcomer is.</summary>
+        public bool IsKept(HandshakePlace place, Client newcomer, Familiarity familiarity) =>
+            ((Destination is not null || OfAll) && place.Familiarity[place.Client.Host] && !familiarity[newcomer.Host])
+            || (Narrowest is not null && Widest > 0 && place.Familiarity[Widest - 1] && !familiarity[Widest - 1]);
     }
 }

@@ -13,7 +13,9 @@ public static class AddressBlock
     /// <summary>Who has no address: peers on a Unix socket, and strangers whose address cannot be told.</summary>
     public const string None = "-";
 
-    private const string Loopback = "loopback";
+    /// <summary>Every address of this machine's loopback.</summary>
+    public const string Loopback = "loopback";
+
     private const int HostBytes = 8;
     private const int SiteBytes = 6;
 
@@ -30,7 +32,7 @@ public static class AddressBlock
     /// <param name="address">The address; null if there is none.</param>
     internal static string SiteOf(IPAddress? address) => Of(address, SiteBytes);
 
-    private static string Of(IPAddress? address, int bytesOfIPv6)
+    internal static string Of(IPAddress? address, int bytesOfIPv6)
     {
         if (address is null)
             return None;

@@ -28,6 +28,9 @@ internal sealed partial class ConnectionBounds(IDeviceAuthSettings settings, ILo
     /// <summary>The data port's.</summary>
     public ConnectionLimits OfDataPort => ConnectionLimits.Of(settings.Current.Limits, _handles.Value.Connections);
 
+    /// <summary>How many handshakes may be under way: however many there are, paired devices find places among connections.</summary>
+    public int MostHandshakes => Math.Max(1, OfDataPort.All / 2);
+
     /// <summary>The operators', out of handles that the data port has no part in.</summary>
     public ConnectionLimits OfOperatorsPort => new(_handles.Value.Operators, _handles.Value.Operators);
 

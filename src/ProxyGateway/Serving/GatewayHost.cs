@@ -58,6 +58,7 @@ internal static class GatewayHost
         builder.Services.AddReverseProxy();
         builder.Services.AddSingleton<IReloadCheck, WholeConfiguration>();
         builder.Services.AddSingleton<IProxyConfigProvider, ReverseProxyConfiguration>();
+        builder.Services.AddSingleton(services => new HandshakeBudgets(() => services.GetRequiredService<ConnectionBounds>().MostHandshakes));
         builder.Services.AddDeviceAuthorization(builder.Configuration);
         builder.Services.AddSingleton(systemd);
         builder.Services.AddSingleton(admin);

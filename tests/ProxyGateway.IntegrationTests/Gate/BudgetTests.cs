@@ -1,17 +1,26 @@
+using ProxyGateway.DeviceAuth.WebSockets;
+
 namespace ProxyGateway.IntegrationTests.Gate;
 
 /// <summary>How many strangers may be at the door at a time.</summary>
-public sealed class BudgetTests
+public sealed class BudgetTests : IDisposable
 {
+    private readonly SemaphoreSlim _heard = new(0);
+
+    public void Dispose() => _heard.Dispose();
+
     [Fact]
-    public async Task The_seventeenth_handshake_of_an_address_waits()
+    public async Task The_seventeenth_handshake_of_an_address_waits_unless_one_is_silent()
     {
-        await using TestGateway gateway = await TestGateway.StartAsync();
+        await using TestGateway gateway = await StartUnansweredAsync();
         var open = new List<Encounter>();
         for (int i = 0; i < 16; i++)
-        {
             open.Add(await Encounter.OpenAsync(gateway));
-        }
+        open.Add(await Encounter.OpenAsync(gateway));
+        await open[0].ShouldBeClosedAsync(1013, "try again later");
+        open.RemoveAt(0);
+        foreach (Encounter encounter in open)
+            await SpeakAsync(encounter);
 
         string head = await ShouldBeOverAsync(gateway, gateway.Port, 429);
         head.ShouldContain("\r\nRetry-After: 1\r\n");
@@ -22,11 +31,12 @@ public sealed class BudgetTests
         await ShouldBeOverAsync(gateway, gateway.Port, 429, "X-Forwarded-For: 192.0.2.1");
 
         // An admitted session is no handshake any more.
-        await open[0].Client.SendTextAsync(new Ask().SignedBy(new TestDevice()));
+        await open[0].Backend.SendTextAsync(Protocol.HelloOk("connect-1"));
         await open[0].ShouldBeAdmittedAsync();
         await Eventually.HoldsAsync(() => Task.FromResult(gateway.Budgets.InUse == 16), "a place is given back");
-        await using (await Encounter.OpenAsync(gateway))
+        await using (Encounter last = await Encounter.OpenAsync(gateway))
         {
+            await SpeakAsync(last);
             await ShouldBeOverAsync(gateway, gateway.Port, 429);
         }
 
@@ -38,9 +48,11 @@ public sealed class BudgetTests
     [InlineData("Handshakes", "All")]
     public async Task The_other_budgets_hold_for_all_addresses(string limit, string scope)
     {
-        await using TestGateway gateway = await TestGateway.StartAsync(new() { [$"DeviceAuth:Limits:{limit}"] = "2" });
+        await using TestGateway gateway = await StartUnansweredAsync((limit, "2"));
         await using Encounter first = await Encounter.OpenAsync(gateway);
         await using Encounter second = await Encounter.OpenAsync(gateway, gateway.RemotePort);
+        await SpeakAsync(first);
+        await SpeakAsync(second);
 
         (await ShouldBeOverAsync(gateway, gateway.Port, 503)).ShouldContain("\r\nRetry-After: 1\r\n");
         await ShouldBeOverAsync(gateway, gateway.RemotePort, 503);
@@ -122,6 +134,35 @@ public sealed class BudgetTests
         await Eventually.HoldsAsync(() => Task.FromResult(gateway.Sessions.Count == 0), "no session is left");
         gateway.Budgets.InUse.ShouldBe(0);
         gateway.Log.Lines.ShouldNotContain(l => l.Text.Contains("Unhandled", StringComparison.OrdinalIgnoreCase));
+    }
+
+    /// <summary>Everybody is approved, and the backend does not answer by itself, so that a handshake that has spoken goes on.</summary>
+    private async Task<TestGateway> StartUnansweredAsync(params (string Limit, string Value)[] limits)
+    {
+        var settings = new Dictionary<string, string?>
+        {
+            ["DeviceAuth:Pairing:AutoApprove:any:From:0"] = "any",
+            ["DeviceAuth:Pairing:AutoApprove:any:Reasons:0"] = "not-paired",
+        };
+        foreach ((string limit, string value) in limits)
+            settings["DeviceAuth:Limits:" + limit] = value;
+        TestGateway gateway = await TestGateway.StartAsync(settings);
+        gateway.Backend.Script = async backend =>
+        {
+            await backend.SendTextAsync(Protocol.Challenge(new Ask().Nonce));
+            while (await backend.ReceiveAsync() is { } frame)
+            {
+                if (frame.Opcode == Opcode.Text)
+                    _heard.Release();
+            }
+        };
+        return gateway;
+    }
+
+    private async Task SpeakAsync(Encounter encounter)
+    {
+        await encounter.Client.SendTextAsync(new Ask().SignedBy(new TestDevice()));
+        (await _heard.WaitAsync(Eventually.Patience)).ShouldBeTrue("the backend has heard it");
     }
 
     private static async Task<string> ShouldBeOverAsync(TestGateway gateway, int port, int expected, params string[] headers)

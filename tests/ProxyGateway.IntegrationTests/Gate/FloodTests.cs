@@ -93,7 +93,6 @@ public sealed class FloodTests
         Encounter first = await Encounter.OpenAsync(gateway, gateway.RemotePort);
         await using Encounter second = await Encounter.OpenAsync(gateway, gateway.RemotePort);
         await using Encounter third = await Encounter.OpenAsync(gateway, gateway.RemotePort);
-        (await StatusAsync(gateway.RemotePort)).ShouldBe(503, "nobody gives way to the heaviest itself");
 
         await using Encounter newcomer = await Encounter.AskAsync(gateway, _device);
 
@@ -117,15 +116,17 @@ public sealed class FloodTests
         Encounter[] strangers = new Encounter[3];
         for (int i = 0; i < strangers.Length; i++)
             strangers[i] = await Encounter.OpenAsync(gateway, gateway.RemotePort);
-        (await StatusAsync(gateway.RemotePort)).ShouldBe(503);
+        await using Encounter fourth = await Encounter.OpenAsync(gateway, gateway.RemotePort);
+        await strangers[0].ShouldBeClosedAsync(1013, "try again later"); // in the place of one of its own
+        gateway.Log.Of(1107).ShouldHaveSingleItem();
 
         await using (Encounter again = await Encounter.AskAsync(gateway, _device))
         {
             await again.ShouldBeAdmittedAsync();
         }
 
-        gateway.Log.Of(1107).ShouldBeEmpty("there was a place, so that nobody had to give way");
-        foreach (Encounter stranger in strangers)
+        gateway.Log.Of(1107).ShouldHaveSingleItem("there was a place, so that nobody had to give way");
+        foreach (Encounter stranger in strangers.Append(fourth))
             await stranger.DisposeAsync();
         await Eventually.HoldsAsync(() => Task.FromResult(gateway.Budgets.InUse == 0), "every place is free");
     }

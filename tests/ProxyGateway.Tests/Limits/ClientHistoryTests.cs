@@ -47,37 +47,37 @@ public sealed class ClientHistoryTests
     [Fact]
     public void The_admission_of_a_paired_device_makes_its_address_familiar_for_a_day()
     {
-        _history.IsFamiliar("a").ShouldBeFalse();
-        _history.Admitted("a");
-        _history.IsFamiliar("a").ShouldBeTrue();
-        _history.IsFamiliar("b").ShouldBeFalse();
+        IsFamiliar("a").ShouldBeFalse();
+        _history.Admitted(One("a"));
+        IsFamiliar("a").ShouldBeTrue();
+        IsFamiliar("b").ShouldBeFalse();
 
         _time.Advance(ClientHistory.FamiliarFor);
-        _history.IsFamiliar("a").ShouldBeFalse();
+        IsFamiliar("a").ShouldBeFalse();
     }
 
     [Fact]
     public void Strangers_however_many_do_not_make_a_familiar_address_forgotten()
     {
-        _history.Admitted("a");
+        _history.Admitted(One("a"));
 
         for (int i = 0; i < 2 * ClientHistory.MostClients; i++)
         {
-            _history.TryBegin($"{i}", 10);
-            _history.Fail($"{i}", 10);
+            _history.TryBegin(One($"{i}"), 10);
+            _history.Fail(One($"{i}"), 10);
         }
 
-        _history.IsFamiliar("a").ShouldBeTrue();
+        IsFamiliar("a").ShouldBeTrue();
     }
 
     [Fact]
     public void A_client_is_news_once_a_minute()
     {
-        _history.IsNews("a").ShouldBeTrue();
-        _history.IsNews("a").ShouldBeFalse();
-        _history.IsNews("b").ShouldBeTrue();
+        _history.IsNews(One("a")).ShouldBeTrue();
+        _history.IsNews(One("a")).ShouldBeFalse();
+        _history.IsNews(One("b")).ShouldBeTrue();
         _time.Advance(TimeSpan.FromMinutes(1));
-        _history.IsNews("a").ShouldBeTrue();
+        _history.IsNews(One("a")).ShouldBeTrue();
     }
 
     [Fact]
@@ -97,8 +97,67 @@ public sealed class ClientHistoryTests
         memory.See("b", () => new object()).ShouldNotBeSameAs(second);
     }
 
-    private int Begin(string client, int times, int perSecond) => Enumerable.Range(0, times).Count(_ => _history.TryBegin(client, perSecond));
+    [Fact]
+    public void Users_of_this_machine_have_a_rate_of_their_own_within_that_of_all_of_them()
+    {
+        Begin(User(1), 25, perSecond: 10).ShouldBe(10);
+        Begin(User(2), 25, perSecond: 10).ShouldBe(10, "another is not slowed down");
+        for (int i = 3; i < 100; i++)
+            Begin(User(i), 25, perSecond: 10);
+        Begin(User(100), 25, perSecond: 10).ShouldBe(0, "forty for all users together");
+        Begin(One("192.0.2.1"), 25, perSecond: 10).ShouldBe(10);
+    }
+
+    [Fact]
+    public void A_quarter_of_the_rate_is_kept_for_the_user_whose_device_was_admitted()
+    {
+        _history.Admitted(User(1));
+
+        Enumerable.Range(2, 100).Sum(i => Begin(User(i), 25, perSecond: 10)).ShouldBe(30);
+
+        Begin(User(1), 25, perSecond: 10).ShouldBe(10);
+    }
+
+    [Fact]
+    public void One_site_has_sixteen_times_the_rate_of_a_network_however_many_it_has()
+    {
+        Enumerable.Range(0, 65_536 / 64).Sum(i => Begin(Site(i * 64), 3, perSecond: 1)).ShouldBe(16);
+
+        Begin(Site(65_536), 3, perSecond: 1).ShouldBe(1);
+    }
+
+    [Fact]
+    public void Failures_of_a_site_add_up()
+    {
+        TimeSpan last = TimeSpan.Zero;
+        for (int i = 0; i < 16; i++)
+            last = _history.Fail(Site(i * 256), free: 1);
+        last.ShouldBe(TimeSpan.Zero);
+
+        _history.Fail(Site(16 * 256), free: 1).ShouldBe(ClientHistory.ShortestDelay);
+        _history.Fail(Site(65_536), free: 1).ShouldBe(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public void A_site_is_news_once_a_minute_however_many_networks_it_has()
+    {
+        _history.IsNews(Site(0)).ShouldBeTrue();
+        _history.IsNews(Site(256)).ShouldBeFalse();
+    }
+
+    private static Client One(string name) => new([new(name, 1)], Host: 0);
+
+    private static Client User(int id) => new([new($"loopback user {id}", 1), new("loopback", 4)], Host: 0);
+
+    private static Client Site(int network) => new(
+        [new($"{network}::1", 1), new($"{network}/64", 1), new($"{network / 256}/56", 4), new($"{network / 65_536}/48", 16)], Host: 1);
+
+    private bool IsFamiliar(string client) => _history.FamiliarityOf(One(client))[0];
+
+    private int Begin(string client, int times, int perSecond) => Begin(One(client), times, perSecond);
+
+    private int Begin(Client client, int times, int perSecond) => Enumerable.Range(0, times).Count(_ => _history.TryBegin(client, perSecond));
 
     private int[] Fail(string client, int times) =>
-        [.. Enumerable.Range(0, times).Select(_ => (int)_history.Fail(client, free: 3).TotalMilliseconds)];
+        [.. Enumerable.Range(0, times).Select(_ => (int)_history.Fail(One(client), free: 3).TotalMilliseconds)];
 }

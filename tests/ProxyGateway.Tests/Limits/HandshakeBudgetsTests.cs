@@ -40,8 +40,8 @@ public sealed class HandshakeBudgetsTests
         _budgets.InUse.ShouldBe(1);
         second.Dispose();
         _budgets.InUse.ShouldBe(0);
-        Take("a", "x", Few);
-        Take("a", "x", Few);
+        Take("a", "x", Few).Speak();
+        Take("a", "x", Few).Speak();
         Refuse("a", "x", Few).ShouldBe(BudgetScope.Address);
     }
 
@@ -81,16 +81,133 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void Nobody_gives_way_to_a_client_that_holds_as_much()
+    public void Nobody_gives_way_to_a_client_that_holds_as_much_but_the_client_itself()
     {
+        HandshakePlace[] places = [.. Enumerable.Range(0, 6).Select(i => Take(i % 2 == 0 ? "a" : "b", "x", Eight))];
+        places[1].Speak();
+
+        HandshakePlace own = Take("b", "x", Eight);
+
+        places[3].GivesWay.IsCancellationRequested.ShouldBeTrue();
+        places[5].Speak();
+        own.Speak();
+        Refuse("b", "x", Eight).ShouldBe(BudgetScope.Destination, "what it holds has spoken");
+        Take("c", "x", Eight);
+    }
+
+    [Fact]
+    public void Within_a_client_the_oldest_silent_handshake_gives_way_and_none_that_has_spoken()
+    {
+        DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 3, HandshakesPerDestination = 100 };
+        HandshakePlace speaking = Take("a", "x", limits);
+        speaking.Speak();
+        HandshakePlace oldest = Take("a", "x", limits);
+        HandshakePlace younger = Take("a", "y", limits);
+
+        HandshakePlace newcomer = Take("a", "x", limits);
+
+        oldest.GivesWay.IsCancellationRequested.ShouldBeTrue();
+        new[] { speaking, younger, newcomer }.ShouldAllBe(p => !p.GivesWay.IsCancellationRequested);
+        _budgets.InUse.ShouldBe(3);
+        younger.Speak();
+        newcomer.Speak();
+        Refuse("a", "x", limits).ShouldBe(BudgetScope.Address);
+    }
+
+    [Fact]
+    public void A_client_that_replaces_its_own_has_no_more_connections_to_the_backend_than_there_may_be()
+    {
+        DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 3 };
+
+        int taken = Enumerable.Range(0, 100).Count(_ => Refuse("a", "x", limits) == BudgetScope.None);
+
+        taken.ShouldBe(7, "four that are leaving");
+        _budgets.InUse.ShouldBe(3);
+    }
+
+    [Fact]
+    public void A_refusal_that_is_held_back_gives_way_first_however_few_its_client_holds()
+    {
+        DeviceAuthLimits limits = Eight with { Handshakes = 8, HandshakesPerDestination = 1000 };
+        HandshakePlace silent = Take("heavy", "x", limits);
         for (int i = 0; i < 3; i++)
+            Take("heavy", "x", limits);
+        HandshakePlace first = HoldBack("a", limits);
+        HandshakePlace second = HoldBack("b", limits);
+
+        Take("new", "x", limits);
+        first.GivesWay.IsCancellationRequested.ShouldBeTrue();
+        Take("new", "x", limits);
+        second.GivesWay.IsCancellationRequested.ShouldBeTrue();
+        silent.GivesWay.IsCancellationRequested.ShouldBeFalse();
+        Take("new", "x", limits);
+        silent.GivesWay.IsCancellationRequested.ShouldBeTrue();
+        _budgets.InUse.ShouldBe(6);
+    }
+
+    [Fact]
+    public void Users_of_this_machine_have_places_of_their_own_within_those_of_all_of_them()
+    {
+        DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 2, HandshakesPerDestination = 1000 };
+
+        for (int user = 0; user < 4; user++)
         {
-            Take("a", "x", Eight);
-            Take("b", "x", Eight);
+            Take(User(user), "x", limits).Speak();
+            Take(User(user), "x", limits).Speak();
+            Refuse(User(user), "x", limits).ShouldBe(BudgetScope.Address);
         }
 
-        Refuse("b", "x", Eight).ShouldBe(BudgetScope.Destination);
-        Take("c", "x", Eight);
+        Refuse(User(1000), "x", limits).ShouldBe(BudgetScope.Address, "all users together have four times as much as one");
+        Take("192.0.2.1", "x", limits);
+    }
+
+    [Fact]
+    public void The_last_quarter_of_a_block_is_for_the_part_of_it_that_paired_devices_come_from()
+    {
+        DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 2, HandshakesPerDestination = 1000 };
+        Familiarity stranger = Familiar(1); // of the block, a paired device came; not of this user
+        for (int i = 0; i < 6; i++)
+            Take(User(i / 2), "x", limits, stranger).Speak();
+
+        Refuse(User(7), "x", limits, stranger).ShouldBe(BudgetScope.Address);
+        Take(User(8), "x", limits, Familiar(0, 1)).Speak();
+        Take(User(8), "x", limits, Familiar(0, 1)).Speak();
+    }
+
+    [Fact]
+    public void Among_users_the_one_with_most_gives_way_and_no_familiar_one_to_a_stranger()
+    {
+        DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 2, HandshakesPerDestination = 1000 };
+        HandshakePlace[] familiar = [.. Enumerable.Range(0, 2).Select(_ => Take(User(0), "x", limits, Familiar(0, 1)))];
+        HandshakePlace light = Take(User(1), "x", limits, Familiar(1));
+        HandshakePlace[] heavy = [.. Enumerable.Range(0, 2).Select(_ => Take(User(2), "x", limits, Familiar(1)))];
+        Take(User(3), "x", limits, Familiar(1));
+
+        Take(User(4), "x", limits, Familiar(1));
+
+        heavy[0].GivesWay.IsCancellationRequested.ShouldBeTrue();
+        familiar.Append(light).Append(heavy[1]).ShouldAllBe(p => !p.GivesWay.IsCancellationRequested);
+    }
+
+    [Fact]
+    public void One_site_cannot_fill_all_places_however_many_networks_it_has()
+    {
+        DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 2, HandshakesPerDestination = 1000 };
+
+        int taken = 0;
+        for (int i = 0; i < 65_536; i += 64)
+        {
+            if (_budgets.TryTake(Site(i), default, "x", limits, out HandshakePlace place) == BudgetScope.None)
+            {
+                place.Speak();
+                taken++;
+            }
+        }
+
+        taken.ShouldBe(32, "sixteen times as much as a /64");
+        Enumerable.Range(0, 256).Count(i => Refuse(Site(i), "x", limits) == BudgetScope.None).ShouldBe(0);
+        foreach (int other in (int[])[70_000, 140_000])
+            Take(Site(other), "x", limits);
     }
 
     [Fact]
@@ -140,48 +257,86 @@ public sealed class HandshakeBudgetsTests
         _budgets.InUse.ShouldBe(4);
     }
 
-    /// <summary>Whatever happens in whatever order: no budget is overdrawn, and once all is over nothing is taken.</summary>
+    /// <summary>
+    /// Whatever happens in whatever order: no budget is overdrawn, strangers leave the kept quarter of a block, no place gives way once its client has
+    /// spoken, and once all is over nothing is taken.
+    /// </summary>
     [Property(MaxTest = 300)]
     public Property Every_place_comes_back() => Prop.ForAll(
-        Gen.Choose(0, 3).SelectMany(deed => Gen.Choose(0, 11).Select(which => (deed, which))).ListOf().ToArbitrary(),
+        Gen.Choose(0, 5).SelectMany(deed => Gen.Choose(0, 11).Select(which => (deed, which))).ListOf().ToArbitrary(),
         deeds =>
         {
+            DeviceAuthLimits limits = Few with { Handshakes = 9, HandshakesPerDestination = 8 };
             var budgets = new HandshakeBudgets();
             var places = new List<HandshakePlace>();
+            var spoken = new HashSet<HandshakePlace>();
+            var over = new HashSet<HandshakePlace>();
             foreach ((int deed, int which) in deeds)
             {
                 HandshakePlace? place = places.Count == 0 ? null : places[which % places.Count];
                 switch (deed)
                 {
-                    case 0 when budgets.TryTake($"{which % 3}", which % 2 == 0, $"{which % 2}", Few, out HandshakePlace taken) == BudgetScope.None:
+                    case 0 or 5 when budgets.TryTake(User(which % 6), which % 6 == 0 ? Familiar(0, 1) : Familiar(1), $"{which % 2}", limits, out HandshakePlace taken) == BudgetScope.None:
                         places.Add(taken);
                         break;
-                    case 1:
-                        place?.Speak();
+                    case 1 when place is not null && !place.GivesWay.IsCancellationRequested:
+                        place.Speak();
+                        spoken.Add(place);
                         break;
                     case 2:
                         place?.LeaveDestination();
                         break;
-                    case 3:
-                        place?.Dispose();
+                    case 3 when place is not null:
+                        place.Dispose();
+                        over.Add(place);
+                        break;
+                    case 4 when place is not null && !spoken.Contains(place):
+                        place.HoldBack();
                         break;
                 }
 
-                budgets.InUse.ShouldBeInRange(0, Few.Handshakes);
+                HandshakePlace[] held = [.. places.Where(p => !over.Contains(p) && !p.GivesWay.IsCancellationRequested)];
+                budgets.InUse.ShouldBe(held.Length, "given back exactly once");
+                held.Length.ShouldBeLessThanOrEqualTo(limits.Handshakes);
+                held.GroupBy(p => p.Client.Keys[0].Name).ShouldAllBe(g => g.Count() <= limits.HandshakesPerAddress);
+                held.Count(p => !p.Familiarity[0]).ShouldBeLessThanOrEqualTo(6, "of the eight of all users, two are kept");
+                spoken.ShouldAllBe(p => !p.GivesWay.IsCancellationRequested);
             }
 
             places.ForEach(p => p.Dispose());
             budgets.InUse.ShouldBe(0);
             for (int i = 0; i < 3; i++)
-                budgets.TryTake($"{i}", isFamiliar: true, "0", Few, out _).ShouldBe(BudgetScope.None, "the destination's places are back, too");
+                budgets.TryTake(User(i), Familiar(0, 1), "0", limits, out _).ShouldBe(BudgetScope.None, "the destination's places are back, too");
         });
 
-    private HandshakePlace Take(string client, string destination, DeviceAuthLimits limits, bool isFamiliar = false)
+    private static Client User(int id) => new([new($"loopback user {id}", 1), new("loopback", 4)], Host: 0);
+
+    private static Client Site(int network) => new(
+        [new($"{network}::1", 1), new($"{network}/64", 1), new($"{network / 256}/56", 4), new($"{network / 65_536}/48", 16)], Host: 1);
+
+    private static Familiarity Familiar(params int[] keys) => new(keys.Aggregate(0u, (bits, key) => bits | (1u << key)));
+
+    private HandshakePlace HoldBack(string client, DeviceAuthLimits limits)
     {
-        _budgets.TryTake(client, isFamiliar, destination, limits, out HandshakePlace place).ShouldBe(BudgetScope.None);
+        HandshakePlace place = Take(client, "x", limits);
+        place.Speak();
+        place.LeaveDestination();
+        place.HoldBack();
+        return place;
+    }
+
+    private HandshakePlace Take(string client, string destination, DeviceAuthLimits limits, bool isFamiliar = false) =>
+        Take(new Client([new(client, 1)], Host: 0), destination, limits, isFamiliar ? Familiar(0) : default);
+
+    private HandshakePlace Take(Client client, string destination, DeviceAuthLimits limits, Familiarity familiarity = default)
+    {
+        _budgets.TryTake(client, familiarity, destination, limits, out HandshakePlace place).ShouldBe(BudgetScope.None);
         return place;
     }
 
     private BudgetScope Refuse(string client, string destination, DeviceAuthLimits limits, bool isFamiliar = false) =>
-        _budgets.TryTake(client, isFamiliar, destination, limits, out _);
+        Refuse(new Client([new(client, 1)], Host: 0), destination, limits, isFamiliar ? Familiar(0) : default);
+
+    private BudgetScope Refuse(Client client, string destination, DeviceAuthLimits limits, Familiarity familiarity = default) =>
+        _budgets.TryTake(client, familiarity, destination, limits, out _);
 }

@@ -147,6 +147,7 @@ internal sealed partial class ConnectFrameGate(
     /// <summary>Waits for as long as the refusal is held back.</summary>
     public async Task ServePenaltyAsync()
     {
+        place.HoldBack();
         using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, place.GivesWay, draining.Token);
         try
         {
