@@ -9,26 +9,37 @@ namespace ProxyGateway.DeviceAuth.Redis;
 /// The audit: a capped stream for each source, all in one slot, so that one script gives ids that order them all, and another reads all of
 /// them at one moment.
 /// </summary>
-internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept)
+internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept, long bytes)
 {
     // A stream's id is a time in milliseconds and a number; an entry's is both in one. The script never counts further than this holds.
     private const int SequenceBits = 20;
     private const string SequenceMask = "1048575";
 
-    private const int ReadAtOnce = 1000;
+    private const int ReadAtOnce = 500;
 
-    // A filter that hardly anything matches reads on from page to page, and does not keep Redis busy for one.
-    private const int MostReadForPage = 4 * ReadAtOnce;
+    /// <summary>
+    /// How many entries of each stream are read for a page at most. A filter that hardly anything matches reads on from page to page, and does not
+    /// keep Redis busy for one.
+    /// </summary>
+    public const int MostReadForPage = 4 * ReadAtOnce;
 
-    public Task AppendAsync(AuditBatch batch, Deadline deadline, CancellationToken cancellationToken) => redis.RunAsync(
-        Script.AppendAudit,
-        [.. keys.AuditStreams, keys.AuditWriter(batch.Writer)],
-        [
-            batch.Number, kept, SequenceMask,
-            .. batch.Entries.SelectMany(e => new RedisValue[] { (int)AuditKinds.SourceOf(e) + 1, AuditDocument.Serialize(e) }),
-        ],
-        deadline,
-        cancellationToken);
+    public async Task<AuditReceipt> AppendAsync(AuditBatch batch, Deadline deadline, CancellationToken cancellationToken)
+    {
+        RedisResult result = await redis.RunAsync(
+            Script.AppendAudit,
+            [.. keys.AuditStreams, keys.AuditWriter(batch.Writer)],
+            [
+                batch.Number, kept, SequenceMask, bytes,
+                .. batch.Entries.SelectMany(e => new RedisValue[] { (int)AuditKinds.SourceOf(e) + 1, AuditDocument.Serialize(e) }),
+            ],
+            deadline,
+            cancellationToken);
+        (int leftOut, long used, long most, string refusal) = ((int)result[0], (long)result[1], (long)result[2], (string)result[3]!);
+        string? shortage = refusal.Length > 0 ? $"Redis refuses to trim the audit ({refusal})"
+            : most > 0 ? string.Create(CultureInfo.InvariantCulture, $"Redis uses {used / 1048576.0:F1} of {most / 1048576.0:F1} MiB (maxmemory)")
+            : null;
+        return new AuditReceipt(leftOut, shortage);
+    }
 
     public async Task<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, Deadline deadline, CancellationToken cancellationToken)
     {

@@ -48,7 +48,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         _openRequests = new OpenRequests(_redis, keys, _documents);
         _pairedDevices = new PairedDevices(_redis, keys, _documents);
         _announcements = new Announcements(_redis, keys, options.Timeout, logger);
-        _audit = new AuditStreams(_redis, keys, options.AuditEntries);
+        _audit = new AuditStreams(_redis, keys, options.AuditEntries, options.AuditBytes);
         _contents = new Contents(_redis, keys, _documents, _openRequests, _pairedDevices);
         _replicas = options.WaitForReplicas > 0
             ? new Replicas(new RedisConnection(options, NullLogger.Instance), keys, options.WaitForReplicas)
@@ -216,7 +216,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         await _documents.NoteSeenAsync(devices, new Deadline(_timeout), cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask AppendAsync(AuditBatch batch, CancellationToken cancellationToken) =>
+    public async ValueTask<AuditReceipt> AppendAsync(AuditBatch batch, CancellationToken cancellationToken) =>
         await _audit.AppendAsync(batch, new Deadline(_timeout), cancellationToken);
 
     /// <inheritdoc/>

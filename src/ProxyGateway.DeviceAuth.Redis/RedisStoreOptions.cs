@@ -14,8 +14,11 @@ public sealed record RedisStoreOptions
     /// <summary>How long one call may take, whatever it has to ask of Redis. Past it the registry counts as unavailable.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How many audit entries of each source are kept at least; Redis keeps some hundred more. 0: no audit.</summary>
+    /// <summary>How many audit entries of each source are kept, where they are not too large together; Redis keeps some hundred more. 0: no audit.</summary>
     public int AuditEntries { get; init; } = 100_000;
+
+    /// <summary>How many bytes the documents of each source's audit entries have together at most.</summary>
+    public long AuditBytes { get; init; } = 64 * 1024 * 1024;
 
     /// <summary>
     /// How many replicas must have what takes something away (<see cref="DeviceSwap.TakesAway"/>) before it is acknowledged. Replication is

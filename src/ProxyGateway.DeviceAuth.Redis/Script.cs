@@ -141,28 +141,79 @@ internal sealed class Script(string text)
     /// <summary>
     /// Appends entries to capped streams, with ids that are greater than every one in any of them. The last key has the number of the writer's
     /// last batch, so that a batch of which the writer does not know whether it arrived is not appended twice.
-    /// Takes the batch's number, how many entries to keep, the greatest second half of an id, and then by turns a stream and an entry.
+    /// Takes the batch's number, how many entries to keep, the greatest second half of an id, how many bytes to keep, and then by turns a stream and
+    /// an entry. Each entry has beside it how many bytes the stream has ever been given, so that first and last say what is kept.
+    /// Past three quarters of <c>maxmemory</c> the third stream (strangers) grows no more, and past 85 % the second (devices): what is older makes
+    /// room until a 64th of <c>maxmemory</c> is left of it, and past 95 % all of it; what finds no room then is left out. Operators' are written even if the server is full: it lets a script write on that has
+    /// written something that needs no room. Answers how many were left out, and, if the server is that full, the memory it uses and its
+    /// <c>maxmemory</c> (else 0); and why it did not let itself be asked to trim.
     /// </summary>
     public static Script AppendAudit { get; } = new(
         """
-        if tonumber(redis.call('GET', KEYS[#KEYS]) or 0) >= tonumber(ARGV[1]) then return 0 end
+        if tonumber(redis.call('GET', KEYS[#KEYS]) or 0) >= tonumber(ARGV[1]) then return {0, 0, 0, ''} end
+        redis.call('PEXPIRE', KEYS[#KEYS], 86400000)
+        local memory = redis.call('INFO', 'memory')
+        local used = tonumber(string.match(memory, '\nused_memory:(%d+)') or 0)
+        local most = tonumber(string.match(memory, '\nmaxmemory:(%d+)') or 0)
+        local shares = {math.huge, 0.85, 0.75}
+        local added, sums, without, leftOut, refusal = {0, 0, 0}, {}, {}, 0, ''
+        for i = 5, #ARGV, 2 do
+          local s = tonumber(ARGV[i])
+          added[s] = added[s] + #ARGV[i + 1]
+        end
+        local function bytes(key, last)
+          local first = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
+          if not first then return 0, 0 end
+          local from, to = tonumber(first[2][4]), tonumber(last[2][4])
+          if from and to and to >= from then return to - from + #first[2][2], to end
+          local guess = #first[2][2] * redis.call('XLEN', key) -- older gateways have written no sums
+          return guess, to or guess
+        end
         local time = redis.call('TIME')
         local ms, seq = time[1] * 1000 + math.floor(time[2] / 1000), -1
         for i = 1, #KEYS - 1 do
+          sums[i] = 0
           local last = redis.call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
           if last then
             local m, s = string.match(last[1], '(%d+)-(%d+)')
             m, s = tonumber(m), tonumber(s)
             if m > ms or (m == ms and s > seq) then ms, seq = m, s end
           end
+          local kept, limit = 0, tonumber(ARGV[4]) - added[i]
+          if last then kept, sums[i] = bytes(KEYS[i], last) end
+          local short = most > 0 and used > most * shares[i]
+          local full = short and used > most * 0.95
+          if short then
+            local less = i == 3 and full and kept / 2 or kept - 2 * added[i] - 4096
+            limit = math.min(limit, full and less or math.max(less, most / 64 - added[i]))
+          end
+          local before = kept
+          for _ = 1, 16 do
+            local length = redis.call('XLEN', KEYS[i])
+            if kept <= limit or length < 2 then break end
+            local answer = redis.pcall('XTRIM', KEYS[i], 'MAXLEN', math.max(1, math.min(length - 1, math.floor(length * limit / kept))))
+            if type(answer) == 'table' then
+              refusal = answer.err
+              break
+            end
+            kept = bytes(KEYS[i], last)
+          end
+          without[i] = short and (refusal ~= '' or full and before < added[i])
         end
-        for i = 4, #ARGV, 2 do
-          seq = seq + 1
-          if seq > tonumber(ARGV[3]) then ms, seq = ms + 1, 0 end
-          redis.call('XADD', KEYS[tonumber(ARGV[i])], 'MAXLEN', '~', ARGV[2], string.format('%.0f-%.0f', ms, seq), 'entry', ARGV[i + 1])
+        for i = 5, #ARGV, 2 do
+          local s = tonumber(ARGV[i])
+          if without[s] then
+            leftOut = leftOut + 1
+          else
+            seq = seq + 1
+            if seq > tonumber(ARGV[3]) then ms, seq = ms + 1, 0 end
+            sums[s] = sums[s] + #ARGV[i + 1]
+            redis.call('XADD', KEYS[s], 'MAXLEN', '~', ARGV[2], string.format('%.0f-%.0f', ms, seq), 'entry', ARGV[i + 1], 'sum', string.format('%.0f', sums[s]))
+          end
         end
         redis.call('SET', KEYS[#KEYS], ARGV[1], 'EX', 86400)
-        return 1
+        local scarce = most > 0 and used > most * shares[3]
+        return {leftOut, scarce and used or 0, scarce and most or 0, refusal}
         """);
 
     /// <summary>The newest entries of each stream, newest first. Takes the id to begin with and how many.</summary>
@@ -174,15 +225,17 @@ internal sealed class Script(string text)
         """);
 
     /// <summary>
-    /// The oldest entries of each stream, oldest first; and the first ids of those streams that may have dropped some before it. Takes the id
-    /// to begin with, how many, and how many a stream has to hold before it drops any.
+    /// The oldest entries of each stream, oldest first; and the first ids of those streams that have dropped some before it: their first entry's sum is
+    /// more than itself. Takes the id to begin with, how many, and how many a stream has to hold before it drops any, for entries without a sum.
     /// </summary>
     public static Script ReadAudit { get; } = new(
         """
         local found, oldest = {}, {}
         for i, key in ipairs(KEYS) do
           found[i] = redis.call('XRANGE', key, ARGV[1], '+', 'COUNT', ARGV[2])
-          if redis.call('XLEN', key) >= tonumber(ARGV[3]) then oldest[#oldest + 1] = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1][1] end
+          local first = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
+          local sum = first and tonumber(first[2][4])
+          if first and (sum and sum > #first[2][2] or not sum and redis.call('XLEN', key) >= tonumber(ARGV[3])) then oldest[#oldest + 1] = first[1] end
         end
         return {found, oldest}
         """);

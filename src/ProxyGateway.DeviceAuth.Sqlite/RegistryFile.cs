@@ -74,6 +74,18 @@ internal sealed class RegistryFile : IDisposable
         CREATE INDEX requests_subnet ON requests (subnet, open_until) WHERE open_until IS NOT NULL;
         CREATE INDEX requests_strangers ON requests (strangers, open_until) WHERE open_until IS NOT NULL;
         """,
+        """
+        CREATE INDEX audit_kind ON audit (kind);
+        CREATE INDEX audit_device ON audit (device) WHERE device IS NOT NULL;
+        CREATE INDEX audit_operator ON audit (operator) WHERE operator IS NOT NULL;
+
+        CREATE TABLE audit_kept (
+            source INTEGER NOT NULL PRIMARY KEY,
+            entries INTEGER NOT NULL,
+            bytes INTEGER NOT NULL -- of their documents
+        ) STRICT;
+        INSERT INTO audit_kept SELECT source, count(*), sum(length(entry)) FROM audit GROUP BY source;
+        """,
     ];
 
     private readonly string _path;

@@ -27,13 +27,13 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     private readonly ConcurrentBag<Reader> _readers = [];
     private int _disposed;
 
-    private SqliteDeviceStore(RegistryFile file, int auditEntries, TimeProvider time, ILogger logger)
+    private SqliteDeviceStore(RegistryFile file, SqliteStoreOptions options, TimeProvider time, ILogger logger, Func<DiskSpace> disk)
     {
         _file = file;
         _time = time;
         _logger = logger;
         _writer = new Writer(file.Connect());
-        _backgroundWriter = new BackgroundWriter(file.ConnectUnsynced(), auditEntries);
+        _backgroundWriter = new BackgroundWriter(file.ConnectUnsynced(), options, disk);
     }
 
     /// <summary>Opens the file, or makes it, and locks it against other processes.</summary>
@@ -41,7 +41,11 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     /// <param name="time">The store's time.</param>
     /// <param name="logger">Hears of damaged documents.</param>
     /// <exception cref="RegistryUnavailableException">The file cannot be used; the message names it and says why.</exception>
-    public static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time, ILogger<SqliteDeviceStore>? logger = null)
+    public static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time, ILogger<SqliteDeviceStore>? logger = null) =>
+        Open(options, time, logger, disk: null);
+
+    // With the free space of the disk from elsewhere; null: the disk's own.
+    internal static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time, ILogger<SqliteDeviceStore>? logger, Func<DiskSpace>? disk)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
@@ -49,7 +53,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
         RegistryFile file = RegistryFile.Open(options.Path, logger);
         try
         {
-            return new SqliteDeviceStore(file, options.AuditEntries, time, logger);
+            return new SqliteDeviceStore(file, options, time, logger, disk ?? (() => DiskSpace.Of(Path.GetFullPath(options.Path))));
         }
         catch (SqliteException e)
         {
@@ -142,19 +146,19 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     }
 
     /// <inheritdoc/>
-    public ValueTask AppendAsync(AuditBatch batch, CancellationToken cancellationToken)
+    public async ValueTask<AuditReceipt> AppendAsync(AuditBatch batch, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        return WriteAsync(() => _backgroundWriter.Append(batch), cancellationToken);
+        AuditReceipt receipt = default;
+        await WriteAsync(() => receipt = _backgroundWriter.Append(batch), cancellationToken);
+        return receipt;
     }
 
     /// <inheritdoc/>
     public ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
-        List<AuditEntry> found = Read(reader => reader.Audit.List(filter, before, limit + 1), cancellationToken);
-        return ValueTask.FromResult(
-            found.Count <= limit ? new AuditPage(found, Next: null) : new AuditPage(found[..limit], Next: found[limit - 1].Id));
+        return ValueTask.FromResult(Read(reader => reader.Audit.List(filter, before, limit), cancellationToken));
     }
 
     /// <inheritdoc/>

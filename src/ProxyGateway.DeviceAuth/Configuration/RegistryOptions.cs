@@ -14,6 +14,9 @@ public sealed record RegistryOptions
     /// </summary>
     public int AuditEntries { get; init; } = 100_000;
 
+    /// <summary>How many bytes of entries each of these three may have at most.</summary>
+    public int AuditBytes { get; init; } = 64 * 1024 * 1024;
+
     /// <summary>The file of <see cref="RegistryProvider.Sqlite"/>, absolute or relative to the content root.</summary>
     public string SqlitePath { get; init; } = "data/registry.db";
 

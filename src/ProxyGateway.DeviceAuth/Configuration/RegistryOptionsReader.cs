@@ -8,6 +8,7 @@ public static class RegistryOptionsReader
 {
     private const int LongestKeyPrefix = 64;
     private const int MostAuditEntries = 10_000_000;
+    private const int FewestAuditBytes = 1024 * 1024;
     private const int MostReplicas = 100;
     private static readonly TimeSpan ShortestStalenessLimit = TimeSpan.FromSeconds(5);
 
@@ -30,6 +31,7 @@ public static class RegistryOptionsReader
         {
             Provider = section.Choice("Provider", defaults.Provider),
             AuditEntries = section.Number("AuditEntries", defaults.AuditEntries, min: 0, MostAuditEntries),
+            AuditBytes = section.Number("AuditBytes", defaults.AuditBytes, FewestAuditBytes, int.MaxValue),
             SqlitePath = sqlite.Text("Path", defaults.SqlitePath),
             RedisConfiguration = redis.Value("Configuration") ?? defaults.RedisConfiguration,
             RedisKeyPrefix = redis.Text("KeyPrefix", defaults.RedisKeyPrefix),

@@ -121,6 +121,7 @@ internal static class GatewayHost
             {
                 Path = Path.GetFullPath(registry.SqlitePath, builder.Environment.ContentRootPath),
                 AuditEntries = registry.AuditEntries,
+                AuditBytes = registry.AuditBytes,
             });
             return;
         }
@@ -133,6 +134,7 @@ internal static class GatewayHost
                 KeyPrefix = registry.RedisKeyPrefix,
                 Timeout = registry.RedisTimeout,
                 AuditEntries = registry.AuditEntries,
+                AuditBytes = registry.AuditBytes,
                 WaitForReplicas = registry.RedisWaitForReplicas,
             });
         }

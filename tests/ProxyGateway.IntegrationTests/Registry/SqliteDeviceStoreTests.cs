@@ -165,6 +165,7 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
             ALTER TABLE requests DROP COLUMN strangers;
             DROP TABLE audit;
             DROP TABLE audit_dropped;
+            DROP TABLE audit_kept;
             PRAGMA user_version = 1;
             """);
 

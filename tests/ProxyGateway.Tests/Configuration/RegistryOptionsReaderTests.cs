@@ -11,7 +11,7 @@ public sealed class RegistryOptionsReaderTests
     public void Every_key_is_read()
     {
         (RegistryOptions options, IReadOnlyList<string> errors) = Read("""
-            { "Registry": { "Provider": "redis", "AuditEntries": 0, "Sqlite": { "Path": "x.db" }, "Redis": { "Configuration": "redis:6379,password=p", "KeyPrefix": "other:", "Timeout": "00:00:02", "WaitForReplicas": 2 } } }
+            { "Registry": { "Provider": "redis", "AuditEntries": 0, "AuditBytes": 2000000, "Sqlite": { "Path": "x.db" }, "Redis": { "Configuration": "redis:6379,password=p", "KeyPrefix": "other:", "Timeout": "00:00:02", "WaitForReplicas": 2 } } }
             """);
 
         errors.ShouldBeEmpty();
@@ -19,6 +19,7 @@ public sealed class RegistryOptionsReaderTests
         {
             Provider = RegistryProvider.Redis,
             AuditEntries = 0,
+            AuditBytes = 2_000_000,
             SqlitePath = "x.db",
             RedisConfiguration = "redis:6379,password=p",
             RedisKeyPrefix = "other:",
@@ -31,6 +32,7 @@ public sealed class RegistryOptionsReaderTests
     [InlineData("""{ "Provider": "Postgres" }""", "Registry:Provider: found \"Postgres\"; allowed: Sqlite, Redis.")]
     [InlineData("""{ "Provider": "Redis" }""", "Registry:Redis:Configuration: is missing")]
     [InlineData("""{ "Provider": "Redis", "Redis": { "Configuration": " " } }""", "Registry:Redis:Configuration: is blank")]
+    [InlineData("""{ "AuditBytes": 1000 }""", "Registry:AuditBytes: found \"1000\"; allowed: a whole number from 1048576 to 2147483647.")]
     [InlineData("""{ "AuditEntries": -1 }""", "Registry:AuditEntries: found \"-1\"; allowed: a whole number from 0 to 10000000.")]
     [InlineData("""{ "Redis": { "Timeout": "00:00:00" } }""", "Registry:Redis:Timeout: found \"00:00:00\"")]
     [InlineData("""{ "Redis": { "KeyPrefix": "{pg}:" } }""", "Registry:Redis:KeyPrefix: found \"{pg}:\"")]

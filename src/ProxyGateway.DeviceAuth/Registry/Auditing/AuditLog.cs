@@ -40,6 +40,8 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private long _droppedAtWarning;
     private long? _warnedOfDrops;
     private long? _warnedOfStore;
+    private long? _warnedOfShortage;
+    private long _leftOut;
     private Task _running = Task.CompletedTask;
 
     /// <summary>An audit that is written while the host runs.</summary>
@@ -143,7 +145,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         {
             try
             {
-                await store.AppendAsync(batch, _giveUp.Token);
+                NoteShortage(await store.AppendAsync(batch, _giveUp.Token));
                 return;
             }
             catch (OperationCanceledException) when (_giveUp.IsCancellationRequested)
@@ -166,6 +168,15 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         }
 
         Drop(batch.Entries.Count);
+    }
+
+    private void NoteShortage(AuditReceipt receipt)
+    {
+        if (receipt.LeftOut > 0)
+            _dropped.Add(receipt.LeftOut);
+        _leftOut += receipt.LeftOut;
+        if (receipt.Shortage is not null && IsDue(ref _warnedOfShortage))
+            LogShortage(receipt.Shortage, _leftOut);
     }
 
     private async Task PauseAsync(TimeSpan delay, CancellationToken cancellationToken) =>
@@ -202,4 +213,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
 
     [LoggerMessage(1303, LogLevel.Error, "Audit entries could not be written and were dropped.")]
     private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(1304, LogLevel.Error, "The registry is short of room: {Shortage}. So that operators' changes find some, older audit entries of refusals, and then of devices, make room for newer ones; {Count} were left out since the start.")]
+    private partial void LogShortage(string shortage, long count);
 }

@@ -5,7 +5,8 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
 /// <summary>
-/// Keeps the last audit entries of each <see cref="AuditSource"/>, those of every gateway on the same registry in one order. Every method
+/// Keeps the last audit entries of each <see cref="AuditSource"/>, so many and so many bytes of them, those of every gateway on the same
+/// registry in one order. Where the registry is short of room, strangers' entries make room first, and operators' never. Every method
 /// throws <see cref="RegistryUnavailableException"/> when the store cannot be reached or is slower than its time-out.
 /// </summary>
 public interface IAuditStore
@@ -13,7 +14,7 @@ public interface IAuditStore
     /// <summary>Appends entries, in their order and all or none. The same batch again changes nothing, so it may be repeated when no answer came.</summary>
     /// <param name="batch">The entries; their ids are given here.</param>
     /// <param name="cancellationToken">Gives up; the batch may or may not have been appended.</param>
-    ValueTask AppendAsync(AuditBatch batch, CancellationToken cancellationToken);
+    ValueTask<AuditReceipt> AppendAsync(AuditBatch batch, CancellationToken cancellationToken);
 
     /// <summary>Entries that match, newest first. A page may hold fewer than asked for, or none, and not be the last.</summary>
     /// <param name="filter">Which entries.</param>

@@ -182,23 +182,90 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
         (stretch.Items.Count, stretch.IsComplete).ShouldBe((0, true));
     }
 
-    /// <summary>A store that keeps so many entries.</summary>
-    protected abstract Task<IAuditStore> OpenAsync(int kept);
+    [Fact]
+    public async Task A_history_has_a_bound_in_bytes_whatever_the_size_of_its_entries()
+    {
+        const int Bytes = 200_000;
+        IAuditStore store = await OpenAsync(kept: 1_000_000, Bytes);
+        await store.AppendAsync(new AuditBatch("w", 1, [Entry(AuditKinds.RequestApproved, "decided"), Entry(AuditKinds.DeviceAutoApproved, "got in")]), default);
+        for (int i = 0; i < 20; i++)
+        {
+            string reason = new('x', i < 10 ? 10 : 900); // small ones first, so that the oldest say nothing of the rest
+            await store.AppendAsync(new AuditBatch("w", i + 2, [.. Enumerable.Range(0, 100).Select(_ => Entry(AuditKinds.DeviceRefused, reason))]), default);
+        }
+
+        List<AuditEntry> all = await ListAllAsync(store, Any, pageSize: 200);
+        int bytes = all.Where(e => e.Kind == AuditKinds.DeviceRefused).Sum(e => AuditDocument.Serialize(e with { Id = 0 }).Length);
+        Output.WriteLine($"{all.Count - 2} entries with {bytes} bytes are kept.");
+        bytes.ShouldBeInRange((int)(Bytes * 0.9), Bytes);
+        all.TakeLast(2).Select(e => e.Reason).ShouldBe(["got in", "decided"]);
+        (await store.ReadAfterAsync(0, 10, default)).IsComplete.ShouldBeFalse("some were dropped, though there are fewer than may be");
+    }
+
+    [Fact]
+    public async Task A_page_reads_so_many_entries_at_most_and_the_next_goes_on()
+    {
+        IAuditStore store = await OpenAsync(kept: 1_000_000);
+        DeviceId device = Some.Claim().Device;
+        await store.AppendAsync(new AuditBatch("w", 1, [Entry(AuditKinds.DeviceRemoved, "oldest") with { DeviceId = device, Operator = "ops" }]), default);
+        for (int i = 0; i < 9; i++)
+        {
+            AuditEntry[] others = [.. Enumerable.Repeat(Entry(AuditKinds.DeviceLabelled) with { DeviceId = device, Operator = "ops" }, 1000)];
+            await store.AppendAsync(new AuditBatch("w", i + 2, others), default);
+        }
+
+        var filter = new AuditFilter(AuditKinds.DeviceRemoved, device, "ops");
+        AuditPage first = await store.ListAsync(filter, before: null, 50, default);
+        (first.Items.Count, first.Next is null).ShouldBe((0, false), "it stopped before it had read all");
+        int pages = 1;
+        AuditPage page = first;
+        for (; page.Next is { } next; pages++)
+            page = await store.ListAsync(filter, next, 50, default);
+
+        page.Items.ShouldHaveSingleItem().Reason.ShouldBe("oldest");
+        pages.ShouldBe((9001 + MostReadForPage - 1) / MostReadForPage);
+    }
+
+    /// <summary>How many entries are read for a page at most.</summary>
+    protected abstract int MostReadForPage { get; }
+
+    /// <summary>A store that keeps so many entries, and so many bytes of them.</summary>
+    protected abstract Task<IAuditStore> OpenAsync(int kept, int bytes = 64 * 1024 * 1024);
 
     /// <summary>Another one on the same registry, where there can be one.</summary>
     protected abstract Task<IAuditStore> OpenAnotherAsync(int kept);
+
+    /// <summary>An entry as most are, with so many scopes.</summary>
+    protected static AuditEntry Typical(string kind, int scopes)
+    {
+        Claim claim = Some.Claim("operator", [.. Enumerable.Range(0, scopes).Select(i => scopes > 8 ? $"{i}{new string('s', 120)}" : $"operator.{i}")]);
+        return new()
+        {
+            Time = DateTimeOffset.UtcNow,
+            Gateway = "gateway-1",
+            Kind = kind,
+            DeviceId = claim.Device,
+            Role = claim.Role,
+            Scopes = claim.Scopes,
+            Reason = "not-paired",
+            Address = "203.0.113.77",
+            Locality = LocalityKind.Remote,
+        };
+    }
 
     protected static AuditEntry Entry(string kind, string? reason = null) => new() { Kind = kind, Reason = reason };
 
     protected Task AppendAsync(params AuditEntry[] entries) => Store.AppendAsync(new AuditBatch(_writer, ++_number, entries), default).AsTask();
 
-    protected async Task<List<AuditEntry>> ListAllAsync(AuditFilter filter, int pageSize)
+    protected Task<List<AuditEntry>> ListAllAsync(AuditFilter filter, int pageSize) => ListAllAsync(Store, filter, pageSize);
+
+    private static async Task<List<AuditEntry>> ListAllAsync(IAuditStore store, AuditFilter filter, int pageSize)
     {
         var listed = new List<AuditEntry>();
         long? before = null;
         do
         {
-            AuditPage page = await Store.ListAsync(filter, before, pageSize, default);
+            AuditPage page = await store.ListAsync(filter, before, pageSize, default);
             page.Items.Count.ShouldBeLessThanOrEqualTo(pageSize);
             listed.AddRange(page.Items);
             before = page.Next;

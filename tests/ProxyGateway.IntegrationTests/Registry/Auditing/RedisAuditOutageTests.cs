@@ -121,11 +121,11 @@ public sealed class RedisAuditOutageTests(ITestOutputHelper output) : IAsyncLife
 
         public int Failed => _failed;
 
-        public async ValueTask AppendAsync(AuditBatch batch, CancellationToken cancellationToken)
+        public async ValueTask<AuditReceipt> AppendAsync(AuditBatch batch, CancellationToken cancellationToken)
         {
             try
             {
-                await inner.AppendAsync(batch, cancellationToken);
+                return await inner.AppendAsync(batch, cancellationToken);
             }
             catch (RegistryUnavailableException)
             {

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
@@ -69,46 +70,65 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
         await Should.ThrowAsync<RegistryUnavailableException>(() => AppendAsync(Entry(AuditKinds.DeviceRefused)));
     }
 
-    [Fact]
-    public async Task An_entry_and_a_sighting_cost_little_memory()
+    [Theory]
+    [InlineData(AuditKinds.DeviceAdmitted, 3, 500)]
+    [InlineData(AuditKinds.DeviceRefused, 64, 1500)]
+    public async Task An_entry_takes_little_more_than_its_document(string kind, int scopes, long most)
     {
         IAuditStore roomy = await OpenAsync(kept: 100_000);
-        var claim = Some.Claim("operator", "operator.read", "operator.write");
-        AuditEntry entry = new()
-        {
-            Time = DateTimeOffset.UtcNow,
-            Gateway = "gateway-1",
-            Kind = AuditKinds.DeviceAdmitted,
-            DeviceId = claim.Device,
-            Role = claim.Role,
-            Scopes = claim.Scopes,
-            Address = "203.0.113.77",
-            Locality = DeviceAuth.Pairing.LocalityKind.Remote,
-        };
+        AuditEntry entry = AuditBounds.Cut(Typical(kind, scopes));
         for (int i = 0; i < 40; i++)
             await roomy.AppendAsync(new AuditBatch("memory", i + 1, [.. Enumerable.Repeat(entry, 256)]), default);
-        long bytes = (long)await Behind.ExecuteAsync("MEMORY", "USAGE", $"{_prefix}{{audit}}:devices", "SAMPLES", "0");
-        double perEntry = bytes / (40.0 * 256);
+        string stream = AuditKinds.SourceOf(kind) == AuditSource.Devices ? "devices" : "strangers";
+        long bytes = (long)await Behind.ExecuteAsync("MEMORY", "USAGE", $"{_prefix}{{audit}}:{stream}", "SAMPLES", "0");
 
+        double perEntry = bytes / (40.0 * 256);
+        Output.WriteLine($"An entry of {AuditDocument.Serialize(entry).Length} bytes takes {perEntry:F0} in memory.");
+        perEntry.ShouldBeLessThan(most);
+    }
+
+    [Fact]
+    public async Task A_sighting_costs_no_memory()
+    {
+        Claim claim = Some.Claim("operator", "operator.read", "operator.write");
         RedisDeviceStore store = _stores[0];
         await store.SwapAsync(new DeviceSwap(Previous: null, Some.Paired(claim, DateTimeOffset.UtcNow), ExpiresAt: null, PendingLimits.None), default);
         long before = (long)await Behind.ExecuteAsync("MEMORY", "USAGE", $"{_prefix}{{{claim.Device}}}");
         await store.NoteSeenAsync([new SeenDevice(claim.Device, DateTimeOffset.UtcNow)], default);
         long after = (long)await Behind.ExecuteAsync("MEMORY", "USAGE", $"{_prefix}{{{claim.Device}}}");
 
-        Output.WriteLine($"An entry of {AuditDocument.Serialize(entry).Length} bytes takes {perEntry:F0}; a device {before} before it was seen and {after} after.");
-        perEntry.ShouldBeLessThan(500);
         after.ShouldBe(before, "its place is there from the beginning");
     }
 
-    protected override Task<IAuditStore> OpenAsync(int kept)
+    [Fact]
+    public async Task What_older_gateways_have_written_is_read_and_kept_within_the_bound()
+    {
+        const int Bytes = 1024 * 1024;
+        byte[] large = AuditDocument.Serialize(Entry(AuditKinds.DeviceRefused, new string('x', 10_000)));
+        for (int i = 0; i < 300; i++)
+            await Behind.StreamAddAsync($"{_prefix}{{audit}}:strangers", "entry", large);
+        IAuditStore store = await OpenAsync(kept: 100_000, Bytes);
+
+        await store.AppendAsync(new AuditBatch("w", 1, [Entry(AuditKinds.DeviceRefused, "new")]), default);
+
+        long left = await Behind.StreamLengthAsync($"{_prefix}{{audit}}:strangers");
+        (left * large.Length).ShouldBeInRange(Bytes * 9 / 10, Bytes + large.Length);
+        (await store.ListAsync(new AuditFilter(), before: null, 10, default)).Items[0].Reason.ShouldBe("new");
+        for (int i = 0; i < 4; i++)
+            await store.AppendAsync(new AuditBatch("w", i + 2, [.. Enumerable.Repeat(Entry(AuditKinds.DeviceRefused, new string('y', 1000)), 250)]), default);
+        (await store.ReadAfterAsync(0, 10, default)).IsComplete.ShouldBeFalse();
+    }
+
+    protected override int MostReadForPage => AuditStreams.MostReadForPage;
+
+    protected override Task<IAuditStore> OpenAsync(int kept, int bytes = 64 * 1024 * 1024)
     {
         var store = new RedisDeviceStore(
-            new RedisStoreOptions { Configuration = redis.Server.EndPoint, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10), AuditEntries = kept },
+            new RedisStoreOptions { Configuration = redis.Server.EndPoint, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10), AuditEntries = kept, AuditBytes = bytes },
             NullLogger<RedisDeviceStore>.Instance);
         _stores.Add(store);
         return Task.FromResult<IAuditStore>(store);
     }
 
-    protected override Task<IAuditStore> OpenAnotherAsync(int kept) => OpenAsync(kept);
+    protected override Task<IAuditStore> OpenAnotherAsync(int kept) => OpenAsync(kept, bytes: 64 * 1024 * 1024);
 }

@@ -131,6 +131,21 @@ public sealed class AuditLogTests : IDisposable
         _drops.Count.ShouldBe(0);
     }
 
+    [Fact]
+    public async Task What_a_store_leaves_out_is_counted_and_its_shortage_is_said_once_a_minute()
+    {
+        _store.Receipt = new AuditReceipt(LeftOut: 1, "12 of 16 MiB");
+        await _audit.StartAsync(default);
+        for (int i = 0; i < 3; i++)
+        {
+            _audit.Enter(Entry(AuditKinds.RequestExpired, i));
+            await PassUntilAsync(() => _store.Written.Count == i + 1);
+        }
+
+        await PassUntilAsync(() => _drops.Count == 3);
+        _log.Of(1304).ShouldHaveSingleItem().ShouldContain("short of room: 12 of 16 MiB");
+    }
+
     private static AuditEntry Entry(string kind, int number) => new() { Kind = kind, Reason = $"{number}" };
 
     /// <summary>Lets time pass, in small steps, until the condition holds.</summary>
@@ -158,6 +173,8 @@ public sealed class AuditLogTests : IDisposable
 
         public bool Faults { get; set; }
 
+        public AuditReceipt Receipt { get; set; }
+
         public int Failures
         {
             get => _failures;
@@ -174,7 +191,7 @@ public sealed class AuditLogTests : IDisposable
             }
         }
 
-        public async ValueTask AppendAsync(AuditBatch batch, CancellationToken cancellationToken)
+        public async ValueTask<AuditReceipt> AppendAsync(AuditBatch batch, CancellationToken cancellationToken)
         {
             Attempts.Enqueue(batch);
             if (_hanging is { } hanging)
@@ -188,6 +205,7 @@ public sealed class AuditLogTests : IDisposable
             }
 
             Batches.Enqueue(batch);
+            return Receipt;
         }
 
         public ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken) =>

@@ -77,7 +77,7 @@ export class AuditView {
     this.#more.hidden = !hasMore;
     this.#tellNewer();
     if (problem) fill(this.#state, stateBox("failed", isLoaded ? "This may be out of date" : "The audit cannot be shown", problemInWords(problem)));
-    else if (items.length === 0) fill(this.#state, stateBox("empty", isFiltered ? "Nothing like this on record" : "Nothing has happened yet"));
+    else if (items.length === 0) fill(this.#state, stateBox("empty", isFiltered ? (hasMore ? "Nothing like this among the newest" : "Nothing like this on record") : "Nothing has happened yet"));
     else fill(this.#state);
     fill(this.#entries, items.map(lineOf));
   }
