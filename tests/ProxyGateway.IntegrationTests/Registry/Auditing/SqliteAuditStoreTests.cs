@@ -52,8 +52,12 @@ public sealed class SqliteAuditStoreTests(ITestOutputHelper output) : AuditStore
     {
         await _store.DisposeAsync();
         Execute("DROP TABLE audit_kept; DROP INDEX audit_kind; DROP INDEX audit_device; DROP INDEX audit_operator; PRAGMA user_version = 4");
-        for (int i = 0; i < 300; i++)
-            Execute($"INSERT INTO audit (source, kind, entry) VALUES (2, 'device-refused', CAST('{{\"kind\":\"device-refused\",\"reason\":\"{new string('x', 10_000)}\"}}' AS BLOB))");
+        Execute(
+            $$"""
+            WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 300)
+            INSERT INTO audit (source, kind, entry)
+                SELECT 2, 'device-refused', CAST('{"kind":"device-refused","reason":"{{new string('x', 10_000)}}"}' AS BLOB) FROM numbers
+            """);
 
         IAuditStore reopened = await OpenAsync(kept: 100_000, bytes: 1024 * 1024);
         await reopened.AppendAsync(new AuditBatch("w", 1, [Entry(AuditKinds.DeviceRefused, "new")]), default);
