@@ -7,7 +7,7 @@ using StackExchange.Redis;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>All documents, one after the other: for copying.</summary>
-internal sealed class Contents(RedisConnection redis, Keys keys, Documents documents, OpenRequests openRequests, PairedDevices pairedDevices)
+internal sealed class Contents(RedisConnection redis, Keys keys, Documents documents, OpenRequests openRequests, PairedDevices pairedDevices, RulePairings rulePairings)
 {
     private const int AtOnce = 512;
     private const int SlotsOfCluster = 16384;
@@ -37,6 +37,7 @@ internal sealed class Contents(RedisConnection redis, Keys keys, Documents docum
             foreach (StoredDocument document in some.Where(d => !d.Record.Requests.IsEmpty))
                 await openRequests.RestoreAsync(document, deadline, cancellationToken);
             await pairedDevices.AddAsync([.. some.Where(d => d.Record.IsListed).Select(d => d.Record.Id)], deadline, cancellationToken);
+            await rulePairings.AddAsync([.. some.Where(d => d.Record.IsByRulesAlone).Select(d => d.Record.Id)], deadline, cancellationToken);
             await documents.RestoreAsync(some, deadline, cancellationToken);
         }
     }

@@ -14,6 +14,12 @@ internal sealed class Keys(string prefix)
     /// <summary>Sorted set of the ids of paired devices, all with score 0: by name.</summary>
     public RedisKey Devices { get; } = prefix + "devices";
 
+    /// <summary>Sorted set of the ids of devices that rules alone have approved, all with score 0.</summary>
+    public RedisKey ByRules { get; } = prefix + "by-rules";
+
+    /// <summary>Sorted set of the ids of devices that a rule has paired, by when they count no more.</summary>
+    public RedisKey Rule(string name) => $"{prefix}rule:{name}";
+
     /// <summary>Says for a while that a device was entered into <see cref="Devices"/>; in the slot of that.</summary>
     public RedisKey Entered(DeviceId id) => $"{prefix}{{{prefix}devices}}:{id}";
 

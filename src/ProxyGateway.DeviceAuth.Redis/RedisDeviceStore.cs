@@ -28,6 +28,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     private readonly Documents _documents;
     private readonly OpenRequests _openRequests;
     private readonly PairedDevices _pairedDevices;
+    private readonly RulePairings _rulePairings;
     private readonly Announcements _announcements;
     private readonly AuditStreams _audit;
     private readonly Contents _contents;
@@ -47,9 +48,10 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         _documents = new Documents(_redis, keys);
         _openRequests = new OpenRequests(_redis, keys, _documents);
         _pairedDevices = new PairedDevices(_redis, keys, _documents);
+        _rulePairings = new RulePairings(_redis, keys, _documents);
         _announcements = new Announcements(_redis, keys, options.Timeout, logger);
         _audit = new AuditStreams(_redis, keys, options.AuditEntries, options.AuditBytes);
-        _contents = new Contents(_redis, keys, _documents, _openRequests, _pairedDevices);
+        _contents = new Contents(_redis, keys, _documents, _openRequests, _pairedDevices, _rulePairings);
         _replicas = options.WaitForReplicas > 0
             ? new Replicas(new RedisConnection(options, NullLogger.Instance), keys, options.WaitForReplicas)
             : null;
@@ -73,6 +75,12 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
             {
                 await TryAsync(() => WithdrawAsync(swap, deadline));
                 return SwapResult.TooManyRequests;
+            }
+
+            if (await _rulePairings.EnterAsync(swap, deadline, cancellationToken) is { } tooMany)
+            {
+                await TryAsync(() => _rulePairings.WithdrawAsync(swap, deadline));
+                return tooMany;
             }
 
             if (swap.Next.IsListed && swap.Previous is not { IsListed: true })
@@ -252,6 +260,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     /// <summary>After a swap that was not to be: takes out of the indexes what it had entered.</summary>
     private Task WithdrawAsync(DeviceSwap swap, Deadline deadline) => Task.WhenAll(
         _openRequests.WithdrawAsync(swap, deadline),
+        _rulePairings.WithdrawAsync(swap, deadline),
         swap.Next.IsListed && swap.Previous is not { IsListed: true }
             ? _pairedDevices.RemoveAsync(swap.Id, deadline, CancellationToken.None)
             : Task.CompletedTask);
@@ -259,7 +268,8 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     /// <summary>After a swap: brings the indexes up to date.</summary>
     private async Task SettleAsync(DeviceSwap swap, Deadline deadline)
     {
-        await Task.WhenAll(swap.Closed.Select(request => _openRequests.LeaveAsync(request, deadline, CancellationToken.None)));
+        await Task.WhenAll(swap.Closed.Select(request => _openRequests.LeaveAsync(request, deadline, CancellationToken.None))
+            .Append(_rulePairings.SettleAsync(swap, deadline)));
         if (swap.Next.IsListed)
             await _pairedDevices.AddAsync(swap.Id, deadline, CancellationToken.None); // also if it was: this repairs
         else if (swap.Previous is { IsListed: true })

@@ -118,6 +118,29 @@ internal sealed class Script(string text)
         return 1
         """);
 
+    /// <summary>
+    /// Enters a member into a sorted set for a while, if there is room once those are out whose time is past. Takes the member, the room, and for
+    /// how many milliseconds. One that is in it already stays for longer. The set goes when its last member does.
+    /// </summary>
+    public static Script EnterPairing { get; } = new(
+        """
+        local time = redis.call('TIME')
+        local now = time[1] * 1000 + math.floor(time[2] / 1000)
+        redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+        if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+        redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
+        redis.call('PEXPIRE', KEYS[1], ARGV[3])
+        return 1
+        """);
+
+    /// <summary>Enters a member into a sorted set, if it is in it or there is room. Takes the member and the room.</summary>
+    public static Script EnterBounded { get; } = new(
+        """
+        if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+        redis.call('ZADD', KEYS[1], 0, ARGV[1])
+        return 1
+        """);
+
     /// <summary>The members of a sorted set that have not expired, and the time.</summary>
     public static Script List { get; } = new(
         """

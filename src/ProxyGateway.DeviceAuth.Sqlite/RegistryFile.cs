@@ -86,6 +86,19 @@ internal sealed class RegistryFile : IDisposable
         ) STRICT;
         INSERT INTO audit_kept SELECT source, count(*), sum(length(entry)) FROM audit GROUP BY source;
         """,
+        """
+        ALTER TABLE devices ADD COLUMN by_rules INTEGER NOT NULL DEFAULT 0; -- paired, and no operator has approved anything
+        UPDATE devices SET by_rules = 1 WHERE paired = 1 AND is_by_rules(id, version, document);
+        CREATE INDEX devices_by_rules ON devices (by_rules) WHERE by_rules = 1;
+
+        CREATE TABLE rule_pairings ( -- within the hour
+            rule TEXT NOT NULL,
+            device TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (rule, device)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX rule_pairings_at ON rule_pairings (at);
+        """,
     ];
 
     private readonly string _path;
@@ -160,6 +173,7 @@ internal sealed class RegistryFile : IDisposable
     private static void Migrate(SqliteConnection connection, string path)
     {
         connection.CreateFunction("device_key", (string id) => DeviceId.TryParse(id, out DeviceId device) ? DeviceKey.Of(device) : (long?)null, isDeterministic: true);
+        connection.CreateFunction("is_by_rules", (string id, string version, byte[] document) => IsByRulesAlone(id, version, document), isDeterministic: true);
         connection.Execute("PRAGMA foreign_keys = OFF"); // a table that is replaced takes nothing with it
         using SqliteTransaction transaction = connection.BeginTransaction(deferred: false);
         using SqliteCommand read = connection.CreateCommand();
@@ -176,6 +190,18 @@ internal sealed class RegistryFile : IDisposable
             connection.Execute(migration, transaction);
         connection.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {Migrations.Length}"), transaction);
         transaction.Commit();
+    }
+
+    private static bool IsByRulesAlone(string id, string version, byte[] document)
+    {
+        try
+        {
+            return DeviceId.TryParse(id, out DeviceId device) && DeviceDocument.Deserialize(document, device, version).IsByRulesAlone;
+        }
+        catch (DamagedDocumentException)
+        {
+            return false; // it is not admitted either
+        }
     }
 
     // SQLite's own locks would let a second process in between two transactions. FileShare.None is flock(2) on Unix.

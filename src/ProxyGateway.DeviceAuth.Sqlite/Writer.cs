@@ -20,6 +20,10 @@ internal sealed class Writer : IDisposable
     private readonly SqliteCommand _countOfAddress;
     private readonly SqliteCommand _countOfSubnet;
     private readonly SqliteCommand _countOfStrangers;
+    private readonly SqliteCommand _countOfRule;
+    private readonly SqliteCommand _countByRules;
+    private readonly SqliteCommand _putPairing;
+    private readonly SqliteCommand _forgetPairings;
     private readonly SqliteCommand _put;
     private readonly SqliteCommand _dropRequests;
     private readonly SqliteCommand _putRequest;
@@ -36,14 +40,20 @@ internal sealed class Writer : IDisposable
         _countOfSubnet = connection.Prepare("SELECT count(*) FROM requests WHERE subnet = $subnet AND open_until > $now", "$subnet", "$now");
         _countOfStrangers = connection.Prepare(
             "SELECT count(*) FROM requests WHERE strangers = $strangers AND open_until > $now", "$strangers", "$now");
+        _countOfRule = connection.Prepare(
+            "SELECT count(*) FROM rule_pairings WHERE rule = $rule AND at > $since AND device <> $device", "$rule", "$since", "$device");
+        _countByRules = connection.Prepare("SELECT count(*) FROM devices WHERE by_rules = 1");
+        _putPairing = connection.Prepare(
+            "INSERT OR REPLACE INTO rule_pairings (rule, device, at) VALUES ($rule, $device, $at)", "$rule", "$device", "$at");
+        _forgetPairings = connection.Prepare("DELETE FROM rule_pairings WHERE at <= $since", "$since");
         _put = connection.Prepare(
             """
-            INSERT INTO devices (key, id, version, paired, expires_at, document, seen_at)
-            VALUES ($key, $id, $version, $paired, $expires, $document, CASE WHEN $paired THEN $seen END)
-            ON CONFLICT (id) DO UPDATE SET version = excluded.version, paired = excluded.paired, expires_at = excluded.expires_at, document = excluded.document,
+            INSERT INTO devices (key, id, version, paired, by_rules, expires_at, document, seen_at)
+            VALUES ($key, $id, $version, $paired, $by_rules, $expires, $document, CASE WHEN $paired THEN $seen END)
+            ON CONFLICT (id) DO UPDATE SET version = excluded.version, paired = excluded.paired, by_rules = excluded.by_rules, expires_at = excluded.expires_at, document = excluded.document,
                 seen_at = CASE WHEN excluded.paired THEN coalesce(seen_at, excluded.seen_at) END -- it is newer than what was read
             """,
-            "$key", "$id", "$version", "$paired", "$expires", "$document", "$seen");
+            "$key", "$id", "$version", "$paired", "$by_rules", "$expires", "$document", "$seen");
         _dropRequests = connection.Prepare("DELETE FROM requests WHERE device = $device", "$device");
         _putRequest = connection.Prepare(
             "INSERT INTO requests (id, device, address, subnet, strangers, open_until) VALUES ($id, $device, $address, $subnet, $strangers, $until)",
@@ -61,6 +71,8 @@ internal sealed class Writer : IDisposable
             return SwapResult.Conflict;
         if (!HasRoom(swap, now, transaction))
             return SwapResult.TooManyRequests;
+        if (swap.Pairing is { } pairing && TryPair(pairing, id, now, transaction) is { } tooMany)
+            return tooMany;
 
         Put(swap.Next, swap.ExpiresAt, transaction);
         Forget(now, transaction);
@@ -120,6 +132,7 @@ internal sealed class Writer : IDisposable
     {
         string id = record.Id.ToString();
         _put.In(transaction).Set("$key", DeviceKey.Of(record.Id)).Set("$id", id).Set("$version", record.Version).Set("$paired", record.IsListed ? 1 : 0)
+            .Set("$by_rules", record.IsByRulesAlone ? 1 : 0)
             .Set("$expires", expiresAt?.ToUnixTimeMilliseconds()).Set("$document", DeviceDocument.Serialize(record))
             .Set("$seen", record.LastSeenAt?.ToUnixTimeMilliseconds()).ExecuteNonQuery();
         _dropRequests.In(transaction).Set("$device", id).ExecuteNonQuery();
@@ -130,6 +143,20 @@ internal sealed class Writer : IDisposable
             _putRequest.In(transaction).Set("$id", request.Id.ToString()).Set("$device", id).Set("$address", share.Address).Set("$subnet", share.Subnet)
                 .Set("$strangers", (int?)share.Strangers).Set("$until", until).ExecuteNonQuery();
         }
+    }
+
+    // Null if there is room; then it is counted.
+    private SwapResult? TryPair(RulePairing pairing, string device, long now, SqliteTransaction transaction)
+    {
+        long since = now - (long)RulePairing.Window.TotalMilliseconds;
+        _countOfRule.In(transaction).Set("$rule", pairing.Rule).Set("$since", since).Set("$device", device);
+        if ((long)_countOfRule.ExecuteScalar()! >= pairing.MaxPerHour)
+            return SwapResult.TooManyOfRule;
+        if ((long)_countByRules.In(transaction).ExecuteScalar()! >= pairing.MaxInAll)
+            return SwapResult.TooManyByRules;
+        _forgetPairings.In(transaction).Set("$since", since).ExecuteNonQuery();
+        _putPairing.In(transaction).Set("$rule", pairing.Rule).Set("$device", device).Set("$at", now).ExecuteNonQuery();
+        return null;
     }
 
     // A renewal is no new request, and is never refused for room.

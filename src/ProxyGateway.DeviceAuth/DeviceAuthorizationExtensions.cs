@@ -42,6 +42,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton<DeviceRegistry>();
         services.TryAddSingleton<DeviceFleet>();
         AddBackgroundService<IdleDevices>(services);
+        AddBackgroundService<ReachedBounds>(services);
         services.TryAddSingleton(_ => ReadRegistryOptions(configuration));
         services.TryAddSingleton<SessionTable>();
         services.TryAddSingleton<RegistryFreshness>();

@@ -32,6 +32,7 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
             ["Registry"] = new JsonObject { ["Provider"] = "Redis", ["Redis"] = new JsonObject { ["Configuration"] = redis.EndPoint } },
             ["DeviceAuth"] = new JsonObject
             {
+                ["Pairing"] = new JsonObject { ["AutoApprove"] = new JsonObject { ["loopback"] = new JsonObject { ["MaxDevicesPerHour"] = Most } } },
                 ["Limits"] = new JsonObject
                 {
                     ["Handshakes"] = Most,

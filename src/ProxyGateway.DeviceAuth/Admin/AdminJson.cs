@@ -237,10 +237,22 @@ internal sealed record RemoveByRuleBody
 
     /// <summary>Whether to count only.</summary>
     public bool DryRun { get; init; }
+
+    /// <summary>After how many devices to stop, and after five seconds in any case; absent: go on to the end.</summary>
+    [DisallowNull]
+    public int? Limit { get; init; }
+
+    /// <summary>Where to begin: the next of the part before; absent: at the first device.</summary>
+    [DisallowNull]
+    public string? Cursor { get; init; }
 }
 
 /// <summary>What became of the devices that a rule had approved.</summary>
-internal sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed);
+/// <param name="DryRun">Whether this is only what would become of them.</param>
+/// <param name="Removed">Devices that held nothing else.</param>
+/// <param name="Narrowed">Devices that hold something else.</param>
+/// <param name="Next">The cursor of the next part; absent if this was the last.</param>
+internal sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed, string? Next = null);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,

@@ -19,7 +19,8 @@ internal static class FleetEndpoints
     private const int MaxGrants = 32;
     private const int MaxImportBytes = 4 * 1024 * 1024;
     private const string Import = "The body is {\"dryRun\":false,\"devices\":[{\"publicKey\":\"...\",\"grants\":{\"<role>\":{\"scopes\":[\"...\"]}}}]}, with at most 500 devices.";
-    private const string Rule = "The body is {\"rule\":\"<name>\",\"dryRun\":false}.";
+    private const int MaxLimit = 10_000;
+    private const string Rule = "The body is {\"rule\":\"<name>\",\"dryRun\":false,\"limit\":500,\"cursor\":\"<next>\"}; all but the rule is optional, and limit is 1 to 10000.";
 
     public static void Map(RouteGroupBuilder admin)
     {
@@ -69,12 +70,15 @@ internal static class FleetEndpoints
         (AdminProblem? wrong, RemoveByRuleBody? body) = await JsonBody.ReadAsync(context.Request, AdminInputContext.Default.RemoveByRuleBody, Rule);
         if (wrong is not null)
             return wrong;
+        if (body!.Limit is < 1 or > MaxLimit || body.Cursor is { Length: 0 or > PageQuery.MaxCursorLength })
+            return AdminProblems.InvalidRequest with { Detail = Rule };
         Operator by = context.Features.GetRequiredFeature<Operator>();
-        RemovedByRule removed = await fleet.RemoveByRuleAsync(body!.Rule, body.DryRun, by, settings.Current.PairingRules, context.RequestAborted);
-        if (!body.DryRun)
+        RemovedByRule removed = await fleet.RemoveByRuleAsync(
+            body.Rule, body.DryRun, by, settings.Current.PairingRules, context.RequestAborted, body.Cursor, body.Limit);
+        if (!body.DryRun && removed is not { Removed: 0, Narrowed: 0, Next: not null })
             AdminLog.RemovedByRule(logger, by.Name, SafeText.Of(body.Rule), removed.Removed, removed.Narrowed);
         return TypedResults.Json(
-            new RemovedByRuleView(body.DryRun, removed.Removed, removed.Narrowed), AdminJsonContext.Default.RemovedByRuleView);
+            new RemovedByRuleView(body.DryRun, removed.Removed, removed.Narrowed, removed.Next), AdminJsonContext.Default.RemovedByRuleView);
     }
 
     private static bool TryRead(ImportDeviceBody given, out ImportedDevice? device, out string? problem)

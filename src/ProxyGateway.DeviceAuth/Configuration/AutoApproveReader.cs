@@ -15,6 +15,7 @@ internal static class AutoApproveReader
 {
     private const string Loopback = "loopback";
     private const string Any = "any";
+    private static readonly int DefaultMaxPerHour = PairingPolicy.Default.AutoApprove[0].MaxDevicesPerHour;
     private const string Self = "self";
     private const string Places = $"{Loopback}, {Any}, and networks other than loopback's as in 10.0.0.0/8, with no bits set beneath the prefix";
 
@@ -56,6 +57,7 @@ internal static class AutoApproveReader
             UpTo = section.ScopesByRole(nameof(AutoApproveRule.UpTo)),
             Users = Users(section, users),
             Browsers = section.Flag(nameof(AutoApproveRule.Browsers), fallback: false),
+            MaxDevicesPerHour = section.Number(nameof(AutoApproveRule.MaxDevicesPerHour), DefaultMaxPerHour, 1, DeviceAuthOptionsReader.MaxCount),
         };
         rule = From(section, rule, required: builtIn is null);
         if (rule.Users is not null && (!rule.FromLoopback || rule.FromAny || !rule.FromNetworks.IsEmpty))

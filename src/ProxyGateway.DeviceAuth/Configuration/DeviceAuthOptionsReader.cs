@@ -10,7 +10,7 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// <summary>Reads <see cref="DeviceAuthOptions"/> from the section <c>DeviceAuth</c>.</summary>
 public static class DeviceAuthOptionsReader
 {
-    private const int MaxCount = 1_000_000;
+    internal const int MaxCount = 1_000_000;
     private const int MaxHeaderLength = 128;
     private static readonly SearchValues<char> HeaderCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
@@ -56,6 +56,7 @@ public static class DeviceAuthOptionsReader
                 LegacyDevices = pairing.Choice(nameof(PairingPolicy.LegacyDevices), PairingPolicy.Default.LegacyDevices),
                 Implications = ScopeImplicationsReader.Read(section.Section("ScopeImplications")),
                 AutoApprove = AutoApproveReader.Read(pairing, users),
+                MaxDevicesByRules = pairing.Number(nameof(PairingPolicy.MaxDevicesByRules), PairingPolicy.Default.MaxDevicesByRules, 1, MaxCount),
             },
         };
         if (options.ForgetRemovedAfter < options.RequestLifetime)

@@ -71,6 +71,8 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
                 Log.RuleWithOverflowUser(_logger, rule.Name, OverflowUser.Id);
             if (rule.FromLoopback && rule.Users is null)
                 Log.RuleForAllUsers(_logger, rule.Name);
+            if (PolicyDescription.Anyone(rule) is { } what)
+                Log.RuleForProcesses(_logger, rule.Name, rule.Users is null ? "any local process" : "any process of these users", what);
         }
     }
 

@@ -22,6 +22,11 @@ internal static partial class Log
         EventName = "RuleForAllUsers")]
     public static partial void RuleForAllUsers(ILogger logger, string rule);
 
+    [LoggerMessage(1040, LogLevel.Information,
+        "Rule {Rule} is about processes, not devices: {Who} can make a new key at any time and be {What}. UpTo says how far that goes.",
+        EventName = "RuleForProcesses")]
+    public static partial void RuleForProcesses(ILogger logger, string rule, string who, string what);
+
     [LoggerMessage(104, LogLevel.Information, "The configuration was reloaded.", EventName = "Reloaded")]
     public static partial void Reloaded(ILogger logger);
 

@@ -15,6 +15,14 @@ internal static class PolicyDescription
         lines.Add(policy.AutoApprove.IsEmpty
             ? "Nothing is approved without an operator."
             : "Everything else waits for an operator.");
+        AutoApproveRule[] pairing = [.. policy.AutoApprove.Where(r => r.Reasons.Contains(PairingReason.NotPaired))];
+        if (pairing.Length > 0)
+        {
+            string perHour = string.Join(", ", pairing.Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Name} {r.MaxDevicesPerHour}")));
+            lines.Add(string.Create(
+                CultureInfo.InvariantCulture, $"New devices in an hour: {perHour}; rules may hold {policy.MaxDevicesByRules} devices in all. Past that an operator decides."));
+        }
+
         if (policy.LegacyDevices == LegacyDevices.RePair)
             lines.Add("Devices imported without roles or scopes wait for an operator, whatever the rules say.");
         lines.AddRange(
@@ -23,6 +31,14 @@ internal static class PolicyDescription
             where !scope.Value.IsEmpty
             select $"Role {role.Key}: {scope.Key} covers {string.Join(", ", scope.Value)}.");
         return lines;
+    }
+
+    /// <summary>Which devices any process on this machine can become by the rule, as it can make as many keys as it likes; null if none.</summary>
+    public static string? Anyone(AutoApproveRule rule)
+    {
+        if (!(rule.FromLoopback || rule.FromAny) || !rule.Reasons.Contains(PairingReason.NotPaired))
+            return null;
+        return rule.UpTo is { } upTo ? $"a device with {UpTo(upTo)} and no more" : "a device of any role with any scopes, operator.admin included";
     }
 
     private static string Line(AutoApproveRule rule)

@@ -30,6 +30,9 @@ public sealed record AutoApproveRule
     /// <summary>Matches requests of browsers too.</summary>
     public bool Browsers { get; init; }
 
+    /// <summary>How many devices it may pair within an hour; past it an operator decides about new ones.</summary>
+    public int MaxDevicesPerHour { get; init; } = 1000;
+
     /// <summary>Whether the rule approves, leaving its <see cref="Users"/> aside.</summary>
     internal bool MatchesButForUsers(PairingReason reason, Claim claim, Locality locality, ScopeImplications implications) =>
         Reasons.Contains(reason)

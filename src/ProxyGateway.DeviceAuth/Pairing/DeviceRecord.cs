@@ -55,6 +55,10 @@ public sealed record DeviceRecord
     [JsonIgnore]
     public bool IsListed => IsPaired || Block is not null;
 
+    /// <summary>Whether the device is paired, and no operator has let it into any of its roles.</summary>
+    [JsonIgnore]
+    public bool IsByRulesAlone => !Legacy && !Grants.IsEmpty && Grants.Values.All(g => g.RoleRule is not null);
+
     /// <summary>The scopes on record for the role; none if it has no grant.</summary>
     public ScopeSet ScopesOf(string role) => Grants.TryGetValue(role, out Grant? grant) ? grant.Scopes ?? ScopeSet.Empty : ScopeSet.Empty;
 

@@ -33,6 +33,9 @@ public sealed record PairingPolicy
     /// <summary>What becomes of legacy devices.</summary>
     public LegacyDevices LegacyDevices { get; init; }
 
+    /// <summary>How many devices may be paired that rules alone have approved; past it an operator decides about new ones.</summary>
+    public int MaxDevicesByRules { get; init; } = 100_000;
+
     /// <summary>Decides one claim.</summary>
     /// <param name="record">What the registry has on the device, as of now; null if nothing.</param>
     /// <param name="claim">What the device has proved to be and asks for.</param>
@@ -90,6 +93,10 @@ public sealed record PairingPolicy
             ? LocalityKind.Network
             : LocalityKind.Remote;
     }
+
+    /// <summary>The policy without rules that have done all that they may.</summary>
+    internal PairingPolicy Without(ImmutableArray<string> rules) =>
+        rules.IsEmpty ? this : this with { AutoApprove = AutoApprove.RemoveAll(r => rules.Contains(r.Name)) };
 
     private bool MustPairAgain(DeviceRecord? record, string role)
     {

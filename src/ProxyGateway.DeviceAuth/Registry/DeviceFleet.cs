@@ -10,6 +10,10 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
 {
     private const int ReadAtOnce = 200;
 
+    // In parts: the client waits for the answer, and a change may take long. Each page is twice the one before, so that none takes longer than all before it.
+    private const int ReadFirstInPart = 8;
+    private static readonly TimeSpan LongestPart = TimeSpan.FromSeconds(5);
+
     /// <summary>An operator imports a device.</summary>
     /// <param name="device">The device.</param>
     /// <param name="dryRun">Whether to tell only what would become of it.</param>
@@ -44,28 +48,26 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
     /// <param name="by">Who takes it back.</param>
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Gives up between two devices.</param>
+    /// <param name="cursor">Where to begin: the <see cref="RemovedByRule.Next"/> of the part before; null for the first device.</param>
+    /// <param name="limit">After how many devices to stop, and after five seconds in any case; null: at the end.</param>
     /// <exception cref="RegistryUnavailableException">Some may have been written; it may be repeated.</exception>
-    public async Task<RemovedByRule> RemoveByRuleAsync(string rule, bool dryRun, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    public async Task<RemovedByRule> RemoveByRuleAsync(
+        string rule, bool dryRun, Operator by, PairingRules rules, CancellationToken cancellationToken, string? cursor = null, int? limit = null)
     {
         ArgumentNullException.ThrowIfNull(rules);
+        long began = time.GetTimestamp();
         var removed = new RemovedByRule(0, 0);
-        var change = new DeviceChange.RemoveByRule(rule);
-        await foreach (DeviceRecord record in ReadAllAsync(cancellationToken))
+        int atOnce = limit is null ? ReadAtOnce : ReadFirstInPart;
+        do
         {
-            if (!record.Grants.Values.Any(g => g.HasPartOf(rule)))
-                continue;
-            bool keepsSome = record.Legacy || record.Grants.Values.Any(g => g.Without(rule) is not null);
-            if (!dryRun)
-            {
-                if (await registry.ChangeAsync(record.Id, change, by, rules, CancellationToken.None) is not { Outcome: DecisionOutcome.Done } done)
-                    continue;
-                keepsSome = done.Record.IsPaired;
-            }
-
-            removed = keepsSome ? removed with { Narrowed = removed.Narrowed + 1 } : removed with { Removed = removed.Removed + 1 };
+            int count = limit is null ? atOnce : Math.Min(atOnce, limit.Value - removed.Removed - removed.Narrowed);
+            atOnce = Math.Min(2 * atOnce, ReadAtOnce);
+            Page<DeviceRecord> page = await registry.ListDevicesAsync(cursor, count, cancellationToken);
+            removed = await RemoveByRuleAsync(removed, page.Items, rule, dryRun, by, rules, cancellationToken);
+            cursor = page.Next;
         }
-
-        return removed;
+        while (cursor is not null && (limit is null || (removed.Removed + removed.Narrowed < limit && time.GetElapsedTime(began) < LongestPart)));
+        return removed with { Next = cursor };
     }
 
     /// <summary>Forgets the devices that only rules have approved and that were not seen for a time. Answers how many.</summary>
@@ -97,6 +99,29 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         return forgotten;
     }
 
+    private async Task<RemovedByRule> RemoveByRuleAsync(
+        RemovedByRule removed, IReadOnlyList<DeviceRecord> records, string rule, bool dryRun, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    {
+        var change = new DeviceChange.RemoveByRule(rule);
+        foreach (DeviceRecord record in records)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (!record.Grants.Values.Any(g => g.HasPartOf(rule)))
+                continue;
+            bool keepsSome = record.Legacy || record.Grants.Values.Any(g => g.Without(rule) is not null);
+            if (!dryRun)
+            {
+                if (await registry.ChangeAsync(record.Id, change, by, rules, CancellationToken.None) is not { Outcome: DecisionOutcome.Done } done)
+                    continue;
+                keepsSome = done.Record.IsPaired;
+            }
+
+            removed = keepsSome ? removed with { Narrowed = removed.Narrowed + 1 } : removed with { Removed = removed.Removed + 1 };
+        }
+
+        return removed;
+    }
+
     private async IAsyncEnumerable<DeviceRecord> ReadAllAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         string? cursor = null;
@@ -114,4 +139,8 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
 /// <summary>What became of the devices that a rule had approved.</summary>
 /// <param name="Removed">Devices that held nothing else, and are removed.</param>
 /// <param name="Narrowed">Devices that hold something else, and lost what was the rule's.</param>
-public sealed record RemovedByRule(int Removed, int Narrowed);
+public sealed record RemovedByRule(int Removed, int Narrowed)
+{
+    /// <summary>Where the next part begins; null if this was the last.</summary>
+    public string? Next { get; init; }
+}

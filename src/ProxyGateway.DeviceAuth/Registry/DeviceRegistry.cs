@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -24,6 +25,9 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <summary>Raised after a record was changed through this registry, with the new record and the store's time.</summary>
     public event Action<DeviceRecord, DateTimeOffset>? Changed;
 
+    /// <summary>Raised when a rule would have paired a device and may pair no more.</summary>
+    public event Action<ReachedBound>? BoundReached;
+
     /// <summary>Decides a claim, and writes what follows from the decision before anybody is told.</summary>
     /// <param name="claim">The verified claim.</param>
     /// <param name="origin">Where it comes from.</param>
@@ -47,6 +51,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         ArgumentNullException.ThrowIfNull(origin);
         ArgumentNullException.ThrowIfNull(terms);
         Locality locality = origin.Locality;
+        ImmutableArray<string> exhausted = []; // rules that turn out to have paired as many devices as they may
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
             await WaitBeforeAsync(attempt, cancellationToken);
@@ -54,18 +59,20 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
             (PairingRules rules, bool mayAsk) = terms();
             Judgement judgement = Judge(claim.Device, stored, now, rules.Lifetimes);
             DeviceRecord? record = judgement.Record?.AsOf(now);
-            PairingDecision decision = rules.Policy.Decide(record, claim, locality);
+            PairingPolicy policy = rules.Policy.Without(exhausted);
+            PairingDecision decision = policy.Decide(record, claim, locality);
             if (!mayAsk && decision is not (PairingDecision.Admit or PairingDecision.Refuse))
                 return new Admission.Unauthorized();
             if (decision is PairingDecision.LookUpPeerUser)
             {
                 locality = locality with { Peer = origin.LookUpPeerUser() };
-                decision = rules.Policy.Decide(record, claim, locality);
+                decision = policy.Decide(record, claim, locality);
             }
 
             Admission admission;
             DeviceRecord? next = null;
             AuditEntry? deed = null;
+            RulePairing? pairing = null;
             switch (decision)
             {
                 case PairingDecision.Admit:
@@ -75,6 +82,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
                 case PairingDecision.AutoApprove approve:
                     next = Transitions.AutoApprove(record, claim, approve.Rule, rules.Policy.Implications, now, rules.Lifetimes) with { Version = NewVersion() };
                     admission = new Admission.Admitted(next, approve.Rule, now);
+                    pairing = PairingBy(approve, policy);
                     deed = new AuditEntry
                     {
                         Kind = AuditKinds.DeviceAutoApproved,
@@ -109,12 +117,20 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
                 next = (next ?? record!) with { Version = NewVersion() }; // what was taken is taken again
             if (next is null)
                 return admission;
-            switch (await SwapAsync(stored, next, now, rules, by: null, deed, cancellationToken))
+            switch (await SwapAsync(stored, next, now, rules, by: null, deed, cancellationToken, pairing: pairing))
             {
                 case SwapResult.Swapped:
                     return admission;
                 case SwapResult.TooManyRequests:
                     return new Admission.TooManyRequests();
+                case SwapResult.TooManyOfRule:
+                    exhausted = exhausted.Add(pairing!.Rule); // another rule may still approve: rules only widen
+                    BoundReached?.Invoke(new ReachedBound(pairing.Rule, pairing.MaxPerHour, IsInAll: false));
+                    break;
+                case SwapResult.TooManyByRules:
+                    exhausted = [.. rules.Policy.AutoApprove.Select(r => r.Name)];
+                    BoundReached?.Invoke(new ReachedBound(pairing!.Rule, pairing.MaxInAll, IsInAll: true));
+                    break;
             }
         }
 
@@ -269,9 +285,14 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         Operator? by,
         AuditEntry? deed,
         CancellationToken cancellationToken,
-        bool replacesDamage = false)
+        bool replacesDamage = false,
+        RulePairing? pairing = null)
     {
-        var swap = new DeviceSwap(previous, next, Transitions.ExpiresAt(next, rules.Lifetimes, now), rules.Limits) { ReplacesDamage = replacesDamage };
+        var swap = new DeviceSwap(previous, next, Transitions.ExpiresAt(next, rules.Lifetimes, now), rules.Limits)
+        {
+            ReplacesDamage = replacesDamage,
+            Pairing = pairing,
+        };
         SwapResult? result = null;
         bool isUncertain = true;
         try
@@ -319,6 +340,11 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
             LogBehind(id);
         return judgement;
     }
+
+    // A device that is paired is no new one, whatever more a rule approves for it.
+    private static RulePairing? PairingBy(PairingDecision.AutoApprove approval, PairingPolicy policy) => approval.Reason == PairingReason.NotPaired
+        ? new RulePairing(approval.Rule, policy.AutoApprove.First(r => r.Name == approval.Rule).MaxDevicesPerHour, policy.MaxDevicesByRules)
+        : null;
 
     // At first at once; then at random in a span that doubles, up to half a second, or who is slower would lose every time.
     private static Task WaitBeforeAsync(int attempt, CancellationToken cancellationToken) =>

@@ -102,6 +102,9 @@ public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateT
     /// </summary>
     public bool ReplacesDamage { get; init; }
 
+    /// <summary>A rule pairs the device by this swap, which is made only within that rule's bounds; null if none does.</summary>
+    public RulePairing? Pairing { get; init; }
+
     /// <summary>The device.</summary>
     public DeviceId Id => Next.Id;
 
@@ -140,6 +143,12 @@ public enum SwapResult
 
     /// <summary>Too many requests are open; nothing was written.</summary>
     TooManyRequests,
+
+    /// <summary>The rule has paired as many devices within an hour as it may (<see cref="RulePairing.MaxPerHour"/>); nothing was written.</summary>
+    TooManyOfRule,
+
+    /// <summary>Rules have paired as many devices as they may (<see cref="RulePairing.MaxInAll"/>); nothing was written.</summary>
+    TooManyByRules,
 }
 
 /// <summary>How many pairing requests may be open at a time.</summary>

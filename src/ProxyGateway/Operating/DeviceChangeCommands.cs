@@ -58,7 +58,7 @@ internal static class DeviceChangeCommands
             throw new CommandFailedException(ExitCodes.Usage, "Name a device, or a --rule");
         if (rule is not null)
         {
-            await RemoveByRuleAsync(client, parsed, rule, cancellationToken);
+            await RuleRemoval.RunAsync(client, parsed, rule, parsed.GetValue(DryRun), cancellationToken);
             return;
         }
 
@@ -72,23 +72,6 @@ internal static class DeviceChangeCommands
             JsonOutput.Write(new RemovedDevice(id, Removed: true), ClientJsonContext.Default.RemovedDevice);
         else
             Console.Out.WriteLine($"Removed. Device {id} is disconnected, and needs an operator's approval to come back.");
-    }
-
-    private static async Task RemoveByRuleAsync(AdminClient client, ParseResult parsed, string rule, CancellationToken cancellationToken)
-    {
-        bool isDryRun = parsed.GetValue(DryRun);
-        RemovedByRuleView would = await TakeBackAsync(client, rule, isDryRun: true, cancellationToken);
-        RemovedByRuleView done = would;
-        if (!isDryRun)
-        {
-            OperatorCommand.Confirm(parsed, $"{would.Removed} devices are removed, and {would.Narrowed} more lose what the rule {rule} has approved.");
-            done = await TakeBackAsync(client, rule, isDryRun: false, cancellationToken);
-        }
-
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(done, JsonOutput.Admin.RemovedByRuleView);
-        else
-            Console.Out.WriteLine($"{(isDryRun ? "Would be removed" : "Removed")}: {done.Removed} devices. {(isDryRun ? "Would lose" : "Lost")} only what the rule approved: {done.Narrowed}.");
     }
 
     private static async Task LabelAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
@@ -117,13 +100,6 @@ internal static class DeviceChangeCommands
         await client.DeleteAsync(PathOf(device.Id.ToString()) + "/block", cancellationToken);
         await PrintAsync(client, parsed, device.Id, cancellationToken);
     }
-
-    private static Task<RemovedByRuleView> TakeBackAsync(AdminClient client, string rule, bool isDryRun, CancellationToken cancellationToken) => client.ChangeAsync(
-        HttpMethod.Post,
-        "admin/v1/devices/remove-by-rule",
-        AdminClient.Json(new RemoveByRuleBody { Rule = rule, DryRun = isDryRun }, AdminInputContext.Default.RemoveByRuleBody),
-        AdminJsonContext.Default.RemovedByRuleView,
-        cancellationToken);
 
     private static Task<DeviceView> PutAsync(AdminClient client, string path, HttpContent body, CancellationToken cancellationToken) =>
         client.ChangeAsync(HttpMethod.Put, path, body, AdminJsonContext.Default.DeviceView, cancellationToken);

@@ -190,6 +190,46 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_a_rule_approved_is_taken_back_in_parts_that_go_on_where_the_last_ended()
+    {
+        PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
+        for (int i = 0; i < 7; i++)
+            (await _admin.Registry.AdmitAsync(Some.Claim("operator"), Some.Loopback, silent, default)).ShouldBeOfType<Admission.Admitted>();
+        DeviceId operators = await _admin.PairAsync(Some.Claim("operator"));
+
+        (await PartsAsync(dryRun: true)).ShouldBe([3, 3, 1]);
+        (await RemoveAsync("""{"rule":"loopback","limit":2}""")).Removed.ShouldBe(2); // and whoever waited for the answer is gone
+        (await PartsAsync(dryRun: false)).ShouldBe([3, 2], "from the start, it goes on where it was");
+        (await PartsAsync(dryRun: false)).ShouldBe([0]);
+
+        (await _admin.GetAsync("/admin/v1/devices")).Json.GetProperty("items").EnumerateArray().Select(d => d.GetProperty("id").GetString()).ShouldBe([operators.ToString()]);
+        foreach (string wrong in new[] { "\"limit\":0", "\"limit\":10001", "\"cursor\":\"\"", $"\"cursor\":\"{new string('x', 1000)}\"" })
+            (await _admin.PostAsync("/admin/v1/devices/remove-by-rule", json: $$"""{"rule":"loopback",{{wrong}}}""")).ShouldBeProblem(400, "invalid-request");
+
+        async Task<int[]> PartsAsync(bool dryRun)
+        {
+            var parts = new List<int>();
+            string? cursor = null;
+            do
+            {
+                string from = cursor is null ? "" : $",\"cursor\":\"{cursor}\"";
+                (int removed, cursor) = await RemoveAsync($$"""{"rule":"loopback","dryRun":{{(dryRun ? "true" : "false")}},"limit":3{{from}}}""");
+                if (removed > 0 || cursor is null)
+                    parts.Add(removed);
+            }
+            while (cursor is not null);
+            return parts is [.., > 0, 0] ? [.. parts[..^1]] : [.. parts]; // the last part may find nothing more
+        }
+
+        async Task<(int Removed, string? Next)> RemoveAsync(string json)
+        {
+            Answer answer = await _admin.PostAsync("/admin/v1/devices/remove-by-rule", json: json);
+            answer.Status.ShouldBe(200, answer.Text);
+            return (answer.Json.GetProperty("removed").GetInt32(), answer.Json.TryGetProperty("next", out var next) ? next.GetString() : null);
+        }
+    }
+
+    [Fact]
     public async Task Lists_come_to_their_end_with_everything_that_was_there_all_the_while()
     {
         var devices = new List<string>();

@@ -46,6 +46,8 @@ internal sealed class TestAdmin : IAsyncDisposable
 
     public DeviceRegistry Registry => _app.Services.GetRequiredService<DeviceRegistry>();
 
+    public ICopyableDeviceStore Store => (ICopyableDeviceStore)_store;
+
     public SessionTable Sessions => _app.Services.GetRequiredService<SessionTable>();
 
     public IServiceProvider Services => _app.Services;

@@ -194,6 +194,38 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
     }
 
     [Fact]
+    public async Task What_counts_as_paired_by_a_rule_goes_after_an_hour()
+    {
+        PairingRules rules = Bounded(perHour: 1, inAll: 100);
+        Claim claim = Some.Claim();
+        await PairByRuleAsync(claim, rules);
+        RedisKey key = $"{_prefix}rule:loopback";
+        (await Behind.KeyTimeToLiveAsync(key))!.Value.ShouldBe(RulePairing.Window, TimeSpan.FromMinutes(1));
+        double until = (await Behind.SortedSetScoreAsync(key, claim.Device.ToString()))!.Value;
+        DateTimeOffset.FromUnixTimeMilliseconds((long)until).ShouldBe(await NowAsync() + RulePairing.Window, TimeSpan.FromMinutes(1));
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull();
+
+        await Behind.SortedSetAddAsync(key, claim.Device.ToString(), (await NowAsync()).ToUnixTimeMilliseconds()); // an hour has passed
+
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("loopback");
+        (await Behind.SortedSetLengthAsync(key)).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Whoever_finds_no_room_for_a_device_of_a_rule_takes_out_what_is_none()
+    {
+        PairingRules rules = Bounded(perHour: 100, inAll: 3);
+        Claim paired = Some.Claim();
+        await PairByRuleAsync(paired, rules);
+        await Behind.SortedSetAddAsync($"{_prefix}by-rules", [new(Some.Claim().Device.ToString(), 0), new("no device", 0)]);
+
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull();
+        (await Behind.SortedSetRangeByRankAsync($"{_prefix}by-rules")).ShouldBe([paired.Device.ToString()]);
+        (await Behind.SortedSetLengthAsync($"{_prefix}rule:loopback")).ShouldBe(1, "who was not paired does not count within the hour");
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("loopback");
+    }
+
+    [Fact]
     public async Task Keys_of_open_requests_go_by_themselves()
     {
         await AskAsync(Some.Claim(), Some.Rules, "192.0.2.1");

@@ -148,6 +148,7 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         await PairAsync(paired);
         await PairAsync(removed);
         await Registry.RemoveAsync(removed.Device, Some.Operator, Some.Rules, CancellationToken.None);
+        await PairByRuleAsync(Some.Claim(), Bounded(perHour: 10, inAll: 10));
         PairingRequest open = await AskAsync(paired.Asking("node"), Some.Rules);
         await Store.DisposeAsync();
         Execute(
@@ -159,6 +160,7 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
             ALTER TABLE old RENAME TO devices;
             CREATE INDEX devices_paired ON devices (id) WHERE paired = 1;
             CREATE INDEX devices_expiry ON devices (expires_at) WHERE expires_at IS NOT NULL;
+            DROP TABLE rule_pairings;
             DROP INDEX requests_subnet;
             DROP INDEX requests_strangers;
             ALTER TABLE requests DROP COLUMN subnet;
@@ -175,6 +177,7 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
         (await registry.AdmitAsync(paired, Some.Origin, silent, CancellationToken.None)).ShouldBeOfType<Admission.Admitted>();
         (await registry.AdmitAsync(removed, Some.Loopback, silent, CancellationToken.None)).ShouldBeOfType<Admission.Refused>();
+        (await registry.AdmitAsync(Some.Claim(), Some.Loopback, Bounded(perHour: 10, inAll: 1), CancellationToken.None)).ShouldBeOfType<Admission.Refused>("a rule has paired one");
         (await registry.ApproveAsync(open.Id, scopes: null, Some.Operator, Some.Rules, CancellationToken.None))!.Outcome.ShouldBe(DecisionOutcome.Done);
         Execute("SELECT count(*) FROM pragma_foreign_key_check").ShouldBe(0L);
     }
@@ -190,6 +193,22 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         await Should.ThrowAsync<RegistryUnavailableException>(() => PutAsync(previous: null, first with { Id = twin }));
 
         (await Store.GetAsync(first.Id, CancellationToken.None)).Record.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task An_hour_later_a_rule_pairs_again_and_a_restart_does_not_shorten_it()
+    {
+        PairingRules rules = Bounded(perHour: 1, inAll: 100);
+        await PairByRuleAsync(Some.Claim(), rules);
+        await Store.DisposeAsync();
+        await using SqliteDeviceStore reopened = Reopen();
+        var registry = new DeviceRegistry(reopened);
+
+        _time.Advance(RulePairing.Window - TimeSpan.FromMilliseconds(1));
+        (await registry.AdmitAsync(Some.Claim(), Some.Loopback, rules, CancellationToken.None)).ShouldBeOfType<Admission.Refused>();
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        (await registry.AdmitAsync(Some.Claim(), Some.Loopback, rules, CancellationToken.None)).ShouldBeOfType<Admission.Admitted>();
+        Execute("SELECT count(*) FROM rule_pairings").ShouldBe(1L, "what is past is gone");
     }
 
     [Fact]

@@ -53,6 +53,7 @@ public sealed class SoakTests(ITestOutputHelper output)
         new(SharedGateway.Generous)
         {
             ["DeviceAuth:Pairing:MaxPendingRequests"] = "1000000",
+            ["DeviceAuth:Pairing:AutoApprove:loopback:MaxDevicesPerHour"] = "1000000",
             ["DeviceAuth:Limits:PendingRequestsPerAddress"] = "1000000",
             ["Registry:SweepInterval"] = "00:00:02",
         },

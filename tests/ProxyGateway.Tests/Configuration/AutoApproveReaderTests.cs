@@ -31,6 +31,13 @@ public sealed class AutoApproveReaderTests
     }
 
     [Fact]
+    public void A_rule_says_how_many_devices_it_pairs()
+    {
+        Rules("""{ "loopback": { "MaxDevicesPerHour": 7 } }""").ShouldHaveSingleItem().MaxDevicesPerHour.ShouldBe(7);
+        Rules("""{ "loopback": { "Users": ["self"] } }""").ShouldHaveSingleItem().MaxDevicesPerHour.ShouldBe(1000);
+    }
+
+    [Fact]
     public void Networks_are_read_as_such()
     {
         AutoApproveRule rule = Rules("""{ "r": { "From": ["10.0.0.0/8", "fd00::/8", "any", "loopback"], "Reasons": ["not-paired"] } }""").ShouldHaveSingleItem();
@@ -57,6 +64,7 @@ public sealed class AutoApproveReaderTests
     [InlineData("""{ "loopback": { "From": ["::ffff:127.0.0.0/104"] } }""", "loopback:From: found")]
     [InlineData("""{ "loopback": { "From": ["10.1.0.0/8"] } }""", "loopback:From: found")]
     [InlineData("""{ "loopback": { "From": ["Any"] } }""", "loopback:From: found \"Any\"; allowed: loopback, any, and networks")]
+    [InlineData("""{ "loopback": { "MaxDevicesPerHour": 0 } }""", "loopback:MaxDevicesPerHour: found \"0\"; allowed: a whole number from 1 to 1000000")]
     [InlineData("""{ "loopback": { "Users": [] } }""", "loopback:Users: is empty")]
     [InlineData("""{ "loopback": { "Users": ["nobody-here"] } }""", "loopback:Users: found \"nobody-here\"; allowed: users of this machine")]
     [InlineData("""{ "loopback": { "Users": [""] } }""", "loopback:Users: found \"\"")]

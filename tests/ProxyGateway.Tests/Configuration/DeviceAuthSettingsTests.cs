@@ -21,7 +21,21 @@ public sealed class DeviceAuthSettingsTests : IDisposable
         _log.Texts.ShouldContain("Information: Pairing policy: Everything else waits for an operator.");
         _log.Texts.ShouldContain("Information: Pairing policy: Role operator: operator.admin covers operator.*.");
         _log.Texts.ShouldContain(t => t.StartsWith("Information: Rule loopback trusts every process"));
+        _log.Texts.ShouldContain("Information: Pairing policy: New devices in an hour: loopback 1000; rules may hold 100000 devices in all. Past that an operator decides.");
+        _log.Texts.ShouldContain("Information: Rule loopback is about processes, not devices: any local process can make a new key at any time and be a device of any role with any scopes, operator.admin included. UpTo says how far that goes.");
         _log.Texts.ShouldAllBe(t => t.StartsWith("Information"));
+    }
+
+    [Fact]
+    public void What_any_process_can_become_is_said_of_the_rule_in_force()
+    {
+        _source.Set("DeviceAuth:Pairing:AutoApprove:loopback:UpTo:operator:0", "operator.write");
+        _source.Set("DeviceAuth:Pairing:AutoApprove:upgrades:From:0", "loopback");
+        _source.Set("DeviceAuth:Pairing:AutoApprove:upgrades:Reasons:0", "role-upgrade");
+        using DeviceAuthSettings settings = Start();
+
+        _log.Texts.Where(t => t.Contains("is about processes")).ShouldHaveSingleItem()
+            .ShouldContain("any local process can make a new key at any time and be a device with operator [operator.write] and no more.");
     }
 
     [Theory]

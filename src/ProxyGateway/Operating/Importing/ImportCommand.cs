@@ -8,7 +8,8 @@ namespace ProxyGateway.Operating.Importing;
 /// <summary><c>proxygateway devices import</c></summary>
 internal static class ImportCommand
 {
-    internal const int MaxDevices = 250;
+    // One at a time is written, and on a slow disk a second is ten of them; the gateway must answer in time.
+    internal const int MaxDevices = 100;
     internal const int MaxBytes = 2 * 1024 * 1024;
 
     private const int MaxFileBytes = 256 * 1024 * 1024;
@@ -82,11 +83,17 @@ internal static class ImportCommand
                 if (view.DryRun != dryRun || view.Items.Count != chunk.Count)
                     throw new CommandFailedException(ExitCodes.Refused, "The gateway's answer is not one to this import");
                 items.AddRange(view.Items);
+                if (items.Count < devices.Count)
+                    Progress.Tell("devices", items.Count, devices.Count);
             }
         }
-        catch (CommandFailedException e) when (items.Count > 0 && !dryRun)
+        catch (CommandFailedException e) when (!dryRun)
         {
             throw new CommandFailedException(e.ExitCode, $"{e.Message}. {items.Count} of {devices.Count} devices were sent before; the same command, given again, completes it");
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && !dryRun)
+        {
+            throw new CommandFailedException(ExitCodes.Refused, $"Stopped. {items.Count} of {devices.Count} devices were sent before; the same command, given again, completes it");
         }
 
         return items;

@@ -156,7 +156,7 @@ public sealed class OpenClawStateTests
             Grants = new Dictionary<string, ImportGrantBody> { ["operator"] = new() { Scopes = ScopeSet.Of(Enumerable.Range(0, scopes).Select(i => $"operator.{i}{new string('x', 110)}")) } },
         };
 
-        ImportCommand.Chunks(Enumerable.Repeat(Device(1), 501)).Select(c => c.Count).ShouldBe([250, 250, 1]);
+        ImportCommand.Chunks(Enumerable.Repeat(Device(1), 501)).Select(c => c.Count).ShouldBe([100, 100, 100, 100, 100, 1]);
         ImportCommand.Chunks(Enumerable.Repeat(Device(256), 150)).Select(c => c.Count).ShouldAllBe(count => count < 80);
         ImportCommand.Chunks([]).ShouldBeEmpty();
     }

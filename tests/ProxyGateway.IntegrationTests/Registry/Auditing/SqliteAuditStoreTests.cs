@@ -38,7 +38,7 @@ public sealed class SqliteAuditStoreTests(ITestOutputHelper output) : AuditStore
     public async Task A_file_of_the_first_version_is_brought_up_to_date_with_what_it_holds()
     {
         await _store.DisposeAsync();
-        Execute("DROP TABLE audit; DROP TABLE audit_dropped; DROP TABLE audit_kept; ALTER TABLE devices DROP COLUMN seen_at; DROP INDEX requests_subnet; DROP INDEX requests_strangers; ALTER TABLE requests DROP COLUMN subnet; ALTER TABLE requests DROP COLUMN strangers; PRAGMA user_version = 1");
+        Execute("DROP TABLE rule_pairings; DROP TABLE audit; DROP TABLE audit_dropped; DROP TABLE audit_kept; ALTER TABLE devices DROP COLUMN seen_at; DROP INDEX requests_subnet; DROP INDEX requests_strangers; ALTER TABLE requests DROP COLUMN subnet; ALTER TABLE requests DROP COLUMN strangers; PRAGMA user_version = 1");
         Execute("INSERT INTO devices (id, version, paired, document) VALUES ('x', 'v', 0, x'00')");
 
         IAuditStore reopened = await OpenAsync(kept: 10);
@@ -51,7 +51,7 @@ public sealed class SqliteAuditStoreTests(ITestOutputHelper output) : AuditStore
     public async Task The_audit_of_an_earlier_version_is_counted_and_brought_within_its_bounds()
     {
         await _store.DisposeAsync();
-        Execute("DROP TABLE audit_kept; DROP INDEX audit_kind; DROP INDEX audit_device; DROP INDEX audit_operator; PRAGMA user_version = 4");
+        Execute("DROP TABLE audit_kept; DROP INDEX audit_kind; DROP INDEX audit_device; DROP INDEX audit_operator; DROP TABLE rule_pairings; DROP INDEX devices_by_rules; ALTER TABLE devices DROP COLUMN by_rules; PRAGMA user_version = 4");
         Execute(
             $$"""
             WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 300)

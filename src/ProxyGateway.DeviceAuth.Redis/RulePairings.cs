@@ -1,0 +1,102 @@
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using StackExchange.Redis;
+
+namespace ProxyGateway.DeviceAuth.Redis;
+
+/// <summary>
+/// The indexes of devices that rules have paired: those of one rule within an hour, which go by themselves, and all that rules alone have
+/// approved. They are written before the document. A member too many of the second would keep others out: it is taken out when the bound is reached.
+/// </summary>
+internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents documents)
+{
+    private const int CheckedAtOnce = 256;
+    private static readonly TimeSpan CheckEvery = TimeSpan.FromSeconds(1);
+
+    private long _checkedAt = -1;
+    private RedisValue _checkedTo = RedisValue.EmptyString;
+
+    /// <summary>Enters a device that a rule is about to pair. Null if there is room, or if no rule pairs by this swap.</summary>
+    public async Task<SwapResult?> EnterAsync(DeviceSwap swap, Deadline deadline, CancellationToken cancellationToken)
+    {
+        if (swap.Pairing is not { } pairing)
+            return null;
+        RedisKey hour = keys.Rule(pairing.Rule);
+        RedisValue id = swap.Id.ToString();
+        Task<RedisResult> ofRule = redis.RunAsync(
+            Script.EnterPairing, hour, [id, pairing.MaxPerHour, (long)RulePairing.Window.TotalMilliseconds], deadline, cancellationToken);
+        Task<RedisResult> inAll = redis.RunAsync(Script.EnterBounded, keys.ByRules, [id, pairing.MaxInAll], deadline, cancellationToken);
+        await Task.WhenAll(ofRule, inAll);
+        if ((int)await ofRule == 0)
+            return SwapResult.TooManyOfRule; // the caller withdraws it from the other
+        if ((int)await inAll == 1)
+            return null;
+
+        // Who is not paired must not use up the hour of those who could be once there is room again.
+        await redis.RunAsync(database => database.SortedSetRemoveAsync(hour, id, RedisConnection.Primary), deadline, cancellationToken);
+        await CheckSomeAsync(deadline, cancellationToken);
+        return SwapResult.TooManyByRules;
+    }
+
+    /// <summary>After a swap that was not to be. Within the hour the device stays counted: another connection of it may have been faster.</summary>
+    public Task WithdrawAsync(DeviceSwap swap, Deadline deadline) =>
+        swap.Pairing is null ? Task.CompletedTask : RemoveAsync(swap.Id, deadline, CancellationToken.None);
+
+    /// <summary>After a swap: brings the index up to date.</summary>
+    public Task SettleAsync(DeviceSwap swap, Deadline deadline)
+    {
+        if (swap.Next.IsByRulesAlone)
+            return AddAsync([swap.Id], deadline, CancellationToken.None); // also if it was: this repairs
+        return swap.Previous is { IsByRulesAlone: true } ? RemoveAsync(swap.Id, deadline, CancellationToken.None) : Task.CompletedTask;
+    }
+
+    /// <summary>Adds devices that rules alone have approved, whatever the bound.</summary>
+    public Task AddAsync(DeviceId[] ids, Deadline deadline, CancellationToken cancellationToken) => ids.Length == 0
+        ? Task.CompletedTask
+        : redis.RunAsync(
+            database => database.SortedSetAddAsync(
+                keys.ByRules, Array.ConvertAll(ids, id => new SortedSetEntry(id.ToString(), 0)), RedisConnection.Primary),
+            deadline,
+            cancellationToken);
+
+    // In this order: who is paired by a rule meanwhile is found by the reading, or adds itself after it.
+    private async Task RemoveAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken)
+    {
+        await ExpelAsync(id.ToString(), deadline, cancellationToken);
+        if (await documents.GetAsync([id], deadline, cancellationToken) is [{ Record: { IsByRulesAlone: true } }])
+            await AddAsync([id], deadline, cancellationToken);
+    }
+
+    // Each refusal for room may look at some, a part of them at a time and not more often than once a second.
+    private async Task CheckSomeAsync(Deadline deadline, CancellationToken cancellationToken)
+    {
+        long now = Environment.TickCount64;
+        long last = Interlocked.Read(ref _checkedAt);
+        if ((last >= 0 && now - last < CheckEvery.TotalMilliseconds) || Interlocked.CompareExchange(ref _checkedAt, now, last) != last)
+            return;
+        RedisValue[] members = await redis.RunAsync(
+            database => database.SortedSetRangeByValueAsync(
+                keys.ByRules, min: _checkedTo, exclude: Exclude.Start, take: CheckedAtOnce, flags: RedisConnection.Primary),
+            deadline,
+            cancellationToken);
+        _checkedTo = members.Length < CheckedAtOnce ? RedisValue.EmptyString : members[^1];
+        var ids = new List<DeviceId>();
+        foreach (RedisValue member in members)
+        {
+            if (DeviceId.TryParse(member, out DeviceId id))
+                ids.Add(id);
+            else
+                await ExpelAsync(member, deadline, cancellationToken);
+        }
+
+        FoundDocument[] found = await documents.GetAsync(ids, deadline, cancellationToken);
+        foreach ((DeviceId id, FoundDocument document) in ids.Zip(found))
+        {
+            if (document is { Damage: null } and not { Record: { IsByRulesAlone: true } })
+                await RemoveAsync(id, deadline, cancellationToken);
+        }
+    }
+
+    private Task<bool> ExpelAsync(RedisValue member, Deadline deadline, CancellationToken cancellationToken) =>
+        redis.RunAsync(database => database.SortedSetRemoveAsync(keys.ByRules, member, RedisConnection.Primary), deadline, cancellationToken);
+}

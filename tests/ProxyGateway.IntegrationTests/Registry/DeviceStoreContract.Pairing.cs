@@ -1,0 +1,132 @@
+using System.Collections.Concurrent;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Shared;
+
+namespace ProxyGateway.IntegrationTests.Registry;
+
+/// <summary>What rules pair is bounded, within an hour and in all, and the stores count it.</summary>
+public abstract partial class DeviceStoreContract
+{
+    [Fact]
+    public async Task A_rule_pairs_so_many_devices_within_an_hour_and_then_an_operator_decides()
+    {
+        PairingRules rules = Bounded(perHour: 2, inAll: 100);
+        var reached = new ConcurrentQueue<ReachedBound>();
+        Registry.BoundReached += reached.Enqueue;
+        Claim first = Some.Claim("operator", "operator.read");
+        (await PairByRuleAsync(first, rules)).ShouldBe("loopback");
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("loopback");
+        reached.ShouldBeEmpty();
+
+        Claim third = Some.Claim("operator", "operator.read");
+        Admission.Refused refused = (await Registry.AdmitAsync(third, Some.Loopback, rules, None)).ShouldBeOfType<Admission.Refused>();
+
+        refused.Reason.ShouldBe(PairingReason.NotPaired);
+        reached.ShouldHaveSingleItem().ShouldBe(new ReachedBound("loopback", 2, IsInAll: false));
+        (await ListOpenAsync(pageSize: 10)).ShouldBe([refused.Request.Id]);
+        (await Registry.AdmitAsync(first, Some.Loopback, rules, None)).ShouldBeOfType<Admission.Admitted>("what is paired stays so");
+        (await PairByRuleAsync(first.Asking("operator", "operator.write"), rules)).ShouldBe("loopback", "it is no new device");
+        await Registry.RemoveAsync(first.Device, Some.Operator, rules, None);
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull("what was removed was paired all the same");
+        (await Registry.ApproveAsync(refused.Request.Id, scopes: null, Some.Operator, rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+        (await Registry.AdmitAsync(third, Some.Loopback, rules, None)).ShouldBeOfType<Admission.Admitted>();
+    }
+
+    [Fact]
+    public async Task A_rule_that_has_done_all_it_may_leaves_other_rules_alone()
+    {
+        PairingRules rules = Bounded(perHour: 1, inAll: 100);
+        var other = new AutoApproveRule { Name = "other", FromAny = true, Reasons = [PairingReason.NotPaired] };
+        rules = rules with { Policy = rules.Policy with { AutoApprove = rules.Policy.AutoApprove.Add(other) } };
+
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("loopback");
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("other");
+    }
+
+    [Fact]
+    public async Task The_same_device_counts_once_however_often_it_is_paired()
+    {
+        PairingRules rules = Bounded(perHour: 2, inAll: 2);
+        Claim claim = Some.Claim();
+        var fleet = new DeviceFleet(Registry, TimeProvider.System);
+        for (int i = 0; i < 3; i++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => PairByRuleAsync(claim, rules))));
+            (await fleet.ForgetIdleAsync(TimeSpan.Zero, rules, None)).ShouldBe(1);
+        }
+
+        (await PairByRuleAsync(claim, rules)).ShouldBe("loopback");
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("loopback");
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData(10, 100)]
+    [InlineData(100, 10)]
+    public async Task The_bounds_hold_when_many_come_at_once(int perHour, int inAll)
+    {
+        PairingRules rules = Bounded(perHour, inAll);
+
+        string?[] by = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => Task.Run(() => PairByRuleAsync(Some.Claim(), rules))));
+
+        by.Count(rule => rule is not null).ShouldBe(10);
+        (await Store.ListDevicesAsync(cursor: null, 100, None)).Items.Count.ShouldBe(10);
+    }
+
+    [Fact]
+    public async Task Room_comes_back_when_devices_of_rules_are_removed_forgotten_or_an_operators()
+    {
+        PairingRules rules = Bounded(perHour: 100, inAll: 2);
+        Claim removed = Some.Claim();
+        Claim approved = Some.Claim("operator", "operator.read");
+        await PairAsync(Some.Claim());
+        await PairByRuleAsync(removed, rules);
+        await PairByRuleAsync(approved, rules);
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull("two are there, and the operator's does not count");
+
+        await Registry.RemoveAsync(removed.Device, Some.Operator, rules, None);
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("loopback");
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull();
+
+        await Registry.SetGrantAsync(approved.Device, "operator", ScopeSet.Of("operator.read"), Some.Operator, rules, None);
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("loopback");
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull();
+
+        (await new DeviceFleet(Registry, TimeProvider.System).ForgetIdleAsync(TimeSpan.Zero, rules, None)).ShouldBe(2);
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("loopback");
+    }
+
+    [Fact]
+    public async Task A_copy_counts_what_rules_have_paired()
+    {
+        PairingRules rules = Bounded(perHour: 100, inAll: 2);
+        await using var files = new Files(await NowAsync());
+        SqliteDeviceStoreOf(files, out DeviceRegistry source, out ICopyableDeviceStore store);
+        foreach (Claim claim in new[] { Some.Claim(), Some.Claim() })
+            (await source.AdmitAsync(claim, Some.Loopback, rules, None)).ShouldBeOfType<Admission.Admitted>();
+
+        await new RegistryCopy(store, Copyable).RunAsync(None);
+
+        (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull();
+    }
+
+    protected static PairingRules Bounded(int perHour, int inAll) => Some.Rules with
+    {
+        Policy = new PairingPolicy
+        {
+            AutoApprove = [PairingPolicy.Default.AutoApprove[0] with { MaxDevicesPerHour = perHour }],
+            MaxDevicesByRules = inAll,
+        },
+    };
+
+    /// <summary>The rule that let the device in just now; null if it has to wait for an operator, or had been let in before.</summary>
+    protected async Task<string?> PairByRuleAsync(Claim claim, PairingRules rules) =>
+        await Registry.AdmitAsync(claim, Some.Loopback, rules, None) is Admission.Admitted admitted ? admitted.Rule : null;
+
+    private static void SqliteDeviceStoreOf(Files files, out DeviceRegistry registry, out ICopyableDeviceStore store)
+    {
+        store = files.Open("source");
+        registry = new DeviceRegistry(store);
+    }
+}
