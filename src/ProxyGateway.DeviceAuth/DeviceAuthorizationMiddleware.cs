@@ -120,7 +120,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
         if (!OriginCheck.Allows(context.Request, options.AllowedOrigins))
         {
-            LogOriginRefused(context.Request.Path);
+            LogOriginRefused(LogText.Of(context.Request.Path));
             metrics.UpgradeRefused("origin");
             if (history.IsNews(client))
                 Enter(origin, options, "origin");
@@ -176,7 +176,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     }
 
     [LoggerMessage(1201, LogLevel.Information, "Refused an upgrade of {Path}: its Origin is neither listed in DeviceAuth:AllowedOrigins nor the gateway's own.")]
-    private partial void LogOriginRefused(PathString path);
+    private partial void LogOriginRefused(string path);
 
     [LoggerMessage(1202, LogLevel.Warning, "Refused an upgrade from {Address}: its budget is used up ({Scope}, see DeviceAuth:Limits).")]
     private partial void LogOverBudget(string? address, BudgetScope scope);

@@ -16,9 +16,6 @@ internal sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : ILog
     private readonly Lock _lock = new();
     private readonly Dictionary<int, Pace> _paces = [];
 
-    /// <summary>The log itself, for what paired devices and operators do.</summary>
-    public ILogger Unpaced => inner;
-
     public bool IsEnabled(LogLevel logLevel) => inner.IsEnabled(logLevel);
 
     public IDisposable? BeginScope<TState>(TState state)

@@ -50,14 +50,6 @@ public sealed class PacedLoggerTests : IDisposable
         _lines.Count.ShouldBe(31);
     }
 
-    [Fact]
-    public void What_is_not_of_strangers_is_not_paced()
-    {
-        for (int i = 0; i < 100; i++)
-            _logger.Unpaced.Log(LogLevel.Warning, new EventId(7, "Seven"), "a line");
-        _lines.Count.ShouldBe(100);
-    }
-
     private void Log(int id, int times)
     {
         for (int i = 0; i < times; i++)

@@ -6,16 +6,16 @@ namespace ProxyGateway.DeviceAuth.Admin;
 internal static partial class AdminLog
 {
     [LoggerMessage(301, LogLevel.Information, "Operator {Operator} approved request {Request} of device {Device}: role {Role}, scopes [{Scopes}]")]
-    public static partial void Approved(ILogger logger, string @operator, RequestId request, DeviceId device, string role, ScopeSet scopes);
+    public static partial void Approved(ILogger logger, string @operator, RequestId request, DeviceId device, string role, string scopes);
 
     [LoggerMessage(302, LogLevel.Information, "Operator {Operator} rejected request {Request} of device {Device}: role {Role}, scopes [{Scopes}]")]
-    public static partial void Rejected(ILogger logger, string @operator, RequestId request, DeviceId device, string role, ScopeSet scopes);
+    public static partial void Rejected(ILogger logger, string @operator, RequestId request, DeviceId device, string role, string scopes);
 
     [LoggerMessage(303, LogLevel.Information, "Operator {Operator} removed device {Device}")]
     public static partial void Removed(ILogger logger, string @operator, DeviceId device);
 
     [LoggerMessage(306, LogLevel.Information, "Operator {Operator} set role {Role} of device {Device} to [{Scopes}], until {Until}")]
-    public static partial void GrantSet(ILogger logger, string @operator, string role, DeviceId device, ScopeSet scopes, DateTimeOffset? until);
+    public static partial void GrantSet(ILogger logger, string @operator, string role, DeviceId device, string scopes, DateTimeOffset? until);
 
     [LoggerMessage(307, LogLevel.Information, "Operator {Operator} took role {Role} from device {Device}")]
     public static partial void GrantTaken(ILogger logger, string @operator, string role, DeviceId device);

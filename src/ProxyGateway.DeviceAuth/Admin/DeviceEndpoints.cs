@@ -101,7 +101,7 @@ internal static class DeviceEndpoints
             id,
             new DeviceChange.SetGrant(role, new GrantTerms(body!.Scopes, body.Until)),
             context,
-            (by, device) => AdminLog.GrantSet(logger, by.Name, role, device, body.Scopes, body.Until),
+            (by, device) => AdminLog.GrantSet(logger, by.Name, role, device, LogText.Of(body.Scopes), body.Until),
             record => Shown(context, record));
     }
 

@@ -75,7 +75,7 @@ internal static class RequestEndpoints
         var terms = new GrantTerms(body?.Scopes, body?.Until);
         Decision? decision = await registry.ApproveAsync(requestId, terms, by, settings.Current.PairingRules, CancellationToken.None);
         if (decision is { Outcome: DecisionOutcome.Done, Request: { } approved })
-            AdminLog.Approved(logger, by.Name, approved.Id, approved.DeviceId, approved.Role, approved.GrantedScopes ?? ScopeSet.Empty);
+            AdminLog.Approved(logger, by.Name, approved.Id, approved.DeviceId, approved.Role, LogText.Of(approved.GrantedScopes ?? ScopeSet.Empty));
         return Problem(decision) ?? (IResult)TypedResults.Json(DeviceView.Of(decision!.Record), AdminJsonContext.Default.DeviceView);
     }
 
@@ -88,7 +88,7 @@ internal static class RequestEndpoints
         Operator by = context.Features.GetRequiredFeature<Operator>();
         Decision? decision = await registry.RejectAsync(requestId, by, settings.Current.PairingRules, CancellationToken.None);
         if (decision is { Outcome: DecisionOutcome.Done, Request: { } rejected })
-            AdminLog.Rejected(logger, by.Name, rejected.Id, rejected.DeviceId, rejected.Role, rejected.Scopes);
+            AdminLog.Rejected(logger, by.Name, rejected.Id, rejected.DeviceId, rejected.Role, LogText.Of(rejected.Scopes));
         return Problem(decision) ?? (IResult)TypedResults.Json(RequestView.Of(decision!.Request!), AdminJsonContext.Default.RequestView);
     }
 

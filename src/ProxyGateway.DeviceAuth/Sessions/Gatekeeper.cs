@@ -165,12 +165,12 @@ internal sealed partial class Gatekeeper(
                         // A reload has the sessions that are entered checked. This one is; so it was decided by the new policy, or is decided again.
                         if (!ReferenceEquals(options.Policy, settings.Current.Policy) || !session.TryAdmit(admitted.Record, admitted.Now, asOf))
                             continue;
-                        LogAdmitted(logger.Unpaced, claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, admitted.Rule ?? "grant");
+                        LogAdmitted(claim.Device, claim.Role, LogText.Of(claim.Scopes), origin.Address, admitted.Rule ?? "grant");
                         audit.Enter(Entry(AuditKinds.DeviceAdmitted, claim, origin, options) with { Rule = admitted.Rule });
                         lastSeen.Note(claim.Device);
                         return new Verdict.Admitted(session, WasPaired: admitted.Rule is null);
                     case Admission.Refused refused:
-                        LogPairingRequired(claim.Device, claim.Role, claim.Scopes.ToString(), origin.Address, refused.Reason.ToWireName(), refused.Request.Id, refused.Request.Status);
+                        LogPairingRequired(claim.Device, claim.Role, LogText.Of(claim.Scopes), origin.Address, refused.Reason.ToWireName(), refused.Request.Id, refused.Request.Status);
                         string reason = refused.Request.Status == PairingRequestStatus.Rejected ? "rejected" : refused.Reason.ToWireName();
                         audit.Enter(Refusal(claim, origin, options, reason) with { RequestId = refused.Request.Id });
                         return new Verdict.Refused(refused);
@@ -231,7 +231,7 @@ internal sealed partial class Gatekeeper(
         Entry(AuditKinds.DeviceRefused, claim, origin, options) with { Reason = reason };
 
     [LoggerMessage(1001, LogLevel.Information, "Admitted device {Device} as {Role} with [{Scopes}] from {Address} by {By}.")]
-    private static partial void LogAdmitted(ILogger logger, DeviceId device, string role, string scopes, string? address, string by);
+    private partial void LogAdmitted(DeviceId device, string role, string scopes, string? address, string by);
 
     [LoggerMessage(1002, LogLevel.Information, "Device {Device} asks for {Role} with [{Scopes}] from {Address}: {Reason}, request {Request} is {Status}.")]
     private partial void LogPairingRequired(

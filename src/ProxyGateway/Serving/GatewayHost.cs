@@ -104,6 +104,9 @@ internal static class GatewayHost
                 ["Logging:LogLevel:Microsoft.AspNetCore"] = "Warning",
                 ["Logging:LogLevel:Microsoft.AspNetCore.DataProtection"] = "Error", // for YARP's session affinity; of no interest without
                 ["Logging:LogLevel:Yarp"] = "Warning",
+
+                // Who logs is an event loop, with all its connections. It must not wait for somebody to read the standard output.
+                ["Logging:Console:QueueFullMode"] = nameof(ConsoleLoggerQueueFullMode.DropWrite),
                 ["Logging:Console:FormatterName"] = ConsoleFormatterNames.Simple,
                 ["Logging:Console:FormatterOptions:SingleLine"] = "true",
                 ["Logging:Console:FormatterOptions:TimestampFormat"] = "HH:mm:ss ",

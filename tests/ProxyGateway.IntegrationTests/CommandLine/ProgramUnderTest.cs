@@ -22,7 +22,7 @@ internal sealed class ProgramUnderTest
     public RunningProgram StartServer(string dll, params string[] arguments) => new(Start(dll, arguments));
 
     /// <summary>Starts one as a shell that sees <c>$@</c> does it.</summary>
-    public RunningProgram StartServerInShell(string shell, string dll) => new(Start(dll, [], shell));
+    public RunningProgram StartServerInShell(string shell, string dll, params string[] arguments) => new(Start(dll, arguments, shell));
 
     /// <summary>Writes an <c>appsettings.json</c> that serves this agent, on ports of the system's choice.</summary>
     public void Configure(string agentUrl) => File.WriteAllText(Path.Combine(Folder, "appsettings.json"), $$"""
@@ -134,7 +134,7 @@ internal sealed class RunningProgram : IAsyncDisposable
     /// <summary>Kills it (SIGKILL).</summary>
     public async ValueTask DisposeAsync()
     {
-        _process.Kill();
+        _process.Kill(entireProcessTree: true);
         await _process.WaitForExitAsync();
         _process.Dispose();
     }

@@ -182,16 +182,16 @@ internal sealed partial class ConnectFrameGate(
     public void Ended(Session session, Closing? closing) => gatekeeper.Ended(session, closing, origin, Options);
 
     /// <summary>The backend did not begin with a challenge.</summary>
-    public void NoChallenge() => LogNoChallenge(context.Request.Path);
+    public void NoChallenge() => LogNoChallenge(LogText.Of(context.Request.Path));
 
     /// <summary>The backend has not answered the request, or what it sent is not the protocol.</summary>
-    public void NoAnswer() => LogNoAnswer(context.Request.Path, Options.HandshakeTimeout);
+    public void NoAnswer() => LogNoAnswer(LogText.Of(context.Request.Path), Options.HandshakeTimeout);
 
     /// <summary>The backend ended the connection before it had answered.</summary>
-    public void BackendLeft() => LogBackendLeft(context.Request.Path);
+    public void BackendLeft() => LogBackendLeft(LogText.Of(context.Request.Path));
 
     /// <summary>The gate itself has failed, and has let nobody in.</summary>
-    public void Failed(Exception exception) => LogFailed(context.Request.Path, exception);
+    public void Failed(Exception exception) => LogFailed(LogText.Of(context.Request.Path), exception);
 
     private async Task<T?> WithinTimeAsync<T>(Task<T> task, CancellationToken either, CancellationToken cancellationToken)
     {
@@ -233,17 +233,17 @@ internal sealed partial class ConnectFrameGate(
 
     [LoggerMessage(1102, LogLevel.Warning, "The backend of {Path} did not begin with a connect.challenge. Is it an OpenClaw-protocol backend? "
         + "A route to any other needs the metadata \"DeviceAuth\": \"Off\", which leaves it ungated.")]
-    private partial void LogNoChallenge(PathString path);
+    private partial void LogNoChallenge(string path);
 
     [LoggerMessage(1103, LogLevel.Warning, "The backend of {Path} gave no proper answer to a connect request within {Timeout} (DeviceAuth:HandshakeTimeout).")]
-    private partial void LogNoAnswer(PathString path, TimeSpan timeout);
+    private partial void LogNoAnswer(string path, TimeSpan timeout);
 
     [LoggerMessage(1104, LogLevel.Warning, "The backend of {Path} ended a connection in the middle of the handshake.")]
-    private partial void LogBackendLeft(PathString path);
+    private partial void LogBackendLeft(string path);
 
     [LoggerMessage(1105, LogLevel.Information, "The backend refused the connect request of an admitted device from {Address}.")]
     private partial void LogBackendRefused(string? address);
 
     [LoggerMessage(1106, LogLevel.Error, "A handshake on {Path} failed in the gate itself; the client was not admitted.")]
-    private partial void LogFailed(PathString path, Exception exception);
+    private partial void LogFailed(string path, Exception exception);
 }

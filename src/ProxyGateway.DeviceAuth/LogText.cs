@@ -1,0 +1,26 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth;
+
+/// <summary>What clients say, at a length that the log can bear: a line has a kilobyte or two, whatever they send.</summary>
+internal static class LogText
+{
+    private const int MaxScopes = 8;
+    private const int MaxPathLength = 256;
+
+    /// <summary>The first few scopes, and how many more there are.</summary>
+    public static string Of(ScopeSet scopes) => scopes.Count <= MaxScopes
+        ? string.Join(' ', scopes)
+        : string.Create(CultureInfo.InvariantCulture, $"{string.Join(' ', scopes.Take(MaxScopes))} and {scopes.Count - MaxScopes} more");
+
+    /// <summary>The beginning of a path, escaped as in a URL.</summary>
+    public static string Of(PathString path)
+    {
+        string value = path.Value ?? "";
+        bool isLong = value.Length > MaxPathLength;
+        string text = new PathString(isLong ? value[..MaxPathLength] : value).ToUriComponent();
+        return isLong || text.Length > MaxPathLength ? text[..Math.Min(text.Length, MaxPathLength)] + "..." : text;
+    }
+}
