@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Registry;
 using StackExchange.Redis;
@@ -17,6 +16,7 @@ internal sealed class RedisConnection : IAsyncDisposable
 
     private readonly ConfigurationOptions _options;
     private readonly ILogger _logger;
+    private readonly UnreadAnswers _unread = new();
     private readonly ConnectTrouble _trouble;
     private readonly HashSet<Cause> _told = []; // of this outage
     private readonly Lock _connecting = new();
@@ -28,6 +28,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     {
         _options = Configure(options);
         _options.LoggerFactory = _trouble = new ConnectTrouble(Tell);
+        _options.Tunnel ??= _unread; // who has a tunnel of their own keeps it
         _logger = logger;
         _multiplexer = ConnectAsync();
     }
@@ -46,21 +47,18 @@ internal sealed class RedisConnection : IAsyncDisposable
         RunAsync(script, [key], arguments, deadline, cancellationToken);
 
     /// <summary>Runs a script on keys of one slot.</summary>
-    public Task<RedisResult> RunAsync(Script script, RedisKey[] keys, RedisValue[] arguments, Deadline deadline, CancellationToken cancellationToken) =>
-        RunAsync(
-            async database =>
-            {
-                try
-                {
-                    return await database.ScriptEvaluateAsync(script.Hash, keys, arguments, Primary);
-                }
-                catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
-                {
-                    return await database.ScriptEvaluateAsync(script.Text, keys, arguments, Primary | CommandFlags.NoScriptCache);
-                }
-            },
-            deadline,
-            cancellationToken);
+    public async Task<RedisResult> RunAsync(Script script, RedisKey[] keys, RedisValue[] arguments, Deadline deadline, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await RunAsync(database => database.ScriptEvaluateAsync(script.Hash, keys, arguments, Primary), deadline, cancellationToken);
+        }
+        catch (RegistryUnavailableException e) when (e.InnerException is RedisServerException { Message: var message } && message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
+        {
+            return await RunAsync(
+                database => database.ScriptEvaluateAsync(script.Text, keys, arguments, Primary | CommandFlags.NoScriptCache), deadline, cancellationToken);
+        }
+    }
 
     /// <summary>Runs a command.</summary>
     /// <exception cref="RegistryUnavailableException">No answer by the deadline, or none that can be used.</exception>
@@ -73,7 +71,7 @@ internal sealed class RedisConnection : IAsyncDisposable
             ConnectionMultiplexer multiplexer = await Connection().WaitAsync(deadline.Remaining, cancellationToken);
             ThrowIfTwoPrimaries(multiplexer);
             running = command(multiplexer.GetDatabase());
-            T answer = await running.WaitAsync(deadline.Remaining, cancellationToken);
+            T answer = await deadline.AnswerAsync(running, _unread.Any, cancellationToken);
             ThrowIfTwoPrimaries(multiplexer); // the old one may have come back since, and be the one that has answered
             _trouble.Clear();
             return answer;
@@ -129,7 +127,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         parsed.AbortOnConnectFail = false; // the gateway starts while Redis is away
         parsed.BacklogPolicy = BacklogPolicy.FailFast; // nothing queues while Redis is away: handshakes are refused, and ask again
         parsed.RetryPolicy = RetryPolicy.None; // whoever retries decides again first
-        parsed.AsyncTimeout = timeout;
+        parsed.AsyncTimeout = (2 + Deadline.SecondChance) * timeout; // the deadline of each call is what counts; it may give an answer a second chance to be looked at
         parsed.SyncTimeout = timeout; // of what it asks by itself: a server that says nothing for four of these is given up, and its replica looked at
         parsed.ConnectTimeout = Math.Max(timeout, 1000);
         parsed.HeartbeatInterval = TimeSpan.FromMilliseconds(500); // looks for lost connections, and tries them again
@@ -222,21 +220,6 @@ internal sealed class RedisConnection : IAsyncDisposable
         lock (_connecting)
         {
             return _multiplexer is null or { IsFaulted: true } ? _multiplexer = ConnectAsync() : _multiplexer;
-        }
-    }
-}
-
-/// <summary>Until when a call may take, however many commands it needs.</summary>
-internal readonly struct Deadline(TimeSpan timeout)
-{
-    private readonly long _started = Stopwatch.GetTimestamp();
-
-    public TimeSpan Remaining
-    {
-        get
-        {
-            TimeSpan remaining = timeout - Stopwatch.GetElapsedTime(_started);
-            return remaining > TimeSpan.Zero ? remaining : TimeSpan.Zero;
         }
     }
 }

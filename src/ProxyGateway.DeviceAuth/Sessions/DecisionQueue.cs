@@ -10,13 +10,29 @@ internal sealed class DecisionQueue : IDisposable
     public const int MaxUnderWay = 64;
 
     private readonly SemaphoreSlim _places = new(MaxUnderWay);
+    private int _waiting;
+
+    /// <summary>How many wait for their turn.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
 
     /// <summary>Takes a place if there is one, and nobody waits for it.</summary>
     public bool TryEnter() => _places.Wait(TimeSpan.Zero);
 
     /// <summary>Waits for a place, which is to be given back with <see cref="Leave"/>.</summary>
     /// <exception cref="OperationCanceledException">The wait has been given up; there is no place to give back.</exception>
-    public Task EnterAsync(CancellationToken cancellationToken) => _places.WaitAsync(cancellationToken);
+    public async Task EnterAsync(CancellationToken cancellationToken)
+    {
+        Task entered = _places.WaitAsync(cancellationToken);
+        Interlocked.Increment(ref _waiting);
+        try
+        {
+            await entered;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
+        }
+    }
 
     public void Leave() => _places.Release();
 

@@ -60,6 +60,8 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public SessionTable Sessions => _app.Services.GetRequiredService<SessionTable>();
 
+    public DecisionQueue Decisions => _app.Services.GetRequiredService<DecisionQueue>();
+
     public HandshakeBudgets Budgets => _app.Services.GetRequiredService<HandshakeBudgets>();
 
     public PairingRules Rules => _app.Services.GetRequiredService<IDeviceAuthSettings>().Current.PairingRules;
