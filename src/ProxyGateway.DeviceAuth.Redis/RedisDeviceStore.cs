@@ -79,7 +79,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
 
             if (await _rulePairings.EnterAsync(swap, deadline, cancellationToken) is { } tooMany)
             {
-                await TryAsync(() => _rulePairings.WithdrawAsync(swap, deadline));
+                await TryAsync(() => _rulePairings.WithdrawAsync(swap, isConflict: true, deadline)); // where there was no room, nothing was entered
                 return tooMany;
             }
 
@@ -97,7 +97,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
 
         if (lineage is null)
         {
-            await TryAsync(() => WithdrawAsync(swap, deadline));
+            await TryAsync(() => WithdrawAsync(swap, deadline, isConflict: true));
             return SwapResult.Conflict;
         }
 
@@ -258,9 +258,9 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         request is null ? now - member.Request.CreatedAt > GivenUpAfter : request.Status != PairingRequestStatus.Open;
 
     /// <summary>After a swap that was not to be: takes out of the indexes what it had entered.</summary>
-    private Task WithdrawAsync(DeviceSwap swap, Deadline deadline) => Task.WhenAll(
+    private Task WithdrawAsync(DeviceSwap swap, Deadline deadline, bool isConflict = false) => Task.WhenAll(
         _openRequests.WithdrawAsync(swap, deadline),
-        _rulePairings.WithdrawAsync(swap, deadline),
+        _rulePairings.WithdrawAsync(swap, isConflict, deadline),
         swap.Next.IsListed && swap.Previous is not { IsListed: true }
             ? _pairedDevices.RemoveAsync(swap.Id, deadline, CancellationToken.None)
             : Task.CompletedTask);

@@ -33,14 +33,20 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
             return null;
 
         // Who is not paired must not use up the hour of those who could be once there is room again.
-        await redis.RunAsync(database => database.SortedSetRemoveAsync(hour, id, RedisConnection.Primary), deadline, cancellationToken);
+        await LeaveHourAsync(pairing.Rule, swap.Id, deadline, cancellationToken);
         await CheckSomeAsync(deadline, cancellationToken);
         return SwapResult.TooManyByRules;
     }
 
-    /// <summary>After a swap that was not to be. Within the hour the device stays counted: another connection of it may have been faster.</summary>
-    public Task WithdrawAsync(DeviceSwap swap, Deadline deadline) =>
-        swap.Pairing is null ? Task.CompletedTask : RemoveAsync(swap.Id, deadline, CancellationToken.None);
+    /// <summary>After a swap that was not to be.</summary>
+    /// <param name="swap">The swap.</param>
+    /// <param name="isConflict">Another connection of the device may have been faster, so within the hour it stays counted.</param>
+    /// <param name="deadline">Until when.</param>
+    public Task WithdrawAsync(DeviceSwap swap, bool isConflict, Deadline deadline) => swap.Pairing is not { } pairing
+        ? Task.CompletedTask
+        : Task.WhenAll(
+            RemoveAsync(swap.Id, deadline, CancellationToken.None),
+            isConflict ? Task.CompletedTask : LeaveHourAsync(pairing.Rule, swap.Id, deadline, CancellationToken.None));
 
     /// <summary>After a swap: brings the index up to date.</summary>
     public Task SettleAsync(DeviceSwap swap, Deadline deadline)
@@ -96,6 +102,9 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
                 await RemoveAsync(id, deadline, cancellationToken);
         }
     }
+
+    private Task<bool> LeaveHourAsync(string rule, DeviceId id, Deadline deadline, CancellationToken cancellationToken) =>
+        redis.RunAsync(database => database.SortedSetRemoveAsync(keys.Rule(rule), id.ToString(), RedisConnection.Primary), deadline, cancellationToken);
 
     private Task<bool> ExpelAsync(RedisValue member, Deadline deadline, CancellationToken cancellationToken) =>
         redis.RunAsync(database => database.SortedSetRemoveAsync(keys.ByRules, member, RedisConnection.Primary), deadline, cancellationToken);

@@ -42,7 +42,7 @@ public sealed class RedisFullTests : IAsyncLifetime
     [Fact]
     public async Task Nothing_is_granted_or_half_written_and_the_cause_is_named()
     {
-        Dictionary<string, string> before = await EverythingAsync();
+        SortedDictionary<string, string> before = await EverythingAsync();
         Func<Task>[] calls =
         [
             async () => await _registry.AdmitAsync(Some.Claim(), Some.Loopback, Silent, None),
@@ -90,7 +90,7 @@ public sealed class RedisFullTests : IAsyncLifetime
         await MakeRoomAsync();
         Claim claim = Some.Claim();
         await _behind.GetDatabase().ListLeftPushAsync($"pg:{{{claim.Device}}}", "no document");
-        Dictionary<string, string> before = await EverythingAsync();
+        SortedDictionary<string, string> before = await EverythingAsync();
 
         DeviceRecord paired = Some.Paired(claim, (await _store.GetAsync(Some.Claim().Device, None)).Now);
         (await Should.ThrowAsync<RegistryUnavailableException>(async () =>
@@ -98,7 +98,7 @@ public sealed class RedisFullTests : IAsyncLifetime
 
         // The device is still in the index, as another gateway may be pairing it at this moment; whoever lists devices takes it out.
         (await _registry.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldNotContain(d => d.Id == claim.Device);
-        Dictionary<string, string> after = await EverythingAsync();
+        SortedDictionary<string, string> after = await EverythingAsync();
         foreach (string index in after.Keys.Where(key => key.Contains("pg:devices", StringComparison.Ordinal)).ToArray())
             after.Remove(index);
         before.Remove("pg:devices");
@@ -113,9 +113,9 @@ public sealed class RedisFullTests : IAsyncLifetime
 
     private async Task MakeRoomAsync() => await _behind.GetDatabase().ExecuteAsync("CONFIG", "SET", "maxmemory", "0");
 
-    private async Task<Dictionary<string, string>> EverythingAsync()
+    private async Task<SortedDictionary<string, string>> EverythingAsync()
     {
-        var everything = new Dictionary<string, string>();
+        var everything = new SortedDictionary<string, string>(StringComparer.Ordinal);
         await foreach (RedisKey key in _behind.GetServers().Single().KeysAsync())
             everything.Add(key.ToString(), Convert.ToHexString((await _behind.GetDatabase().KeyDumpAsync(key))!));
         return everything;
