@@ -87,7 +87,7 @@ internal static class ImportCommand
                     Progress.Tell("devices", items.Count, devices.Count);
             }
         }
-        catch (CommandFailedException e) when (!dryRun)
+        catch (CommandFailedException e) when (!dryRun && (items.Count > 0 || e.ExitCode == ExitCodes.Unreachable)) // a part may have been taken all the same
         {
             throw new CommandFailedException(e.ExitCode, $"{e.Message}. {items.Count} of {devices.Count} devices were sent before; the same command, given again, completes it");
         }

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
@@ -5,12 +6,14 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Admin;
 
 namespace ProxyGateway.IntegrationTests.CommandLine.Importing;
 
 /// <summary>The command as a process, with the state of an OpenClaw gateway: four devices, of which one's token was revoked.</summary>
 public sealed class ImportProgramTests : IAsyncLifetime
 {
+    private static readonly string Key = new('k', 43);
     private const string Kitchen = "eb21b13c2167286b20658edc03d324cf321a5e55571f375f1d06b10d6966c8e8";
     private const string Laptop = "837d53bee4e6b3b09b177334f946b606dffcd41016062863ac65f4ca8791ee7a";
     private static readonly string State = Path.Combine(AppContext.BaseDirectory, "CommandLine", "Importing", "openclaw");
@@ -73,7 +76,7 @@ public sealed class ImportProgramTests : IAsyncLifetime
         await File.WriteAllTextAsync(paired, state
             .Replace("\"displayName\": \"Browser\"", "\"displayName\": \"Browser\\u001b[2J\", \"privateKeyPem\": \"not-a-real-private-key\"")
             .Replace("C8pomq3NZn8v95bR8qMszD-IOf3eSKafaL-yxv1nrWc", "-----BEGIN PRIVATE KEY-----not-a-real-private-key-----END PRIVATE KEY-----"));
-        await File.WriteAllTextAsync(_program.KeyFile, new string('k', 43));
+        await File.WriteAllTextAsync(_program.KeyFile, Key);
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(_program.KeyFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
 
@@ -115,6 +118,14 @@ public sealed class ImportProgramTests : IAsyncLifetime
         {
             using var reader = new StreamReader(context.Request.Body);
             string body = await reader.ReadToEndAsync();
+            if (context.Request.Path == "/admin/v1/proof") // it knows the key, as a gateway does
+            {
+                string nonce = JsonDocument.Parse(body).RootElement.GetProperty("nonce").GetString()!;
+                byte[] proof = KeyProof.OfGateway(KeyProof.HashOf(Key), context.Request.Host.Value!, nonce);
+                await context.Response.WriteAsJsonAsync(new { proof = Base64Url.EncodeToString(proof) });
+                return;
+            }
+
             sent.Enqueue($"{context.Request.Path}{context.Request.QueryString} {body}");
             using JsonDocument import = JsonDocument.Parse(body);
             string items = string.Join(',', import.RootElement.GetProperty("devices").EnumerateArray().Select(_ => """{"outcome":"added"}"""));
