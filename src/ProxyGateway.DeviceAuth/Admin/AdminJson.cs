@@ -25,9 +25,6 @@ internal sealed record RequestView(
     DateTimeOffset CreatedAt,
     DateTimeOffset ExpiresAt)
 {
-    /// <inheritdoc cref="DeviceId.Fingerprint"/>
-    public string Fingerprint => DeviceId.Fingerprint;
-
     /// <summary>While it is open: the roles that the device holds; absent if it holds none.</summary>
     public IReadOnlyList<string>? HeldRoles { get; init; }
 
@@ -81,9 +78,6 @@ internal sealed record DeviceView(
     DateTimeOffset? LastSeenAt,
     string Version)
 {
-    /// <inheritdoc cref="DeviceId.Fingerprint"/>
-    public string Fingerprint => Id.Fingerprint;
-
     public static DeviceView Of(DeviceRecord record) => new(
         record.Id,
         record.PublicKey.Length == 0 ? null : record.PublicKey, // nothing is known of who was blocked unseen
@@ -107,11 +101,7 @@ internal sealed record SessionView(
     string? Address,
     LocalityKind Locality,
     DateTimeOffset StartedAt,
-    DateTimeOffset? EndsAt)
-{
-    /// <inheritdoc cref="DeviceId.Fingerprint"/>
-    public string Fingerprint => DeviceId.Fingerprint;
-}
+    DateTimeOffset? EndsAt);
 
 /// <summary>A part of a list.</summary>
 /// <param name="Items">The items.</param>

@@ -89,7 +89,7 @@ internal static class ConnectCommand
     {
         string asked = $"{ask.Role} with {(ask.Scopes.Count == 0 ? "no scopes" : string.Join(' ', ask.Scopes))}";
         Line(report.Admitted ? "admitted" : "refused", $"device {report.DeviceId} as {asked}");
-        Line("print", report.Fingerprint);
+        Line("fingerprint", report.Fingerprint);
         Line("protocol", report.Protocol?.ToString(CultureInfo.InvariantCulture));
         Line("server", report.Server?.GetRawText());
         Line("http", report.HttpStatus?.ToString(CultureInfo.InvariantCulture));
@@ -104,6 +104,6 @@ internal static class ConnectCommand
     private static void Line(string name, string? value)
     {
         if (value is not null)
-            Console.Out.WriteLine($"{name,-9} {PlainText.Of(value)}");
+            Console.Out.WriteLine($"{name,-11} {PlainText.Of(value)}");
     }
 }

@@ -56,7 +56,7 @@ internal static class DeviceCommands
         Table table = Tables.New("", "");
         table.HideHeaders();
         table.AddTextRow("device", device.Id.ToString());
-        table.AddTextRow("fingerprint", device.Fingerprint);
+        table.AddTextRow("fingerprint", device.Id.Fingerprint);
         table.AddTextRow("public key", device.PublicKey ?? "not known");
         if (device.Label is not null)
             table.AddTextRow("label", device.Label);
@@ -92,7 +92,7 @@ internal static class DeviceCommands
         foreach (DeviceView d in devices)
         {
             string grants = string.Join("; ", d.Grants.Select(g => $"{g.Key}: {Tables.Grant(g.Value)}"));
-            table.AddTextRow(d.Fingerprint, Tables.Name(d), d.Block is null ? grants : $"BLOCKED {grants}".Trim(), Tables.Time(d.LastSeenAt));
+            table.AddTextRow(d.Id.Fingerprint, Tables.Name(d), d.Block is null ? grants : $"BLOCKED {grants}".Trim(), Tables.Time(d.LastSeenAt));
         }
 
         Tables.Write(table);

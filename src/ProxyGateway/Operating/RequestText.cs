@@ -14,7 +14,7 @@ internal static class RequestText
         table.HideHeaders();
         table.AddTextRow("request", r.Id.ToString());
         table.AddTextRow("device", r.DeviceId.ToString());
-        table.AddTextRow("fingerprint", r.Fingerprint);
+        table.AddTextRow("fingerprint", r.DeviceId.Fingerprint);
         table.AddTextRow("says it is", $"{Tables.Name(r.Client)}, {r.Client.Id ?? "-"}, {r.Client.Mode ?? "-"}");
         table.AddTextRow("from", From(r));
         table.AddTextRow("asks to be", $"{r.Role}: {Tables.Scopes(r.Scopes)}");

@@ -10,7 +10,7 @@ internal static class ExportFile
 {
     // Something unknown in a row may take away from what the rest of it says, as a block does.
     private static readonly ImmutableHashSet<string> Members =
-        ["id", "fingerprint", "publicKey", "client", "label", "legacy", "block", "grants", "createdAt", "lastSeenAt", "version"];
+        ["id", "publicKey", "client", "label", "legacy", "block", "grants", "createdAt", "lastSeenAt", "version"];
 
     private static readonly ImmutableHashSet<string> GrantMembers = ["scopes", "until", "approvedAt", "approvedBy", "rule", "parts"];
 
