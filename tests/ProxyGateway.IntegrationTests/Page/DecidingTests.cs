@@ -315,7 +315,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
         var decisions = new List<string>();
         page.Tab.Request += (_, request) =>
         {
-            if (request.Method == "POST")
+            if (request.Url.Contains("/requests/", StringComparison.Ordinal) && request.Method == "POST")
                 decisions.Add(request.Url);
         };
         return decisions;
