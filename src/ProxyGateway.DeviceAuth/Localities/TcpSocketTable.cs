@@ -43,6 +43,8 @@ internal static partial class TcpSocketTable
 
     private static int _sequence;
 
+    private static ReadOnlySpan<byte> MappedPrefix => [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]; // RFC 4291 §2.5.5.2
+
     /// <summary>The socket with these ends; null if there is none, or just one with another cookie.</summary>
     /// <param name="local">Its own end.</param>
     /// <param name="remote">The other end.</param>
@@ -119,8 +121,14 @@ internal static partial class TcpSocketTable
 
     private static bool IsAddress(ReadOnlySpan<byte> found, byte family, IPAddress expected)
     {
-        var address = new IPAddress(family == InterNetwork ? found[..4] : found);
-        return Unmap(address).Equals(Unmap(expected));
+        Span<byte> bytes = stackalloc byte[16];
+        expected.TryWriteBytes(bytes, out int length);
+        ReadOnlySpan<byte> wanted = EndOf(bytes[..length]);
+        return EndOf(family == InterNetwork ? found[..4] : found).SequenceEqual(wanted);
+
+        // An address of IPv4 is the same one in either family. Scopes are left out: on loopback there are none.
+        static ReadOnlySpan<byte> EndOf(ReadOnlySpan<byte> address) =>
+            address.Length == 16 && address.StartsWith(MappedPrefix) ? address[12..] : address;
     }
 
     private static uint PortOf(SafeFileHandle netlink)
@@ -130,8 +138,7 @@ internal static partial class TcpSocketTable
         return GetSocketName(netlink, own, ref length) == 0 ? own[1] : throw LastError();
     }
 
-    // Scopes are left out: on loopback there are none.
-    private static IPAddress Unmap(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : new IPAddress(address.GetAddressBytes());
+    private static IPAddress Unmap(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
     private static SocketException LastError() => Error(Marshal.GetLastPInvokeError());
 

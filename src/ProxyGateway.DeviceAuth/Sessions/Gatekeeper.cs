@@ -125,8 +125,8 @@ internal sealed partial class Gatekeeper(
         }
 
         Verdict? verdict = null;
-        using var deadline = new CancellationTokenSource(cameBy.HandshakeTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        using var either = new CancellationTokenSource(cameBy.HandshakeTimeout, time);
+        await using CancellationTokenRegistration left = cancellationToken.UnsafeRegister(static e => ((CancellationTokenSource)e!).Cancel(), either);
         try
         {
             verdict = await DecideAsync(session, origin, mayAsk, either.Token);

@@ -16,8 +16,10 @@ internal static class AuditBounds
     /// <summary>How large the document of any other entry may be, in bytes.</summary>
     public const int Bytes = 4096;
 
-    // Six bytes each where JSON escapes them.
+    private const int BytesOfEscape = 6; // of one character in JSON, at most
     private const int ShortText = 24;
+
+    private const int RestOfDocument = 640; // names of members, punctuation, times, ids, locality and numbers
 
     /// <summary>How large the document of an entry from this source may be, in bytes.</summary>
     public static int BytesOf(AuditSource source) => source == AuditSource.Strangers ? StrangersBytes : Bytes;
@@ -32,6 +34,8 @@ internal static class AuditBounds
         int bytes = BytesOf(source);
         if (source == AuditSource.Strangers)
             entry = KeepScopes(entry, StrangersScopes);
+        if (SizeAtMost(entry) <= bytes)
+            return entry; // as nearly all are, and no document is made to find out
         int excess = SizeOf(entry) - bytes;
         if (excess <= 0)
             return entry;
@@ -51,6 +55,19 @@ internal static class AuditBounds
         }
 
         return excess > 0 ? entry with { Client = null, Reason = Shorten(entry.Reason), Note = Shorten(entry.Note) } : entry;
+    }
+
+    /// <summary>A size that the document of the entry does not exceed, in bytes, found without making it.</summary>
+    internal static int SizeAtMost(AuditEntry entry)
+    {
+        int size = RestOfDocument + entry.Kind.Length + (entry.Role?.Length ?? 0); // of characters that JSON does not escape, as scopes are
+        foreach (string scope in entry.Scopes ?? ScopeSet.Empty)
+            size += scope.Length + 3;
+        int free = Length(entry.Operator) + Length(entry.Rule) + Length(entry.Address) + Length(entry.Reason) + Length(entry.Note) + Length(entry.Gateway)
+            + Length(entry.Client?.Id) + Length(entry.Client?.DisplayName) + Length(entry.Client?.Platform) + Length(entry.Client?.Mode);
+        return size + (BytesOfEscape * free);
+
+        static int Length(string? text) => text?.Length ?? 0;
     }
 
     private static int SizeOf(AuditEntry entry) => AuditDocument.Serialize(entry).Length;

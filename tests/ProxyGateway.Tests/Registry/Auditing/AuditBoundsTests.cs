@@ -56,6 +56,33 @@ public sealed class AuditBoundsTests
         AuditBounds.Cut(entry).ShouldBeSameAs(entry);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("plain")]
+    [InlineData("\u0001+<é>\U0001F600\uD83D")]
+    public void No_document_is_larger_than_is_reckoned_without_making_it(string text)
+    {
+        AuditEntry entry = Largest(AuditKinds.RequestOpened) with
+        {
+            Gateway = text,
+            Operator = text,
+            Rule = text,
+            Address = text,
+            Reason = text,
+            Note = text,
+            Client = new ClientDescription(text, text, text, text),
+            Until = DateTimeOffset.MaxValue,
+            CloseCode = int.MaxValue,
+            MoreScopes = int.MaxValue,
+            Count = int.MaxValue,
+            Uncertain = true,
+        };
+        AuditEntry withoutScopes = entry with { Scopes = null, Role = null };
+
+        AuditBounds.SizeAtMost(entry).ShouldBeGreaterThanOrEqualTo(AuditDocument.Serialize(entry).Length);
+        AuditBounds.SizeAtMost(withoutScopes).ShouldBeGreaterThanOrEqualTo(AuditDocument.Serialize(withoutScopes).Length);
+    }
+
     [Fact]
     public void What_is_shortened_stays_text()
     {
