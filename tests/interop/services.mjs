@@ -200,7 +200,7 @@ async function startOnPorts(count, start) {
 async function takePort() {
   const [first] = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").trim().split(/\s+/).map(Number);
   while (true) {
-    const port = randomInt(10_000, first);
+    const port = first > 10_500 ? randomInt(10_000, first) : randomInt(10_000, 65_536);
     if (portsTaken.has(port)) continue;
     portsTaken.add(port);
     const server = createServer().listen(port, "127.0.0.1");

@@ -22,7 +22,7 @@ internal static class ClientHeaders
         "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Location", "Content-Range", "Content-Type",
         "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range", "Last-Event-ID",
         "Access-Control-Request-Headers", "Access-Control-Request-Method", "Access-Control-Request-Private-Network", "X-Requested-With",
-        "DNT", "Sec-GPC", "Sec-Purpose", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Storage", "Sec-Fetch-User", "Upgrade-Insecure-Requests",
+        "DNT", "Sec-GPC", "Sec-Purpose", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Storage-Access", "Sec-Fetch-User", "Save-Data", "Service-Worker", "Service-Worker-Navigation-Preload", "Upgrade-Insecure-Requests",
         "Sec-CH-UA", "Sec-CH-UA-Arch", "Sec-CH-UA-Bitness", "Sec-CH-UA-Full-Version-List", "Sec-CH-UA-Mobile", "Sec-CH-UA-Model", "Sec-CH-UA-Platform",
         "Sec-CH-UA-Platform-Version", "Sec-CH-Prefers-Color-Scheme", "Sec-CH-Prefers-Reduced-Motion",
         "traceparent", "tracestate", "grpc-accept-encoding", "grpc-encoding", "grpc-timeout");

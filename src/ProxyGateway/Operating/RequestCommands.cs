@@ -8,6 +8,10 @@ namespace ProxyGateway.Operating;
 /// <summary><c>proxygateway requests ...</c></summary>
 internal static class RequestCommands
 {
+    // An id begins with ten characters of time, the same for every request of one moment: with fewer than this, another request could be approved than
+    // the operator has seen, once that one is gone. 40 bits of it are random.
+    private const int MinApproved = 18;
+
     private const string Path = "admin/v1/requests";
 
     private static readonly Argument<string> Id = new("id") { Description = "The request's id, or its beginning" };
@@ -78,7 +82,7 @@ internal static class RequestCommands
     private static async Task ApproveAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
         var approval = new ApprovalBody { Scopes = OperatorCommand.ReadScopes(parsed)!, Until = GrantEnd.Read(parsed, TimeProvider.System)! };
-        string id = await ResolveAsync(client, parsed, cancellationToken);
+        string id = await ResolveAsync(client, parsed, cancellationToken, MinApproved);
         DeviceView device = await ApproveAsync(client, id, approval, cancellationToken);
         if (parsed.GetValue(OperatorCommand.JsonOption))
         {
@@ -101,11 +105,12 @@ internal static class RequestCommands
     }
 
     // A whole id goes to the gateway as it is, which can tell a resolved request from an unknown one; the list has open ones only.
-    private static async Task<string> ResolveAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
+    private static async Task<string> ResolveAsync(
+        AdminClient client, ParseResult parsed, CancellationToken cancellationToken, int minLength = IdPrefix.MinLength)
     {
         string id = parsed.GetRequiredValue(Id);
         return RequestId.TryParse(id, out _)
             ? id
-            : IdPrefix.Resolve(id, "request", "requests list", (await ListAsync(client, cancellationToken)).Select(r => r.Id.ToString()));
+            : IdPrefix.Resolve(id, "request", "requests list", (await ListAsync(client, cancellationToken)).Select(r => r.Id.ToString()), minLength);
     }
 }

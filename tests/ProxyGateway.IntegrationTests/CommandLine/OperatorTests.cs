@@ -54,7 +54,8 @@ public sealed class OperatorTests : IAsyncLifetime
         table.ShouldContain(request);
         table.ShouldContain("role-upgrade");
 
-        Ended approved = (await OperateAsync("requests", "approve", request[..12], "--json")).ShouldSucceed();
+        (await OperateAsync("requests", "approve", request[..17])).ShouldFail(2).ShouldContain("is too short");
+        Ended approved = (await OperateAsync("requests", "approve", request[..18], "--json")).ShouldSucceed();
         approved.Json.GetProperty("grants").EnumerateObject().Select(g => g.Name).ShouldBe(["node", "operator"]);
         (await _program.RunAsync("connect", _url, "--role", "node")).ShouldSucceed().Output.ShouldContain("admitted");
 
@@ -91,6 +92,7 @@ public sealed class OperatorTests : IAsyncLifetime
         string request = await AskAsync("--role", "node", "--scopes", "a,b");
 
         (await OperateAsync("requests", "approve", request, "--scopes", "c")).ShouldFail(1).ShouldContain("not covered");
+        (await OperateAsync("requests", "approve", request[..17])).ShouldFail(2).ShouldContain("is too short");
         Ended approved = (await OperateAsync("requests", "approve", request, "--scopes", "a", "--json")).ShouldSucceed();
         approved.Json.GetProperty("grants").GetProperty("node").GetProperty("scopes").EnumerateArray().Select(v => v.GetString()).ShouldBe(["a"]);
         (await OperateAsync("requests", "reject", request)).ShouldFail(1).ShouldContain("resolved");

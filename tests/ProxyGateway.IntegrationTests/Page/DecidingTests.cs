@@ -127,7 +127,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
         using HttpResponseMessage rejected = await _gateway.SendAsync(HttpMethod.Post, $"/admin/v1/requests/{request}/reject");
 
         await page.Request(request).WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
-        (await page.Notices.TextContentAsync()).ShouldBe("A request for node was decided elsewhere: rejected by ops.");
+        await page.Notices.GetByText("A request for node was decided elsewhere: rejected by ops.", new LocatorGetByTextOptions { Exact = true }).WaitForAsync();
     }
 
     [Fact]

@@ -19,6 +19,7 @@ export class RequestsView {
   #list;
   #cards;
   #outcomes = new Map();
+  #unexplained = new Map();
   #isFirst = true;
   #expiry;
   #newer = h("button", { type: "button", hidden: true, onclick: () => this.#startAgain() });
@@ -55,7 +56,7 @@ export class RequestsView {
   /** Something happened at the gateway. */
   take(entry) {
     if (OF_NO_INTEREST.has(entry.kind)) return;
-    if (entry.requestId && entry.kind !== "request-opened") this.#outcomes.set(entry.requestId, entry);
+    if (entry.requestId && entry.kind !== "request-opened") this.#learn(entry);
     this.reload();
   }
 
@@ -88,11 +89,16 @@ export class RequestsView {
 
   #leave(card, next, hadFocus) {
     const outcome = this.#outcomes.get(card.id);
-    if (!card.isDone && outcome) {
-      const by = outcome.operator ? ` by ${outcome.operator}` : "";
-      notify(`A request for ${card.role} was decided elsewhere: ${outcome.kind.replace("request-", "")}${by}.`);
-    }
+    if (!card.isDone && outcome) tellOutcome(card.role, outcome);
+    else if (!card.isDone) this.#unexplained = new Map([...this.#unexplained, [card.id, card.role]].slice(-PAGE));
     if (hadFocus) (next?.querySelector("h2") ?? this.#title).focus();
+  }
+
+  /** What became of a request. The list may have been read before this was heard, and the card be gone. */
+  #learn(entry) {
+    const role = this.#unexplained.get(entry.requestId);
+    if (role === undefined) this.#outcomes.set(entry.requestId, entry);
+    else if (this.#unexplained.delete(entry.requestId)) tellOutcome(role, entry);
   }
 
   /** Shows the newest first again, with those that there was no room for. */
@@ -227,6 +233,11 @@ class RequestCard {
       element: h("footer", { class: "decide" }, error, h("div", { class: "buttons" }, approve, reject)),
     };
   }
+}
+
+function tellOutcome(role, { kind, operator }) {
+  const by = operator ? ` by ${operator}` : "";
+  notify(`A request for ${role} was decided elsewhere: ${kind.replace("request-", "")}${by}.`);
 }
 
 function noneAdded(request) {
