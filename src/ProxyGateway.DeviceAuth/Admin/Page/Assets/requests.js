@@ -63,7 +63,7 @@ export class RequestsView {
   #render() {
     const { items, problem, isLoaded, hasMore } = this.#list;
     if (isLoaded) this.#reconcile(items, hasMore);
-    this.#more.hidden = !hasMore || this.#cards.held > 0;
+    this.#more.hidden = !hasMore && this.#cards.held === 0;
     this.#newer.hidden = this.#cards.held === 0;
     this.#newer.textContent = `Show ${count(this.#cards.held, "newer request")}`;
     if (problem) fill(this.#state, stateBox("failed", isLoaded ? "This may be out of date" : "The requests cannot be shown", problemInWords(problem)));
@@ -104,7 +104,7 @@ export class RequestsView {
   /** Shows the newest first again, with those that there was no room for. */
   #startAgain() {
     this.#cards.clear();
-    this.#list.restart();
+    this.#list.reload();
   }
 
   #showMore() {

@@ -65,7 +65,9 @@ export class StableCards {
     const present = new Map(items.map((item) => [item.id, item]));
     this.#takeOut([...this.#cards.values()].filter((card) => !present.has(card.id) && isOver(card)));
     for (const card of this.#cards.values()) {
-      if (present.has(card.id)) show(card, present.get(card.id));
+      if (!present.has(card.id)) continue;
+      card.element.inert = false; // it may have seemed over, and was renewed
+      show(card, present.get(card.id));
     }
 
     const fresh = items.filter((item) => !this.#cards.has(item.id));
