@@ -70,7 +70,7 @@ internal sealed class RegistryFile : IDisposable
         """,
         """
         ALTER TABLE requests ADD COLUMN subnet TEXT;
-        ALTER TABLE requests ADD COLUMN strangers INTEGER; -- the locality; NULL: loopback, or the device is paired
+        ALTER TABLE requests ADD COLUMN strangers INTEGER; -- the locality; NULL: loopback, or an operator has approved the device
         CREATE INDEX requests_subnet ON requests (subnet, open_until) WHERE open_until IS NOT NULL;
         CREATE INDEX requests_strangers ON requests (strangers, open_until) WHERE open_until IS NOT NULL;
         """,

@@ -75,7 +75,7 @@ public sealed record DeviceAuthOptions
         {
             PerSubnet = Math.Max(Limits.PendingRequestsPerSubnet, Limits.PendingRequestsPerAddress),
 
-            // However many addresses strangers have, a quarter is left for loopback and for devices that are paired.
+            // However many addresses strangers have, a quarter is left for loopback and for devices that an operator has approved.
             RemoteStrangers = Math.Max(1, MaxPendingRequests / 2),
             NetworkStrangers = Math.Max(1, MaxPendingRequests / 4),
         });

@@ -45,6 +45,13 @@ public sealed record PairingRequest
     /// <summary>Why the ask was not covered when it was made.</summary>
     public required PairingReason Reason { get; init; }
 
+    /// <summary>
+    /// Whether the device was paired when it asked, and only rules had paired it: where a rule pairs new devices, anybody can make up as many.
+    /// False in requests of older versions. What operators approve later changes nothing in it, so that the request leaves the sets that it was entered in.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ByRulesAlone { get; init; }
+
     /// <summary>The scopes that were granted, once approved; fewer than asked if the operator approved a part.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ScopeSet? GrantedScopes { get; init; }

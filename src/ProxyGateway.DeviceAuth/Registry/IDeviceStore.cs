@@ -160,10 +160,10 @@ public readonly record struct PendingLimits(int InAll, int PerAddress)
     /// <summary>From one subnet.</summary>
     public int PerSubnet { get; init; } = int.MaxValue;
 
-    /// <summary>Of devices that are not paired, from elsewhere.</summary>
+    /// <summary>Of devices that no operator has approved, from elsewhere.</summary>
     public int RemoteStrangers { get; init; } = int.MaxValue;
 
-    /// <summary>Of devices that are not paired, from networks that rules name.</summary>
+    /// <summary>Of devices that no operator has approved, from networks that rules name.</summary>
     public int NetworkStrangers { get; init; } = int.MaxValue;
 
     /// <summary>How many strangers' requests may be open from a locality.</summary>

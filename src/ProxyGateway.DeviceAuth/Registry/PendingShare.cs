@@ -7,8 +7,8 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// <param name="Address">The block of addresses that counts as one client's. Requests without an address count together, by their locality.</param>
 /// <param name="Subnet">The neighbours of the address; null where there are none, as on loopback.</param>
 /// <param name="Strangers">
-/// The locality, of a device that is not paired; null on loopback, where the address bounds them all, and of a device that is paired: nobody can
-/// make up one of those.
+/// The locality, of a device that no operator had approved when it asked; null on loopback, where the address bounds them all, and of a device that
+/// an operator had approved: nobody can make up one of those.
 /// </param>
 public readonly record struct PendingShare(string Address, string? Subnet, LocalityKind? Strangers)
 {
@@ -16,7 +16,7 @@ public readonly record struct PendingShare(string Address, string? Subnet, Local
     public static PendingShare Of(PairingRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        bool isStranger = request is { Reason: PairingReason.NotPaired, Locality: not LocalityKind.Loopback };
+        bool isStranger = (request.Reason == PairingReason.NotPaired || request.ByRulesAlone) && request.Locality != LocalityKind.Loopback;
         return new PendingShare(
             request.Address is null ? $"{AddressBlock.None}{request.Locality}" : AddressBlock.Of(request.Address),
             Localities.Subnet.Of(request.Address),

@@ -51,6 +51,7 @@ public static class Transitions
             Role = claim.Role,
             Scopes = claim.Scopes,
             Reason = reason,
+            ByRulesAlone = next.IsByRulesAlone,
             Client = claim.Client,
             Address = address,
             Locality = locality,

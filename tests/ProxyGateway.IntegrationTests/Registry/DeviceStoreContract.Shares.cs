@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -45,13 +46,64 @@ public abstract partial class DeviceStoreContract
         {
             for (int asked = 0; ; asked++)
             {
-                IPAddress from = IPAddress.Parse(address(asked));
-                bool isLoopback = IPAddress.IsLoopback(from);
-                var origin = new ClaimOrigin(new Locality(isLoopback, isLoopback ? null : from), from.ToString(), () => PeerUser.Unknown);
-                if (await Registry.AdmitAsync(Some.Claim(), origin, rules, None) is not Admission.Refused)
+                if (await Registry.AdmitAsync(Some.Claim(), From(address(asked)), rules, None) is not Admission.Refused)
                     return asked;
             }
         }
+    }
+
+    [Fact]
+    public async Task Devices_that_a_rule_pairs_for_the_asking_leave_room_for_others()
+    {
+        PairingRules rules = RulesThatPairNodes(pending: 40);
+        Claim known = Some.Claim("operator", "operator.read");
+        await PairAsync(known);
+        Claim subagent = Some.Claim("node");
+        await PairByRuleAsync(subagent, "127.0.0.1", rules);
+
+        (await FillAsync(i => $"198.{i}.0.1")).ShouldBe(20, "a half, with keys that were paired in the network and taken elsewhere");
+        (await FillAsync(i => $"10.{i}.0.1")).ShouldBe(10, "a quarter for the network itself");
+        (await Registry.AdmitAsync(Some.Claim(), From("10.0.0.2"), rules, None)).ShouldBeOfType<Admission.TooManyRequests>("new devices are in the same share");
+        await AskAsync(known.Asking("node", "camera"), rules, "198.0.0.1");
+        (await Registry.AdmitAsync(subagent.Asking("operator", "operator.admin"), From("127.0.0.1"), rules, None)).ShouldBeOfType<Admission.Refused>();
+        (await FillAsync(_ => "127.0.0.1")).ShouldBe(8, "what is left");
+
+        async Task<int> FillAsync(Func<int, string> address)
+        {
+            for (int asked = 0; ; asked++)
+            {
+                Claim claim = Some.Claim("node");
+                string from = address(asked);
+                await PairByRuleAsync(claim, from.StartsWith("198.", StringComparison.Ordinal) ? "10.0.0.1" : from, rules);
+                if (await Registry.AdmitAsync(claim.Asking("operator", "operator.admin"), From(from), rules, None) is not Admission.Refused)
+                    return asked;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_request_keeps_its_share_when_an_operator_approves_its_device()
+    {
+        PairingRules rules = RulesThatPairNodes(pending: 12); // three for the network
+        Claim claim = Some.Claim("node");
+        await PairByRuleAsync(claim, "10.0.0.1", rules);
+        PairingRequest approved = await FromNetworkAsync(claim.Asking("operator", "operator.read"));
+        PairingRequest open = await FromNetworkAsync(claim.Asking("operator", "operator.admin"));
+        await FromNetworkAsync(Some.Claim());
+        (await Registry.AdmitAsync(Some.Claim(), From("10.3.0.1"), rules, None)).ShouldBeOfType<Admission.TooManyRequests>();
+
+        await Registry.ApproveAsync(approved.Id, scopes: null, Some.Operator, rules, None);
+        await FromNetworkAsync(Some.Claim());
+        (await Registry.AdmitAsync(Some.Claim(), From("10.3.0.1"), rules, None)).ShouldBeOfType<Admission.TooManyRequests>("one place has come back, and the other request keeps its own");
+        (await FromNetworkAsync(claim.Asking("operator", "operator.admin"))).Id.ShouldBe(open.Id);
+        await FromNetworkAsync(claim.Asking("operator", "operator.write")); // an operator's device now, and no stranger
+
+        await Registry.RejectAsync(open.Id, Some.Operator, rules, None);
+        await FromNetworkAsync(Some.Claim());
+        (await Registry.AdmitAsync(Some.Claim(), From("10.3.0.1"), rules, None)).ShouldBeOfType<Admission.TooManyRequests>("its place came back, and no more than that");
+
+        async Task<PairingRequest> FromNetworkAsync(Claim asking) =>
+            (await Registry.AdmitAsync(asking, From("10.2.0.1"), rules, None)).ShouldBeOfType<Admission.Refused>().Request;
     }
 
     [Fact]
@@ -64,4 +116,28 @@ public abstract partial class DeviceStoreContract
         (await Registry.AdmitAsync(Some.Claim(), Some.Origin, rules, None)).ShouldBeOfType<Admission.TooManyRequests>();
         (await Registry.AdmitAsync(Some.Claim(), Some.Loopback with { Address = null }, rules, None)).ShouldBeOfType<Admission.Refused>("a Unix socket is another place");
     }
+
+    // Nodes of the office and of this machine are paired without an operator, with no scopes.
+    private static PairingRules RulesThatPairNodes(int pending)
+    {
+        var nodes = new AutoApproveRule
+        {
+            Name = "nodes",
+            FromLoopback = true,
+            FromNetworks = [IPNetwork.Parse("10.0.0.0/8")],
+            Reasons = [PairingReason.NotPaired],
+            UpTo = ImmutableDictionary<string, ScopeSet>.Empty.Add("node", ScopeSet.Empty),
+        };
+        return new DeviceAuthOptions { MaxPendingRequests = pending, Policy = new PairingPolicy { AutoApprove = [nodes] } }.PairingRules;
+    }
+
+    private static ClaimOrigin From(string address)
+    {
+        IPAddress from = IPAddress.Parse(address);
+        bool isLoopback = IPAddress.IsLoopback(from);
+        return new ClaimOrigin(new Locality(isLoopback, isLoopback ? null : from), address, () => PeerUser.Unknown);
+    }
+
+    private async Task PairByRuleAsync(Claim claim, string address, PairingRules rules) =>
+        (await Registry.AdmitAsync(claim, From(address), rules, None)).ShouldBeOfType<Admission.Admitted>().Rule.ShouldBe("nodes");
 }

@@ -148,6 +148,51 @@ public sealed class TransitionsTests
         again.Request!.ExpiresAt.ShouldBe(Start.AddDays(1));
     }
 
+    [Theory]
+    [InlineData("", false)]
+    [InlineData("rule:node", true)]
+    [InlineData("rule:node rule:operator", true)]
+    [InlineData("operator:node", false)]
+    [InlineData("rule:node operator:operator", false)]
+    [InlineData("rule:node operator:node", false)]
+    [InlineData("rule:node operator:operator:ended", true)]
+    public void A_request_says_whether_only_rules_had_paired_the_device(string approvals, bool byRulesAlone)
+    {
+        DeviceRecord? record = null;
+        foreach (string[] approval in approvals.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(a => a.Split(':')))
+        {
+            Claim claim = _claim.Asking(approval[1]);
+            if (approval[0] == "rule")
+            {
+                record = Transitions.AutoApprove(record, claim, "lan", Implications, Start, Lifetimes);
+                continue;
+            }
+
+            Ask approved = Ask(record, claim.Asking(approval[1], "seen"), Start);
+            DateTimeOffset? until = approval.Length > 2 ? Start.AddMinutes(1) : null;
+            record = Transitions.Approve(
+                approved.Next, approved.Request!.Id, new GrantTerms(Scopes: null, until), Some.Operator, Implications, Start, Lifetimes).Record;
+        }
+
+        Ask ask = Ask(record, _claim.Asking("admin"), Start.AddMinutes(2));
+
+        ask.Request!.ByRulesAlone.ShouldBe(byRulesAlone);
+    }
+
+    [Fact]
+    public void An_approval_changes_nothing_in_what_an_open_request_says_of_the_device()
+    {
+        DeviceRecord paired = Transitions.AutoApprove(record: null, _claim.Asking("node"), "lan", Implications, Start, Lifetimes);
+        Ask open = Ask(paired, _claim.Asking("admin"), Start);
+        Ask other = Ask(open.Next, _claim, Start);
+        DeviceRecord approved = Approve(other.Next, other.Request!.Id, scopes: null, Start).Record;
+
+        Ask renewed = Ask(approved, _claim.Asking("admin"), Start.AddMinutes(1));
+
+        (renewed.Outcome, renewed.Request!.Id, renewed.Request.ByRulesAlone).ShouldBe((AskOutcome.Renewed, open.Request!.Id, true));
+        Ask(renewed.Next, _claim.Asking("admin", "more"), Start.AddMinutes(1)).Request!.ByRulesAlone.ShouldBeFalse("an operator knows the device now");
+    }
+
     [Fact]
     public void An_approval_grants_what_was_asked()
     {
