@@ -82,7 +82,7 @@ public sealed class LocalityReaderTests
     [InlineData("OkHttp", "Accept-Encoding", "User-Agent", "Sec-WebSocket-Extensions")]
     [InlineData("Apple", "Accept", "Accept-Language", "Accept-Encoding", "Cache-Control", "Pragma", "User-Agent", "Origin", "Sec-WebSocket-Extensions")]
     [InlineData("Chromium", "Pragma", "Cache-Control", "User-Agent", "Origin", "Accept-Encoding", "Accept-Language", "Cookie", "Sec-WebSocket-Extensions", "Sec-GPC", "DNT")]
-    [InlineData("Firefox", "User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "Origin", "Sec-WebSocket-Extensions", "DNT", "Sec-GPC", "Cookie", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Pragma", "Cache-Control", "sec-fetch-storage", "Priority")]
+    [InlineData("Firefox", "User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "Origin", "Sec-WebSocket-Extensions", "DNT", "Sec-GPC", "Cookie", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Pragma", "Cache-Control", "sec-fetch-storage-access", "Priority")]
     [InlineData("one that is given a header, which is named", "X-Local")]
     public void What_clients_send_by_themselves_is_none(string whose, params string[] headers) =>
         Read(["Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", .. headers], ["x-local"]).Locality.IsLoopback.ShouldBeTrue(whose);
