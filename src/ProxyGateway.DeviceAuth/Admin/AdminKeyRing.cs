@@ -88,12 +88,12 @@ public sealed class AdminKeyRing
     }
 
     /// <summary>The key that somebody has shown to know; null if it is none of these.</summary>
-    internal AdminKey? FindByProof(ReadOnlySpan<byte> proof, string host, string nonce)
+    internal AdminKey? FindByProof(ReadOnlySpan<byte> proof, string address, string nonce)
     {
         AdminKey? found = null;
         foreach (AdminKey key in _keys.All)
         {
-            if (CryptographicOperations.FixedTimeEquals(proof, KeyProof.OfClient(key.Options.Sha256.AsSpan(), host, nonce)))
+            if (CryptographicOperations.FixedTimeEquals(proof, KeyProof.OfClient(key.Options.Sha256.AsSpan(), address, nonce)))
                 found = key;
         }
 

@@ -8,8 +8,8 @@ namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
 /// How a client and the gateway show each other that they know an operator's key, without sending it: HMAC-SHA256, keyed by the SHA-256 of
-/// the key, which is what the gateway has of it, over who speaks, the address that was asked (<c>Host</c>) and a nonce of the client's. The client
-/// speaks first, so that a stranger gets nothing against which to try keys.
+/// the key, which is what the gateway has of it, over who speaks, the address of the connection (<see cref="ProvenAddress"/>) and a nonce of the client's.
+/// The client speaks first, so that a stranger who asks gets nothing against which to try keys. A stranger who is asked does: keys are random.
 /// </summary>
 internal static class KeyProof
 {
@@ -22,10 +22,10 @@ internal static class KeyProof
     public static string NewNonce() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(Bytes));
 
     /// <summary>What the client shows.</summary>
-    public static byte[] OfClient(ReadOnlySpan<byte> keyHash, string host, string nonce) => Of(keyHash, "client", host, nonce);
+    public static byte[] OfClient(ReadOnlySpan<byte> keyHash, string address, string nonce) => Of(keyHash, "client", address, nonce);
 
     /// <summary>What the gateway answers.</summary>
-    public static byte[] OfGateway(ReadOnlySpan<byte> keyHash, string host, string nonce) => Of(keyHash, "gateway", host, nonce);
+    public static byte[] OfGateway(ReadOnlySpan<byte> keyHash, string address, string nonce) => Of(keyHash, "gateway", address, nonce);
 
     /// <summary>The SHA-256 of a key.</summary>
     public static byte[] HashOf(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
@@ -47,6 +47,6 @@ internal static class KeyProof
         return true;
     }
 
-    private static byte[] Of(ReadOnlySpan<byte> keyHash, string speaker, string host, string nonce) =>
-        HMACSHA256.HashData(keyHash, Encoding.UTF8.GetBytes($"{Context}\n{speaker}\n{host}\n{nonce}"));
+    private static byte[] Of(ReadOnlySpan<byte> keyHash, string speaker, string address, string nonce) =>
+        HMACSHA256.HashData(keyHash, Encoding.UTF8.GetBytes($"{Context}\n{speaker}\n{address}\n{nonce}"));
 }

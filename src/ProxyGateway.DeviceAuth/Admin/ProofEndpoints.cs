@@ -13,24 +13,26 @@ namespace ProxyGateway.DeviceAuth.Admin;
 internal static class ProofEndpoints
 {
     private const string Wanted = "The body is {\"nonce\":\"...\",\"proof\":\"...\"}, each 32 bytes as base64url.";
+    private const string Where = "A key is proved only at the address and port at which the gateway listens, as in http://127.0.0.1:9090: not by a name, nor through another port.";
     private const int MaxBytes = 1024;
 
     public static void Map(RouteGroupBuilder admin) => admin.MapPost("/proof", ProveAsync).AllowAnonymous().DisableRateLimiting()
         .WithTags("me").Describe("proveKey", "Shows that the gateway knows a key, to a client that does")
-        .TakesBody<ProofBody>().Produces<ProofView>().Fails(AdminProblems.Unauthorized, AdminProblems.TooManyRequests);
+        .TakesBody<ProofBody>().Produces<ProofView>().Fails(AdminProblems.Unauthorized, AdminProblems.HostRefused, AdminProblems.TooManyRequests);
 
     private static async Task<IResult> ProveAsync(HttpContext context, AdminKeyRing keys, KeyRefusals refusals)
     {
+        if (ProvenAddress.Of(context) is not { } address)
+            return AdminProblems.HostRefused with { Detail = Where };
         (AdminProblem? wrong, ProofBody? body) = await JsonBody.ReadAsync(context.Request, AdminInputContext.Default.ProofBody, Wanted, MaxBytes);
         if (wrong is not null)
             return wrong;
         if (!KeyProof.TryParse(body!.Nonce, out _) || !KeyProof.TryParse(body.Proof, out byte[]? proof))
             return AdminProblems.InvalidRequest with { Detail = Wanted };
 
-        string host = context.Request.Host.Value ?? "";
-        if (keys.FindByProof(proof, host, body.Nonce) is { } key)
+        if (keys.FindByProof(proof, address, body.Nonce) is { } key)
         {
-            byte[] answer = KeyProof.OfGateway(key.Options.Sha256.AsSpan(), host, body.Nonce);
+            byte[] answer = KeyProof.OfGateway(key.Options.Sha256.AsSpan(), address, body.Nonce);
             return TypedResults.Json(new ProofView(Base64Url.EncodeToString(answer)), AdminJsonContext.Default.ProofView);
         }
 

@@ -8,14 +8,14 @@ using ProxyGateway.DeviceAuth.Admin;
 namespace ProxyGateway.Operating;
 
 /// <summary>
-/// A TCP connection of which the other end has shown that it knows the key. A port of this machine is anybody's while the gateway is down: each
-/// new connection is asked, and the key goes out on none that has not answered.
+/// A connection of which the other end has shown that it knows the key. A port of this machine is anybody's while the gateway is down, and other
+/// ports always: each new connection is asked, and the key goes out on none that has not answered.
 /// </summary>
 internal static class ProvenConnection
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    /// <summary>Connects.</summary>
+    /// <summary>Connects by TCP.</summary>
     /// <param name="url">Where to.</param>
     /// <param name="key">The key.</param>
     /// <param name="cancellationToken">Gives up.</param>
@@ -38,9 +38,12 @@ internal static class ProvenConnection
 
     private static async Task ProveAsync(Socket socket, Uri url, string key, CancellationToken cancellationToken)
     {
+        // The end that was reached and not the name, which may lead to somebody who passes the proof on to the gateway.
+        var end = socket.RemoteEndPoint as IPEndPoint;
+        string address = end is null ? ProvenAddress.OfUnixSocket : ProvenAddress.Of(end);
         byte[] hash = KeyProof.HashOf(key);
         string nonce = KeyProof.NewNonce();
-        var body = new ProofBody { Nonce = nonce, Proof = Base64Url.EncodeToString(KeyProof.OfClient(hash, url.Authority, nonce)) };
+        var body = new ProofBody { Nonce = nonce, Proof = Base64Url.EncodeToString(KeyProof.OfClient(hash, address, nonce)) };
 
         // One exchange on this very connection, which stays open when the client of it is gone.
         using var handler = new SocketsHttpHandler
@@ -52,9 +55,17 @@ internal static class ProvenConnection
         };
         using var http = new HttpClient(handler) { BaseAddress = url, Timeout = Patience, MaxResponseContentBufferSize = 64 * 1024 };
         using var request = new HttpRequestMessage(HttpMethod.Post, "admin/v1/proof") { Content = AdminClient.Json(body, AdminInputContext.Default.ProofBody) };
-        request.Headers.Host = url.Authority;
+        if (end is not null)
+            request.Headers.Host = address;
         using HttpResponseMessage response = await http.SendAsync(request, cancellationToken);
-        byte[] expected = KeyProof.OfGateway(hash, url.Authority, nonce);
+        if (response.StatusCode == HttpStatusCode.Forbidden)
+        {
+            throw new CommandFailedException(
+                ExitCodes.Refused,
+                $"What answers at {url} says that it listens at another address or port than {address}, so the key was not sent; through a tunnel keep both, as in ssh -L 9090:127.0.0.1:9090");
+        }
+
+        byte[] expected = KeyProof.OfGateway(hash, address, nonce);
         if (response.StatusCode != HttpStatusCode.OK || !Holds(await response.Content.ReadAsByteArrayAsync(cancellationToken), expected))
         {
             throw new CommandFailedException(

@@ -46,6 +46,24 @@ public sealed class ProofEndpointTests : IAsyncLifetime
         }
     }
 
+    [Theory]
+    [InlineData("localhost:PORT")]
+    [InlineData("gateway.localhost:PORT")]
+    [InlineData("127.0.0.2:PORT")]
+    [InlineData("[::1]:PORT")]
+    [InlineData("127.0.0.1:1")]
+    [InlineData("127.0.0.1")]
+    [InlineData("localhost")]
+    public async Task A_proof_that_was_asked_for_elsewhere_is_not_answered(string elsewhere)
+    {
+        string host = elsewhere.Replace("PORT", $"{_admin.Client.BaseAddress!.Port}");
+
+        Answer answer = await _admin.SendAsync(
+            HttpMethod.Post, "/admin/v1/proof", key: null, $$"""{"nonce":"{{_nonce}}","proof":"{{ClientProof(TestAdmin.Approver, host)}}"}""", r => r.Headers.Host = host);
+
+        answer.ShouldBeProblem(403, "host-refused");
+    }
+
     [Fact]
     public async Task Guesses_are_paced_and_a_right_proof_never_waits()
     {

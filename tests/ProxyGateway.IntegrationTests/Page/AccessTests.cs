@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Playwright;
 using ProxyGateway.IntegrationTests.Admin;
 using ProxyGateway.IntegrationTests.Gate;
@@ -178,6 +179,34 @@ public sealed class AccessTests(Chromium chromium)
 
         await gateway.StartGatewayAsync();
         await page.Tab.Locator("#link-state.live").WaitForAsync();
+    }
+
+    [Theory]
+    [InlineData("localhost")]
+    [InlineData("gateway.localhost")]
+    public async Task At_a_name_the_page_leads_to_the_literal_address(string name)
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+
+        await page.Tab.GotoAsync($"http://{name}:{_gateway.Admin.Port}/#devices");
+
+        await page.Tab.Locator("#sign-in").WaitForAsync();
+        page.Tab.Url.ShouldBe($"{_gateway.Admin}#devices");
+        page.Expect("asked elsewhere: http://" + name);
+    }
+
+    [Fact]
+    public async Task Behind_another_port_the_page_says_why_it_does_not_send_the_key()
+    {
+        await using var relay = new Relay(IPAddress.Loopback, 0, _gateway.Admin);
+        await using OperatorsPage page = await chromium.OpenAsync(relay.Url);
+        page.Expect("status of 403");
+        await page.GoAsync();
+        await page.Tab.GetByLabel("Key", new PageGetByLabelOptions { Exact = true }).FillAsync(ServingProgram.Approver);
+        await page.Tab.Keyboard.PressAsync("Enter");
+
+        (await page.Tab.GetByRole(AriaRole.Alert).TextContentAsync())!.ShouldContain("The key is sent only to the address and port at which the gateway listens");
+        relay.Heard.ShouldNotContain(ServingProgram.Approver);
     }
 
     [Fact]

@@ -34,12 +34,16 @@ public sealed class Chromium : IAsyncLifetime
     /// <summary>A new tab of somebody who has not been here before.</summary>
     /// <param name="gateway">Which gateway's page; the shared one's if none is named.</param>
     /// <param name="configure">The screen and the like.</param>
-    internal async Task<OperatorsPage> OpenAsync(ServingProgram? gateway = null, Action<BrowserNewContextOptions>? configure = null)
+    internal Task<OperatorsPage> OpenAsync(ServingProgram? gateway = null, Action<BrowserNewContextOptions>? configure = null) =>
+        OpenAsync((gateway ?? Gateway).Admin, configure);
+
+    /// <summary>The same, at another address.</summary>
+    internal async Task<OperatorsPage> OpenAsync(Uri origin, Action<BrowserNewContextOptions>? configure = null)
     {
         var options = new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = 1280, Height = 800 } };
         configure?.Invoke(options);
         IBrowserContext context = await _browser.NewContextAsync(options);
-        return await OperatorsPage.OpenAsync(context, (gateway ?? Gateway).Admin);
+        return await OperatorsPage.OpenAsync(context, origin);
     }
 }
 

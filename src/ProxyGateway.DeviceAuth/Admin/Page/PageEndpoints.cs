@@ -1,6 +1,6 @@
+using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 
 namespace ProxyGateway.DeviceAuth.Admin.Page;
@@ -31,13 +31,25 @@ internal static class PageEndpoints
         }
     }
 
-    private static FileContentHttpResult Serve(HttpContext context, PageFile file)
+    private static IResult Serve(HttpContext context, PageFile file)
     {
+        if (file.Name == PageFile.Start && LiteralAddress(context) is { } address)
+            return TypedResults.Redirect(address);
+
         IHeaderDictionary headers = context.Response.Headers;
         headers.ContentSecurityPolicy = ContentSecurityPolicy;
         headers["Referrer-Policy"] = "no-referrer";
         headers["Cross-Origin-Opener-Policy"] = "same-origin";
         headers["Cross-Origin-Resource-Policy"] = "same-origin";
         return TypedResults.Bytes(file.Content, file.ContentType);
+    }
+
+    // The page sends the key only to the literal address (ProvenAddress). The port is the browser's: a tunnel may have another one, and says so there.
+    private static string? LiteralAddress(HttpContext context)
+    {
+        HostString host = context.Request.Host;
+        return context.Request.IsHttps || context.Connection.LocalIpAddress is not { } address || IPAddress.TryParse(host.Host.AsSpan().Trim("[]"), out _)
+            ? null
+            : $"http://{ProvenAddress.Of(new IPEndPoint(address, host.Port ?? 80))}/";
     }
 }

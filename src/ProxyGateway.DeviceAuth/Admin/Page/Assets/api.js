@@ -1,4 +1,4 @@
-import { isKnown } from "./proof.js";
+import { whoAnswers } from "./proof.js";
 
 /** An error in the words of RFC 9457, or none at all because nobody answered. */
 export class Problem extends Error {
@@ -103,13 +103,17 @@ export class Api {
   }
 
   async #prove() {
-    let known;
+    let answers;
     try {
-      known = await isKnown(this.#key, this.#ended);
+      answers = await whoAnswers(this.#key, this.#ended);
     } catch {
       throw this.#noAnswer();
     }
-    if (!known) throw this.#proven.before ? new Problem(0, "not-proven") : new Problem(401, "unauthorized");
+    if (answers !== "gateway") {
+      if (this.#proven.before) throw new Problem(0, "not-proven");
+      throw answers === "elsewhere" ? new Problem(403, "host-refused") : new Problem(401, "unauthorized");
+    }
+
     this.#proven.before = true;
     this.#prolong();
   }

@@ -6,6 +6,7 @@ const PROBLEMS = {
   "not-proven": "Something else than the gateway answers at this address, or your key counts no longer. Your key was not sent. If it was replaced, sign out and use the new one.",
   "signed-out": "You have signed out.",
   "unauthorized": "This key does not count here, or no longer.",
+  "host-refused": "The key is sent only to the address and port at which the gateway listens, as in http://127.0.0.1:9090. Through a tunnel, keep both: ssh -L 9090:127.0.0.1:9090.",
   "viewer-only": "Your key may look, but not decide.",
   "above-ceiling": "Your key may not grant as much as that. Grant less, or ask an operator whose key may.",
   "invalid-request": "The gateway does not understand this.",
