@@ -1,4 +1,5 @@
 using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
@@ -33,7 +34,7 @@ internal sealed class AuditPace(TimeProvider time, Action<AuditEntry> enter) : I
                 if (_addresses.Count >= MostAddresses)
                     address = "";
                 if (!_addresses.TryGetValue(address, out refusals))
-                    _addresses[address] = refusals = new Refusals(address.Length > 0 ? entry : entry with { Address = null, Locality = null });
+                    _addresses[address] = refusals = address.Length > 0 ? new Refusals(entry.Address, entry.Locality) : new Refusals(null, null);
                 _timer ??= time.CreateTimer(static pace => ((AuditPace)pace!).Tell(), this, Minute, Timeout.InfiniteTimeSpan);
             }
 
@@ -66,8 +67,8 @@ internal sealed class AuditPace(TimeProvider time, Action<AuditEntry> enter) : I
             {
                 Kind = AuditKinds.RefusalsLeftOut,
                 Count = refusals.LeftOut,
-                Address = refusals.First.Address,
-                Locality = refusals.First.Locality,
+                Address = refusals.Address,
+                Locality = refusals.Locality,
             });
         }
     }
@@ -81,9 +82,12 @@ internal sealed class AuditPace(TimeProvider time, Action<AuditEntry> enter) : I
         }
     }
 
-    private sealed class Refusals(AuditEntry first)
+    // Not the entry: it may have kilobytes of what a client says.
+    private sealed class Refusals(string? address, LocalityKind? locality)
     {
-        public AuditEntry First => first;
+        public string? Address => address;
+
+        public LocalityKind? Locality => locality;
 
         public int Entered { get; set; }
 

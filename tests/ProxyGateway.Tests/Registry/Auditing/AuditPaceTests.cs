@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.Tests.Shared;
 
@@ -85,6 +87,28 @@ public sealed class AuditPaceTests : IAuditListener, IDisposable
         await _audit.StopAsync(default);
 
         _entered[^1].Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public void What_a_refused_client_says_is_not_kept_for_the_minute()
+    {
+        using var pace = new AuditPace(_time, _entered.Add);
+        WeakReference entry = EnterOne(pace);
+
+        GC.Collect();
+
+        entry.IsAlive.ShouldBeFalse();
+        pace.Tell();
+        _entered.ShouldBeEmpty("nothing was left out");
+    }
+
+    // A method of its own, so that no local of the test keeps the entry.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference EnterOne(AuditPace pace)
+    {
+        AuditEntry entry = Refusal(AuditKinds.DeviceRefused, "192.0.2.1") with { Scopes = ScopeSet.Of(new string('s', 128)) };
+        pace.MayEnter(entry).ShouldBeTrue();
+        return new WeakReference(entry);
     }
 
     private static AuditEntry Refusal(string kind, string address) => new() { Kind = kind, Address = address };
