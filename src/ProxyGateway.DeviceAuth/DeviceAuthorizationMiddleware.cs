@@ -62,7 +62,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         catch (Exception e)
         {
             if (!context.RequestAborted.IsCancellationRequested)
-                LogFailed(context.Request.Path, e);
+                LogFailed(LogText.Of(context.Request.Path), e);
             if (context.Response.HasStarted)
                 context.Abort();
             else
@@ -182,7 +182,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     private partial void LogOverBudget(string? address, BudgetScope scope);
 
     [LoggerMessage(1213, LogLevel.Error, "A request of {Path} failed in the gate itself, and was refused.")]
-    private partial void LogFailed(PathString path, Exception exception);
+    private partial void LogFailed(string path, Exception exception);
 
     [LoggerMessage(1214, LogLevel.Information, "A connection does not count as loopback, since it has the header {Header}, which clients do not send by themselves, so that a proxy may have added it. If a client on this machine needs it, name it in DeviceAuth:RequestHeaders.")]
     private partial void LogStrangeHeader(string header);

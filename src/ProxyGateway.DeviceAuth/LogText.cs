@@ -9,6 +9,7 @@ internal static class LogText
 {
     private const int MaxScopes = 8;
     private const int MaxPathLength = 256;
+    private const int MaxMessageLength = 256;
 
     /// <summary>The first few scopes, and how many more there are.</summary>
     public static string Of(ScopeSet scopes) => scopes.Count <= MaxScopes
@@ -22,5 +23,15 @@ internal static class LogText
         bool isLong = value.Length > MaxPathLength;
         string text = new PathString(isLong ? value[..MaxPathLength] : value).ToUriComponent();
         return isLong || text.Length > MaxPathLength ? text[..Math.Min(text.Length, MaxPathLength)] + "..." : text;
+    }
+
+    /// <summary>What an exception is and says, and the one that caused it, without their stacks.</summary>
+    public static string Of(Exception exception)
+    {
+        Exception cause = exception.GetBaseException();
+        return ReferenceEquals(cause, exception) ? TypeAndMessage(exception) : $"{TypeAndMessage(exception)} <- {TypeAndMessage(cause)}";
+
+        static string TypeAndMessage(Exception e) =>
+            $"{e.GetType().Name}: {(e.Message.Length <= MaxMessageLength ? e.Message : e.Message[..MaxMessageLength] + "...")}";
     }
 }

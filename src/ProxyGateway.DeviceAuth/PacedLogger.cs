@@ -4,10 +4,11 @@ namespace ProxyGateway.DeviceAuth;
 
 /// <summary>
 /// A log for what strangers can cause as often as they like: of each event so many lines a minute are written, and then how many were
-/// left out. Nothing is left out of the audit by this, and nothing of other events.
+/// left out. The first line with each kind of exception in a minute is always written, so that a flood of one failure does not hide another
+/// (a backend that is down behind clients that hang up), and only this one has the stack. Nothing is left out of the audit by this, and
+/// nothing of other events.
 /// </summary>
-/// <typeparam name="T">Whose log it is.</typeparam>
-internal sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : ILogger, IDisposable
+internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposable
 {
     /// <summary>How many lines of one event are written in a minute.</summary>
     public const int LinesPerMinute = 30;
@@ -23,8 +24,19 @@ internal sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : ILog
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        if (MayPass(logLevel, eventId))
-            inner.Log(logLevel, eventId, state, exception, formatter);
+        // Not every library asks before it logs. What nobody wants uses up nothing.
+        if (!inner.IsEnabled(logLevel))
+            return;
+
+        // These levels are on only while somebody looks for something.
+        bool isFirst = true;
+        if (logLevel < LogLevel.Information || MayPass(logLevel, eventId, exception, out isFirst))
+        {
+            if (isFirst || exception is null)
+                inner.Log(logLevel, eventId, state, exception, formatter);
+            else
+                inner.Log(logLevel, eventId, state, null, (s, _) => $"{formatter(s, exception)} {LogText.Of(exception)}");
+        }
     }
 
     /// <summary>Tells what was left out and not told yet.</summary>
@@ -41,7 +53,7 @@ internal sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : ILog
             Tell(pace);
     }
 
-    private bool MayPass(LogLevel level, EventId id)
+    private bool MayPass(LogLevel level, EventId id, Exception? exception, out bool isFirst)
     {
         lock (_lock)
         {
@@ -51,10 +63,13 @@ internal sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : ILog
             if (pace.Timer is null)
             {
                 pace.Written = 0;
+                pace.Kinds.Clear();
                 pace.Timer = time.CreateTimer(static p => ((Action)p!)(), () => EndMinute(pace), Minute, Timeout.InfiniteTimeSpan);
             }
 
-            if (pace.Written < LinesPerMinute)
+            // There are as many as the program has pairs of types.
+            isFirst = exception is not null && pace.Kinds.Add((exception.GetType(), exception.GetBaseException().GetType()));
+            if (isFirst || pace.Written < LinesPerMinute)
             {
                 pace.Written++;
                 return true;
@@ -97,6 +112,9 @@ internal sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : ILog
 
         public EventId Event => id;
 
+        /// <summary>Which exceptions came in this minute, outermost and innermost.</summary>
+        public HashSet<(Type, Type)> Kinds { get; } = [];
+
         public int Written { get; set; }
 
         public int LeftOut { get; set; }
@@ -104,6 +122,10 @@ internal sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : ILog
         public ITimer? Timer { get; set; }
     }
 }
+
+/// <summary>A <see cref="PacedLogger"/> of this class, for those that get theirs from the container.</summary>
+/// <typeparam name="T">Whose log it is.</typeparam>
+internal sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : PacedLogger(inner, time);
 
 internal static partial class PacedLog
 {

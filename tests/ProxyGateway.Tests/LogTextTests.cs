@@ -36,4 +36,12 @@ public sealed class LogTextTests
         text.ShouldEndWith("...");
         text.ShouldAllBe(c => char.IsAscii(c) && !char.IsControl(c));
     }
+
+    [Fact]
+    public void An_exception_is_what_it_says_and_what_caused_it()
+    {
+        LogText.Of(new IOException("gone")).ShouldBe("IOException: gone");
+        LogText.Of(new IOException("gone", new InvalidOperationException("?", new TimeoutException("late")))).ShouldBe("IOException: gone <- TimeoutException: late");
+        LogText.Of(new IOException(new string('a', 9000), new TimeoutException(new string('b', 9000)))).Length.ShouldBeLessThan(600);
+    }
 }

@@ -1,7 +1,7 @@
 using System.Net;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -11,7 +11,7 @@ namespace ProxyGateway.DeviceAuth.Admin;
 /// What comes before any endpoint: refuses requests that a page on the web could have made (a foreign <c>Origin</c>, a rebound name),
 /// and turns whatever goes wrong into a problem of RFC 9457.
 /// </summary>
-internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions options, ILogger<AdminRequestGuard> logger)
+internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions options, PacedLogger<AdminRequestGuard> logger)
 {
     private const int MaxBodyBytes = 64 * 1024;
 
@@ -49,8 +49,10 @@ internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions optio
                 return;
             problem = AdminProblems.OfStatus(context.Response.StatusCode);
         }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (IsHangUp(e, context))
         {
+            // Or else Kestrel tries to read the rest of the body, and logs that it cannot.
+            context.Abort();
             return;
         }
         catch (DamagedDocumentException e) when (!context.Response.HasStarted)
@@ -76,6 +78,10 @@ internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions optio
 
         await problem.WriteAsync(context);
     }
+
+    // A laptop that goes to sleep is no fault. Reads of the body fail before RequestAborted is cancelled.
+    private static bool IsHangUp(Exception e, HttpContext context) => e is ConnectionResetException or ConnectionAbortedException
+        || (e is OperationCanceledException or IOException && context.RequestAborted.IsCancellationRequested);
 
     private bool IsOwnHost(HttpContext context)
     {

@@ -25,6 +25,7 @@ public static class DeviceAdminExtensions
         services.AddSingleton(options);
         services.AddSingleton(keys);
         services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(typeof(PacedLogger<>));
         services.AddRouting();
 
         // Not AddAuthentication: it brings data protection along, which keeps keys in the user's home that nothing here would use.

@@ -95,8 +95,11 @@ internal static class GatewayHost
         kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
     }
 
-    // Beneath every other layer, so that the configuration has the last word.
-    private static void AddLogging(WebApplicationBuilder builder) =>
+    private static void AddLogging(WebApplicationBuilder builder)
+    {
+        PacedLibraries.Add(builder.Services);
+
+        // Beneath every other layer, so that the configuration has the last word.
         ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new MemoryConfigurationSource
         {
             InitialData = new Dictionary<string, string?>
@@ -112,6 +115,7 @@ internal static class GatewayHost
                 ["Logging:Console:FormatterOptions:TimestampFormat"] = "HH:mm:ss ",
             },
         });
+    }
 
     private static void AddRegistry(WebApplicationBuilder builder, ConfigurationErrors errors)
     {

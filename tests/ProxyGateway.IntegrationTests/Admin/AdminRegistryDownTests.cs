@@ -1,4 +1,7 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.IntegrationTests.Gate;
 using ProxyGateway.IntegrationTests.Registry;
 
 namespace ProxyGateway.IntegrationTests.Admin;
@@ -72,5 +75,21 @@ public sealed class AdminRegistryDownTests
         answer.ShouldBeProblem(500, "internal-error");
         answer.Text.ShouldNotContain("secret");
         answer.Headers["Cache-Control"].ShouldBe("no-store");
+    }
+
+    [Theory]
+    [InlineData(304)]
+    [InlineData(305)]
+    public async Task Requests_that_fail_one_after_the_other_do_not_fill_the_log(int id)
+    {
+        using var log = new CapturedLog();
+        Func<Exception> failure = id == 304 ? () => new RegistryUnavailableException("down") : () => new InvalidOperationException("a bug");
+        await using TestAdmin admin = await TestAdmin.StartAsync(
+            new FailingStore(failure), configure: services => services.AddSingleton<ILoggerProvider>(log));
+
+        for (int i = 0; i < 40; i++)
+            (await admin.GetAsync("/admin/v1/devices")).Status.ShouldBe(id == 304 ? 503 : 500);
+
+        log.Of(id).Count().ShouldBe(30);
     }
 }
