@@ -87,7 +87,7 @@ internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept, l
 
     private static IEnumerable<AuditSource> SourcesOf(AuditFilter filter) =>
         filter.Operator is not null ? [AuditSource.Operators]
-        : filter.Kind is { } kind ? new[] { AuditSource.Operators, AuditKinds.SourceOf(kind) }.Distinct()
+        : filter.Kind is { } kind ? AuditKinds.SourcesOf(kind)
         : Enum.GetValues<AuditSource>();
 
     private static long ParseId(string id)

@@ -166,8 +166,8 @@ internal sealed class Script(string text)
     /// last batch, so that a batch of which the writer does not know whether it arrived is not appended twice.
     /// Takes the batch's number, how many entries to keep, the greatest second half of an id, how many bytes to keep, and then by turns a stream and
     /// an entry. Each entry has beside it how many bytes the stream has ever been given, so that first and last say what is kept.
-    /// Past three quarters of <c>maxmemory</c> the third stream (strangers) grows no more, and past 85 % the second (devices): what is older makes
-    /// room until a 64th of <c>maxmemory</c> is left of it, and past 95 % all of it; what finds no room then is left out. Operators' are written even if the server is full: it lets a script write on that has
+    /// Past three quarters of <c>maxmemory</c> the third stream (strangers) grows no more, past 85 % the second (devices), and past 90 % the fourth (changes):
+    /// what is older makes room until a 64th of <c>maxmemory</c> is left of it, and past 95 % all of it; what finds no room then is left out. Operators' are written even if the server is full: it lets a script write on that has
     /// written something that needs no room. Answers how many were left out, and, if the server is that full, the memory it uses and its
     /// <c>maxmemory</c> (else 0); and why it did not let itself be asked to trim.
     /// </summary>
@@ -178,8 +178,8 @@ internal sealed class Script(string text)
         local memory = redis.call('INFO', 'memory')
         local used = tonumber(string.match(memory, '\nused_memory:(%d+)') or 0)
         local most = tonumber(string.match(memory, '\nmaxmemory:(%d+)') or 0)
-        local shares = {math.huge, 0.85, 0.75}
-        local added, sums, without, leftOut, refusal = {0, 0, 0}, {}, {}, 0, ''
+        local shares = {math.huge, 0.85, 0.75, 0.9}
+        local added, sums, without, leftOut, refusal = {0, 0, 0, 0}, {}, {}, 0, ''
         for i = 5, #ARGV, 2 do
           local s = tonumber(ARGV[i])
           added[s] = added[s] + #ARGV[i + 1]

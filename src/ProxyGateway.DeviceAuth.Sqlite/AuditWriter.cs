@@ -93,6 +93,7 @@ internal sealed class AuditWriter
     private static bool IsShort(DiskSpace disk, AuditSource source) => source switch
     {
         AuditSource.Operators => false,
+        AuditSource.Changes => disk.Free < disk.Reserved / 3,
         AuditSource.Devices => disk.Free < disk.Reserved / 2,
         _ => disk.Free < disk.Reserved,
     };

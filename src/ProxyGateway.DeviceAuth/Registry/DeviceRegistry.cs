@@ -120,6 +120,8 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
             switch (await SwapAsync(stored, next, now, rules, by: null, deed, cancellationToken, pairing: pairing))
             {
                 case SwapResult.Swapped:
+                    if (pairing is not null)
+                        LogPaired(pairing.Rule, claim.Device, claim.Role, LogText.Of(claim.Scopes), origin.Address);
                     return admission;
                 case SwapResult.TooManyRequests:
                     return new Admission.TooManyRequests();
@@ -349,6 +351,10 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     // At first at once; then at random in a span that doubles, up to half a second, or who is slower would lose every time.
     private static Task WaitBeforeAsync(int attempt, CancellationToken cancellationToken) =>
         attempt < 2 ? Task.CompletedTask : Task.Delay(RandomNumberGenerator.GetInt32(1 << Math.Min(attempt, 9)), cancellationToken);
+
+    // Not paced, as how often it happens is bounded (MaxDevicesPerHour): admissions are, and would hide it.
+    [LoggerMessage(1009, LogLevel.Information, "Rule {Rule} has paired device {Device} as {Role} with [{Scopes}] from {Address}.")]
+    private partial void LogPaired(string rule, DeviceId device, string role, string scopes, string? address);
 
     [LoggerMessage(1510, LogLevel.Warning, "The registry has gone back behind what was taken from device {Device}. It counts as removed until an operator approves it again. Did an old primary come back, or was a backup restored?")]
     private partial void LogBehind(DeviceId device);

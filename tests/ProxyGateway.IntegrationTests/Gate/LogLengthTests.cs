@@ -1,4 +1,6 @@
 using System.Net.WebSockets;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
@@ -20,6 +22,23 @@ public sealed class LogLengthTests
 
         gateway.Log.Of(1001).Count().ShouldBe(30);
         gateway.Log.Of(1001).ShouldAllBe(line => line.Length < 1500 && line.Contains(" and 4 more]"));
+    }
+
+    [Fact]
+    public async Task Whom_a_rule_pairs_is_logged_however_often_devices_come_and_go()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(SharedGateway.Generous);
+        TestDevice[] devices = [.. Enumerable.Range(0, PacedLogger<Gatekeeper>.LinesPerMinute + 5).Select(_ => new TestDevice())];
+        foreach (TestDevice device in devices)
+        {
+            Outcome outcome = await TestClient.ConnectAsync(gateway.Port, device, new Ask { Scopes = [.. Enumerable.Range(10, 12).Select(i => $"s{i}{new string('x', 120)}")] });
+            outcome.ShouldBeAdmitted();
+            await outcome.Client.DisposeAsync();
+        }
+
+        gateway.Log.Of(1009).Count().ShouldBe(devices.Length);
+        gateway.Log.Of(1009).Last().ShouldStartWith($"Rule loopback has paired device {devices[^1].Id} as ");
+        gateway.Log.Of(1009).ShouldAllBe(line => line.Length < 1500 && line.Contains(" and 4 more]"));
     }
 
     [Fact]

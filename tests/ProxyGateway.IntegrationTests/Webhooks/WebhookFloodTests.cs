@@ -16,15 +16,8 @@ public sealed class WebhookFloodTests
     {
         await using WebhookReceiver receiver = await WebhookReceiver.StartAsync();
         var flooded = new TaskCompletionSource();
-        receiver.Answer = async context =>
-        {
-            await flooded.Task.WaitAsync(context.RequestAborted);
-            context.Response.StatusCode = 204;
-        };
         DirectoryInfo folder = Directory.CreateTempSubdirectory("webhooks-");
-        await using TestGateway gateway = await TestGateway.StartAsync(services: s => s
-            .AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path.Combine(folder.FullName, "registry.db") })
-            .AddWebhooks([new WebhookOptions { Name = "chat", Url = receiver.Url, Secret = [.. new byte[32]] }], folder.FullName));
+        await using TestGateway gateway = await StartAsync(receiver, flooded.Task, folder);
         using var dropped = new CountedDrops("proxygateway.webhook.dropped", gateway.Meters);
 
         await Parallel.ForEachAsync(Enumerable.Range(0, Webhook.Capacity + 200), new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (_, _) =>
@@ -35,22 +28,69 @@ public sealed class WebhookFloodTests
         });
         for (int i = 0; i < 3 * AuditPace.PerMinute; i++)
             (await TestClient.ConnectAsync(gateway.RemotePort, new TestDevice(), new Ask { Tamper = f => f["params"]!["role"] = "node" })).ShouldBeClosed(1008, "device signature invalid");
-        var devices = new TestDevice[Devices];
-        for (int i = 0; i < Devices; i++)
-        {
-            Outcome admitted = await TestClient.ConnectAsync(gateway.Port, devices[i] = new TestDevice(), new Ask { Scopes = ["operator.admin"] });
-            admitted.ShouldBeAdmitted();
-            await admitted.Client.DisposeAsync();
-        }
+        TestDevice[] devices = [.. Enumerable.Range(0, Devices).Select(_ => new TestDevice())];
+        foreach (TestDevice device in devices)
+            await ComeAndGoAsync(gateway, device, "operator.admin");
 
         flooded.SetResult();
-        IEnumerable<Told> Paired() => receiver.Told.Where(t => t.Type == AuditKinds.DeviceAutoApproved);
-        await Eventually.HoldsAsync(() => Task.FromResult(Paired().Count() == Devices), "every one is told of");
+        await ShouldBeToldAsync(receiver, devices);
 
-        Paired().Select(t => t.Data.GetProperty("deviceId").GetString()).ShouldBe(devices.Select(d => d.Id.ToString()));
         await Eventually.HoldsAsync(() => Task.FromResult(receiver.Told.Count(t => t.Type == AuditKinds.DeviceRefused) == AuditPace.PerMinute), "refusals are told of, too");
         receiver.Told.Count(t => t.Type == AuditKinds.UpgradeRefused).ShouldBe(1, "one a minute of pages");
         dropped.Count.ShouldBe(0);
         folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task Every_device_that_pairs_itself_and_every_request_is_told_of_while_a_paired_device_comes_and_goes()
+    {
+        await using WebhookReceiver receiver = await WebhookReceiver.StartAsync();
+        var flooded = new TaskCompletionSource();
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("webhooks-");
+        await using TestGateway gateway = await StartAsync(receiver, flooded.Task, folder, SharedGateway.Generous);
+        using var dropped = new CountedDrops("proxygateway.webhook.dropped", gateway.Meters);
+        var restless = new TestDevice();
+        for (int i = 0; i < Webhook.Capacity && dropped.Count == 0; i++)
+            await ComeAndGoAsync(gateway, restless, "operator.read");
+        dropped.Count.ShouldBeGreaterThan(0, "the queue of comings and goings is full");
+
+        TestDevice[] devices = [.. Enumerable.Range(0, Devices).Select(_ => new TestDevice())];
+        foreach (TestDevice device in devices)
+            await ComeAndGoAsync(gateway, device, "operator.admin");
+        (await TestClient.ConnectAsync(gateway.RemotePort, new TestDevice(), new Ask())).ShouldBeClosed(1008, "pairing required");
+
+        flooded.SetResult();
+        await ShouldBeToldAsync(receiver, [restless, .. devices]);
+        await Eventually.HoldsAsync(() => Task.FromResult(receiver.Told.Any(t => t.Type == AuditKinds.RequestOpened)), "the request is told of");
+        Told[] told = [.. receiver.Told];
+        int request = Array.FindIndex(told, t => t.Type == AuditKinds.RequestOpened);
+        told.Take(request).Count(t => t.Type == AuditKinds.SessionOpened).ShouldBeLessThan(10, "it does not wait for comings and goings");
+        folder.Delete(recursive: true);
+    }
+
+    private static Task<TestGateway> StartAsync(WebhookReceiver receiver, Task flooded, DirectoryInfo folder, Dictionary<string, string?>? settings = null)
+    {
+        receiver.Answer = async context =>
+        {
+            await flooded.WaitAsync(context.RequestAborted);
+            context.Response.StatusCode = 204;
+        };
+        return TestGateway.StartAsync(settings, services: s => s
+            .AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path.Combine(folder.FullName, "registry.db") })
+            .AddWebhooks([new WebhookOptions { Name = "chat", Url = receiver.Url, Secret = [.. new byte[32]] }], folder.FullName));
+    }
+
+    private static async Task ComeAndGoAsync(TestGateway gateway, TestDevice device, string scope)
+    {
+        Outcome admitted = await TestClient.ConnectAsync(gateway.Port, device, new Ask { Scopes = [scope] });
+        admitted.ShouldBeAdmitted();
+        await admitted.Client.DisposeAsync();
+    }
+
+    private static async Task ShouldBeToldAsync(WebhookReceiver receiver, TestDevice[] devices)
+    {
+        IEnumerable<Told> Paired() => receiver.Told.Where(t => t.Type == AuditKinds.DeviceAutoApproved);
+        await Eventually.HoldsAsync(() => Task.FromResult(Paired().Count() == devices.Length), "every one is told of");
+        Paired().Select(t => t.Data.GetProperty("deviceId").GetString()).ShouldBe(devices.Select(d => d.Id.ToString()));
     }
 }

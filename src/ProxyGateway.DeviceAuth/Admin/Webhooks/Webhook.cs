@@ -6,9 +6,9 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 
 /// <summary>
-/// One webhook: a bounded queue for each rank of events, and one task that sends what is in them: what operators did first, then what devices
-/// did that got in, then requests, and refusals last. So strangers take neither the room nor the time of what matters more. What cannot be
-/// delivered is tried again, slower each time, until it is too old; meanwhile other ranks go on. A receiver that chokes on one event misses that
+/// One webhook: a bounded queue for each rank of events, and one task that sends what is in them: what operators did first, then what rules and time
+/// changed, then requests, then the comings and goings of devices that got in, and refusals last. So neither strangers nor a device that connects
+/// without end take the room or the time of what matters more. What cannot be delivered is tried again, slower each time, until it is too old; meanwhile other ranks go on. A receiver that chokes on one event misses that
 /// one, and one that is away gets what still found room.
 /// </summary>
 internal sealed class Webhook : IDisposable
@@ -22,7 +22,7 @@ internal sealed class Webhook : IDisposable
     /// <summary>How long a receiver may take to answer.</summary>
     public static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
 
-    private const int Ranks = 4;
+    private const int Ranks = 5;
 
     private readonly WebhookQueue[] _queues;
     private readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
@@ -94,12 +94,13 @@ internal sealed class Webhook : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    // Requests before refusals: strangers cause both, but only so many requests can be open.
+    // Requests before what can be caused without end, by strangers or by one device that is paired: only so many requests can be open.
     private static int RankOf(AuditEntry entry) => AuditKinds.SourceOf(entry) switch
     {
         AuditSource.Operators => 0,
-        AuditSource.Devices => 1,
-        _ => entry.Kind is AuditKinds.RequestOpened or AuditKinds.RequestExpired ? 2 : 3,
+        AuditSource.Changes => 1,
+        AuditSource.Devices => 3,
+        _ => entry.Kind is AuditKinds.RequestOpened or AuditKinds.RequestExpired ? 2 : 4,
     };
 
     /// <summary>Waits until there is something to send, or to try again; false if there will be nothing more.</summary>

@@ -78,6 +78,17 @@ public static class AuditKinds
         RequestOpened, RequestExpired, DeviceRefused, UpgradeRefused, RefusalsLeftOut,
     ];
 
+    /// <summary>
+    /// The histories in which entries of this kind may be: its own, that of operators if an operator caused it, and that in which older gateways
+    /// entered it.
+    /// </summary>
+    public static IReadOnlyCollection<AuditSource> SourcesOf(string kind) => SourceOf(kind) switch
+    {
+        AuditSource.Operators => [AuditSource.Operators],
+        AuditSource.Changes => [AuditSource.Operators, AuditSource.Changes, AuditSource.Devices],
+        AuditSource source => [AuditSource.Operators, source],
+    };
+
     /// <summary>Who caused an entry: an operator if it names one, and else whoever can cause its kind.</summary>
     public static AuditSource SourceOf(AuditEntry entry)
     {
@@ -90,23 +101,30 @@ public static class AuditKinds
     {
         RequestApproved or RequestRejected or DeviceRemoved or GrantChanged or GrantRemoved
             or DeviceLabelled or DeviceBlocked or DeviceUnblocked or DeviceImported or OperatorRefused => AuditSource.Operators,
-        DeviceAutoApproved or DeviceAdmitted or SessionOpened or SessionClosed or GrantExpired or DeviceForgotten or RequestCovered => AuditSource.Devices,
+        DeviceAutoApproved or GrantExpired or DeviceForgotten or RequestCovered => AuditSource.Changes,
+        DeviceAdmitted or SessionOpened or SessionClosed => AuditSource.Devices,
         _ => AuditSource.Strangers,
     };
 }
 
 /// <summary>
 /// Who can cause an entry. Each has a history of its own, with its own bound, so that nobody pushes out what others with more trust have
-/// caused: a flood of refusals hides neither who got in nor what operators did.
+/// caused: a flood of refusals hides neither who got in nor what operators did. The numbers are stored.
 /// </summary>
 public enum AuditSource
 {
     /// <summary>Operators.</summary>
     Operators,
 
-    /// <summary>Devices that a grant or a rule lets in.</summary>
+    /// <summary>Devices that a grant or a rule lets in: they come and go as often as they like.</summary>
     Devices,
 
     /// <summary>Anybody who can reach the gateway.</summary>
     Strangers,
+
+    /// <summary>
+    /// Rules and time: what devices may do has changed without an operator. Apart from <see cref="Devices"/>, so that a device that has paired by a
+    /// rule cannot hide that by coming and going.
+    /// </summary>
+    Changes,
 }

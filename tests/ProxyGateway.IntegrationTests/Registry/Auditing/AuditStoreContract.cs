@@ -164,6 +164,22 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
+    public async Task A_device_that_comes_and_goes_pushes_out_neither_that_a_rule_has_paired_it_nor_what_operators_did()
+    {
+        string[] changes = [AuditKinds.DeviceAutoApproved, AuditKinds.GrantExpired, AuditKinds.DeviceForgotten, AuditKinds.RequestCovered];
+        await AppendAsync([Entry(AuditKinds.RequestApproved, "decided"), .. changes.Select(kind => Entry(kind, "changed"))]);
+        for (int i = 0; i < 4; i++)
+            await AppendAsync([.. Enumerable.Range(0, 83).SelectMany(_ => new[] { AuditKinds.DeviceAdmitted, AuditKinds.SessionOpened, AuditKinds.SessionClosed }).Select(kind => Entry(kind))]);
+
+        List<AuditEntry> all = await ListAllAsync(Any, pageSize: 500);
+
+        all.Count.ShouldBeInRange(Kept, Kept + 150, "some of the comings and goings are gone");
+        all.TakeLast(5).Select(e => e.Kind).ShouldBe([.. changes.Reverse(), AuditKinds.RequestApproved]);
+        foreach (string kind in changes)
+            (await ListAllAsync(new AuditFilter(kind), pageSize: 10)).ShouldHaveSingleItem().Reason.ShouldBe("changed");
+    }
+
+    [Fact]
     public async Task Whoever_reads_on_from_before_what_is_kept_is_told()
     {
         await AppendAsync(Entry(AuditKinds.DeviceRefused, "first"));

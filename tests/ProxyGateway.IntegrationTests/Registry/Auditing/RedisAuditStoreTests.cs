@@ -55,7 +55,7 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
         var keys = new List<RedisKey>();
         await foreach (RedisKey key in _behind.GetServers().Single().KeysAsync(pattern: _prefix + "*", pageSize: 1000))
             keys.Add(key);
-        keys.Count.ShouldBe(4);
+        keys.Count.ShouldBe(5);
         keys.Select(k => _behind.HashSlot(k)).Distinct().ShouldHaveSingleItem();
         (await Behind.KeyTimeToLiveAsync(keys.Single(k => k.ToString().Contains("writer")))).ShouldNotBeNull();
     }
@@ -98,6 +98,17 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
         long after = (long)await Behind.ExecuteAsync("MEMORY", "USAGE", $"{_prefix}{{{claim.Device}}}");
 
         after.ShouldBe(before, "its place is there from the beginning");
+    }
+
+    [Fact]
+    public async Task What_older_gateways_entered_with_comings_and_goings_is_found_there_and_beside_what_is_entered_now()
+    {
+        await Behind.StreamAddAsync($"{_prefix}{{audit}}:devices", "entry", AuditDocument.Serialize(Entry(AuditKinds.DeviceAutoApproved, "before")));
+        await AppendAsync(Entry(AuditKinds.DeviceAdmitted, "came"), Entry(AuditKinds.DeviceAutoApproved, "now"));
+
+        (await ListAllAsync(new AuditFilter(AuditKinds.DeviceAutoApproved), pageSize: 1)).Select(e => e.Reason).ShouldBe(["now", "before"]);
+        (await ListAllAsync(new AuditFilter(), pageSize: 1)).Select(e => e.Reason).ShouldBe(["now", "came", "before"]);
+        (await Store.ReadAfterAsync(0, 10, default)).Items.Select(e => e.Reason).ShouldBe(["before", "came", "now"]);
     }
 
     [Fact]

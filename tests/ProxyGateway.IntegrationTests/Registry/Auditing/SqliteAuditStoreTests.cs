@@ -66,6 +66,16 @@ public sealed class SqliteAuditStoreTests(ITestOutputHelper output) : AuditStore
         Execute("SELECT entries || ' ' || bytes FROM audit_kept WHERE source = 2").ShouldBe(Execute("SELECT count(*) || ' ' || sum(length(entry)) FROM audit"));
     }
 
+    [Fact]
+    public async Task What_an_earlier_version_entered_with_comings_and_goings_is_found_there_and_beside_what_is_entered_now()
+    {
+        Execute("INSERT INTO audit (source, kind, entry) VALUES (1, 'device-auto-approved', CAST('{\"kind\":\"device-auto-approved\",\"reason\":\"before\"}' AS BLOB))");
+        await AppendAsync(Entry(AuditKinds.DeviceAdmitted, "came"), Entry(AuditKinds.DeviceAutoApproved, "now"));
+
+        (await ListAllAsync(new AuditFilter(AuditKinds.DeviceAutoApproved), pageSize: 1)).Select(e => e.Reason).ShouldBe(["now", "before"]);
+        (await Store.ReadAfterAsync(0, 10, default)).Items.Select(e => e.Reason).ShouldBe(["before", "came", "now"]);
+    }
+
     [Theory]
     [InlineData(AuditKinds.DeviceAdmitted, 3, 700)]
     [InlineData(AuditKinds.DeviceRefused, 64, 1500)]

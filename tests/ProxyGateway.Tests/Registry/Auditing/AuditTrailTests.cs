@@ -133,6 +133,10 @@ public sealed class AuditTrailTests
         AuditKinds.All.ShouldBeUnique();
         AuditKinds.All.ShouldAllBe(k => k.All(c => char.IsAsciiLetterLower(c) || c == '-'));
         AuditKinds.All.Count.ShouldBe(typeof(AuditKinds).GetFields().Count(f => f.IsLiteral));
+        foreach (string kind in new[] { AuditKinds.DeviceAutoApproved, AuditKinds.GrantExpired, AuditKinds.DeviceForgotten, AuditKinds.RequestCovered })
+            AuditKinds.SourceOf(kind).ShouldBe(AuditSource.Changes, kind);
+        foreach (string kind in new[] { AuditKinds.DeviceAdmitted, AuditKinds.SessionOpened, AuditKinds.SessionClosed })
+            AuditKinds.SourceOf(kind).ShouldBe(AuditSource.Devices, kind);
         AuditKinds.SourceOf("of-a-newer-gateway").ShouldBe(AuditSource.Strangers);
         AuditKinds.SourceOf(new AuditEntry { Kind = AuditKinds.RequestExpired, Operator = "ops" }).ShouldBe(AuditSource.Operators);
         foreach (string kind in new[] { AuditKinds.DeviceRefused, AuditKinds.UpgradeRefused, AuditKinds.RequestOpened, AuditKinds.RequestExpired })
