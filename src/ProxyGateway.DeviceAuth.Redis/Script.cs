@@ -165,7 +165,8 @@ internal sealed class Script(string text)
     /// Appends entries to capped streams, with ids that are greater than every one in any of them. The last key has the number of the writer's
     /// last batch, so that a batch of which the writer does not know whether it arrived is not appended twice.
     /// Takes the batch's number, how many entries to keep, the greatest second half of an id, how many bytes to keep, and then by turns a stream and
-    /// an entry. Each entry has beside it how many bytes the stream has ever been given, so that first and last say what is kept.
+    /// an entry. Each entry has beside it how many bytes the stream has ever been given, so that first and last say what is kept. Entries of older
+    /// gateways have not: then it is guessed by the first and the last fifty, and a thousand go at a time, unless the server is short of memory.
     /// Past three quarters of <c>maxmemory</c> the third stream (strangers) grows no more, past 85 % the second (devices), and past 90 % the fourth (changes):
     /// what is older makes room until a 64th of <c>maxmemory</c> is left of it, and past 95 % all of it; what finds no room then is left out. Operators' are written even if the server is full: it lets a script write on that has
     /// written something that needs no room. Answers how many were left out, and, if the server is that full, the memory it uses and its
@@ -188,9 +189,13 @@ internal sealed class Script(string text)
           local first = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
           if not first then return 0, 0 end
           local from, to = tonumber(first[2][4]), tonumber(last[2][4])
-          if from and to and to >= from then return to - from + #first[2][2], to end
-          local guess = #first[2][2] * redis.call('XLEN', key) -- older gateways have written no sums
-          return guess, to or guess
+          if from and to and to >= from then return to - from + #first[2][2], to, true end
+          local some, count = 0, 0 -- older gateways have written no sums
+          for _, ends in ipairs({redis.call('XRANGE', key, '-', '+', 'COUNT', 50), redis.call('XREVRANGE', key, '+', '-', 'COUNT', 50)}) do
+            for _, entry in ipairs(ends) do some, count = some + #entry[2][2], count + 1 end
+          end
+          local guess = math.floor(some / count * redis.call('XLEN', key))
+          return guess, to or guess, false
         end
         local time = redis.call('TIME')
         local ms, seq = time[1] * 1000 + math.floor(time[2] / 1000), -1
@@ -202,8 +207,8 @@ internal sealed class Script(string text)
             m, s = tonumber(m), tonumber(s)
             if m > ms or (m == ms and s > seq) then ms, seq = m, s end
           end
-          local kept, limit = 0, tonumber(ARGV[4]) - added[i]
-          if last then kept, sums[i] = bytes(KEYS[i], last) end
+          local kept, limit, exact = 0, tonumber(ARGV[4]) - added[i], true
+          if last then kept, sums[i], exact = bytes(KEYS[i], last) end
           local short = most > 0 and used > most * shares[i]
           local full = short and used > most * 0.95
           if short then
@@ -214,12 +219,15 @@ internal sealed class Script(string text)
           for _ = 1, 16 do
             local length = redis.call('XLEN', KEYS[i])
             if kept <= limit or length < 2 then break end
-            local answer = redis.pcall('XTRIM', KEYS[i], 'MAXLEN', math.max(1, math.min(length - 1, math.floor(length * limit / kept))))
+            local left = math.max(1, math.min(length - 1, math.floor(length * limit / kept)))
+            if not exact and not short then left = math.max(left, length - 1000) end
+            local answer = redis.pcall('XTRIM', KEYS[i], 'MAXLEN', left)
             if type(answer) == 'table' then
               refusal = answer.err
               break
             end
-            kept = bytes(KEYS[i], last)
+            if not exact and not short then break end -- a guess that is wrong costs little, and the next batch goes on
+            kept, _, exact = bytes(KEYS[i], last)
           end
           without[i] = short and (refusal ~= '' or full and before < added[i])
         end

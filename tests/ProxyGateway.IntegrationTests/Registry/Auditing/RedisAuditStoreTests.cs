@@ -112,6 +112,36 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
     }
 
     [Fact]
+    public async Task One_large_entry_of_an_older_gateway_does_not_cost_those_after_it()
+    {
+        string operators = $"{_prefix}{{audit}}:operators";
+        byte[] small = AuditDocument.Serialize(Entry(AuditKinds.DeviceRemoved, "small"));
+        await Behind.StreamAddAsync(operators, "entry", AuditDocument.Serialize(Entry(AuditKinds.DeviceRemoved, new string('x', 8_000))));
+        await Task.WhenAll(Enumerable.Range(0, 3000).Select(_ => Behind.StreamAddAsync(operators, "entry", small)));
+        IAuditStore store = await OpenAsync(kept: 100_000, 1024 * 1024);
+
+        await store.AppendAsync(new AuditBatch("w", 1, [Entry(AuditKinds.DeviceRemoved, "new")]), default);
+
+        (await Behind.StreamLengthAsync(operators)).ShouldBe(3002, "all of it is far less than the bound");
+    }
+
+    [Fact]
+    public async Task What_an_older_gateways_entries_are_guessed_to_be_too_many_bytes_is_taken_out_in_parts()
+    {
+        string operators = $"{_prefix}{{audit}}:operators";
+        byte[] document = AuditDocument.Serialize(Entry(AuditKinds.DeviceRemoved, new string('x', 1000)));
+        await Task.WhenAll(Enumerable.Range(0, 4000).Select(_ => Behind.StreamAddAsync(operators, "entry", document)));
+        IAuditStore store = await OpenAsync(kept: 100_000, 1024 * 1024);
+
+        await store.AppendAsync(new AuditBatch("w", 1, [Entry(AuditKinds.DeviceRemoved, "new")]), default);
+        (await Behind.StreamLengthAsync(operators)).ShouldBe(3001);
+        for (int i = 2; i <= 4; i++)
+            await store.AppendAsync(new AuditBatch("w", i, [Entry(AuditKinds.DeviceRemoved, "new")]), default);
+
+        ((await Behind.StreamLengthAsync(operators)) * document.Length).ShouldBeInRange(1024 * 1024 * 9 / 10, 1024 * 1024 + (4 * document.Length));
+    }
+
+    [Fact]
     public async Task What_older_gateways_have_written_is_read_and_kept_within_the_bound()
     {
         const int Bytes = 1024 * 1024;
