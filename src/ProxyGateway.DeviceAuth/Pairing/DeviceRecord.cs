@@ -18,6 +18,13 @@ public sealed record DeviceRecord
     /// <summary>When the device was first put on record.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
+    /// <summary>
+    /// When something was last taken from the device; if nothing was, some time before that could be. Never goes back while the device is on record,
+    /// so a document with an earlier time is an earlier one. Null in what older versions wrote.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? TakenAt { get; init; }
+
     /// <summary>When the device last had a session, to a minute or so. Not a part of the document: it is kept beside it, while anything is approved.</summary>
     [JsonIgnore]
     public DateTimeOffset? LastSeenAt { get; init; }

@@ -55,9 +55,12 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
             await WaitBeforeAsync(attempt, cancellationToken);
+            long asOf = _memory.Restrictions;
             (DeviceRecord? stored, DateTimeOffset now) = await store.GetAsync(claim.Device, cancellationToken);
             (PairingRules rules, bool mayAsk) = terms();
-            Judgement judgement = Judge(claim.Device, stored, now, rules.Lifetimes);
+            Judgement judgement = Judge(claim.Device, stored, now, rules.Lifetimes, asOf);
+            if (judgement.IsOvertaken)
+                continue;
             DeviceRecord? record = judgement.Record?.AsOf(now);
             PairingPolicy policy = rules.Policy.Without(exhausted);
             PairingDecision decision = policy.Decide(record, claim, locality);
@@ -80,7 +83,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
                 case PairingDecision.Refuse:
                     return new Admission.Blocked();
                 case PairingDecision.AutoApprove approve:
-                    next = Transitions.AutoApprove(record, claim, approve.Rule, rules.Policy.Implications, now, rules.Lifetimes) with { Version = NewVersion() };
+                    next = Stamp(judgement, Transitions.AutoApprove(record, claim, approve.Rule, rules.Policy.Implications, now, rules.Lifetimes), now);
                     admission = new Admission.Admitted(next, approve.Rule, now);
                     pairing = PairingBy(approve, policy);
                     deed = new AuditEntry
@@ -103,7 +106,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
                         return new Admission.TooManyRequests();
                     next = ask.Outcome switch
                     {
-                        AskOutcome.Opened => ask.Next with { Version = NewVersion() },
+                        AskOutcome.Opened => Stamp(judgement, ask.Next, now),
                         AskOutcome.Renewed => ask.Next,
                         _ => null,
                     };
@@ -114,7 +117,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
             }
 
             if (judgement.IsBehind)
-                next = (next ?? record!) with { Version = NewVersion() }; // what was taken is taken again
+                next = Stamp(judgement, next ?? record!, now); // what was taken is taken again
             if (next is null)
                 return admission;
             switch (await SwapAsync(stored, next, now, rules, by: null, deed, cancellationToken, pairing: pairing))
@@ -225,8 +228,16 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <summary>A device's record, and the store's time; that of a removed device if the store has gone back behind what was taken from it.</summary>
     internal async ValueTask<(DeviceRecord? Record, DateTimeOffset Now)> ReadAsync(DeviceId id, Lifetimes lifetimes, CancellationToken cancellationToken)
     {
-        (DeviceRecord? stored, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
-        return (Judge(id, stored, now, lifetimes).Record, now);
+        for (int attempt = 0; attempt < MaxAttempts; attempt++)
+        {
+            await WaitBeforeAsync(attempt, cancellationToken);
+            long asOf = _memory.Restrictions;
+            (DeviceRecord? stored, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
+            if (Judge(id, stored, now, lifetimes, asOf) is { IsOvertaken: false } judgement)
+                return (judgement.Record, now);
+        }
+
+        throw Contended();
     }
 
     /// <summary>Reads, decides and writes, until nobody else was faster. What was <see cref="DecisionOutcome.Done"/> gets a version of its own.</summary>
@@ -242,18 +253,21 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
             await WaitBeforeAsync(attempt, cancellationToken);
+            long asOf = _memory.Restrictions;
             StoredDevice stored = await store.GetAsync(id, cancellationToken);
             DeviceRecord? record = stored.Damage is null ? stored.Record : null;
-            Judgement judgement = stored.Damage is null ? Judge(id, record, stored.Now, rules.Lifetimes) : default;
+            Judgement judgement = stored.Damage is null ? Judge(id, record, stored.Now, rules.Lifetimes, asOf) : default;
+            if (judgement.IsOvertaken)
+                continue;
             Decision? decision = decide(judgement.IsBehind ? new StoredDevice(judgement.Record, stored.Now) : stored);
             switch (decision)
             {
                 case { Outcome: DecisionOutcome.Done }:
-                    decision = decision with { Record = decision.Record with { Version = NewVersion() } };
+                    decision = decision with { Record = Stamp(judgement, decision.Record, stored.Now) };
                     break;
                 case { Outcome: DecisionOutcome.AlreadyDone or DecisionOutcome.NotFound } when record is not null:
                     // It may have been done a moment ago, and its acknowledgement lost: nobody is told so before it is certain.
-                    decision = decision with { Record = judgement.IsBehind ? judgement.Record! with { Version = NewVersion() } : record };
+                    decision = decision with { Record = judgement.IsBehind ? Stamp(judgement, judgement.Record!, stored.Now) : record };
                     break;
                 default:
                     return decision;
@@ -335,9 +349,9 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         Changed?.Invoke(next, now);
     }
 
-    private Judgement Judge(DeviceId id, DeviceRecord? stored, DateTimeOffset now, Lifetimes lifetimes)
+    private Judgement Judge(DeviceId id, DeviceRecord? stored, DateTimeOffset now, Lifetimes lifetimes, long asOf)
     {
-        Judgement judgement = _memory.Judge(id, stored, now, lifetimes);
+        Judgement judgement = _memory.Judge(id, stored, now, lifetimes, asOf);
         if (judgement.IsFirst)
             LogBehind(id);
         return judgement;
@@ -358,6 +372,17 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
 
     [LoggerMessage(1510, LogLevel.Warning, "The registry has gone back behind what was taken from device {Device}. It counts as removed until an operator approves it again. Did an old primary come back, or was a backup restored?")]
     private partial void LogBehind(DeviceId device);
+
+    // A version of its own; and if it takes something away, a time that is later than that of every document before.
+    private static DeviceRecord Stamp(Judgement previous, DeviceRecord next, DateTimeOffset now)
+    {
+        bool takes = previous.IsBehind || (previous.Record is { } before && SeenRecord.TakesAway(before, next, now));
+        return next with
+        {
+            Version = NewVersion(),
+            TakenAt = next.TakenAt is { } taken && (!takes || taken >= now) ? taken.AddTicks(takes ? 1 : 0) : now,
+        };
+    }
 
     private static string NewVersion() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));
 

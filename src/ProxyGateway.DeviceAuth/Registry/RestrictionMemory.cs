@@ -4,8 +4,9 @@ namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>
 /// What this gateway has seen taken from devices, so that a registry that goes back behind it (an old primary that comes back, a failover that
-/// lost it) is not believed. Versions are stamps without an order, so it remembers which ones were replaced by something narrower. A removal
-/// needs no version: its mark stays as long as the document does. Devices that are neither paired nor marked leave nothing here, and those
+/// lost it) is not believed. A document says when something was last taken from the device, so that however often it asked for something since, an
+/// earlier one is told from a later one. Documents of older gateways do not; versions are stamps without an order, so it also remembers which ones
+/// were replaced by something narrower. A removal needs neither: its mark stays as long as the document does. Devices that are neither paired nor marked leave nothing here, and those
 /// from which something was taken are not pushed out by others.
 /// </summary>
 internal sealed class RestrictionMemory
@@ -23,6 +24,10 @@ internal sealed class RestrictionMemory
     private readonly Dictionary<DeviceId, LinkedListNode<SeenRecord>> _seen = [];
     private readonly Part _restricted = new();
     private readonly Part _others = new();
+    private long _restrictions;
+
+    /// <summary>How often something was seen taken from a device. Whoever reads a record notes this first.</summary>
+    public long Restrictions => Volatile.Read(ref _restrictions);
 
     /// <summary>How many devices are remembered.</summary>
     public int Count
@@ -62,7 +67,8 @@ internal sealed class RestrictionMemory
     /// <param name="stored">The record; null if there is none.</param>
     /// <param name="now">The store's time.</param>
     /// <param name="lifetimes">How long the store keeps what.</param>
-    public Judgement Judge(DeviceId device, DeviceRecord? stored, DateTimeOffset now, Lifetimes lifetimes)
+    /// <param name="asOf">The <see cref="Restrictions"/> before it was read: what was taken meanwhile, the reading may have missed.</param>
+    public Judgement Judge(DeviceId device, DeviceRecord? stored, DateTimeOffset now, Lifetimes lifetimes, long asOf)
     {
         lock (_lock)
         {
@@ -70,12 +76,18 @@ internal sealed class RestrictionMemory
             if (seen is null)
             {
                 if (stored is not null && (stored.IsListed || stored.Refusals is not null))
-                    Keep(new SeenRecord(stored, now, lifetimes));
+                    Keep(Begin(stored, now, lifetimes));
                 return new Judgement(stored);
             }
 
             if (seen.IsBehind(stored))
             {
+                if (seen.Restriction > asOf)
+                {
+                    Keep(seen);
+                    return new Judgement(stored, IsOvertaken: true);
+                }
+
                 bool isFirst = !seen.WasBehind;
                 seen.WasBehind = true;
                 Keep(seen);
@@ -83,7 +95,7 @@ internal sealed class RestrictionMemory
             }
 
             if (stored is not null && !seen.Knows(stored.Version))
-                seen.Follow(stored, now, lifetimes);
+                Note(seen, seen.Follow(stored, now, lifetimes));
             if (stored is not null)
                 Keep(seen);
             return new Judgement(stored);
@@ -102,13 +114,26 @@ internal sealed class RestrictionMemory
             SeenRecord? seen = Find(next.Id, now);
             if (seen is null && previous?.IsListed != true && !next.IsListed && next.Refusals is null)
                 return;
-            seen ??= new SeenRecord(previous ?? next, now, lifetimes);
+            seen ??= Begin(previous ?? next, now, lifetimes);
             if (previous is not null && seen.WasReplaced(previous.Version))
-                seen.Supersede(previous, next, now); // told late: what came after is known already
+                Note(seen, seen.Supersede(previous, next, now)); // told late: what came after is known already
             else if (!seen.Knows(next.Version))
-                seen.Follow(next, now, lifetimes);
+                Note(seen, seen.Follow(next, now, lifetimes));
             Keep(seen);
         }
+    }
+
+    private SeenRecord Begin(DeviceRecord record, DateTimeOffset now, Lifetimes lifetimes)
+    {
+        var seen = new SeenRecord(record, now, lifetimes);
+        Note(seen, seen.RestrictedAt is not null);
+        return seen;
+    }
+
+    private void Note(SeenRecord seen, bool took)
+    {
+        if (took)
+            seen.Restriction = ++_restrictions;
     }
 
     private SeenRecord? Find(DeviceId device, DateTimeOffset now)
@@ -149,4 +174,5 @@ internal sealed class RestrictionMemory
 /// <param name="Record">The record, or what takes its place: one of a removed device, of the same version.</param>
 /// <param name="IsBehind">Whether the registry has gone back behind something that this gateway has seen taken.</param>
 /// <param name="IsFirst">Whether it is the first time that this is seen of the device.</param>
-internal readonly record struct Judgement(DeviceRecord? Record, bool IsBehind = false, bool IsFirst = false);
+/// <param name="IsOvertaken">Something was taken from the device while its record was read: it counts for nothing, and is to be read again.</param>
+internal readonly record struct Judgement(DeviceRecord? Record, bool IsBehind = false, bool IsFirst = false, bool IsOvertaken = false);

@@ -25,6 +25,9 @@ internal sealed class SeenRecord
     /// <summary>When something was last seen taken from the device; null if nothing was.</summary>
     public DateTimeOffset? RestrictedAt { get; private set; }
 
+    /// <summary>By the memory's count, which of all that was taken from devices was taken from this one last; 0 if nothing was.</summary>
+    public long Restriction { get; set; }
+
     /// <summary>Whether the registry was behind before.</summary>
     public bool WasBehind { get; set; }
 
@@ -40,6 +43,7 @@ internal sealed class SeenRecord
         if (stored is null)
             return RestrictedAt is not null && (Latest.Refusals is not null || Latest.Block is not null);
         return _older.Contains(stored.Version)
+            || (RestrictedAt is not null && stored.TakenAt < Latest.TakenAt) // false where an older gateway has written one of them
             || (Latest.Refusals is { WholeDevice: true } && stored.Refusals is not { WholeDevice: true });
     }
 
@@ -47,25 +51,30 @@ internal sealed class SeenRecord
 
     public bool WasReplaced(string version) => _before.Contains(version) || _older.Contains(version);
 
-    /// <summary>The record was replaced.</summary>
-    public void Follow(DeviceRecord next, DateTimeOffset now, Lifetimes lifetimes)
+    /// <summary>The record was replaced. Answers whether something was taken by that.</summary>
+    public bool Follow(DeviceRecord next, DateTimeOffset now, Lifetimes lifetimes)
     {
         Add(_before, Latest.Version, MostBefore);
-        Supersede(Latest, next, now);
+        bool took = Supersede(Latest, next, now);
         See(next, now, lifetimes);
+        return took;
     }
 
-    /// <summary>One record was replaced by another: if something was taken by that, it and those before it are not believed any more.</summary>
-    public void Supersede(DeviceRecord previous, DeviceRecord next, DateTimeOffset now)
+    /// <summary>
+    /// One record was replaced by another: if something was taken by that, it and those before it are not believed any more. Answers whether
+    /// something was.
+    /// </summary>
+    public bool Supersede(DeviceRecord previous, DeviceRecord next, DateTimeOffset now)
     {
-        if (!TakesAway(previous.AsOf(now), next.AsOf(now)))
-            return;
+        if (!TakesAway(previous, next, now))
+            return false;
         int count = _before.IndexOf(previous.Version) + 1;
         foreach (string version in _before.Take(count))
             Add(_older, version, MostOlder);
         _before.RemoveRange(0, count);
         RestrictedAt = now;
         WasBehind = false;
+        return true;
     }
 
     /// <summary>What the stored record counts for when it is behind: that of a removed device.</summary>
@@ -76,7 +85,12 @@ internal sealed class SeenRecord
             Legacy = false,
             Refusals = new RefusalMarks { At = now, WholeDevice = true },
             Block = stored?.Block ?? Latest.Block,
+            TakenAt = Latest.TakenAt,
         };
+
+    /// <summary>Whether a device may do less by one record than by the one before it, or less may be approved for it without an operator.</summary>
+    public static bool TakesAway(DeviceRecord previous, DeviceRecord next, DateTimeOffset now) =>
+        next.TakenAt > previous.TakenAt || TakesAway(previous.AsOf(now), next.AsOf(now));
 
     public void Charge()
     {

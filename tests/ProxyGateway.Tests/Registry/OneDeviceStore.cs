@@ -15,6 +15,9 @@ internal sealed class OneDeviceStore : IDeviceStore
 
     public int Writes { get; private set; }
 
+    /// <summary>Called once what is to be answered was read.</summary>
+    public Func<Task>? AfterRead { get; set; }
+
     public Action? BeforeSwap { get; set; }
 
     public DeviceSwap? LastSwap { get; private set; }
@@ -23,10 +26,13 @@ internal sealed class OneDeviceStore : IDeviceStore
 
     public SwapResult Answer { get; set; } = SwapResult.Swapped;
 
-    public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
+    public async ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
     {
         Reads++;
-        return ValueTask.FromResult(new StoredDevice(Record, Time.GetUtcNow()));
+        var read = new StoredDevice(Record, Time.GetUtcNow());
+        if (AfterRead is not null)
+            await AfterRead();
+        return read;
     }
 
     public ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)

@@ -119,6 +119,84 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
         await ShouldBeRefusedAsync();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_block_and_a_narrowing_hold_however_often_the_device_asks_before_and_after(bool isBlock)
+    {
+        await ShouldBeAdmittedAsync();
+        var before = new List<DeviceRecord> { _store.Record! };
+        for (int i = 0; i < 20; i++)
+        {
+            await AskAsync($"before{i}");
+            before.Add(_store.Record!);
+        }
+
+        DeviceChange change = isBlock ? new DeviceChange.Block(null) : new DeviceChange.SetGrant("operator", new GrantTerms(ScopeSet.Of("operator.read")));
+        (await _gateway.ChangeAsync(_claim.Device, change, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+        for (int i = 0; i < 20; i++)
+        {
+            await _gateway.ChangeAsync(_claim.Device, new DeviceChange.SetLabel($"label {i}"), Some.Operator, Some.Rules, None);
+            if (!isBlock)
+                await AskAsync($"after{i}");
+        }
+
+        foreach (DeviceRecord record in before)
+        {
+            _store.Record = record;
+            (await _gateway.AdmitAsync(_claim, Some.Loopback, Silent, None)).ShouldNotBeOfType<Admission.Admitted>();
+        }
+    }
+
+    [Fact]
+    public async Task What_an_older_gateway_writes_without_the_time_is_believed()
+    {
+        await ShouldBeAdmittedAsync();
+        await _gateway.ChangeAsync(_claim.Device, new DeviceChange.Block(null), Some.Operator, Some.Rules, None);
+        DateTimeOffset taken = _store.Record!.TakenAt!.Value;
+
+        _store.Record = _store.Record with { Block = null, TakenAt = null, Version = "of an older gateway" };
+        await ShouldBeAdmittedAsync();
+
+        _store.Time.Advance(TimeSpan.FromSeconds(1));
+        await _elsewhere.ChangeAsync(_claim.Device, new DeviceChange.SetLabel("x"), Some.Operator, Some.Rules, None);
+        _store.Record.TakenAt!.Value.ShouldBeGreaterThan(taken);
+        await ShouldBeAdmittedAsync();
+    }
+
+    [Fact]
+    public async Task The_time_of_what_was_taken_rises_with_each_and_with_nothing_else_whatever_the_clock_says()
+    {
+        await ShouldBeAdmittedAsync();
+        DateTimeOffset paired = _store.Record!.TakenAt!.Value;
+        await AskAsync("node");
+        _store.Record.TakenAt.ShouldBe(paired);
+
+        await _gateway.ChangeAsync(_claim.Device, new DeviceChange.Block(null), Some.Operator, Some.Rules, None);
+        DateTimeOffset blocked = _store.Record.TakenAt!.Value;
+        blocked.ShouldBeGreaterThan(paired, "though the clock has stood still");
+        await _gateway.ChangeAsync(_claim.Device, new DeviceChange.Unblock(), Some.Operator, Some.Rules, None);
+        _store.Record.TakenAt.ShouldBe(blocked);
+        await _gateway.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None);
+        _store.Record.TakenAt!.Value.ShouldBeGreaterThan(blocked);
+    }
+
+    [Fact]
+    public async Task A_reading_that_a_narrowing_overtakes_is_made_again_and_counts_as_no_registry_that_went_back()
+    {
+        await ShouldBeAdmittedAsync();
+        await SetNodeAsync("a", "b");
+        OvertakeNextReading(() => SetNodeAsync("a"));
+        DeviceRecord read = (await _gateway.ReadAsync(_claim.Device, Silent.Lifetimes, None)).Record!;
+        Silent.Policy.Admits(read, _claim).ShouldBeTrue("nothing of role operator was taken");
+        read.ScopesOf("node").ShouldBe(ScopeSet.Of("a"));
+
+        OvertakeNextReading(() => SetNodeAsync());
+        await ShouldBeAdmittedAsync();
+        OvertakeNextReading(async () => await _gateway.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None));
+        await ShouldBeRefusedAsync();
+    }
+
     [Fact]
     public async Task A_change_that_takes_nothing_may_get_lost()
     {
@@ -151,11 +229,11 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
         var memory = new RestrictionMemory();
         DateTimeOffset now = DateTimeOffset.UnixEpoch;
         DeviceRecord removed = Removed(_claim, now);
-        memory.Judge(_claim.Device, removed, now, Some.Lifetimes);
+        memory.Judge(_claim.Device, removed, now, Some.Lifetimes, memory.Restrictions);
         for (int i = 0; i < 1000; i++)
         {
             Claim stranger = Some.Claim();
-            memory.Judge(stranger.Device, null, now, Some.Lifetimes);
+            memory.Judge(stranger.Device, null, now, Some.Lifetimes, memory.Restrictions);
             memory.Replaced(null, Some.Paired(stranger, now) with { Grants = removed.Grants }, now, Some.Lifetimes);
         }
 
@@ -163,15 +241,31 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
         for (int i = 0; i < RestrictionMemory.MostDevices + 100; i++)
         {
             Claim paired = Some.Claim();
-            memory.Judge(paired.Device, Some.Paired(paired, now), now, Some.Lifetimes);
+            memory.Judge(paired.Device, Some.Paired(paired, now), now, Some.Lifetimes, memory.Restrictions);
         }
 
         memory.Count.ShouldBeLessThanOrEqualTo(RestrictionMemory.MostDevices + 1);
         memory.Bytes.ShouldBeLessThanOrEqualTo(2 * RestrictionMemory.MostBytes);
-        memory.Judge(_claim.Device, Some.Paired(_claim, now), now, Some.Lifetimes).IsBehind.ShouldBeTrue();
+        memory.Judge(_claim.Device, Some.Paired(_claim, now), now, Some.Lifetimes, memory.Restrictions).IsBehind.ShouldBeTrue();
     }
 
     private static DeviceRecord Removed(Claim claim, DateTimeOffset now) => Transitions.Remove(Some.Paired(claim, now), Some.Operator, now, Some.Lifetimes);
+
+    private void OvertakeNextReading(Func<Task> change) => _store.AfterRead = async () =>
+    {
+        _store.AfterRead = null;
+        await change();
+    };
+
+    private async Task SetNodeAsync(params string[] scopes) =>
+        await _gateway.ChangeAsync(_claim.Device, new DeviceChange.SetGrant("node", new GrantTerms(ScopeSet.Of(scopes))), Some.Operator, Some.Rules, None);
+
+    // Requests expire, so that there is always room for another.
+    private async Task AskAsync(string role)
+    {
+        _store.Time.Advance(Some.Lifetimes.Request);
+        (await _gateway.AdmitAsync(_claim.Asking(role), Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Refused>();
+    }
 
     private async Task ShouldBeAdmittedAsync() =>
         (await _gateway.AdmitAsync(_claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>();
