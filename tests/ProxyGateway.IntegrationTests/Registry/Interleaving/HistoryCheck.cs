@@ -127,9 +127,16 @@ internal sealed class HistoryCheck
         expected = expected with
         {
             Version = swap.Next.Version,
+            TakenAt = swap.Next.TakenAt, // the registry's own, as the version is
             Requests = [.. expected.Requests.Select((r, i) => read.Record?.FindRequest(r.Id) is null ? r with { Id = requests[i].Id } : r)],
         };
         Text(swap.Next).ShouldBe(Text(expected), $"the transition says otherwise: {attempt.By.Deed}");
+        DateTimeOffset taken = swap.Next.TakenAt.ShouldNotBeNull();
+        if (read.Record is not { } before)
+            return;
+        taken.ShouldBeGreaterThanOrEqualTo(before.TakenAt!.Value);
+        if (before.AsOf(read.Now).Grants.Keys.Except(swap.Next.Grants.Keys).Any() || (before.Block is null && swap.Next.Block is not null))
+            taken.ShouldBeGreaterThan(before.TakenAt.Value, $"something was taken: {attempt.By.Deed}");
         swap.ExpiresAt.ShouldBe(Transitions.ExpiresAt(expected, Lifetimes, read.Now));
     }
 
