@@ -17,20 +17,24 @@ internal readonly partial struct FileStatus
 
     private const int CurrentFolder = -100; // AT_FDCWD
     private const int EmptyPath = 0x1000; // AT_EMPTY_PATH: the descriptor's file
-    private const uint TypeModeAndOwner = 0x1 | 0x2 | 0x8; // STATX_TYPE, STATX_MODE, STATX_UID
+    private const uint Wanted = 0x1 | 0x2 | 0x8 | 0x100; // STATX_TYPE, STATX_MODE, STATX_UID, STATX_INO
 
     private readonly ushort _mode;
 
-    private FileStatus(uint owner, ushort mode)
+    private FileStatus(in Answer answer)
     {
-        Owner = owner;
-        _mode = mode;
+        Owner = answer.Owner;
+        _mode = answer.Mode;
+        Identity = (answer.DeviceMajor, answer.DeviceMinor, answer.Inode);
     }
 
     private FileStatus(ushort mode) => _mode = mode;
 
     /// <summary>The user who owns it; null where the system does not say it in a way that is known here (anywhere but on Linux).</summary>
     public uint? Owner { get; }
+
+    /// <summary>Which file it is among all of this machine, whatever its name: device and inode; nothing where <see cref="Owner"/> is null.</summary>
+    public (uint Major, uint Minor, ulong Inode) Identity { get; }
 
     /// <summary>Whether the owner is the user of this process.</summary>
     public bool IsOwn => Owner is null || Owner == CurrentUser;
@@ -93,10 +97,10 @@ internal readonly partial struct FileStatus
     private static unsafe FileStatus Ask(int folder, string path, int flags)
     {
         Answer answer;
-        if (GetStatus(folder, path, flags, TypeModeAndOwner, &answer) != 0)
+        if (GetStatus(folder, path, flags, Wanted, &answer) != 0)
             throw new IOException($"{Marshal.GetLastPInvokeErrorMessage()}{(path.Length > 0 ? ": " + path : "")}");
-        return (answer.Mask & TypeModeAndOwner) == TypeModeAndOwner
-            ? new FileStatus(answer.Owner, answer.Mode)
+        return (answer.Mask & Wanted) == Wanted
+            ? new FileStatus(answer)
             : throw new IOException($"The file system does not say who owns {path}");
     }
 
@@ -116,5 +120,14 @@ internal readonly partial struct FileStatus
 
         [FieldOffset(28)]
         public ushort Mode;
+
+        [FieldOffset(32)]
+        public ulong Inode;
+
+        [FieldOffset(136)]
+        public uint DeviceMajor;
+
+        [FieldOffset(140)]
+        public uint DeviceMinor;
     }
 }

@@ -31,10 +31,10 @@ internal sealed class AdminClient : IDisposable
         if (settings.Socket is { } path)
         {
             string shown = "unix:" + path;
-            ValueTask<Stream> ConnectAsync(CancellationToken token) => LocalSocket.ConnectAsync(path, token);
+            ValueTask<Stream> ConnectAsync(CancellationToken token) => LocalSocket.ConnectAsync(path, LocalUrl, settings.Key, token);
             if (await LocalSocket.TryConnectAsync(path, cancellationToken) is { } connection)
             {
-                await connection.DisposeAsync();
+                connection.Dispose();
                 return new AdminClient(settings.Key, LocalUrl, shown, ConnectAsync);
             }
 

@@ -45,7 +45,7 @@ internal sealed record AdminSettings(Uri? Url, string? Socket, string Key)
 
         var folder = FolderSettings.Read();
         if (key is not null)
-            return new AdminSettings(DefaultUrl(folder), SocketIn(environment[SocketKey]), key);
+            return new AdminSettings(DefaultUrl(folder), SocketIn(environment[SocketKey] ?? (folder.WhyNotTrusted is null ? null : "")), key);
         if (folder.WhyNotTrusted is { } why)
         {
             throw new CommandFailedException(

@@ -32,7 +32,7 @@ internal sealed class FolderSettings
     public static FolderSettings Read()
     {
         string folder = Directory.GetCurrentDirectory();
-        string? whyNot = FileTrust.WhyNotFolder(folder);
+        string? whyNot = WhyNotFolder(folder);
         string environment = AdminSettings.Variable("ASPNETCORE_ENVIRONMENT") ?? AdminSettings.Variable("DOTNET_ENVIRONMENT") ?? Environments.Production;
         var builder = new ConfigurationBuilder();
         foreach (string name in new[] { "appsettings.json", $"appsettings.{environment}.json" })
@@ -52,6 +52,19 @@ internal sealed class FolderSettings
         catch (Exception e) when (e is InvalidDataException or FormatException)
         {
             throw new CommandFailedException(ExitCodes.Refused, $"An appsettings file in {folder} cannot be read. {e.Message} {e.GetBaseException().Message}");
+        }
+    }
+
+    // Of a folder at which this user may not look, as another user's home after sudo, nothing counts.
+    private static string? WhyNotFolder(string folder)
+    {
+        try
+        {
+            return FileTrust.WhyNotFolder(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return $"The folder {folder} cannot be looked at: {e.Message}";
         }
     }
 

@@ -9,13 +9,31 @@ internal static class LocalSocket
     private const int SocketLevel = 1; // SOL_SOCKET of Linux
     private const int PeerCredentials = 17; // SO_PEERCRED: process, user and group of who listens
 
-    /// <summary>Connects.</summary>
+    /// <summary>Connects to the gateway.</summary>
+    /// <param name="path">Where.</param>
+    /// <param name="url">What is asked there.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="IOException">Nobody listens there, or it is neither this user nor root.</exception>
-    public static async ValueTask<Stream> ConnectAsync(string path, CancellationToken cancellationToken) =>
-        await TryConnectAsync(path, cancellationToken) ?? throw new IOException("nobody of this user or root listens");
+    /// <exception cref="CommandFailedException">Who listens does not know the key.</exception>
+    public static async ValueTask<Stream> ConnectAsync(string path, Uri url, string key, CancellationToken cancellationToken)
+    {
+        Socket socket = await TryConnectAsync(path, cancellationToken) ?? throw new IOException("nobody of this user or root listens");
+        try
+        {
+            // Root is not yet the gateway: it is systemd, which has opened a socket for another user, or a container that shares the folder.
+            await ProvenConnection.ProveAsync(socket, url, "unix:" + path, key, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Connects; null if nobody listens there, or if it is neither this user nor root.</summary>
-    public static async ValueTask<Stream?> TryConnectAsync(string path, CancellationToken cancellationToken)
+    public static async ValueTask<Socket?> TryConnectAsync(string path, CancellationToken cancellationToken)
     {
         if (OperatingSystem.IsWindows() || !File.Exists(path))
             return null;
@@ -26,7 +44,7 @@ internal static class LocalSocket
             socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             await socket.ConnectAsync(end, cancellationToken);
             if (IsTrusted(socket, path))
-                return new NetworkStream(socket, ownsSocket: true);
+                return socket;
         }
         catch (Exception e) when (e is SocketException or IOException or ArgumentOutOfRangeException) // the last: a path that is too long for a socket
         {

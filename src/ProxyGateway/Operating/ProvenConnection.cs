@@ -26,7 +26,7 @@ internal static class ProvenConnection
         try
         {
             await socket.ConnectAsync(url.IdnHost, url.Port, cancellationToken);
-            await ProveAsync(socket, url, key, cancellationToken);
+            await ProveAsync(socket, url, url.ToString(), key, cancellationToken);
             return new NetworkStream(socket, ownsSocket: true);
         }
         catch
@@ -36,7 +36,14 @@ internal static class ProvenConnection
         }
     }
 
-    private static async Task ProveAsync(Socket socket, Uri url, string key, CancellationToken cancellationToken)
+    /// <summary>Has the other end of a connection show that it knows the key.</summary>
+    /// <param name="socket">The connection.</param>
+    /// <param name="url">What is asked there.</param>
+    /// <param name="shown">What it is called.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="CommandFailedException">It does not know the key.</exception>
+    public static async Task ProveAsync(Socket socket, Uri url, string shown, string key, CancellationToken cancellationToken)
     {
         // The end that was reached and not the name, which may lead to somebody who passes the proof on to the gateway.
         var end = socket.RemoteEndPoint as IPEndPoint;
@@ -62,7 +69,7 @@ internal static class ProvenConnection
         {
             throw new CommandFailedException(
                 ExitCodes.Refused,
-                $"What answers at {url} says that it listens at another address or port than {address}, so the key was not sent; through a tunnel keep both, as in ssh -L 9090:127.0.0.1:9090");
+                $"What answers at {shown} says that it listens at another address or port than {address}, so the key was not sent; through a tunnel keep both, as in ssh -L 9090:127.0.0.1:9090");
         }
 
         byte[] expected = KeyProof.OfGateway(hash, address, nonce);
@@ -70,7 +77,7 @@ internal static class ProvenConnection
         {
             throw new CommandFailedException(
                 ExitCodes.Refused,
-                $"What answers at {url} does not know this key, so it was not sent; --key-file names another, or something else than the gateway has taken its place");
+                $"What answers at {shown} does not know this key, so it was not sent; --key-file names another, or something else than the gateway has taken its place");
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace ProxyGateway.Serving;
@@ -6,16 +7,26 @@ namespace ProxyGateway.Serving;
 /// <summary>Serving on sockets that were opened before the process ran.</summary>
 internal static class KestrelSystemdExtensions
 {
-    /// <summary>Serves on these descriptors, too.</summary>
+    /// <summary>Serves on these descriptors, too; on Unix sockets always without TLS, as the command line asks there.</summary>
     public static void ListenOn(this KestrelServerOptions kestrel, ImmutableArray<int> descriptors, bool isHttps)
     {
         foreach (int descriptor in descriptors)
         {
             kestrel.ListenHandle((ulong)descriptor, listen =>
             {
-                if (isHttps)
+                if (isHttps && !IsUnixSocket(descriptor))
                     listen.UseHttps();
             });
         }
+    }
+
+    private static bool IsUnixSocket(int descriptor)
+    {
+        // Neither disposed of nor finalized: both would shut the socket down, which Kestrel is to listen on.
+        var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: false));
+#pragma warning disable CA1816 // not ours to dispose of
+        GC.SuppressFinalize(socket);
+#pragma warning restore CA1816
+        return socket.AddressFamily == AddressFamily.Unix;
     }
 }

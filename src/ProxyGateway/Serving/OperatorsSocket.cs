@@ -5,19 +5,25 @@ namespace ProxyGateway.Serving;
 
 /// <summary>
 /// The Unix socket by which this machine's operators reach the gateway. Unlike a port it cannot be taken by another user while the gateway is
-/// down: only the gateway's user and root may use it, or put another in its place.
+/// down: only the gateway's user and root may use it, or put another in its place. Of several gateways in one folder, or on one volume, only the one that
+/// holds the lock beside it makes, replaces or removes it.
 /// </summary>
 internal sealed class OperatorsSocket : IDisposable
 {
+    private const string LockSuffix = ".lock";
     private const UnixFileMode OwnersFolder = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const UnixFileMode OwnersFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
+    private readonly FileStream _lock;
+    private readonly (uint Major, uint Minor, ulong Inode) _identity;
     private int _isRemoved;
 
-    private OperatorsSocket(string path, Socket socket)
+    private OperatorsSocket(string path, Socket socket, FileStream @lock, (uint Major, uint Minor, ulong Inode) identity)
     {
         Path = path;
         Socket = socket;
+        _lock = @lock;
+        _identity = identity;
     }
 
     public string Path { get; }
@@ -33,8 +39,57 @@ internal sealed class OperatorsSocket : IDisposable
         string folder = System.IO.Path.GetDirectoryName(path) is { Length: > 0 } parent ? parent : ".";
         if (!OperatingSystem.IsWindows())
             Directory.CreateDirectory(folder, OwnersFolder);
-        RefuseLive(path);
+        FileStream @lock = Lock(path);
+        try
+        {
+            RefuseLive(path);
+            (Socket socket, (uint, uint, ulong) identity) = Make(path, folder);
+            return new OperatorsSocket(path, socket, @lock, identity);
+        }
+        catch
+        {
+            @lock.Dispose();
+            throw;
+        }
+    }
 
+    /// <summary>Takes the socket's name away, unless somebody has put another file there.</summary>
+    public void Remove()
+    {
+        if (Interlocked.Exchange(ref _isRemoved, 1) != 0)
+            return;
+        using (_lock)
+        {
+            if (System.IO.Path.Exists(Path) && FileStatus.Of(Path).Identity == _identity)
+                File.Delete(Path);
+        }
+    }
+
+    public void Dispose()
+    {
+        Remove();
+        Socket.Dispose();
+    }
+
+    // Held while the socket has its name, and gone with the process, however that ends. On a volume that hosts share a live socket of another host looks
+    // like one that was left behind; the lock does not. The file stays: who removes one that another waits for has two hold it.
+    private static FileStream Lock(string path)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = OwnersFile;
+        try
+        {
+            return new FileStream(path + LockSuffix, options);
+        }
+        catch (IOException e) when (File.Exists(path + LockSuffix))
+        {
+            throw new IOException($"The socket {path} is in use by another process, which holds {path}{LockSuffix}: {e.Message}", e);
+        }
+    }
+
+    private static (Socket Socket, (uint Major, uint Minor, ulong Inode) Identity) Make(string path, string folder)
+    {
         // A socket has the mode that the process-wide umask gives it. In a folder of its own nobody reaches it before it has the right one.
         string draftFolder = System.IO.Path.Combine(folder, "." + System.IO.Path.GetRandomFileName()[..8]);
         string draft = System.IO.Path.Combine(draftFolder, "s");
@@ -46,8 +101,9 @@ internal sealed class OperatorsSocket : IDisposable
             socket.Bind(new UnixDomainSocketEndPoint(draft));
             if (!OperatingSystem.IsWindows())
                 File.SetUnixFileMode(draft, OwnersFile);
+            (uint, uint, ulong) identity = FileStatus.Of(draft).Identity;
             File.Move(draft, path, overwrite: true);
-            return new OperatorsSocket(path, socket);
+            return (socket, identity);
         }
         catch (Exception e) when (e is SocketException or ArgumentException)
         {
@@ -64,19 +120,6 @@ internal sealed class OperatorsSocket : IDisposable
             if (Directory.Exists(draftFolder))
                 Directory.Delete(draftFolder, recursive: true);
         }
-    }
-
-    /// <summary>Takes the socket's name away. To be called while it still listens: then nobody else can have taken the name over.</summary>
-    public void Remove()
-    {
-        if (Interlocked.Exchange(ref _isRemoved, 1) == 0)
-            File.Delete(Path);
-    }
-
-    public void Dispose()
-    {
-        Remove();
-        Socket.Dispose();
     }
 
     private static void RefuseLive(string path)

@@ -70,6 +70,78 @@ public sealed class LocalSocketTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_socket_whose_lock_is_held_is_not_replaced()
+    {
+        await _gateway.DisposeAsync(); // what it has left looks as that of a gateway on another host that shares the volume
+        await using (new FileStream(SocketPath + ".lock", FileMode.Open, FileAccess.ReadWrite, FileShare.None))
+            (await _program.RunAsync("--Admin:Socket=data/admin.sock")).Error.ShouldContain("in use by another process");
+        File.Exists(SocketPath).ShouldBeTrue();
+
+        _gateway = await StartAsync();
+
+        File.GetUnixFileMode(SocketPath + ".lock").ShouldBe(Owners);
+        (await _program.RunAsync("devices", "list", "--admin-url", "unix:data/admin.sock")).ShouldSucceed();
+    }
+
+    [Fact]
+    public async Task A_gateway_that_ends_takes_away_no_other_file_than_its_own()
+    {
+        File.Delete(SocketPath);
+        await File.WriteAllTextAsync(SocketPath, "");
+
+        await _gateway.TerminateAsync();
+        (await _gateway.EndsAsync()).ShouldBe(0);
+
+        File.Exists(SocketPath).ShouldBeTrue();
+    }
+
+    [Theory]
+    [InlineData("200 OK")]
+    [InlineData("401 Unauthorized")]
+    [InlineData("403 Forbidden")]
+    public async Task A_socket_of_this_user_that_does_not_know_the_key_is_not_told_it(string status)
+    {
+        using Socket listener = Listen("other.sock");
+        Task<Ended> command = _program.RunAsync("devices", "list", "--admin-url", "unix:other.sock");
+        string heard = "";
+        while (!heard.Contains("\"proof\":"))
+        {
+            using Socket connection = await listener.AcceptAsync().WaitAsync(Eventually.Patience);
+            byte[] buffer = new byte[4096];
+            for (int count; !heard.Contains("\"proof\":") && (count = await connection.ReceiveAsync(buffer)) > 0;)
+                heard += Encoding.ASCII.GetString(buffer, 0, count);
+            if (heard.Length > 0)
+                await connection.SendAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"));
+        }
+
+        (await command).ShouldFail(1).ShouldContain("unix:other.sock");
+
+        heard.ShouldStartWith("POST /admin/v1/proof");
+        heard.ShouldNotContain("Authorization");
+        listener.Poll(0, SelectMode.SelectRead).ShouldBeFalse("it was asked once");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_key_of_the_callers_goes_to_a_socket_here_only_if_nobody_else_can_write_to_this_folder(bool isTrusted)
+    {
+        string folder = Path.Combine(_program.Folder, "elsewhere");
+        Directory.CreateDirectory(Path.Combine(folder, "data"));
+        using Socket listener = Listen("elsewhere/data/admin.sock");
+        if (!isTrusted)
+            File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.OtherWrite);
+
+        Task<Ended> command = _program.RunInShellAsync($"cd elsewhere; PROXYGATEWAY_ADMIN_KEY={new string('x', 43)} \"$@\"", "devices", "list");
+        Task<Socket> asked = listener.AcceptAsync();
+        await Task.WhenAny(asked, command).WaitAsync(Eventually.Patience);
+
+        asked.IsCompleted.ShouldBe(isTrusted);
+        listener.Dispose();
+        await command;
+    }
+
+    [Fact]
     public async Task Something_else_in_its_place_is_not_replaced()
     {
         string file = Path.Combine(_program.Folder, "notes");
@@ -136,6 +208,14 @@ public sealed class LocalSocketTests : IAsyncLifetime
             using Socket heard = await planted.AcceptAsync().WaitAsync(Eventually.Patience);
             (await heard.ReceiveAsync(new byte[16])).ShouldBe(0);
         }
+    }
+
+    private Socket Listen(string name)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(Path.Combine(_program.Folder, name)));
+        socket.Listen();
+        return socket;
     }
 
     private async Task<RunningProgram> StartAsync()

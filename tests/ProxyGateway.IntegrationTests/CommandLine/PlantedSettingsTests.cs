@@ -94,6 +94,14 @@ public sealed class PlantedSettingsTests : IDisposable
         Heard().ShouldBeFalse();
     }
 
+    [RootFact]
+    public async Task A_folder_at_which_the_caller_may_not_look_is_not_gone_by()
+    {
+        string shell = $"mkdir inner; cd inner; exec setpriv --reuid={OtherUser.Id} --clear-groups \"$@\""; // as with sudo -u, beneath a home of 0700
+
+        (await _program.RunInShellAsync(shell, "devices", "list")).ShouldFail(1).ShouldContain("cannot be looked at");
+    }
+
     [Theory]
     [InlineData("absolute")]
     [InlineData("above")]

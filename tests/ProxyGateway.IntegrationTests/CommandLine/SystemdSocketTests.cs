@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
 using System.Text;
+using ProxyGateway.IntegrationTests.Redis;
 
 namespace ProxyGateway.IntegrationTests.CommandLine;
 
@@ -21,6 +22,17 @@ public sealed class SystemdSocketTests : IDisposable
           print "holds @ports\n";
           select(undef, undef, undef, 0.02) until -e "go";
           $ENV{LISTEN_PID} = $$; $ENV{LISTEN_FDS} = 2; $ENV{LISTEN_FDNAMES} = "admin:gateway";
+          exec @ARGV' "$@"
+        """;
+
+    // A Unix socket for the command line, and a port that is to speak TLS.
+    private const string LauncherWithUnixSocket = """
+        exec perl -MSocket -e '
+          $^F = 9;
+          socket(my $u, PF_UNIX, SOCK_STREAM, 0); bind($u, sockaddr_un("operators.sock")); listen($u, 16);
+          socket(my $s, PF_INET, SOCK_STREAM, 0); bind($s, sockaddr_in(0, INADDR_LOOPBACK)); listen($s, 16);
+          die "descriptors" unless fileno($u) == 3 && fileno($s) == 4;
+          $ENV{LISTEN_PID} = $$; $ENV{LISTEN_FDS} = 2; $ENV{LISTEN_FDNAMES} = "admin:admin";
           exec @ARGV' "$@"
         """;
 
@@ -48,6 +60,21 @@ public sealed class SystemdSocketTests : IDisposable
         (await _program.RunAsync("devices", "list", "--admin-url", $"http://127.0.0.1:{ports[0]}")).ShouldSucceed();
         await gateway.TerminateAsync();
         (await gateway.EndsAsync()).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task With_https_the_command_line_comes_by_the_Unix_socket_all_the_same()
+    {
+        using var certificate = new TlsFiles();
+        string folder = Path.GetDirectoryName(certificate.AuthorityPath)!;
+        _program.Configure("http://127.0.0.1:1");
+        await using RunningProgram gateway = _program.StartServerInShell(
+            LauncherWithUnixSocket, "proxygateway.dll", "--Admin:Url=https://127.0.0.1:1",
+            $"--Kestrel:Certificates:Default:Path={folder}/redis.pem", $"--Kestrel:Certificates:Default:KeyPath={folder}/redis.key");
+        await gateway.PrintsAsync("Application started");
+
+        (await _program.RunAsync("devices", "list", "--admin-url", "unix:operators.sock")).ShouldSucceed();
+        (await gateway.PrintsAsync("Operators are served on https")).ShouldStartWith("://127.0.0.1:");
     }
 
     private static async Task<string> AskAsync(int port, string path)
