@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
 
@@ -74,7 +75,9 @@ public sealed class RateLimitTests
     [Fact]
     public async Task A_body_is_bounded_whatever_an_endpoint_says()
     {
-        await using WebApplication app = WebApplication.CreateSlimBuilder().Build();
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Services.AddSingleton(TimeProvider.System).AddSingleton(typeof(PacedLogger<>));
+        await using WebApplication app = builder.Build();
         app.Urls.Add("http://127.0.0.1:0");
         app.UseMiddleware<AdminRequestGuard>(new AdminOptions());
         app.Run(async context => await context.Request.Body.CopyToAsync(Stream.Null, context.RequestAborted));
