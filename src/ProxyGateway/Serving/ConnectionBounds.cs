@@ -15,6 +15,8 @@ namespace ProxyGateway.Serving;
 /// </summary>
 internal sealed partial class ConnectionBounds(IDeviceAuthSettings settings, ILogger<ConnectionBounds> logger)
 {
+    private const int KeptFromHandshakes = 1024;
+
     // Once, when the first listener is about to listen: the operators'.
     private readonly Lazy<FileHandles> _handles = new(() =>
     {
@@ -29,7 +31,7 @@ internal sealed partial class ConnectionBounds(IDeviceAuthSettings settings, ILo
     public ConnectionLimits OfDataPort => ConnectionLimits.Of(settings.Current.Limits, _handles.Value.Connections);
 
     /// <summary>How many handshakes may be under way: however many there are, paired devices find places among connections.</summary>
-    public int MostHandshakes => Math.Max(1, OfDataPort.All / 2);
+    public int MostHandshakes => Math.Max(1, OfDataPort.All - Math.Min(OfDataPort.All / 2, KeptFromHandshakes));
 
     /// <summary>The operators', out of handles that the data port has no part in.</summary>
     public ConnectionLimits OfOperatorsPort => new(_handles.Value.Operators, _handles.Value.Operators);
