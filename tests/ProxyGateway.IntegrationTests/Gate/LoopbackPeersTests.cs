@@ -11,6 +11,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.DeviceAuth.WebSockets;
+using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
@@ -84,8 +85,8 @@ public sealed partial class LoopbackPeersTests : IDisposable
         var store = new PausingStore(SqliteDeviceStore.Open(new SqliteStoreOptions { Path = Path.Combine(folder, "registry.db") }, TimeProvider.System));
         await using TestGateway gateway = await UsersTests.OwnUserGateway.StartAsync("self", s => s.AddSingleton<IDeviceStore>(store));
         var endpoint = new IPEndPoint(IPAddress.Loopback, gateway.Port);
-        Socket attacker = OtherUser.ConnectSocket(endpoint);
-        var port = (IPEndPoint)attacker.LocalEndPoint!;
+        IPEndPoint port = NewPort();
+        Socket attacker = OtherUser.ConnectSocket(endpoint, port);
         var stream = new NetworkStream(attacker);
         (await TestClient.RequestAsync(stream, "localhost")).Status.ShouldBe(101);
         var client = new FrameConnection(stream, masks: true);
@@ -213,9 +214,12 @@ public sealed partial class LoopbackPeersTests : IDisposable
     [Fact]
     public void Nobody_can_be_told_without_a_socket() => new LoopbackPeers(_paced).Of(new DefaultHttpContext())().ShouldBe(PeerUser.Unknown);
 
+    // One that no outgoing connection of another test takes once it is let go.
+    private static IPEndPoint NewPort() => new(IPAddress.Loopback, ServerPorts.Take());
+
     private (Socket Client, Socket Accepted) Connect(uint? user = null)
     {
-        Socket client = OtherUser.ConnectSocket(EndPoint, user: user);
+        Socket client = OtherUser.ConnectSocket(EndPoint, NewPort(), user);
         return (client, _listener.AcceptSocket());
     }
 
