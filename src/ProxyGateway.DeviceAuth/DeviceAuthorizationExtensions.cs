@@ -23,7 +23,7 @@ public static class DeviceAuthorizationExtensions
 {
     /// <summary>
     /// Adds the gate, configured by the section <c>DeviceAuth</c>. Add an <see cref="IDeviceStore"/> as well, and put
-    /// <see cref="UseDeviceAuthorization"/> into the proxy's pipeline. An <see cref="IAuditStore"/> and an <see cref="ILastSeenStore"/>, which
+    /// <see cref="UseDeviceAuthorization"/> into the proxy's pipeline: until it is there, every proxied request is answered with 500. An <see cref="IAuditStore"/> and an <see cref="ILastSeenStore"/>, which
     /// the stores of this project bring along, are optional.
     /// </summary>
     /// <param name="services">The application's services.</param>
@@ -60,6 +60,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>
             new DeviceAuthRouteValidator(s.GetServices<IDeviceHandshake>().Select(h => h.Name))));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GatedUpgradeTransform>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GateRequiredTransform>());
         return services;
     }
 

@@ -92,7 +92,13 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     }
 
     // Nobody is asked who they are, so it must be certain where this leads.
-    private Task PassAsync(HttpContext context) => OpenPath.IsPlain(context.Request.Path) ? next(context) : Problems.PathRefused(context);
+    private Task PassAsync(HttpContext context)
+    {
+        if (!OpenPath.IsPlain(context.Request.Path))
+            return Problems.PathRefused(context);
+        context.Features.Set(new GatePass(context.GetRouteModel()));
+        return next(context);
+    }
 
     private static bool AllowsHttp(IReadOnlyDictionary<string, string>? metadata, DeviceAuthOptions options) =>
         metadata?.GetValueOrDefault(DeviceAuthDefaults.HttpMetadata) is { } value
@@ -128,7 +134,14 @@ internal sealed partial class DeviceAuthorizationMiddleware(
             return;
         }
 
-        BudgetScope exhausted = budgets.TryTake(client, history.FamiliarityOf(client), ChooseDestination(context), options.Limits, out HandshakePlace place);
+        if (DestinationOf(context) is not { } destination)
+        {
+            LogTooEarly(LogText.Of(context.Request.Path));
+            await Problems.NotGated(context);
+            return;
+        }
+
+        BudgetScope exhausted = budgets.TryTake(client, history.FamiliarityOf(client), destination, options.Limits, out HandshakePlace place);
         if (exhausted != BudgetScope.None)
         {
             await RefuseAsync(context, origin, client, exhausted, options);
@@ -138,6 +151,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         using (place)
         {
             ClientHeaders.KeepForUpgrade(context.Request.Headers, options.RequestHeaders, LocalityReader.IsTrustedProxy(context, options.TrustedProxies));
+            context.Features.Set(new GatePass(context.GetRouteModel()));
             await handshake.InvokeAsync(context, origin, options, place, next);
         }
     }
@@ -165,14 +179,19 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         Locality = options.Policy.Classify(origin.Locality),
     });
 
-    /// <summary>The destination that YARP has chosen. Where it left a choice, this makes it, so that the budget is that of the destination in fact.</summary>
-    private static string ChooseDestination(HttpContext context)
+    /// <summary>
+    /// The destination that YARP has chosen; empty if none is available. Null if the choice is still open: then session affinity and load
+    /// balancing stand behind the gate, and a choice that the gate made for its budgets would undo theirs.
+    /// </summary>
+    private static string? DestinationOf(HttpContext context)
     {
         IReverseProxyFeature proxy = context.GetReverseProxyFeature();
-        IReadOnlyList<DestinationState> available = proxy.AvailableDestinations;
-        if (available.Count > 1)
-            proxy.AvailableDestinations = available[Random.Shared.Next(available.Count)];
-        return proxy.AvailableDestinations is [var destination, ..] ? $"{proxy.Cluster.Config.ClusterId}/{destination.DestinationId}" : "";
+        return proxy.AvailableDestinations switch
+        {
+            [] => "",
+            [var destination] => $"{proxy.Cluster.Config.ClusterId}/{destination.DestinationId}",
+            _ => null,
+        };
     }
 
     [LoggerMessage(1201, LogLevel.Information, "Refused an upgrade of {Path}: its Origin is neither listed in DeviceAuth:AllowedOrigins nor the gateway's own.")]
@@ -183,6 +202,9 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
     [LoggerMessage(1213, LogLevel.Error, "A request of {Path} failed in the gate itself, and was refused.")]
     private partial void LogFailed(string path, Exception exception);
+
+    [LoggerMessage(1216, LogLevel.Error, "Refused an upgrade of {Path}, since its destination is not chosen yet: UseDeviceAuthorization must stand behind UseSessionAffinity and UseLoadBalancing.")]
+    private partial void LogTooEarly(string path);
 
     [LoggerMessage(1214, LogLevel.Information, "A connection does not count as loopback, since it has the header {Header}, which clients do not send by themselves, so that a proxy may have added it. If a client on this machine needs it, name it in DeviceAuth:RequestHeaders.")]
     private partial void LogStrangeHeader(string header);

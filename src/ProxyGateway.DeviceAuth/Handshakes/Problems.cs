@@ -48,6 +48,10 @@ internal static class Problems
         return TryAgain(context, StatusCodes.Status503ServiceUnavailable, "restarting", "The gateway is restarting.");
     }
 
+    // What is missing is for the log: it concerns who runs the gateway.
+    public static Task NotGated(HttpContext context) => WriteAsync(context, StatusCodes.Status500InternalServerError,
+        "misconfigured", "The gateway is not set up right.", "See its log.");
+
     private static Task TryAgain(HttpContext context, int status, string type, string title)
     {
         context.Response.Headers[HeaderNames.RetryAfter] = ((int)RetryAfter.TotalSeconds).ToString(CultureInfo.InvariantCulture);
