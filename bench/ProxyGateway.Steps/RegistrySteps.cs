@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using ProxyGateway.Benchmarks;
+using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 

@@ -62,6 +62,9 @@ public sealed record DeviceAuthOptions
     /// <summary>Devices that only rules have approved are forgotten if they were not seen for this long; zero: never.</summary>
     public TimeSpan ForgetIdleAfter { get; init; }
 
+    /// <summary>How the gateway makes sure that it hears of every change in the registry: keys of the section <c>Registry</c>. Counts from the start on.</summary>
+    public FreshnessOptions Freshness { get; init; } = new();
+
     /// <summary>Whether a connection that was let as far as the handshake under other options could still come, and as what it was taken for.</summary>
     /// <param name="other">Those options.</param>
     internal bool HasTheSameDoor(DeviceAuthOptions other) => ReferenceEquals(this, other)
@@ -130,9 +133,6 @@ public static class DeviceAuthDefaults
 {
     /// <summary>The handshake of the OpenClaw gateway protocol; see <c>Handshakes/ConnectFrame</c>.</summary>
     public const string ConnectFrame = "ConnectFrame";
-
-    /// <summary>The meter of everything that is counted here.</summary>
-    public const string MeterName = "ProxyGateway.DeviceAuth";
 
     /// <summary>In a route's metadata: no gate on this route.</summary>
     public const string Off = "Off";

@@ -43,7 +43,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton<DeviceFleet>();
         AddBackgroundService<IdleDevices>(services);
         AddBackgroundService<ReachedBounds>(services);
-        services.TryAddSingleton(_ => ReadRegistryOptions(configuration));
+        services.TryAddSingleton(s => s.GetRequiredService<IDeviceAuthSettings>().Current.Freshness);
         services.TryAddSingleton<SessionTable>();
         services.TryAddSingleton<RegistryFreshness>();
         services.AddHostedService<RevocationWatch>();
@@ -77,14 +77,6 @@ public static class DeviceAuthorizationExtensions
         _ = proxy.ApplicationServices.GetRequiredService<IDeviceAuthSettings>(); // what is wrong with the configuration is said at start
         proxy.UseMiddleware<DeviceAuthorizationMiddleware>();
         return proxy;
-    }
-
-    private static RegistryOptions ReadRegistryOptions(IConfiguration configuration)
-    {
-        var errors = new ConfigurationErrors();
-        RegistryOptions options = RegistryOptionsReader.Read(configuration, errors);
-        errors.ThrowIfAny();
-        return options;
     }
 
     private static void AddBackgroundService<T>(IServiceCollection services)

@@ -5,7 +5,7 @@ public interface IDeviceAuthSettings
 {
     /// <summary>
     /// Raised after <see cref="Current"/> has become another. Handlers must not wait. Settings that never change need not implement it; a change
-    /// that is not raised is found within <see cref="Configuration.RegistryOptions.SweepInterval"/>.
+    /// that is not raised is found within <see cref="Registry.FreshnessOptions.SweepInterval"/>.
     /// </summary>
     event Action Changed
     {

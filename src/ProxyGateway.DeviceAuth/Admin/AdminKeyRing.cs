@@ -2,7 +2,7 @@ using System.Buffers.Text;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
-using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Files;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 

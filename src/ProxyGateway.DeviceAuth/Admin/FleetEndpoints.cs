@@ -6,7 +6,6 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Admin.OpenApi;
-using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -84,7 +83,7 @@ internal static class FleetEndpoints
     private static bool TryRead(ImportDeviceBody given, out ImportedDevice? device, out string? problem)
     {
         device = null;
-        Span<byte> key = stackalloc byte[Ed25519.PublicKeySize];
+        Span<byte> key = stackalloc byte[PublicKeyText.KeySize];
         if (!PublicKeyText.TryDecodeKey(given.PublicKey, key))
         {
             problem = "publicKey is not an Ed25519 key";

@@ -26,7 +26,7 @@ internal sealed class KeyRefusals
         _time = time;
         _stopping = lifetime.ApplicationStopping;
         _logger = logger;
-        _unauthorized = meters.Create(DeviceAuthDefaults.MeterName).CreateCounter<long>(
+        _unauthorized = meters.Create(Telemetry.MeterName).CreateCounter<long>(
             "proxygateway.admin.unauthorized", "{request}", "Requests to the operators' endpoints without a right key.");
     }
 

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using ProxyGateway.DeviceAuth.Limits;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 

@@ -58,6 +58,7 @@ public static class DeviceAuthOptionsReader
                 AutoApprove = AutoApproveReader.Read(pairing, users),
                 MaxDevicesByRules = pairing.Number(nameof(PairingPolicy.MaxDevicesByRules), PairingPolicy.Default.MaxDevicesByRules, 1, MaxCount),
             },
+            Freshness = FreshnessReader.Read(layers, errors),
         };
         if (options.ForgetRemovedAfter < options.RequestLifetime)
         {

@@ -89,6 +89,6 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
             && WithoutLists == other.WithoutLists;
 
         // Records compare their arrays by reference.
-        private DeviceAuthOptions WithoutLists => Options with { TrustedProxies = [], AllowedOrigins = [], RequestHeaders = [], SharedTokenSha256 = [], Policy = PairingPolicy.Default };
+        private DeviceAuthOptions WithoutLists => Options with { TrustedProxies = [], AllowedOrigins = [], RequestHeaders = [], SharedTokenSha256 = [], Policy = PairingPolicy.Default, Freshness = new() };
     }
 }

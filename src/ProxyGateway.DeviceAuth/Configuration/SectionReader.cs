@@ -65,6 +65,13 @@ internal sealed class SectionReader
     /// <summary>The names of the keys in this section, whatever they are; the layers' merge.</summary>
     public IReadOnlyList<string> Names() => _layers.ChildNames(Path);
 
+    /// <summary>Names keys of this section that somebody else reads.</summary>
+    public void Know(ImmutableArray<string> names)
+    {
+        foreach (string name in names)
+            _known.TryAdd(name, null);
+    }
+
     /// <summary>A text; the fallback if it is not configured.</summary>
     public string Text(string name, string fallback)
     {

@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.Limits;
-using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Localities;
 
 namespace ProxyGateway.DeviceAuth.Handshakes;
 

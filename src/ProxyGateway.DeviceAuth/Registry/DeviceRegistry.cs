@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
@@ -399,12 +400,6 @@ public sealed record PairingRules(PairingPolicy Policy, Lifetimes Lifetimes, Pen
 /// <param name="Rules">The policy and bounds in force.</param>
 /// <param name="MayAsk">Whether it may be approved, or ask to be, where it is not covered already; false if it lacks the shared token.</param>
 public readonly record struct AdmissionTerms(PairingRules Rules, bool MayAsk = true);
-
-/// <summary>Where a claim comes from.</summary>
-/// <param name="Locality">For the policy.</param>
-/// <param name="Address">For operators: the client's address; null if it cannot be told.</param>
-/// <param name="LookUpPeerUser">Finds the operating-system user of a loopback peer; called only when a rule hangs on it.</param>
-public sealed record ClaimOrigin(Locality Locality, string? Address, Func<PeerUser> LookUpPeerUser);
 
 /// <summary>What became of a claim.</summary>
 public abstract record Admission

@@ -40,7 +40,7 @@ internal sealed partial class LastSeenTracker : BackgroundService
         SessionTable sessions, TimeProvider time, IMeterFactory meters, ILogger<LastSeenTracker> logger, ILastSeenStore? store = null)
     {
         (_sessions, _time, _logger, _store) = (sessions, time, logger, store);
-        _dropped = meters.Create(DeviceAuthDefaults.MeterName).CreateCounter<long>(
+        _dropped = meters.Create(Telemetry.MeterName).CreateCounter<long>(
             "proxygateway.last_seen.dropped", "{device}", "Sightings of devices that were not noted in the registry.");
     }
 

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.WebSockets;
@@ -25,7 +24,7 @@ internal sealed partial class RevocationWatch : BackgroundService
     private readonly SessionTable _sessions;
     private readonly RegistryFreshness _freshness;
     private readonly IDeviceAuthSettings _settings;
-    private readonly RegistryOptions _options;
+    private readonly FreshnessOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
@@ -47,7 +46,7 @@ internal sealed partial class RevocationWatch : BackgroundService
         SessionTable sessions,
         RegistryFreshness freshness,
         IDeviceAuthSettings settings,
-        RegistryOptions options,
+        FreshnessOptions options,
         TimeProvider time,
         ILogger<RevocationWatch> logger)
     {

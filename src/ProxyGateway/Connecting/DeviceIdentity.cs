@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using NSec.Cryptography;
-using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Files;
 using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Connecting;

@@ -3,6 +3,7 @@ using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sqlite;
+using ProxyGateway.Serving;
 
 namespace ProxyGateway.Operating;
 

@@ -49,7 +49,7 @@ internal sealed partial class ConnectionDoor(
 
     private static Counter<long> CreateMetrics(string name, ConnectionBudget budget, IMeterFactory meters)
     {
-        Meter meter = meters.Create(DeviceAuthDefaults.MeterName);
+        Meter meter = meters.Create(Telemetry.MeterName);
         meter.CreateObservableUpDownCounter(
             "proxygateway.connections.active",
             () => new Measurement<int>(budget.Connections, KeyValuePair.Create<string, object?>("listener", name)),

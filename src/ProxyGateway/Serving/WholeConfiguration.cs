@@ -1,4 +1,5 @@
 using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Localities;
 

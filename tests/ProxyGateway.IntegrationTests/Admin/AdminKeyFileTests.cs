@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.Versioning;
 using ProxyGateway.DeviceAuth.Admin;
-using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.IntegrationTests.Gate;
 
 namespace ProxyGateway.IntegrationTests.Admin;

@@ -100,7 +100,7 @@ public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
         using var listener = new MeterListener();
         listener.InstrumentPublished = (instrument, l) =>
         {
-            if (instrument.Name == "proxygateway.admin.unauthorized" && instrument.Meter.Name == DeviceAuthDefaults.MeterName && instrument.Meter.Scope == meters)
+            if (instrument.Name == "proxygateway.admin.unauthorized" && instrument.Meter.Name == Telemetry.MeterName && instrument.Meter.Scope == meters)
                 l.EnableMeasurementEvents(instrument);
         };
         listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>

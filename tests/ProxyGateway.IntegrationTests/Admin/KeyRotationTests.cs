@@ -6,7 +6,6 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Admin;
-using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 

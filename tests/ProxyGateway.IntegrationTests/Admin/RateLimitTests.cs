@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
-using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 

@@ -2,7 +2,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
-using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Gate;
@@ -106,7 +105,7 @@ public sealed class ReadinessTests : IDisposable
     public async Task A_gateway_that_does_not_hear_of_changes_is_not_ready_and_says_so_without_a_line_for_each_who_asks()
     {
         await using TestAdmin admin = await StartAsync();
-        _time.Advance(new RegistryOptions().StalenessLimit);
+        _time.Advance(new FreshnessOptions().StalenessLimit);
 
         Answer answer = await admin.GetAsync("/readyz", key: null);
 
@@ -139,7 +138,7 @@ public sealed class ReadinessTests : IDisposable
 
     private Task<TestAdmin> StartAsync() => TestAdmin.StartAsync(_store, configure: services => services
         .AddSingleton<TimeProvider>(_time)
-        .AddSingleton(new RegistryFreshness(new RegistryOptions(), _time))
+        .AddSingleton(new RegistryFreshness(new FreshnessOptions(), _time))
         .AddLogging(logging => logging.AddProvider(_log)));
 
     private sealed class PingedStore() : DelegatingStore(new FailingStore(() => new NotSupportedException()))

@@ -11,7 +11,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
-using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
@@ -85,7 +84,7 @@ internal sealed class TestAdmin : IAsyncDisposable
         builder.Services.AddSingleton<DeviceFleet>();
         builder.Services.AddSingleton<SessionTable>();
         builder.Services.AddSingleton<Draining>();
-        builder.Services.AddSingleton(new RegistryFreshness(new RegistryOptions(), TimeProvider.System));
+        builder.Services.AddSingleton(new RegistryFreshness(new FreshnessOptions(), TimeProvider.System));
         builder.Services.AddSingleton<IDeviceAuthSettings>(new Settings());
         builder.Services.AddDeviceAdmin(options, keys ?? AdminKeyRing.Load(options, folder.FullName));
         configure?.Invoke(builder.Services);

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.Tests.Shared;

@@ -6,6 +6,7 @@ using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
+using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.Tests.Shared;
 

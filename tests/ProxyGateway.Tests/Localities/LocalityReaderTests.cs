@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Localities;
-using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.Tests.Localities;
 

@@ -1,4 +1,3 @@
-using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.Tests.Sessions;
 
@@ -10,7 +9,7 @@ public sealed class RegistryFreshnessTests
     private readonly TwoClocks _time = new();
     private readonly RegistryFreshness _freshness;
 
-    public RegistryFreshnessTests() => _freshness = new RegistryFreshness(new RegistryOptions(), _time);
+    public RegistryFreshnessTests() => _freshness = new RegistryFreshness(new FreshnessOptions(), _time);
 
     [Fact]
     public void A_gateway_that_has_slept_past_the_limit_is_stale_at_once()
@@ -29,7 +28,7 @@ public sealed class RegistryFreshnessTests
     public void A_wall_clock_that_is_set_back_does_not_prolong_it()
     {
         _time.SetBack(TimeSpan.FromHours(1));
-        _time.Advance(new RegistryOptions().StalenessLimit);
+        _time.Advance(new FreshnessOptions().StalenessLimit);
 
         _freshness.IsStale.ShouldBeTrue();
     }

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth;
-using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -16,7 +15,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch);
     private readonly AnnouncingStore _store = new();
-    private readonly RegistryOptions _options = new() { CloseStaleSessions = true, SweepInterval = TimeSpan.FromSeconds(20) };
+    private readonly FreshnessOptions _options = new() { CloseStaleSessions = true, SweepInterval = TimeSpan.FromSeconds(20) };
     private readonly Settings _settings = new();
     private readonly SessionTable _sessions;
     private readonly RegistryFreshness _freshness;

@@ -18,7 +18,7 @@ internal sealed partial class WebhookReport
     public WebhookReport(TimeProvider time, IMeterFactory meters, ILogger<WebhookReport> logger)
     {
         (_time, _logger) = (time, logger);
-        Meter meter = meters.Create(DeviceAuthDefaults.MeterName);
+        Meter meter = meters.Create(Telemetry.MeterName);
         _delivered = meter.CreateCounter<long>("proxygateway.webhook.delivered", "{event}", "Events that a webhook's receiver has taken.");
         _dropped = meter.CreateCounter<long>("proxygateway.webhook.dropped", "{event}", "Events that a webhook's receiver was not told of.");
     }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using ProxyGateway.DeviceAuth.Files;
 
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 

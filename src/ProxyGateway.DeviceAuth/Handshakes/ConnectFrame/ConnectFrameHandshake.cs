@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.Limits;
-using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;

@@ -57,7 +57,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         (_time, _logger, _store, _listeners) = (time, logger, store, [.. listeners ?? []]);
         _pace = new AuditPace(time, Take);
         _giveUp = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        _dropped = meters.Create(DeviceAuthDefaults.MeterName).CreateCounter<long>(
+        _dropped = meters.Create(Telemetry.MeterName).CreateCounter<long>(
             "proxygateway.audit.dropped", "{entry}", "Audit entries that were dropped because the store did not take them in time.");
     }
 

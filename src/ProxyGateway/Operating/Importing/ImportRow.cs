@@ -1,7 +1,6 @@
 using System.Buffers.Text;
 using System.Text.Json;
 using ProxyGateway.DeviceAuth.Admin;
-using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Operating.Importing;
@@ -22,7 +21,7 @@ internal sealed record ImportRow(int Row, DeviceId? Id, ImportDeviceBody? Device
     /// <summary>Reads a key in any form that devices send.</summary>
     public static bool TryReadKey(string? text, out DeviceId id, out string publicKey)
     {
-        Span<byte> key = stackalloc byte[Ed25519.PublicKeySize];
+        Span<byte> key = stackalloc byte[PublicKeyText.KeySize];
         bool valid = text is not null && PublicKeyText.TryDecodeKey(text, key);
         (id, publicKey) = valid ? (DeviceId.Of(key), Base64Url.EncodeToString(key)) : (default, "");
         return valid;

@@ -1,9 +1,7 @@
 using System.Collections.Immutable;
-using System.Text.Json.Serialization;
 using ProxyGateway.DeviceAuth.Admin.Webhooks;
-using ProxyGateway.DeviceAuth.Pairing;
 
-namespace ProxyGateway.DeviceAuth.Configuration;
+namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>The configuration of the operators' listener: section <c>Admin</c>, read and validated.</summary>
 public sealed record AdminOptions
@@ -28,33 +26,4 @@ public sealed record AdminOptions
 
     /// <summary>The operators' keys.</summary>
     public ImmutableArray<AdminKeyOptions> Keys { get; init; } = [];
-}
-
-/// <summary>One operator's key, section <c>Admin:Keys:name</c>.</summary>
-public sealed record AdminKeyOptions
-{
-    /// <summary>The operator's name, as the audit shows it.</summary>
-    public required string Name { get; init; }
-
-    /// <summary>The SHA-256 of the key: 32 bytes.</summary>
-    public required ImmutableArray<byte> Sha256 { get; init; }
-
-    /// <summary>What the operator may do.</summary>
-    public required AdminRole Role { get; init; }
-
-    /// <summary>Role -> scopes: the most that the operator may grant; a role that is not in it may not be granted. Null: anything.</summary>
-    public ImmutableDictionary<string, ScopeSet>? UpTo { get; init; }
-}
-
-/// <summary>What an operator may do.</summary>
-[JsonConverter(typeof(JsonStringEnumConverter<AdminRole>))]
-public enum AdminRole
-{
-    /// <summary>See everything, change nothing.</summary>
-    [JsonStringEnumMemberName("viewer")]
-    Viewer,
-
-    /// <summary>Decide requests, change and remove devices.</summary>
-    [JsonStringEnumMemberName("approver")]
-    Approver,
 }

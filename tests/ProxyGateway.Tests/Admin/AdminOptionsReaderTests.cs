@@ -1,6 +1,8 @@
+using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.Tests.Configuration;
 
-namespace ProxyGateway.Tests.Configuration;
+namespace ProxyGateway.Tests.Admin;
 
 public sealed class AdminOptionsReaderTests
 {

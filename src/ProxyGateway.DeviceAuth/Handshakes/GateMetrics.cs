@@ -2,9 +2,9 @@ using System.Diagnostics.Metrics;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Sessions;
 
-namespace ProxyGateway.DeviceAuth;
+namespace ProxyGateway.DeviceAuth.Handshakes;
 
-/// <summary>What is counted of the gate, in the meter <see cref="DeviceAuthDefaults.MeterName"/>.</summary>
+/// <summary>What is counted of the gate, in the meter <see cref="Telemetry.MeterName"/>.</summary>
 internal sealed class GateMetrics
 {
     private readonly Counter<long> _upgradesRefused;
@@ -12,7 +12,7 @@ internal sealed class GateMetrics
 
     public GateMetrics(IMeterFactory meters, HandshakeBudgets handshakes, SessionTable sessions)
     {
-        Meter meter = meters.Create(DeviceAuthDefaults.MeterName);
+        Meter meter = meters.Create(Telemetry.MeterName);
         _upgradesRefused = meter.CreateCounter<long>(
             "proxygateway.upgrades.refused", "{request}", "Upgrades that were refused before the backend heard of them, by reason.");
         _handshakesRefused = meter.CreateCounter<long>(

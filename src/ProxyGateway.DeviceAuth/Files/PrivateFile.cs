@@ -1,8 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
-using ProxyGateway.DeviceAuth.Files;
 
-namespace ProxyGateway.DeviceAuth.Admin;
+namespace ProxyGateway.DeviceAuth.Files;
 
 /// <summary>A small file with a secret in it that only its owner may read.</summary>
 internal static partial class PrivateFile

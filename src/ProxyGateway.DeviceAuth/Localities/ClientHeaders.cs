@@ -2,7 +2,7 @@ using System.Collections.Frozen;
 using System.Collections.Immutable;
 using Microsoft.AspNetCore.Http;
 
-namespace ProxyGateway.DeviceAuth.Handshakes;
+namespace ProxyGateway.DeviceAuth.Localities;
 
 /// <summary>
 /// Which headers of a client reach a backend behind the gate. Backends believe headers that say who somebody is, or whom a proxy has seen, and

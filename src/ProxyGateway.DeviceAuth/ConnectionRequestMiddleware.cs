@@ -1,7 +1,8 @@
 using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.Handshakes;
+using ProxyGateway.DeviceAuth.Limits;
 
-namespace ProxyGateway.DeviceAuth.Limits;
+namespace ProxyGateway.DeviceAuth;
 
 /// <summary>Counts the requests under way on a connection that has a <see cref="ConnectionPlace"/>, so that it is not closed for another meanwhile.</summary>
 internal sealed class ConnectionRequestMiddleware(RequestDelegate next)

@@ -1,9 +1,9 @@
 using System.Buffers.Text;
 using FsCheck;
 using FsCheck.Xunit;
-using ProxyGateway.DeviceAuth.Handshakes;
+using ProxyGateway.DeviceAuth.Pairing;
 
-namespace ProxyGateway.Tests.Handshakes;
+namespace ProxyGateway.Tests.Pairing;
 
 public sealed class PublicKeyTextTests
 {

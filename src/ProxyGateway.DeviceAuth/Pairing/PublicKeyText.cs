@@ -1,11 +1,14 @@
 using System.Buffers;
 using System.Buffers.Text;
 
-namespace ProxyGateway.DeviceAuth.Handshakes;
+namespace ProxyGateway.DeviceAuth.Pairing;
 
 /// <summary>The texts in which real clients send keys and signatures, decoded strictly into bytes.</summary>
 internal static class PublicKeyText
 {
+    /// <summary>How many bytes a raw key has.</summary>
+    public const int KeySize = 32;
+
     private const string PemBegin = "-----BEGIN PUBLIC KEY-----";
     private const string PemEnd = "-----END PUBLIC KEY-----";
 
@@ -21,7 +24,7 @@ internal static class PublicKeyText
         if (!pem.StartsWith(PemBegin) || !pem.EndsWith(PemEnd) || pem.Length < PemBegin.Length + PemEnd.Length)
             return TryDecode(text, key);
 
-        Span<byte> spki = stackalloc byte[SpkiPrefix.Length + Ed25519.PublicKeySize];
+        Span<byte> spki = stackalloc byte[SpkiPrefix.Length + KeySize];
         string body = pem[PemBegin.Length..^PemEnd.Length].ToString().ReplaceLineEndings("");
         if (!TryDecode(body, spki) || !spki.StartsWith(SpkiPrefix))
             return false;

@@ -1,7 +1,8 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Registry;
 
-namespace ProxyGateway.DeviceAuth.Registry;
+namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>Once an hour forgets the devices that only rules have approved and that were not seen for <see cref="DeviceAuthOptions.ForgetIdleAfter"/>, if that is set.</summary>
 internal sealed partial class IdleDevices(DeviceFleet fleet, IDeviceAuthSettings settings, TimeProvider time, ILogger<IdleDevices> logger) : BackgroundService

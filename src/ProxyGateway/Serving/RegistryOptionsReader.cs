@@ -1,16 +1,15 @@
 using System.Buffers;
-using Microsoft.Extensions.Configuration;
+using ProxyGateway.DeviceAuth.Configuration;
 
-namespace ProxyGateway.DeviceAuth.Configuration;
+namespace ProxyGateway.Serving;
 
 /// <summary>Reads <see cref="RegistryOptions"/> from the section <c>Registry</c>.</summary>
-public static class RegistryOptionsReader
+internal static class RegistryOptionsReader
 {
     private const int LongestKeyPrefix = 64;
     private const int MostAuditEntries = 10_000_000;
     private const int FewestAuditBytes = 1024 * 1024;
     private const int MostReplicas = 100;
-    private static readonly TimeSpan ShortestStalenessLimit = TimeSpan.FromSeconds(5);
 
     // Braces would make a hash tag of their own and undo the one that keeps a device's keys together.
     private static readonly SearchValues<char> KeyPrefixCharacters =
@@ -37,12 +36,8 @@ public static class RegistryOptionsReader
             RedisKeyPrefix = redis.Text("KeyPrefix", defaults.RedisKeyPrefix),
             RedisTimeout = redis.Span("Timeout", defaults.RedisTimeout, TimeSpan.FromMinutes(1)),
             RedisWaitForReplicas = redis.Number("WaitForReplicas", defaults.RedisWaitForReplicas, min: 0, MostReplicas),
-            SweepInterval = section.Span("SweepInterval", defaults.SweepInterval, TimeSpan.FromDays(1)),
-            StalenessLimit = section.Span("StalenessLimit", defaults.StalenessLimit, TimeSpan.FromDays(1)),
-            CloseStaleSessions = section.Flag("CloseStaleSessions", defaults.CloseStaleSessions),
         };
-        if (options.StalenessLimit < ShortestStalenessLimit)
-            errors.AddValue(section.PathOf("StalenessLimit"), options.StalenessLimit.ToString("c"), $"at least {ShortestStalenessLimit:c}: signs of life come about once a second, and may take that long");
+        section.Know(FreshnessReader.Keys); // the gate's own, which reads and checks them
         if (options.Provider == RegistryProvider.Redis && !redis.Has("Configuration"))
             errors.Add(redis.PathOf("Configuration"), "is missing; with Provider Redis it says which one, as in 127.0.0.1:6379.");
         else if (string.IsNullOrWhiteSpace(options.RedisConfiguration))

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
-using ProxyGateway.DeviceAuth.Admin.Webhooks;
+using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
-namespace ProxyGateway.DeviceAuth.Configuration;
+namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 
 /// <summary>Reads <see cref="WebhookOptions"/> from <c>Admin:Webhooks:name</c>.</summary>
 internal static class WebhookReader

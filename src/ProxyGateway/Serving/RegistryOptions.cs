@@ -1,7 +1,7 @@
-namespace ProxyGateway.DeviceAuth.Configuration;
+namespace ProxyGateway.Serving;
 
 /// <summary>The configuration of the registry: section <c>Registry</c>, read and validated.</summary>
-public sealed record RegistryOptions
+internal sealed record RegistryOptions
 {
     /// <summary>The configuration section.</summary>
     public const string SectionName = "Registry";
@@ -31,25 +31,4 @@ public sealed record RegistryOptions
 
     /// <summary>How many replicas must have a removal or narrowing before it is acknowledged.</summary>
     public int RedisWaitForReplicas { get; init; }
-
-    /// <summary>How often live sessions are compared with the registry, in case an announcement was lost unnoticed.</summary>
-    public TimeSpan SweepInterval { get; init; } = TimeSpan.FromMinutes(1);
-
-    /// <summary>
-    /// How long the gateway may go without knowing that it hears of every change. Past it nobody is admitted, whatever a read would say.
-    /// </summary>
-    public TimeSpan StalenessLimit { get; init; } = TimeSpan.FromSeconds(30);
-
-    /// <summary>Whether sessions are closed as well once <see cref="StalenessLimit"/> has passed. If not they live on, and are checked afterwards.</summary>
-    public bool CloseStaleSessions { get; init; }
-}
-
-/// <summary>Where the registry is kept.</summary>
-public enum RegistryProvider
-{
-    /// <summary>In one file, for one gateway.</summary>
-    Sqlite,
-
-    /// <summary>In Redis, for one gateway or many.</summary>
-    Redis,
 }

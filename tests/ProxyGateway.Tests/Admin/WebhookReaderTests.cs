@@ -1,7 +1,9 @@
+using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Admin.Webhooks;
 using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.Tests.Configuration;
 
-namespace ProxyGateway.Tests.Configuration;
+namespace ProxyGateway.Tests.Admin;
 
 public sealed class WebhookReaderTests
 {

@@ -1,6 +1,8 @@
 using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.Serving;
+using ProxyGateway.Tests.Configuration;
 
-namespace ProxyGateway.Tests.Configuration;
+namespace ProxyGateway.Tests.Serving;
 
 public sealed class RegistryOptionsReaderTests
 {

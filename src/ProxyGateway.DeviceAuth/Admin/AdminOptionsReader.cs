@@ -2,8 +2,10 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Text;
 using Microsoft.Extensions.Configuration;
+using ProxyGateway.DeviceAuth.Admin.Webhooks;
+using ProxyGateway.DeviceAuth.Configuration;
 
-namespace ProxyGateway.DeviceAuth.Configuration;
+namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>Reads <see cref="AdminOptions"/> from the section <c>Admin</c>.</summary>
 public static class AdminOptionsReader

@@ -1,8 +1,9 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Admin.Webhooks;
+using ProxyGateway.DeviceAuth.Configuration;
 
-namespace ProxyGateway.DeviceAuth.Configuration;
+namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
 /// The section <c>Admin</c> as the configuration has it, now and after each reload. A reload is taken as a whole or, if anything is wrong
