@@ -37,7 +37,6 @@ public static class DeviceAdminExtensions
         services.AddTransient<AdminKeyHandler>();
         services.AddMetrics();
         services.AddSingleton<KeyRefusals>();
-        services.AddSingleton<RegistryProbe>();
         services.AddSingleton<EventStreams>();
         services.AddHostedService<AdminKeyWatch>();
         services.AddAdminDescription();

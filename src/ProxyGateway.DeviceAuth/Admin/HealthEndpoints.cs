@@ -2,8 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using ProxyGateway.DeviceAuth.Admin.OpenApi;
-using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.DeviceAuth.Health;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -19,16 +18,17 @@ internal static class HealthEndpoints
             .Fails(AdminProblems.RegistryUnavailable, AdminProblems.Stopping);
     }
 
-    private static async Task<IResult> ReadyAsync(HttpContext context, RegistryProbe registry, RegistryFreshness freshness, Draining draining)
+    private static async Task<IResult> ReadyAsync(HttpContext context, IGateReadiness gate)
     {
-        if (draining.IsUnderWay)
-            return AdminProblems.Stopping;
-        string? failure = await registry.AskAsync().WaitAsync(context.RequestAborted);
-        if (failure is null && freshness.IsStale)
-            failure = "Changes of the registry have not been heard of for too long.";
-        if (failure is null)
-            return TypedResults.Text("ok");
-        context.Response.Headers.RetryAfter = "1"; // not thrown: an exception and a line of the log for each request would be a gift to a flood
-        return AdminProblems.RegistryUnavailable with { Detail = failure };
+        switch (await gate.CheckAsync(context.RequestAborted))
+        {
+            case null:
+                return TypedResults.Text("ok");
+            case { IsStopping: true }:
+                return AdminProblems.Stopping;
+            case { Description: var failure }:
+                context.Response.Headers.RetryAfter = "1"; // not thrown: an exception and a line of the log for each request would be a gift to a flood
+                return AdminProblems.RegistryUnavailable with { Detail = failure };
+        }
     }
 }

@@ -17,7 +17,7 @@ internal static class SessionEndpoints
         .Describe("listSessions", "Lists the live sessions of this gateway, oldest first")
         .WithTags("sessions").Takes(AdminParameter.DeviceFilter).Pages<SessionView>().Fails(NotADevice);
 
-    private static IResult List(HttpContext context, SessionTable sessions, IDeviceAuthSettings settings)
+    private static IResult List(HttpContext context, IDeviceConnections connections)
     {
         IQueryCollection query = context.Request.Query;
         if (!PageQuery.TryRead(query, out PageQuery page) || !TryReadCursor(page.Cursor, out long after))
@@ -26,26 +26,25 @@ internal static class SessionEndpoints
         if (query.ContainsKey("device") && (query["device"].Count != 1 || !DeviceId.TryParse(query["device"], out device)))
             return NotADevice;
 
-        Session[] found = sessions.List(query.ContainsKey("device") ? device : null, after, page.Limit + 1);
-        Session[] shown = found[..Math.Min(found.Length, page.Limit)];
-        PairingPolicy policy = settings.Current.Policy;
+        IReadOnlyList<DeviceConnection> found = connections.List(query.ContainsKey("device") ? device : null, after, page.Limit + 1);
+        DeviceConnection[] shown = [.. found.Take(page.Limit)];
         return TypedResults.Json(
-            new PageView<SessionView>([.. shown.Select(s => View(s, policy))], found.Length > page.Limit ? Id(shown[^1]) : null),
+            new PageView<SessionView>([.. shown.Select(View)], found.Count > page.Limit ? Id(shown[^1]) : null),
             AdminJsonContext.Default.PageViewSessionView);
     }
 
-    private static SessionView View(Session session, PairingPolicy policy) => new(
-        Id(session),
-        session.Claim.Device,
-        session.Claim.Role,
-        session.Claim.Scopes,
-        session.Claim.Client,
-        session.Origin.Address,
-        policy.Classify(session.Origin.Locality),
-        session.StartedAt,
-        session.EndsAt);
+    private static SessionView View(DeviceConnection connection) => new(
+        Id(connection),
+        connection.Device,
+        connection.Role,
+        connection.Scopes,
+        connection.Client,
+        connection.Address,
+        connection.Locality,
+        connection.StartedAt,
+        connection.EndsAt);
 
-    private static string Id(Session session) => session.Number.ToString(CultureInfo.InvariantCulture);
+    private static string Id(DeviceConnection connection) => connection.Id.ToString(CultureInfo.InvariantCulture);
 
     private static bool TryReadCursor(string? cursor, out long after)
     {

@@ -104,12 +104,13 @@ internal sealed class Session : IDisposable
     }
 
     /// <summary>Ends the session; the first reason stays.</summary>
-    public void Close(Closing closing)
+    /// <returns>Whether this is the first.</returns>
+    public bool Close(Closing closing)
     {
         lock (_lock)
         {
             if (Closing is not null)
-                return;
+                return false;
             Closing = closing;
         }
 
@@ -121,6 +122,8 @@ internal sealed class Session : IDisposable
         {
             // The connection ended by itself at this very moment.
         }
+
+        return true;
     }
 
     /// <summary>Takes the session out of the table.</summary>

@@ -53,6 +53,11 @@ internal sealed record Closing(ushort Code, string Reason)
     /// <summary>An operator has said no.</summary>
     public static Closing PairingRejected(RequestId request) => new(PolicyViolation, Fit($"pairing rejected (requestId: {request})"));
 
+    /// <summary>The application that the gate is in ends the connection.</summary>
+    /// <param name="reason">In its words.</param>
+    /// <exception cref="ArgumentException">They are too long.</exception>
+    public static Closing ByApplication(string reason) => new(PolicyViolation, Fit(reason));
+
     /// <summary>The reason in the words that clients know.</summary>
     public static string Describe(PairingReason reason) => reason switch
     {

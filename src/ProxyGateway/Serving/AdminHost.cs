@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Health;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -96,9 +97,8 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         builder.Services.AddSingleton(gateway.GetRequiredService<ILoggerFactory>());
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceRegistry>());
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceFleet>());
-        builder.Services.AddSingleton(gateway.GetRequiredService<SessionTable>());
-        builder.Services.AddSingleton(gateway.GetRequiredService<Draining>());
-        builder.Services.AddSingleton(gateway.GetRequiredService<RegistryFreshness>());
+        builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceConnections>());
+        builder.Services.AddSingleton(gateway.GetRequiredService<IGateReadiness>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceAuthSettings>());
         if (gateway.GetService<IAuditStore>() is { } audit)
             builder.Services.AddSingleton(audit);

@@ -12,6 +12,7 @@ using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Health;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -86,6 +87,9 @@ internal sealed class TestAdmin : IAsyncDisposable
         builder.Services.AddSingleton<Draining>();
         builder.Services.AddSingleton(new RegistryFreshness(new FreshnessOptions(), TimeProvider.System));
         builder.Services.AddSingleton<IDeviceAuthSettings>(new Settings());
+        builder.Services.AddSingleton<IDeviceConnections, DeviceConnections>();
+        builder.Services.AddSingleton<RegistryProbe>();
+        builder.Services.AddSingleton<IGateReadiness, GateReadiness>();
         builder.Services.AddDeviceAdmin(options, keys ?? AdminKeyRing.Load(options, folder.FullName));
         configure?.Invoke(builder.Services);
         WebApplication app = builder.Build();

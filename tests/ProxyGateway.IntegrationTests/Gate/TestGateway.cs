@@ -50,6 +50,8 @@ internal sealed class TestGateway : IAsyncDisposable
     /// <summary>Where clients appear to come from <see cref="RemoteAddress"/>.</summary>
     public int RemotePort { get; private set; }
 
+    public IServiceProvider Services => _app.Services;
+
     public DeviceRegistry Registry => _app.Services.GetRequiredService<DeviceRegistry>();
 
     public IDeviceStore Store => _app.Services.GetRequiredService<IDeviceStore>();

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Registry;
 
-namespace ProxyGateway.DeviceAuth.Admin;
+namespace ProxyGateway.DeviceAuth.Health;
 
 /// <summary>
 /// Whether the registry answers. Anybody may ask, without a key and as often as they like, so the registry is asked once a second at most, and
