@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Sqlite;
 
@@ -13,7 +14,11 @@ public sealed class LogEventTests
 {
     private static readonly LoggerMessageAttribute[] Events =
     [
-        .. ((Assembly[])[typeof(DeviceAuthOptions).Assembly, typeof(RedisStoreOptions).Assembly, typeof(SqliteStoreOptions).Assembly, Assembly.Load("proxygateway")])
+        .. ((Assembly[])
+            [
+                typeof(DeviceAuthOptions).Assembly, typeof(AdminOptions).Assembly, typeof(RedisStoreOptions).Assembly, typeof(SqliteStoreOptions).Assembly,
+                Assembly.Load("proxygateway"),
+            ])
             .SelectMany(a => a.GetTypes())
             .SelectMany(t => t.GetMethods(BindingFlags.Static | BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
             .Select(m => m.GetCustomAttribute<LoggerMessageAttribute>())
