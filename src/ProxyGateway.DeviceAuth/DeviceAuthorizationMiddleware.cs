@@ -106,7 +106,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
     private async Task ShakeHandsAsync(HttpContext context, IDeviceHandshake handshake, DeviceAuthOptions options)
     {
-        ClaimOrigin? read = LocalityReader.Read(context, options, peers, out string? strange);
+        ClaimOrigin? read = LocalityReader.Read(context, options.TrustedProxies, options.RequestHeaders, peers, out string? strange);
         if (read is not { } origin)
         {
             metrics.UpgradeRefused("gone");

@@ -20,17 +20,19 @@ internal static class LocalityReader
 
     /// <summary>Where the request comes from; null if its connection is gone, so that nobody waits for an answer.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="options">Which proxies' word on the client's address is taken, and which headers clients may have besides the usual ones.</param>
+    /// <param name="trustedProxies">Which proxies' word on the client's address is taken.</param>
+    /// <param name="listed">Which headers clients may have besides the usual ones.</param>
     /// <param name="peers">Who can tell the user at the other end.</param>
     /// <param name="strange">A header for which alone the request is not from loopback, and which is no known proxy's either; null if there is none.</param>
-    public static ClaimOrigin? Read(HttpContext context, DeviceAuthOptions options, LoopbackPeers peers, out string? strange)
+    public static ClaimOrigin? Read(
+        HttpContext context, ImmutableArray<IPNetwork> trustedProxies, ImmutableArray<string> listed, LoopbackPeers peers, out string? strange)
     {
         strange = null;
         if (!TryFindPeer(context, out EndPoint? peer))
             return null;
         IPAddress? peerAddress = Unmap((peer as IPEndPoint)?.Address);
-        bool isTrustedProxy = peerAddress is not null && AutoApproveRule.Contains(options.TrustedProxies, peerAddress);
-        string? sign = SignOfProxy(context.Request.Headers, options.RequestHeaders);
+        bool isTrustedProxy = peerAddress is not null && AutoApproveRule.Contains(trustedProxies, peerAddress);
+        string? sign = SignOfProxy(context.Request.Headers, listed);
 
         bool isLoopback = (peer is UnixDomainSocketEndPoint || (peerAddress is not null && IPAddress.IsLoopback(peerAddress)))
             && !isTrustedProxy
@@ -39,7 +41,7 @@ internal static class LocalityReader
             strange = sign;
         isLoopback &= sign is null;
 
-        IPAddress? client = isTrustedProxy ? ForwardedFor(context.Request.Headers, options.TrustedProxies)
+        IPAddress? client = isTrustedProxy ? ForwardedFor(context.Request.Headers, trustedProxies)
             : sign is not null ? null // whoever says it is a proxy, and is not ours, hides who is behind it
             : peerAddress;
         var locality = new Locality(

@@ -42,7 +42,7 @@ internal static class ConnectCommand
         var connection = new DeviceConnection(DeviceIdentity.LoadOrCreate(parsed.GetRequiredValue(Identity)), ask);
         ConnectReport report = await ConnectAsync(connection, parsed.GetValue(Wait), cancellationToken);
         if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(report, ClientJsonContext.Default.ConnectReport);
+            JsonOutput.Write(report, ConnectJsonContext.Default.ConnectReport);
         else
             Print(report, ask);
         return report.Admitted ? ExitCodes.Ok : ExitCodes.Refused;

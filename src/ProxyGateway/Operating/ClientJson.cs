@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
-using ProxyGateway.Connecting;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.Operating.Importing;
@@ -28,7 +27,6 @@ internal sealed record CopiedRegistry(int Devices, int Paired, int Refused, int 
 [JsonSerializable(typeof(ExportedDevices))]
 [JsonSerializable(typeof(RemovedDevice))]
 [JsonSerializable(typeof(CopiedRegistry))]
-[JsonSerializable(typeof(ConnectReport))]
 [JsonSerializable(typeof(ImportReport))]
 internal sealed partial class ClientJsonContext : JsonSerializerContext;
 

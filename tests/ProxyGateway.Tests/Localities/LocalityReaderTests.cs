@@ -94,7 +94,7 @@ public sealed class LocalityReaderTests
         foreach (string header in headers)
             context.Request.Headers[header] = "1";
         using var logger = new PacedLogger<LoopbackPeers>(NullLogger<LoopbackPeers>.Instance, TimeProvider.System);
-        return LocalityReader.Read(context, new DeviceAuthOptions { RequestHeaders = [.. listed] }, new LoopbackPeers(logger), out _).ShouldNotBeNull();
+        return LocalityReader.Read(context, trustedProxies: [], [.. listed], new LoopbackPeers(logger), out _).ShouldNotBeNull();
     }
 
     private sealed class Peer : IConnectionEndPointFeature

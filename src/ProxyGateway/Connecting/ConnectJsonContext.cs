@@ -1,0 +1,10 @@
+using System.Text.Json.Serialization;
+
+namespace ProxyGateway.Connecting;
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    WriteIndented = true)]
+[JsonSerializable(typeof(ConnectReport))]
+internal sealed partial class ConnectJsonContext : JsonSerializerContext;
