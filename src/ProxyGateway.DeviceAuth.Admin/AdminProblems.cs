@@ -53,6 +53,8 @@ internal static class AdminProblems
 
     public static AdminProblem AboveCeiling { get; } = Of("above-ceiling", "This key may not grant as much as that", 403);
 
+    public static AdminProblem NamelessOperator { get; } = Of("nameless-operator", "The audit needs an operator's name, and the application gives none", 403);
+
     public static AdminProblem HostRefused { get; } = Of("host-refused", "The Host is not this endpoint's", 403);
 
     public static AdminProblem OriginRefused { get; } = Of("origin-refused", "Pages of other origins are not served", 403);

@@ -1,8 +1,6 @@
 using System.Net;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -20,22 +18,30 @@ internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions optio
     {
         context.Response.OnStarting(static state =>
         {
-            IHeaderDictionary headers = ((HttpContext)state).Response.Headers;
-            headers.CacheControl = "no-store";
-            headers.XContentTypeOptions = "nosniff";
+            ForbidCaching(((HttpContext)state).Response.Headers);
             return Task.CompletedTask;
         }, context);
 
         // A name that an attacker's DNS points here still says so in Host; an address cannot be rebound.
         if (!IsOwnHost(context))
             return AdminProblems.HostRefused.WriteAsync(context);
-        if (context.Request.Headers.Origin.Count > 0 && context.Request.Headers.Origin != $"{context.Request.Scheme}://{context.Request.Host}")
+        if (IsOfForeignOrigin(context.Request))
             return AdminProblems.OriginRefused.WriteAsync(context);
 
         // An endpoint that needs more says so.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
             limit.MaxRequestBodySize = MaxBodyBytes;
         return AnswerAsync(context);
+    }
+
+    /// <summary>Whether a page of another origin has made the request.</summary>
+    internal static bool IsOfForeignOrigin(HttpRequest request) =>
+        request.Headers.Origin.Count > 0 && request.Headers.Origin != $"{request.Scheme}://{request.Host}";
+
+    internal static void ForbidCaching(IHeaderDictionary headers)
+    {
+        headers.CacheControl = "no-store";
+        headers.XContentTypeOptions = "nosniff";
     }
 
     private async Task AnswerAsync(HttpContext context)
@@ -48,39 +54,19 @@ internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions optio
                 return;
             problem = AdminProblems.OfStatus(context.Response.StatusCode);
         }
-        catch (Exception e) when (IsHangUp(e, context))
+        catch (Exception e) when (AdminFailures.IsHangUp(e, context))
         {
             // Or else Kestrel tries to read the rest of the body, and logs that it cannot.
             context.Abort();
             return;
         }
-        catch (DamagedDocumentException e) when (!context.Response.HasStarted)
-        {
-            AdminLog.RegistryUnavailable(logger, e.Message);
-            problem = AdminProblems.DamagedDevice with { Detail = e.Message };
-        }
-        catch (RegistryUnavailableException e) when (!context.Response.HasStarted)
-        {
-            AdminLog.RegistryUnavailable(logger, e.Message);
-            context.Response.Headers.RetryAfter = "1";
-            problem = e.ChangeWasMade ? AdminProblems.NotConfirmed : AdminProblems.RegistryUnavailable;
-        }
-        catch (BadHttpRequestException e) when (!context.Response.HasStarted)
-        {
-            problem = AdminProblems.OfStatus(e.StatusCode);
-        }
         catch (Exception e) when (!context.Response.HasStarted)
         {
-            AdminLog.Failed(logger, e);
-            problem = AdminProblems.InternalError;
+            problem = AdminFailures.Describe(e, context, logger);
         }
 
         await problem.WriteAsync(context);
     }
-
-    // A laptop that goes to sleep is no fault. Reads of the body fail before RequestAborted is cancelled.
-    private static bool IsHangUp(Exception e, HttpContext context) => e is ConnectionResetException or ConnectionAbortedException
-        || (e is OperationCanceledException or IOException && context.RequestAborted.IsCancellationRequested);
 
     private bool IsOwnHost(HttpContext context)
     {

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -37,7 +38,7 @@ public static class DeviceAdminExtensions
         services.AddTransient<AdminKeyHandler>();
         services.AddMetrics();
         services.AddSingleton<KeyRefusals>();
-        services.AddSingleton<EventStreams>();
+        services.AddAdminEndpoints();
         services.AddHostedService<AdminKeyWatch>();
         services.AddAdminDescription();
         services.TryAddSingleton(AdminRateLimit.Default);
@@ -69,13 +70,63 @@ public static class DeviceAdminExtensions
         RouteGroupBuilder admin = endpoints.MapGroup("/admin/v1");
         MeEndpoints.Map(admin);
         ProofEndpoints.Map(admin);
+        MapResources(admin);
+        return endpoints;
+    }
+
+    /// <summary>
+    /// Maps the resources of the operators' endpoint (<c>requests</c>, <c>devices</c>, <c>sessions</c>, <c>audit</c>, <c>events</c>) into an
+    /// application that has authentication of its own. The name of its user is the operator's in the audit, and there is no ceiling on what
+    /// an operator may grant. Needs <see cref="AddAdminEndpoints"/>, <c>UseAuthentication</c> and <c>UseAuthorization</c>.
+    /// </summary>
+    /// <param name="endpoints">Where to map them, such as <c>app.MapGroup("/operators")</c>.</param>
+    /// <param name="readPolicy">The authorization policy of the application for looking at things.</param>
+    /// <param name="decidePolicy">The authorization policy of the application for approving, changing and removing.</param>
+    /// <returns>The endpoints, for conventions of the application's.</returns>
+    /// <exception cref="ArgumentException">A policy has no name: the endpoints would be open.</exception>
+    public static RouteGroupBuilder MapDeviceAdmin(this IEndpointRouteBuilder endpoints, string readPolicy, string decidePolicy)
+    {
+        ArgumentNullException.ThrowIfNull(endpoints);
+        ArgumentException.ThrowIfNullOrWhiteSpace(readPolicy);
+        ArgumentException.ThrowIfNullOrWhiteSpace(decidePolicy);
+        RouteGroupBuilder admin = endpoints.MapGroup("");
+        admin.AddEndpointFilter<RouteGroupBuilder, EmbeddedAdminFilter>();
+        MapResources(admin);
+        ((IEndpointConventionBuilder)admin).Finally(endpoint => Rename(endpoint.Metadata, readPolicy, decidePolicy));
+        return admin;
+    }
+
+    /// <summary>What <see cref="MapDeviceAdmin(IEndpointRouteBuilder, string, string)"/> needs besides the gate.</summary>
+    /// <param name="services">The services of an application that has the gate.</param>
+    public static IServiceCollection AddAdminEndpoints(this IServiceCollection services)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.TryAddSingleton<EventStreams>();
+        return services;
+    }
+
+    private static void MapResources(RouteGroupBuilder admin)
+    {
         RequestEndpoints.Map(admin);
         DeviceEndpoints.Map(admin);
         FleetEndpoints.Map(admin);
         SessionEndpoints.Map(admin);
         AuditEndpoints.Map(admin);
         EventEndpoints.Map(admin);
-        return endpoints;
+    }
+
+    // The endpoints name policies of the operators' own listener. Any other that an application's conventions have added stays.
+    private static void Rename(IList<object> metadata, string readPolicy, string decidePolicy)
+    {
+        for (int i = 0; i < metadata.Count; i++)
+        {
+            metadata[i] = metadata[i] switch
+            {
+                IAuthorizeData { Policy: AdminPolicies.Read } => new AuthorizeAttribute(readPolicy),
+                IAuthorizeData { Policy: AdminPolicies.Decide } => new AuthorizeAttribute(decidePolicy),
+                var other => other,
+            };
+        }
     }
 }
 

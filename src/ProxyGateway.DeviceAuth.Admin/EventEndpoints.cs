@@ -48,10 +48,11 @@ internal static class EventEndpoints
             return AdminProblems.AuditOff;
         if (!TryReadLastEventId(context.Request, out long? last))
             return AdminProblems.InvalidEventId;
-        AdminKey key = context.Features.GetRequiredFeature<AdminKey>();
-        if (streams.Enter(key.Options.Name) is { } full)
+        string name = context.Features.GetRequiredFeature<Operator>().Name;
+        CancellationToken withdrawn = context.Features.Get<AdminKey>()?.Withdrawn ?? CancellationToken.None;
+        if (streams.Enter(name) is { } full)
             return full;
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping, key.Withdrawn);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping, withdrawn);
         try
         {
             // Asked before anything is sent: a registry that is away is a problem like any other.
@@ -72,7 +73,7 @@ internal static class EventEndpoints
         }
         finally
         {
-            streams.Leave(key.Options.Name);
+            streams.Leave(name);
         }
 
         return TypedResults.Empty;

@@ -1,0 +1,34 @@
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Registry;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>What operators are told of an exception, and what the log says of it.</summary>
+internal static class AdminFailures
+{
+    // A laptop that goes to sleep is no fault. Reads of the body fail before RequestAborted is cancelled.
+    public static bool IsHangUp(Exception e, HttpContext context) => e is ConnectionResetException or ConnectionAbortedException
+        || (e is OperationCanceledException or IOException && context.RequestAborted.IsCancellationRequested);
+
+    /// <summary>The problem to answer with; headers that go with it are set.</summary>
+    public static AdminProblem Describe(Exception exception, HttpContext context, ILogger logger)
+    {
+        switch (exception)
+        {
+            case DamagedDocumentException e:
+                AdminLog.RegistryUnavailable(logger, e.Message);
+                return AdminProblems.DamagedDevice with { Detail = e.Message };
+            case RegistryUnavailableException e:
+                AdminLog.RegistryUnavailable(logger, e.Message);
+                context.Response.Headers.RetryAfter = "1";
+                return e.ChangeWasMade ? AdminProblems.NotConfirmed : AdminProblems.RegistryUnavailable;
+            case BadHttpRequestException e:
+                return AdminProblems.OfStatus(e.StatusCode);
+            default:
+                AdminLog.Failed(logger, exception);
+                return AdminProblems.InternalError;
+        }
+    }
+}
