@@ -100,6 +100,7 @@ internal sealed class ConnectionBudget(Func<ConnectionLimits> limits)
             _requests--;
             if (--place.Requests == 0 && !place.HasLeft)
                 BeIdle(place);
+            Forget(place.Block);
         }
     }
 
@@ -118,8 +119,15 @@ internal sealed class ConnectionBudget(Func<ConnectionLimits> limits)
         place.HasLeft = true;
         EndIdleness(place);
         _connections--;
-        if (--place.Block.Connections == 0)
-            _blocks.Remove(place.Block.Name);
+        place.Block.Connections--;
+        Forget(place.Block);
+    }
+
+    // A request may outlive its connection. With a new count its address could have more under way than it may.
+    private void Forget(Block block)
+    {
+        if (block is { Connections: 0, Requests: 0 })
+            _blocks.Remove(block.Name);
     }
 
     private void BeIdle(ConnectionPlace place)

@@ -85,6 +85,20 @@ public sealed class ConnectionBudgetTests
     }
 
     [Fact]
+    public void Requests_that_outlive_their_connection_count_until_they_end()
+    {
+        ConnectionPlace first = Enter("a", "a0");
+        Enumerable.Range(0, 4).ShouldAllBe(_ => first.TryBeginRequest());
+
+        first.Dispose();
+        ConnectionPlace second = Enter("a", "a1");
+
+        second.TryBeginRequest().ShouldBeFalse("its address has as many under way as it may");
+        first.EndRequest();
+        second.TryBeginRequest().ShouldBeTrue();
+    }
+
+    [Fact]
     public void The_limit_for_an_address_does_not_hold_for_a_proxy()
     {
         for (int i = 0; i < 6; i++)
@@ -121,10 +135,13 @@ public sealed class ConnectionBudgetTests
         Gen.Choose(0, 4).SelectMany(deed => Gen.Choose(0, 11).Select(which => (deed, which))).ListOf().ToArbitrary(),
         deeds =>
         {
-            var budget = new ConnectionBudget(() => _limits);
+            var limits = new ConnectionLimits(All: 4, PerAddress: 2);
+            var budget = new ConnectionBudget(() => limits);
             var places = new List<ConnectionPlace>();
             var busy = new Dictionary<ConnectionPlace, int>();
             var gone = new HashSet<ConnectionPlace>();
+            var left = new HashSet<ConnectionPlace>(); // of itself, with requests under way or not
+            var blocks = new Dictionary<ConnectionPlace, int>();
             foreach ((int deed, int which) in deeds)
             {
                 ConnectionPlace? place = places.Count == 0 ? null : places[which % places.Count];
@@ -133,26 +150,32 @@ public sealed class ConnectionBudgetTests
                     case 0 or 1:
                         ConnectionPlace? self = null;
                         if (budget.TryEnter($"{which % 3}", isBounded: true, () => gone.Add(self!), out ConnectionPlace taken, out _) == ConnectionScope.None)
+                        {
                             places.Add(self = taken);
+                            blocks[taken] = which % 3;
+                        }
+
                         break;
                     case 2 when place?.TryBeginRequest() == true:
-                        gone.ShouldNotContain(place);
+                        gone.Union(left).ShouldNotContain(place);
                         busy[place] = busy.GetValueOrDefault(place) + 1;
                         break;
                     case 3 when place is not null && busy.GetValueOrDefault(place) > 0:
                         place.EndRequest();
                         busy[place]--;
                         break;
-                    case 4 when place is not null && busy.GetValueOrDefault(place) == 0:
+                    case 4 when place is not null:
                         place.Dispose();
-                        gone.Add(place);
+                        left.Add(place);
                         break;
                 }
 
-                busy.Where(b => b.Value > 0).ShouldAllBe(b => !gone.Contains(b.Key));
-                budget.Connections.ShouldBe(places.Count - gone.Count);
-                budget.Connections.ShouldBeInRange(0, _limits.All);
+                busy.Where(b => b.Value > 0 && gone.Contains(b.Key)).ShouldBeEmpty();
+                budget.Connections.ShouldBe(places.Count - gone.Union(left).Count());
+                budget.Connections.ShouldBeInRange(0, limits.All);
                 budget.Requests.ShouldBe(busy.Values.Sum());
+                foreach (IGrouping<int, int> block in busy.GroupBy(b => blocks[b.Key], b => b.Value))
+                    block.Sum().ShouldBeLessThanOrEqualTo(limits.PerAddress);
             }
 
             foreach ((ConnectionPlace place, int requests) in busy)
