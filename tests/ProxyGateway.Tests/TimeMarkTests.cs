@@ -1,5 +1,5 @@
 using ProxyGateway.DeviceAuth;
-using ProxyGateway.Tests.Sessions;
+using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests;
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
+using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.IntegrationTests.Gate;
 
 namespace ProxyGateway.IntegrationTests.CommandLine;
@@ -142,6 +143,9 @@ public sealed class PlantedSettingsTests : IDisposable
     [Fact]
     public async Task A_copy_does_not_go_where_a_file_says_that_others_can_write()
     {
+        string registry = Path.Combine(_program.Folder, "data", "registry.db");
+        Directory.CreateDirectory(Path.GetDirectoryName(registry)!);
+        await SqliteDeviceStore.Open(new SqliteStoreOptions { Path = registry }, TimeProvider.System).DisposeAsync(); // or there is nothing to copy anyway
         Plant($$"""{ "Registry": { "Redis": { "Configuration": "{{_thief.LocalEndpoint}}" } } }""");
         OpenToOthers(Settings, UnixFileMode.OtherWrite);
 

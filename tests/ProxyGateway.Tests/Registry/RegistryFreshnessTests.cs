@@ -1,5 +1,5 @@
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.Tests.Sessions;
+using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Registry;
 

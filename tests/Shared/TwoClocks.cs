@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Time.Testing;
 
-namespace ProxyGateway.Tests.Sessions;
+namespace ProxyGateway.Tests.Shared;
 
 /// <summary>Clocks as a machine has them: one that stands still while it sleeps, and drives timers, and one that can be set.</summary>
 internal sealed class TwoClocks : TimeProvider
