@@ -11,8 +11,17 @@ namespace ProxyGateway.DeviceAuth.Redis;
 public static class RedisDeviceStoreExtensions
 {
     /// <summary>Keeps devices and audit in Redis, for any number of gateways. Redis need not be there yet; until it is, nobody is admitted.</summary>
+    /// <param name="gate">The gate.</param>
+    /// <param name="options">Where Redis is, and how it is used.</param>
     /// <exception cref="ArgumentException">The options cannot be used; the message says why.</exception>
-    public static IServiceCollection AddRedisDeviceStore(this IServiceCollection services, RedisStoreOptions options)
+    public static IDeviceAuthorizationBuilder AddRedisStore(this IDeviceAuthorizationBuilder gate, RedisStoreOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(gate);
+        gate.Services.AddRedisDeviceStore(options);
+        return gate;
+    }
+
+    internal static IServiceCollection AddRedisDeviceStore(this IServiceCollection services, RedisStoreOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         RedisConnection.Validate(options);

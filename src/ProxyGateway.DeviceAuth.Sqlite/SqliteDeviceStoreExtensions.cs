@@ -13,7 +13,16 @@ public static class SqliteDeviceStoreExtensions
     /// Keeps devices and audit in one SQLite file, for one gateway. The file is opened when the <see cref="IDeviceStore"/> is first asked for;
     /// its time is the registered <see cref="TimeProvider"/>'s.
     /// </summary>
-    public static IServiceCollection AddSqliteDeviceStore(this IServiceCollection services, SqliteStoreOptions options)
+    /// <param name="gate">The gate.</param>
+    /// <param name="options">Which file.</param>
+    public static IDeviceAuthorizationBuilder AddSqliteStore(this IDeviceAuthorizationBuilder gate, SqliteStoreOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(gate);
+        gate.Services.AddSqliteDeviceStore(options);
+        return gate;
+    }
+
+    internal static IServiceCollection AddSqliteDeviceStore(this IServiceCollection services, SqliteStoreOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         services.TryAddSingleton(TimeProvider.System);

@@ -23,13 +23,13 @@ namespace ProxyGateway.DeviceAuth;
 public static class DeviceAuthorizationExtensions
 {
     /// <summary>
-    /// Adds the gate, configured by the section <c>DeviceAuth</c>. Add an <see cref="IDeviceStore"/> as well, and put
-    /// <see cref="UseDeviceAuthorization"/> into the proxy's pipeline: until it is there, every proxied request is answered with 500. An <see cref="IAuditStore"/> and an <see cref="ILastSeenStore"/>, which
-    /// the stores of this project bring along, are optional.
+    /// Adds the gate, configured by the section <c>DeviceAuth</c>. Add a store as well, and put <see cref="UseDeviceAuthorization"/> into the
+    /// proxy's pipeline: until it is there, every proxied request is answered with 500. A store is an <see cref="IDeviceStore"/>; an
+    /// <see cref="IAuditStore"/> and an <see cref="ILastSeenStore"/>, which the stores of this project bring along, are optional.
     /// </summary>
     /// <param name="services">The application's services.</param>
     /// <param name="configuration">The whole configuration; reloads are followed.</param>
-    public static IServiceCollection AddDeviceAuthorization(this IServiceCollection services, IConfiguration configuration)
+    public static IDeviceAuthorizationBuilder AddDeviceAuthorization(this IServiceCollection services, IConfiguration configuration)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(configuration);
@@ -66,7 +66,7 @@ public static class DeviceAuthorizationExtensions
             new DeviceAuthRouteValidator(s.GetServices<IDeviceHandshake>().Select(h => h.Name))));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GatedUpgradeTransform>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GateRequiredTransform>());
-        return services;
+        return new DeviceAuthorizationBuilder(services);
     }
 
     /// <summary>

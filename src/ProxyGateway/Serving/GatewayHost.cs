@@ -34,7 +34,8 @@ internal static class GatewayHost
         var errors = new ConfigurationErrors();
         DeviceAuthOptionsReader.Read(builder.Configuration, new OperatingSystemUsers(), errors);
         AdminOptions admin = AdminOptionsReader.Read(builder.Configuration, errors);
-        AddRegistry(builder, errors);
+        IDeviceAuthorizationBuilder gate = builder.Services.AddDeviceAuthorization(builder.Configuration);
+        AddRegistry(gate, builder, errors);
         var systemd = SystemdSockets.Inherited();
         bool isHttps = UseUrls(builder, errors);
         await ReverseProxyConfiguration.CheckAsync(builder.Configuration, errors);
@@ -59,7 +60,6 @@ internal static class GatewayHost
         builder.Services.AddSingleton<IReloadCheck, WholeConfiguration>();
         builder.Services.AddSingleton<IProxyConfigProvider, ReverseProxyConfiguration>();
         builder.Services.AddSingleton(services => new HandshakeBudgets(() => services.GetRequiredService<ConnectionBounds>().MostHandshakes));
-        builder.Services.AddDeviceAuthorization(builder.Configuration);
         builder.Services.AddSingleton(systemd);
         builder.Services.AddSingleton(admin);
         builder.Services.AddSingleton<AdminListenerSettings>();
@@ -117,14 +117,14 @@ internal static class GatewayHost
         });
     }
 
-    private static void AddRegistry(WebApplicationBuilder builder, ConfigurationErrors errors)
+    private static void AddRegistry(IDeviceAuthorizationBuilder gate, WebApplicationBuilder builder, ConfigurationErrors errors)
     {
         RegistryOptions registry = RegistryOptionsReader.Read(builder.Configuration, errors);
         if (errors.All.Count > 0)
             return;
         if (registry.Provider == RegistryProvider.Sqlite)
         {
-            builder.Services.AddSqliteDeviceStore(new SqliteStoreOptions
+            gate.AddSqliteStore(new SqliteStoreOptions
             {
                 Path = Path.GetFullPath(registry.SqlitePath, builder.Environment.ContentRootPath),
                 AuditEntries = registry.AuditEntries,
@@ -135,7 +135,7 @@ internal static class GatewayHost
 
         try
         {
-            builder.Services.AddRedisDeviceStore(new RedisStoreOptions
+            gate.AddRedisStore(new RedisStoreOptions
             {
                 Configuration = registry.RedisConfiguration,
                 KeyPrefix = registry.RedisKeyPrefix,
