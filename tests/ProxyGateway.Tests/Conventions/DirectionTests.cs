@@ -12,7 +12,7 @@ public sealed class DirectionTests
 
     // The root namespace is what an embedder sees first. Others use these types of it; the rest puts the library together.
     private static readonly ImmutableHashSet<string> OptionTypes = ["DeviceAuthOptions", "DeviceAuthLimits", "DeviceAuthDefaults", "HttpRequests", "IDeviceAuthSettings"];
-    private static readonly ImmutableHashSet<string> ToolTypes = ["LogText", "PacedLogger", "TimeMark", "Telemetry"];
+    private static readonly ImmutableHashSet<string> ToolTypes = ["LogText", "PacedLogger", "TimeMark", "Telemetry", "IDeviceAuthorizationBuilder"];
 
     private static readonly Layers Library = new(
         "ProxyGateway.DeviceAuth",
