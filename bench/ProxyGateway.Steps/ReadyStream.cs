@@ -1,4 +1,4 @@
-using ProxyGateway.DeviceAuth.Handshakes;
+using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.Steps;
 

@@ -5,21 +5,21 @@ using Microsoft.AspNetCore.Http.Features;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// Stands in for the features by which YARP takes over a client's connection, so that it gets a stream of ours instead of the client's
-/// own. Marks the request as gated at the same time: see <see cref="GatedUpgradeTransform"/>.
+/// Stands in for the features by which YARP takes over a client's connection, and for the backend's content: YARP gets the streams of an
+/// <see cref="IGatedConnection"/> instead of the raw ones. Marks the request as gated at the same time: see <see cref="GatedUpgradeTransform"/>.
 /// </summary>
 internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFeature
 {
     private readonly IHttpUpgradeFeature? _upgrade;
     private readonly IHttpExtendedConnectFeature? _connect;
-    private readonly Func<Stream, GatedStream> _wrap;
-    private GatedStream? _client;
+    private readonly IGatedConnection _connection;
+    private bool _isAccepted;
 
-    private GatedUpgrade(HttpContext context, Func<Stream, GatedStream> wrap)
+    private GatedUpgrade(HttpContext context, IGatedConnection connection)
     {
         _upgrade = context.Features.Get<IHttpUpgradeFeature>();
         _connect = context.Features.Get<IHttpExtendedConnectFeature>();
-        _wrap = wrap;
+        _connection = connection;
     }
 
     public bool IsUpgradableRequest => _upgrade?.IsUpgradableRequest == true;
@@ -28,34 +28,39 @@ internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFe
 
     public string? Protocol => _connect?.Protocol;
 
-    /// <summary>
-    /// From now on, whoever upgrades the request gets what <paramref name="wrap"/> makes of the client's stream, and after that what this
-    /// makes of the backend's.
-    /// </summary>
-    public static void Install(HttpContext context, Func<Stream, GatedStream> wrap)
+    /// <summary>From now on the proxy gets the streams that <paramref name="connection"/> gives it.</summary>
+    public static void Install(HttpContext context, IGatedConnection connection)
     {
-        var gated = new GatedUpgrade(context, wrap);
+        var gated = new GatedUpgrade(context, connection);
         context.Features.Set<IHttpUpgradeFeature>(gated);
         context.Features.Set<IHttpExtendedConnectFeature>(gated);
         context.Features.Set(gated);
     }
 
-    public async Task<Stream> UpgradeAsync() => Wrap(await _upgrade!.UpgradeAsync());
+    public async Task<Stream> UpgradeAsync() => Accept(await _upgrade!.UpgradeAsync());
 
-    public async ValueTask<Stream> AcceptAsync() => Wrap(await _connect!.AcceptAsync());
+    public async ValueTask<Stream> AcceptAsync() => Accept(await _connect!.AcceptAsync());
 
     /// <summary>The backend's content as the proxy is to see it.</summary>
     public HttpContent Wrap(HttpContent backend) => new Content(backend, this);
 
-    private GatedStream Wrap(Stream client)
+    private Stream Accept(Stream client)
     {
-        _client = _wrap(client);
-        return _client;
+        _isAccepted = true;
+        return _connection.Accept(client);
     }
 
+    /// <summary>
+    /// YARP awaits the stream of a switched response after it has upgraded the client, and before it copies anything. So the handshake happens here.
+    /// Anything else that reads the content fails.
+    /// </summary>
     private sealed class Content(HttpContent backend, GatedUpgrade gated) : HttpContent
     {
-        protected override Task<Stream> CreateContentReadStreamAsync() => Task.FromResult(gated._client!.Face(backend.ReadAsStream()));
+        protected override Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) => gated._isAccepted
+            ? gated._connection.ShakeHandsAsync(backend.ReadAsStream(CancellationToken.None), cancellationToken)
+            : throw new InvalidOperationException("The proxy reads from the backend before it has upgraded the client.");
+
+        protected override Task<Stream> CreateContentReadStreamAsync() => throw new NotSupportedException();
 
         protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => throw new NotSupportedException();
 

@@ -10,8 +10,8 @@ using Yarp.ReverseProxy.Transforms.Builder;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// Lets only one answer of a backend to a gated upgrade pass: that it switches; and then the proxy gets a stream of ours instead of the
-/// backend's own. With any other answer the backend would talk to a client which nobody has verified, so the client gets a 502, and
+/// Lets only one answer of a backend to a gated upgrade pass: that it switches; and then the proxy gets its stream only once the device is
+/// admitted. With any other answer the backend would talk to a client which nobody has verified, so the client gets a 502, and
 /// nothing of the backend's. Of a switch it gets what makes it one: cookies and the names of servers are for those who are let in.
 /// </summary>
 internal sealed class GatedUpgradeTransform : ITransformProvider

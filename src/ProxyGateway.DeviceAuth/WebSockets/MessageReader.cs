@@ -124,6 +124,24 @@ internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : I
         return true;
     }
 
+    /// <summary>
+    /// Whether <see cref="TryReadControlFrame"/> stops because more has to be received: nothing is left, or only the beginning of a control frame.
+    /// </summary>
+    public bool ExpectsControlFrame
+    {
+        get
+        {
+            ReadOnlySpan<byte> left = _unread.Span[_frameLength..];
+            return left.IsEmpty || FrameHeader.TryRead(left, out FrameHeader header) switch
+            {
+                FrameHeaderStatus.NeedsMore => (left[0] & 0x08) != 0, // of the opcode; such a header is short
+                FrameHeaderStatus.Complete => header.IsControl && header.IsMasked == (source == FrameSource.Client)
+                    && left.Length < header.HeaderLength + header.PayloadLength,
+                _ => false,
+            };
+        }
+    }
+
     /// <summary>Gives the memory back.</summary>
     public void Dispose()
     {

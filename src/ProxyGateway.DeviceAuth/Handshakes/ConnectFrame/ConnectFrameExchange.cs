@@ -1,317 +1,422 @@
-using System.Runtime.CompilerServices;
+using System.Buffers;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
-/// The handshake of one connection: both ways lead through it until the backend has accepted the one <c>connect</c> request that was let
-/// through. What it needs is let go then, so that it costs an open connection nothing.
+/// The handshake of one connection, from top to bottom, before the proxy copies a byte: the backend challenges, the client sends its <c>connect</c>, the gate
+/// decides, the backend gets that request and accepts it. What this does not send is not sent.
 /// </summary>
-internal sealed class ConnectFrameExchange : IDisposable
+/// <param name="handshake">Whose.</param>
+/// <param name="client">The client's stream.</param>
+/// <param name="backend">The backend's stream. It is closed unless the connection opens.</param>
+/// <param name="pipe">The way to the client, and what the connection becomes.</param>
+/// <param name="decision">Decides.</param>
+/// <param name="draining">Signals that the gateway ends.</param>
+/// <param name="time">The clock.</param>
+/// <param name="log">The log.</param>
+/// <param name="tunnel">Cancelled when the client's connection is gone, or the proxy's activity time-out is over: nothing is relayed after that.</param>
+internal sealed class ConnectFrameExchange(
+    HandshakeContext handshake,
+    Stream client,
+    Stream backend,
+    SessionPipe pipe,
+    ConnectDecision decision,
+    Draining draining,
+    TimeProvider time,
+    HandshakeLog log,
+    CancellationToken tunnel) : IAsyncDisposable
 {
+    /// <summary>How long a challenge may be.</summary>
+    public const int MaxChallengeBytes = 16 * 1024; // it is read on the event loop
+
     private const int ReceiveSize = 4096;
+    private const int RelaySize = 16 * 1024;
 
-    private readonly Stream _client;
-    private readonly ConnectFrameGate _gate;
-    private readonly SessionPipe _pipe;
-    private readonly MessageReader _fromClient;
-    private readonly MessageReader _fromBackend;
+    // Closing a connection while a read of it is under way throws, which costs as much as verifying a proof. So the gate begins to read from the backend only
+    // when the client has not answered the challenge within this time: a stranger who is refused at once costs no exception. A backend that leaves or pings is
+    // noticed so much later.
+    private static readonly TimeSpan PromptAnswer = TimeSpan.FromMilliseconds(250);
 
-    // Set by the way from the backend, awaited by the way to it, which goes on right there: up to its next wait, and what may take long has one.
-    private readonly TaskCompletionSource<string?> _challenge = new();
-    private readonly TaskCompletionSource<BackendAnswer> _answer = new();
+    /// <summary>How long a backend that has refused may take to close by itself.</summary>
+    private static readonly TimeSpan BackendCloseTimeout = TimeSpan.FromSeconds(2);
 
-    // Set by the way to the backend, awaited by the way from it: the first in every handshake, the other only if the backend speaks out of turn.
-    private readonly TaskCompletionSource<bool> _goesOn = new();
-    private readonly TaskCompletionSource<bool> _verdict = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    /// <summary>How long a backend may take to answer a close frame.</summary>
+    private static readonly TimeSpan Linger = TimeSpan.FromSeconds(1);
 
-    private IAsyncEnumerator<ReadOnlyMemory<byte>>? _steps;
-    private AnswerReader? _answers;
-    private Refusal? _heldBack;
+    private readonly MessageReader _fromClient = new(FrameSource.Client, handshake.Options.MaxHandshakeBytes);
+    private readonly MessageReader _fromBackend = new(FrameSource.Backend, MaxChallengeBytes);
+    private Task<int>? _backendSpeaks; // a read for no bytes; nothing can end it that does not end the connection
+    private Task _relaying = Task.CompletedTask;
+    private bool _isOpen;
 
-    public ConnectFrameExchange(Stream client, ConnectFrameGate gate, SessionPipe pipe)
+    /// <summary>What came of the wait for the client's <c>connect</c>.</summary>
+    private enum Received
     {
-        (_client, _gate, _pipe) = (client, gate, pipe);
-        _fromClient = new MessageReader(FrameSource.Client, gate.Options.MaxHandshakeBytes);
-        _fromBackend = new MessageReader(FrameSource.Backend, ConnectFrameGate.MaxChallengeBytes);
+        Message,
+        Violation,
+        Close,
+        TimedOut,
+        ClientGone,
+        BackendGone,
     }
 
     /// <summary>The session, once the device is admitted.</summary>
     public Session? Session { get; private set; }
 
-    /// <summary>Whether the device was removed, or its grant narrowed, since it was admitted: not one more byte of it goes to the backend.</summary>
-    public bool IsRevoked => Session?.Closing is not null;
+    /// <summary>What the client is to be told; null if nothing.</summary>
+    public Refusal? Refusal { get; private set; }
 
-    /// <summary>Whether the backend has challenged. To read on from it is for <see cref="GoesOnAsync"/> to tell.</summary>
-    public bool HasChallenged { get; private set; }
-
-    /// <summary>Whether the backend has answered, so that what it says next needs no looking at.</summary>
-    public bool IsPassing { get; private set; }
-
-    /// <summary>Whether the backend has accepted the device, and everything the handshake held back is on its way.</summary>
-    public bool IsOpen { get; private set; }
-
-    /// <summary>Goes on with the handshake up to the next bytes for the backend, which are offered to the pipe. False if there are no more.</summary>
-    public async ValueTask<bool> MoveOnAsync(CancellationToken cancellationToken)
+    /// <summary>The whole handshake. True if the connection is open: then, and only then, the proxy may have the backend's stream.</summary>
+    public async Task<bool> ShakeHandsAsync()
     {
-        if (_steps is not null)
-            _goesOn.TrySetResult(true); // what was offered the last time is on its way
-        if (IsRevoked)
-            return false;
-        try
+        using var deadline = new CancellationTokenSource(handshake.Options.HandshakeTimeout, time);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, tunnel, handshake.Place.GivesWay, draining.Token);
+
+        if (await RelayChallengeAsync(patience.Token) is not { } nonce)
+            return RefuseUnchallenged();
+
+        deadline.CancelAfter(handshake.Options.HandshakeTimeout);
+        switch (await ReceiveConnectAsync(patience))
         {
-            _steps ??= ShakeHandsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken);
-            if (!await _steps.MoveNextAsync())
+            case Received.Violation:
+                return Refuse(decision.Violated(handshake, _fromClient.Violation!));
+            case Received.Close:
+                return await RelayFarewellAsync();
+            case Received.TimedOut:
+                return Refuse(decision.TimedOut(handshake));
+            case Received.ClientGone:
                 return false;
-            _pipe.Offer(_steps.Current);
-            return true;
+            case Received.BackendGone:
+                return CloseForBackend();
         }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-        {
-            _gate.Failed(e);
-            Refuse(new Refusal(Closing.InternalError));
+
+        ConnectOutcome outcome = await decision.DecideAsync(handshake, _fromClient.Message, nonce);
+        Session = outcome.Session;
+        if (outcome.Refusal is { } refusal)
+            return Refuse(refusal);
+        if (Session!.Closing is { } revoked)
+            return Refuse(Answers.Revoked(outcome.RequestId, revoked)); // since it was admitted, and not one byte of it has gone out
+        if (tunnel.IsCancellationRequested)
+            return !handshake.IsClientGone && Refuse(Answers.TryAgainLater(outcome.RequestId)); // the proxy would not relay
+
+        if (!await ForwardAsync(outcome.RequestId))
             return false;
-        }
+        decision.Opened(handshake, outcome);
+        pipe.Begin(Session, _fromClient.Rest.ToArray());
+        return _isOpen = true;
     }
 
-    /// <summary>
-    /// Waits until something has gone to the backend, which may answer, or for as long as a client needs that answers a challenge at once.
-    /// False if nothing will, so that there is nothing more to read; and if the wait was given up.
-    /// </summary>
-    public async ValueTask<bool> GoesOnAsync(CancellationToken cancellationToken)
+    /// <summary>Closes the backend's connection unless the handshake has succeeded, and gives the memory back.</summary>
+    public async ValueTask DisposeAsync()
     {
-        await _gate.WithinMomentAsync(_goesOn.Task, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _goesOn.TrySetResult(!cancellationToken.IsCancellationRequested);
-        return await _goesOn.Task;
-    }
-
-    /// <summary>
-    /// What the backend reads when it is to hear nothing more of the client. Nothing while <see cref="GoesOnAsync"/> waits: that ends the
-    /// tunnel from the backend's side.
-    /// </summary>
-    public ValueTask<int> EndAsync(Memory<byte> buffer, CancellationToken cancellationToken)
-    {
-        bool ends = _goesOn.TrySetResult(false) && HasChallenged;
-        if (ends)
-            _verdict.TrySetResult(false); // for what the backend has said already
-        return _pipe.EndAsync(buffer, saysGoodbye: !ends, cancellationToken);
-    }
-
-    /// <summary>What comes from the backend.</summary>
-    public async ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
-    {
-        if (!_verdict.Task.IsCompleted)
+        if (!_isOpen)
         {
-            if (!HasChallenged && _challenge.Task.IsCompleted)
-                return; // it did not begin with one
-            _fromBackend.Receive(data.Span);
-            if (!HasChallenged && !await RelayChallengeAsync(cancellationToken))
-                return;
-            while (_fromBackend.TryReadControlFrame())
-            {
-                await _pipe.Outlet.WriteAsync(_fromBackend.ControlFrame.Bytes, cancellationToken);
-            }
-
-            data = _fromBackend.Rest;
-            if (data.IsEmpty)
-                return;
+            await backend.DisposeAsync();
+            await _relaying.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (_backendSpeaks is not null)
+                await ((Task)_backendSpeaks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            pipe.Discard(_fromClient.Rest.Span);
         }
 
-        // What the backend says before the decision is held right here, in the proxy's own buffer.
-        if (!await _verdict.Task.WaitAsync(cancellationToken))
-            return;
-        BackendAnswer answer = _answers!.Read(data.Span);
-        if (answer == BackendAnswer.Broken)
-            _pipe.Close(Closing.BackendHandshakeFailed); // while a close frame still has a place among its bytes
-        await _pipe.Outlet.WriteAsync(data, cancellationToken);
-        if (answer == BackendAnswer.None)
-            return;
-        IsPassing = true;
-        _answer.TrySetResult(answer);
-    }
-
-    /// <summary>To be called once the tunnel is gone before the connection was open: sees that the client is told.</summary>
-    public async Task FinishAsync()
-    {
-        _verdict.TrySetResult(false);
-        if (_steps is not null)
-            await _steps.DisposeAsync();
-        _gate.LeaveDestination();
-        if (_heldBack is { } refusal)
-        {
-            await _gate.ServePenaltyAsync();
-            Refuse(refusal);
-        }
-        else if (!_answer.Task.IsCompleted && !_pipe.IsClosing && !_gate.ClientLeft)
-        {
-            if (HasChallenged)
-                _gate.BackendLeft();
-            else
-                _gate.NoChallenge();
-            _pipe.Close(Closing.BackendHandshakeFailed);
-        }
-
-        _pipe.Discard(_fromClient.Rest.Span);
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
         _fromClient.Dispose();
         _fromBackend.Dispose();
-        _answers?.Dispose();
     }
 
-    /// <summary>The handshake, step by step. What it yields goes to the backend; each piece is good until the next is asked for.</summary>
-    private async IAsyncEnumerable<ReadOnlyMemory<byte>> ShakeHandsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    private bool Refuse(Refusal refusal)
     {
-        if (await _gate.NonceAsync(_challenge.Task, cancellationToken) is not { } nonce)
-        {
-            if (_gate.IsToEnd)
-            {
-                Refuse(_gate.TimedOut());
-                yield break;
-            }
-
-            _gate.NoChallenge();
-            Refuse(new Refusal(Closing.BackendHandshakeFailed));
-            yield break;
-        }
-
-        FrameEvent next;
-        using (CancellationTokenSource deadline = _gate.StartDeadline())
-        using (var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken))
-        using (CancellationTokenSource patience = _gate.LinkPatience(either.Token))
-        {
-            while ((next = await ReceiveAsync(patience.Token, cancellationToken)) == FrameEvent.Control)
-            {
-                yield return _fromClient.ControlFrame.Bytes;
-                if (_fromClient.ControlFrame.Opcode == Opcode.Close)
-                {
-                    _gate.ClientLeft = true;
-                    yield break;
-                }
-            }
-
-        }
-
-        if (next == FrameEvent.NeedsMore && _gate.ClientLeft)
-            yield break;
-        Refusal? refusal;
-        if (next == FrameEvent.Message)
-            (refusal, Session) = await _gate.DecideAsync(_fromClient.Message, nonce, cancellationToken);
-        else
-            refusal = next == FrameEvent.Violation ? _gate.Violated(_fromClient.Violation!) : _gate.TimedOut();
-
-        if (refusal is not null)
-        {
-            // Where the client is to wait for it, the backend is let go first: see FinishAsync.
-            if (_gate.HoldsBack)
-                (_heldBack, _) = (refusal, _verdict.TrySetResult(false));
-            else
-                Refuse(refusal);
-            yield break;
-        }
-
-        _answers = new AnswerReader(_gate.RequestId);
-        if (Session!.Closing is null)
-            _pipe.Begin(Session);
-        if (Session.Closing is { } revoked)
-        {
-            Refuse(Answers.Revoked(_gate.RequestId, revoked)); // since it was admitted, and not one byte of it has gone out
-            yield break;
-        }
-
-        _verdict.TrySetResult(true);
-        yield return _fromClient.MessageFrames;
-
-        BackendAnswer answer = await _gate.AnswerAsync(_answer.Task, Session.ClosingToken, cancellationToken);
-        if (IsRevoked)
-            yield break;
-        switch (answer)
-        {
-            case BackendAnswer.Accepted:
-                _gate.Completed(Session);
-                break;
-            case BackendAnswer.Refused:
-                await _gate.WaitForBackendToCloseAsync(cancellationToken);
-                _pipe.Close(Closing.BackendHandshakeFailed);
-                yield break;
-            default:
-                _gate.NoAnswer();
-                _pipe.Close(Closing.BackendHandshakeFailed);
-                yield break;
-        }
-
-        if (!_fromClient.Rest.IsEmpty)
-            yield return _fromClient.Rest;
-        IsOpen = true;
+        Refusal = refusal;
+        return false;
     }
 
-    /// <summary>
-    /// The client's next frame or message. <see cref="FrameEvent.NeedsMore"/> if nothing more comes: because the client left, or because
-    /// it is out of time.
-    /// </summary>
-    private async ValueTask<FrameEvent> ReceiveAsync(CancellationToken either, CancellationToken cancellationToken)
+    private bool RefuseUnchallenged()
     {
-        while (true)
-        {
-            FrameEvent next = _fromClient.Next();
-            if (next != FrameEvent.NeedsMore)
-                return next;
-            try
-            {
-                _ = await _client.ReadAsync(Memory<byte>.Empty, either); // holds no memory while the client is silent
-                int received = await _client.ReadAsync(_fromClient.Reserve(ReceiveSize), either);
-                if (received == 0)
-                {
-                    _gate.ClientLeft = true;
-                    return FrameEvent.NeedsMore;
-                }
-
-                _fromClient.Received(received);
-            }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-            {
-                return FrameEvent.NeedsMore;
-            }
-            catch (IOException)
-            {
-                _gate.ClientLeft = true;
-                return FrameEvent.NeedsMore;
-            }
-        }
+        if (handshake.IsClientGone)
+            return false;
+        if (handshake.Place.GivesWay.IsCancellationRequested || draining.IsUnderWay)
+            return Refuse(decision.TimedOut(handshake));
+        log.NoChallenge(handshake);
+        return Refuse(new Refusal(Closing.BackendHandshakeFailed));
     }
 
-    private void Refuse(Refusal refusal)
+    private bool CloseForBackend()
     {
-        _verdict.TrySetResult(false);
-        _gate.Refused(refusal);
-        _pipe.Close(refusal.Closing, refusal.Answer);
+        if (handshake.IsClientGone)
+            return false;
+        log.BackendLeft(handshake);
+        pipe.Close(Closing.BackendHandshakeFailed);
+        return false;
     }
 
-    /// <summary>Relays the backend's first message if it is a challenge; false while it is not whole, or if it is something else.</summary>
-    private async ValueTask<bool> RelayChallengeAsync(CancellationToken cancellationToken)
+    /// <summary>Relays the backend's first message if it is a challenge. Its nonce; null if something else comes, or nothing.</summary>
+    private async Task<string?> RelayChallengeAsync(CancellationToken patience)
     {
         while (true)
         {
             switch (_fromBackend.Next())
             {
                 case FrameEvent.NeedsMore:
-                    return false;
+                    if (!await ReceiveFromBackendAsync(patience))
+                        return null;
+                    break;
                 case FrameEvent.Control when _fromBackend.ControlFrame.Opcode != Opcode.Close:
-                    await _pipe.Outlet.WriteAsync(_fromBackend.ControlFrame.Bytes, cancellationToken);
+                    if (!await TryTellClientAsync(_fromBackend.ControlFrame.Bytes, patience))
+                        return null;
                     break;
                 case FrameEvent.Message when Challenge.ReadNonce(_fromBackend.Message) is { } nonce:
-                    HasChallenged = true;
-                    await _pipe.Outlet.WriteAsync(_fromBackend.MessageFrames, cancellationToken);
-                    _challenge.TrySetResult(nonce);
-                    return true;
+                    return await TryTellClientAsync(_fromBackend.MessageFrames, patience) ? nonce : null;
                 default:
-                    _challenge.TrySetResult(null);
-                    return false;
+                    return null;
             }
+        }
+    }
+
+    /// <summary>
+    /// Receives the client's first message. Control frames are relayed both ways meanwhile; whatever else the backend says is left for the decision.
+    /// </summary>
+    private async Task<Received> ReceiveConnectAsync(CancellationTokenSource patience)
+    {
+        Task clientSpeaks = Task.CompletedTask;
+        try
+        {
+            await RelayControlFramesAsync(patience.Token);
+            while (true)
+            {
+                switch (_fromClient.Next())
+                {
+                    case FrameEvent.Message:
+                        return Received.Message;
+                    case FrameEvent.Violation:
+                        return Received.Violation;
+                    case FrameEvent.Control:
+                        if (!await TrySendToBackendAsync(_fromClient.ControlFrame.Bytes, patience.Token))
+                            return patience.IsCancellationRequested ? TimedOutOrGone() : Received.BackendGone;
+                        if (_fromClient.ControlFrame.Opcode == Opcode.Close)
+                            return Received.Close;
+                        if (_fromBackend.ExpectsControlFrame)
+                            _backendSpeaks ??= ReadNothingAsync(); // it may answer
+                        continue;
+                }
+
+                clientSpeaks = client.ReadAsync(Memory<byte>.Empty, patience.Token).AsTask(); // holds no memory while the client is silent
+                if (!await HearBackendUntilAsync(clientSpeaks, patience.Token))
+                    return patience.IsCancellationRequested ? TimedOutOrGone() : Received.BackendGone;
+                await clientSpeaks;
+                int length = await client.ReadAsync(_fromClient.Reserve(ReceiveSize), patience.Token);
+                if (length == 0)
+                    return Received.ClientGone;
+                _fromClient.Received(length);
+            }
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            return patience.IsCancellationRequested ? TimedOutOrGone() : Received.ClientGone;
+        }
+        finally
+        {
+            if (!clientSpeaks.IsCompleted)
+            {
+                // The next read of the client, for its close frame, must be the only one.
+                await patience.CancelAsync();
+                await clientSpeaks.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+
+        Received TimedOutOrGone() => handshake.IsClientGone ? Received.ClientGone : Received.TimedOut;
+    }
+
+    /// <summary>Relays the backend's control frames until the client speaks. False if the backend leaves.</summary>
+    private async Task<bool> HearBackendUntilAsync(Task clientSpeaks, CancellationToken patience)
+    {
+        if (_backendSpeaks is null && _fromClient.Rest.IsEmpty)
+            await clientSpeaks.WaitAsync(PromptAnswer, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        while (!clientSpeaks.IsCompleted && _fromBackend.ExpectsControlFrame)
+        {
+            _backendSpeaks ??= ReadNothingAsync();
+            if (await Task.WhenAny(clientSpeaks, _backendSpeaks) == clientSpeaks)
+                return true;
+            if (!await ReceiveFromBackendAsync(patience))
+                return false;
+            await RelayControlFramesAsync(patience);
+        }
+
+        return true;
+    }
+
+    /// <summary>The client has closed: it gets the backend's answer to that, if there is one soon.</summary>
+    private async Task<bool> RelayFarewellAsync()
+    {
+        using var deadline = new CancellationTokenSource(Linger, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, tunnel);
+        while (_fromBackend.ExpectsControlFrame && await ReceiveFromBackendAsync(either.Token))
+        {
+            if (!await RelayControlFramesAsync(either.Token))
+                break;
+        }
+
+        return false;
+    }
+
+    /// <summary>Forwards the client's request, and relays what the backend says until it has accepted it. False if it does not; then both sides are told.</summary>
+    private async Task<bool> ForwardAsync(string requestId)
+    {
+        using var deadline = new CancellationTokenSource(handshake.Options.HandshakeTimeout, time);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, Session!.ClosingToken, tunnel);
+        BackendAnswer? answer = null; // none in time
+        bool isForwarded = await TrySendToBackendAsync(_fromClient.MessageFrames, patience.Token);
+        if (isForwarded)
+        {
+            Task<BackendAnswer> answering = RelayFromBackendAsync(requestId);
+            _relaying = answering;
+            await _relaying.WaitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (answering.IsCompleted)
+                answer = await answering;
+        }
+        else if (!patience.IsCancellationRequested)
+        {
+            answer = BackendAnswer.None;
+        }
+
+        if (Session.Closing is { } revoked)
+            return await EndAsync(revoked, isForwarded);
+        switch (answer)
+        {
+            case BackendAnswer.Accepted:
+                return true;
+            case BackendAnswer.None:
+                return CloseForBackend();
+            case BackendAnswer.Refused:
+                log.BackendRefused(handshake);
+                _relaying = RelayFromBackendAsync(requestId: null);
+                using (var closing = CancellationTokenSource.CreateLinkedTokenSource(Session.ClosingToken, tunnel))
+                    await _relaying.WaitAsync(BackendCloseTimeout, time, closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                return !_relaying.IsCompleted && !handshake.IsClientGone && await EndAsync(Session.Closing ?? Closing.BackendHandshakeFailed, isForwarded);
+            default:
+                if (handshake.IsClientGone)
+                    return false;
+                log.NoAnswer(handshake);
+                return await EndAsync(Closing.BackendHandshakeFailed, isForwarded);
+        }
+    }
+
+    /// <summary>Ends a connection after the decision: the client gets a close frame, and then the backend one as a client would send it.</summary>
+    private async Task<bool> EndAsync(Closing closing, bool isForwarded)
+    {
+        pipe.Close(closing); // first, or the client would get the backend's own
+        if (!isForwarded)
+            return false; // a part of the request may be under way, and a close frame has no place within it
+        if (_relaying.IsCompleted)
+            _relaying = RelayFromBackendAsync(requestId: null); // of which the client gets the rest of a frame that has begun
+        if (await TrySendToBackendAsync(FrameWriter.CloseToBackend(Closing.ClientLeft), tunnel))
+        {
+            await pipe.Outlet.Completion.WaitAsync(tunnel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await _relaying.WaitAsync(Linger, time, tunnel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        return false;
+    }
+
+    /// <summary>
+    /// Relays what the backend says until it has answered this request; without one, until it leaves, and then the answer is <see cref="BackendAnswer.None"/>.
+    /// </summary>
+    private async Task<BackendAnswer> RelayFromBackendAsync(string? requestId)
+    {
+        using AnswerReader? answers = requestId is null ? null : new AnswerReader(requestId);
+        try
+        {
+            if (answers is not null && !_fromBackend.Rest.IsEmpty && await PassAsync(_fromBackend.Rest) is not BackendAnswer.None and var early)
+                return early;
+            while (true)
+            {
+                _ = await (_backendSpeaks ?? ReadNothingAsync()); // holds no memory while the backend is silent
+                _backendSpeaks = null;
+                byte[] buffer = ArrayPool<byte>.Shared.Rent(RelaySize);
+                try
+                {
+                    int length = await backend.ReadAsync(buffer, CancellationToken.None);
+                    if (length == 0)
+                        return BackendAnswer.None;
+                    if (await PassAsync(buffer.AsMemory(0, length)) is not BackendAnswer.None and var answer)
+                        return answer;
+                }
+                finally
+                {
+                    ArrayPool<byte>.Shared.Return(buffer);
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            return BackendAnswer.None;
+        }
+
+        async ValueTask<BackendAnswer> PassAsync(ReadOnlyMemory<byte> data)
+        {
+            BackendAnswer answer = answers?.Read(data.Span) ?? BackendAnswer.None;
+            if (answer == BackendAnswer.Broken)
+                pipe.Close(Closing.BackendHandshakeFailed); // while a close frame still has a place among its bytes
+            await pipe.Outlet.WriteAsync(data, tunnel);
+            return answer;
+        }
+    }
+
+    /// <summary>Relays the control frames that the backend has sent up to anything else. False if the client does not take them in time.</summary>
+    private async Task<bool> RelayControlFramesAsync(CancellationToken patience)
+    {
+        while (_fromBackend.TryReadControlFrame())
+        {
+            if (!await TryTellClientAsync(_fromBackend.ControlFrame.Bytes, patience))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Receives more of the backend. False if it has left, or there is no more waiting.</summary>
+    private async Task<bool> ReceiveFromBackendAsync(CancellationToken patience)
+    {
+        try
+        {
+            _backendSpeaks ??= ReadNothingAsync();
+            _ = await _backendSpeaks.WaitAsync(patience);
+            _backendSpeaks = null;
+            int length = await backend.ReadAsync(_fromBackend.Reserve(ReceiveSize), patience);
+            _fromBackend.Received(length);
+            return length > 0;
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
+    private Task<int> ReadNothingAsync() => backend.ReadAsync(Memory<byte>.Empty, CancellationToken.None).AsTask();
+
+    private async Task<bool> TrySendToBackendAsync(ReadOnlyMemory<byte> frames, CancellationToken patience)
+    {
+        try
+        {
+            await backend.WriteAsync(frames, patience);
+            await backend.FlushAsync(patience); // over HTTP/2 nothing goes out by itself
+            return true;
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
+    private async Task<bool> TryTellClientAsync(ReadOnlyMemory<byte> frames, CancellationToken patience)
+    {
+        try
+        {
+            await pipe.Outlet.WriteAsync(frames, patience);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
         }
     }
 }

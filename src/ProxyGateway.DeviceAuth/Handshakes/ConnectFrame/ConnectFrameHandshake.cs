@@ -9,37 +9,39 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// The handshake of the OpenClaw gateway protocol, versions 3 and 4: the backend challenges, the device answers with a signed
 /// <c>connect</c> request. The backend is opened first, since the challenge is its own, and gets that request only once it is decided.
 /// </summary>
-internal sealed class ConnectFrameHandshake(
-    Gatekeeper gatekeeper,
-    ClientHistory history,
-    Draining draining,
-    GateMetrics metrics,
-    IDeviceAuthSettings settings,
-    TimeProvider time,
-    PacedLogger<ConnectFrameHandshake> logger) : IDeviceHandshake, IDisposable
+internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
 {
-    private readonly ProofDesk _proofs = new();
+    private readonly Gatekeeper _gatekeeper;
+    private readonly Draining _draining;
+    private readonly GateMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly HandshakeLog _log;
+    private readonly ConnectDecision _decision;
+
+    public ConnectFrameHandshake(
+        Gatekeeper gatekeeper,
+        ClientHistory history,
+        Draining draining,
+        GateMetrics metrics,
+        IDeviceAuthSettings settings,
+        TimeProvider time,
+        PacedLogger<ConnectFrameHandshake> logger)
+    {
+        (_gatekeeper, _draining, _metrics, _time) = (gatekeeper, draining, metrics, time);
+        _log = new HandshakeLog(logger);
+        _decision = new ConnectDecision(gatekeeper, history, draining, settings, time, _log);
+    }
 
     public string Name => DeviceAuthDefaults.ConnectFrame;
 
     public async Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next)
     {
-        ConnectFrameStream? stream = null;
-        GatedUpgrade.Install(context, client => stream = new ConnectFrameStream(
-            client,
-            new ConnectFrameGate(context, origin, options, settings, _proofs, place, gatekeeper, history, draining, metrics, time, logger),
-            new SessionPipe(context, client, time)));
-        try
-        {
-            await next(context);
-        }
-        finally
-        {
-            if (stream is not null)
-                await stream.FinishAsync();
-        }
+        var handshake = new HandshakeContext(context, origin, options, place);
+        await using var connection = new ConnectFrameConnection(handshake, _decision, _gatekeeper, _draining, _metrics, _time, _log);
+        GatedUpgrade.Install(context, connection);
+        await next(context);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _proofs.Dispose();
+    public void Dispose() => _decision.Dispose();
 }

@@ -1,4 +1,4 @@
-namespace ProxyGateway.DeviceAuth.Handshakes;
+namespace ProxyGateway.DeviceAuth.WebSockets;
 
 /// <summary>A stream that is read and written asynchronously, at the same time, as the proxy's tunnel does.</summary>
 internal abstract class DuplexStream : Stream

@@ -1,0 +1,97 @@
+using System.Security.Cryptography;
+using System.Text;
+using ProxyGateway.DeviceAuth.Limits;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+
+/// <summary>Verifies <c>connect</c> requests and has them decided; and counts against a client what fails.</summary>
+internal sealed class ConnectDecision(
+    Gatekeeper gatekeeper, ClientHistory history, Draining draining, IDeviceAuthSettings settings, TimeProvider time, HandshakeLog log) : IDisposable
+{
+    private readonly ProofDesk _proofs = new();
+
+    /// <summary>Verifies and decides the client's request. There is a session if, and only if, there is no refusal.</summary>
+    /// <param name="handshake">The handshake.</param>
+    /// <param name="message">The client's first message.</param>
+    /// <param name="nonce">The nonce of the challenge that was relayed to it.</param>
+    /// <exception cref="OperationCanceledException">The client's connection is gone.</exception>
+    public async ValueTask<ConnectOutcome> DecideAsync(HandshakeContext handshake, ReadOnlyMemory<byte> message, string nonce)
+    {
+        CancellationToken aborted = handshake.Http.RequestAborted;
+        TimeSpan timeout = handshake.Options.HandshakeTimeout;
+        handshake.Place.Speak();
+        long came = time.GetTimestamp();
+        Examination found = await _proofs.ExamineAsync(message, nonce, time.GetUtcNow(), settings.Current.SignatureSkew, aborted);
+        if (found.Request is not { } request)
+            return new ConnectOutcome(RequestId: "", Refuse(handshake, found.Malformed!));
+        if (time.GetElapsedTime(came) > timeout)
+        {
+            // It had to wait so long for its turn that it may have given up.
+            gatekeeper.PutOff(found.Claim, handshake.Origin, handshake.Options);
+            return new ConnectOutcome(request.Id, Answers.TryAgainLater(request.Id));
+        }
+
+        if (found.Failure != ProofFailure.None)
+            return new ConnectOutcome(request.Id, Refuse(handshake, Answers.ProofFailed(request.Id, found.Failure)));
+        if (draining.IsUnderWay)
+            return new ConnectOutcome(request.Id, Answers.Restarting(request.Id));
+
+        Claim claim = found.Claim!;
+        Verdict verdict = await gatekeeper.DecideAsync(claim, handshake.Origin, handshake.Options, inForce => MayAsk(request, inForce), aborted);
+        return verdict switch
+        {
+            Verdict.Admitted admitted => new ConnectOutcome(request.Id, Refusal: null, admitted.Session, admitted.WasPaired),
+            Verdict.Unauthorized => new ConnectOutcome(request.Id, Delayed(handshake, Answers.Unauthorized(request.Id))),
+            Verdict.Refused refused => new ConnectOutcome(request.Id, Answers.PairingRequired(request.Id, claim, refused.Pairing)),
+            Verdict.Blocked => new ConnectOutcome(request.Id, Answers.Blocked(request.Id, claim)),
+            Verdict.TooMany or Verdict.Busy => new ConnectOutcome(request.Id, Answers.TryAgainLater(request.Id)),
+            _ => new ConnectOutcome(request.Id, Answers.RegistryUnavailable(request.Id)),
+        };
+    }
+
+    /// <summary>The client broke a rule of the WebSocket protocol, or of the handshake.</summary>
+    public Refusal Violated(HandshakeContext handshake, Closing closing) => Refuse(handshake, new Refusal(closing));
+
+    /// <summary>The client took too long, or its place was needed, or the gateway ends.</summary>
+    public Refusal TimedOut(HandshakeContext handshake)
+    {
+        if (draining.IsUnderWay)
+            return new Refusal(Closing.Restarting);
+        if (!handshake.Place.GivesWay.IsCancellationRequested)
+            return Refuse(handshake, new Refusal(Closing.HandshakeTimeout));
+        log.GaveWay(handshake);
+        gatekeeper.Refused(Closing.TryAgainLater, claim: null, handshake.Origin, handshake.Options);
+        return new Refusal(Closing.TryAgainLater);
+    }
+
+    /// <summary>The backend has accepted the device: its place among the handshakes under way is free.</summary>
+    public void Opened(HandshakeContext handshake, ConnectOutcome outcome)
+    {
+        handshake.Place.Dispose();
+        if (outcome.WasPaired)
+            history.Admitted(handshake.Place.Client);
+        gatekeeper.Opened(outcome.Session!, handshake.Origin, handshake.Options);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _proofs.Dispose();
+
+    // Hashes of one length, compared in constant time: how much of a guess is right cannot be measured.
+    private static bool MayAsk(ConnectRequest request, DeviceAuthOptions options) =>
+        options.SharedTokenSha256.IsEmpty
+        || (request.SharedToken is { } token
+            && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(token)), options.SharedTokenSha256.AsSpan()));
+
+    private Refusal Refuse(HandshakeContext handshake, Refusal refusal)
+    {
+        log.Refused(handshake, refusal);
+        gatekeeper.Refused(refusal.Closing, claim: null, handshake.Origin, handshake.Options);
+        return Delayed(handshake, refusal);
+    }
+
+    private Refusal Delayed(HandshakeContext handshake, Refusal refusal) =>
+        refusal with { Delay = history.Fail(handshake.Place.Client, settings.Current.Limits.FailuresPerAddress) };
+}

@@ -1,0 +1,83 @@
+using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+
+/// <summary>One connection: at first its handshake, and then, for an admitted device, a <see cref="SessionPipe"/>.</summary>
+internal sealed class ConnectFrameConnection(
+    HandshakeContext handshake, ConnectDecision decision, Gatekeeper gatekeeper, Draining draining, GateMetrics metrics, TimeProvider time, HandshakeLog log)
+    : IGatedConnection, IAsyncDisposable
+{
+    private Stream? _client;
+    private SessionPipe? _pipe;
+    private Session? _session;
+    private Refusal? _refusal = new(Closing.InternalError); // until something else has come of it
+
+    public Stream Accept(Stream client)
+    {
+        _client = client;
+        return _pipe = new SessionPipe(handshake.Http, client, time);
+    }
+
+    public async Task<Stream> ShakeHandsAsync(Stream backend, CancellationToken cancellationToken)
+    {
+        var exchange = new ConnectFrameExchange(handshake, _client!, backend, _pipe!, decision, draining, time, log, cancellationToken);
+        try
+        {
+            bool isOpen = await exchange.ShakeHandsAsync();
+            _refusal = exchange.Refusal;
+            if (isOpen)
+                return backend; // for a device that is admitted, and for no other
+        }
+        catch (Exception e)
+        {
+            if (handshake.IsClientGone)
+                _refusal = null;
+            else
+                log.Failed(handshake, e);
+        }
+        finally
+        {
+            _client = null;
+            _session = exchange.Session;
+            await exchange.DisposeAsync();
+        }
+
+        handshake.Place.LeaveDestination();
+        return new EndedStream();
+    }
+
+    /// <summary>To be called once the tunnel is gone, however it ended: a refused client is told so, and the session is over.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_pipe is null)
+            return; // there was no tunnel
+        try
+        {
+            if (_refusal is { } refusal)
+            {
+                if (refusal.Delay > TimeSpan.Zero)
+                    await DelayRefusalAsync(refusal.Delay);
+                metrics.HandshakeRefused(refusal.Closing.Code);
+                _pipe.Close(refusal.Closing, refusal.Answer);
+            }
+
+            await _pipe.FinishAsync(isStranger: _session is null);
+        }
+        finally
+        {
+            if (_session is { } session)
+            {
+                gatekeeper.Ended(session, _pipe.Closing, handshake.Origin, handshake.Options);
+                session.Dispose();
+            }
+        }
+    }
+
+    private async Task DelayRefusalAsync(TimeSpan delay)
+    {
+        handshake.Place.HoldBack();
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(handshake.Http.RequestAborted, handshake.Place.GivesWay, draining.Token);
+        await Task.Delay(delay, time, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+}

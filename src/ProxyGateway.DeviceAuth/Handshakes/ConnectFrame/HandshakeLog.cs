@@ -1,0 +1,53 @@
+using Microsoft.Extensions.Logging;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+
+/// <summary>What the log says of handshakes.</summary>
+internal sealed partial class HandshakeLog(ILogger logger)
+{
+    /// <summary>The backend did not begin with a challenge.</summary>
+    public void NoChallenge(HandshakeContext handshake) => LogNoChallenge(PathOf(handshake));
+
+    /// <summary>The backend has not answered the request in time, or what it sent is not the protocol.</summary>
+    public void NoAnswer(HandshakeContext handshake) => LogNoAnswer(PathOf(handshake), handshake.Options.HandshakeTimeout);
+
+    /// <summary>The backend ended the connection before it had answered.</summary>
+    public void BackendLeft(HandshakeContext handshake) => LogBackendLeft(PathOf(handshake));
+
+    /// <summary>The backend refused a device that the gate had admitted.</summary>
+    public void BackendRefused(HandshakeContext handshake) => LogBackendRefused(handshake.Origin.Address);
+
+    /// <summary>The client is refused before its claim is decided.</summary>
+    public void Refused(HandshakeContext handshake, Refusal refusal) =>
+        LogRefused(handshake.Origin.Address, refusal.Closing.Code, refusal.Closing.Reason);
+
+    /// <summary>The client's place was needed.</summary>
+    public void GaveWay(HandshakeContext handshake) => LogGaveWay(handshake.Origin.Address);
+
+    /// <summary>The gate itself has failed, and has let nobody in.</summary>
+    public void Failed(HandshakeContext handshake, Exception exception) => LogFailed(PathOf(handshake), exception);
+
+    private static string PathOf(HandshakeContext handshake) => LogText.Of(handshake.Http.Request.Path);
+
+    [LoggerMessage(1101, LogLevel.Information, "Refused a handshake from {Address}: {Code} {Reason}.")]
+    private partial void LogRefused(string? address, ushort code, string reason);
+
+    [LoggerMessage(1107, LogLevel.Information, "A handshake from {Address} that was silent for longest has given way to another (DeviceAuth:Limits).")]
+    private partial void LogGaveWay(string? address);
+
+    [LoggerMessage(1102, LogLevel.Warning, "The backend of {Path} did not begin with a connect.challenge. Is it an OpenClaw-protocol backend? "
+        + "A route to any other needs the metadata \"DeviceAuth\": \"Off\", which leaves it ungated.")]
+    private partial void LogNoChallenge(string path);
+
+    [LoggerMessage(1103, LogLevel.Warning, "The backend of {Path} gave no proper answer to a connect request within {Timeout} (DeviceAuth:HandshakeTimeout).")]
+    private partial void LogNoAnswer(string path, TimeSpan timeout);
+
+    [LoggerMessage(1104, LogLevel.Warning, "The backend of {Path} ended a connection in the middle of the handshake.")]
+    private partial void LogBackendLeft(string path);
+
+    [LoggerMessage(1105, LogLevel.Information, "The backend refused the connect request of an admitted device from {Address}.")]
+    private partial void LogBackendRefused(string? address);
+
+    [LoggerMessage(1106, LogLevel.Error, "A handshake on {Path} failed in the gate itself; the client was not admitted.")]
+    private partial void LogFailed(string path, Exception exception);
+}

@@ -1,0 +1,19 @@
+using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Limits;
+using ProxyGateway.DeviceAuth.Localities;
+
+namespace ProxyGateway.DeviceAuth.Handshakes;
+
+/// <summary>A handshake under way.</summary>
+/// <param name="Http">The upgrade request.</param>
+/// <param name="Origin">Where it comes from.</param>
+/// <param name="Options">
+/// The options that were in force when the connection came. The connection keeps its bounds in bytes and its time-outs; everything else is decided by
+/// those in force at that time.
+/// </param>
+/// <param name="Place">Its place among the handshakes under way.</param>
+internal sealed record HandshakeContext(HttpContext Http, ClaimOrigin Origin, DeviceAuthOptions Options, HandshakePlace Place)
+{
+    /// <summary>Whether the client's connection is gone.</summary>
+    public bool IsClientGone => Http.RequestAborted.IsCancellationRequested;
+}
