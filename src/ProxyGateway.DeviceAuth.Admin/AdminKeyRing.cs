@@ -50,11 +50,7 @@ public sealed class AdminKeyRing
 
     /// <summary>From now on the keys are those that the configuration has after each reload.</summary>
     /// <param name="settings">The configuration.</param>
-    public void Follow(AdminListenerSettings settings)
-    {
-        ArgumentNullException.ThrowIfNull(settings);
-        _options = () => settings.Current;
-    }
+    internal void Follow(AdminListenerSettings settings) => _options = () => settings.Current;
 
     /// <summary>The key in a key file; null if there is no such file.</summary>
     /// <param name="path">The file.</param>

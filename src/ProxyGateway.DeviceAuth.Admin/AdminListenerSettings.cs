@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Admin.Webhooks;
 using ProxyGateway.DeviceAuth.Configuration;
@@ -6,38 +5,28 @@ using ProxyGateway.DeviceAuth.Configuration;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// The section <c>Admin</c> as the configuration has it, now and after each reload. A reload is taken as a whole or, if anything is wrong
-/// with it, not at all. Of what is taken, <see cref="AdminOptions.Keys"/> and <see cref="AdminOptions.KeyFile"/> count at once, and the rest at
-/// the next start.
+/// The operators' part of the configuration. Of a reload, <see cref="AdminOptions.Keys"/> and <see cref="AdminOptions.KeyFile"/> count at once, and the
+/// rest at the next start, which the log says.
 /// </summary>
-public sealed class AdminListenerSettings : IDisposable
+internal sealed class AdminListenerSettings
 {
+    private readonly GatewayConfiguration _configuration;
     private readonly ILogger _logger;
-    private readonly FollowedSection<AdminOptions> _section;
 
-    /// <summary>Reads the section and follows its reloads.</summary>
-    /// <param name="configuration">The whole configuration.</param>
-    /// <param name="logger">Where what is wrong with a reload goes.</param>
-    /// <param name="others">What else must hold for a reload to be taken; null: nothing.</param>
-    /// <exception cref="InvalidConfigurationException">The section is not valid.</exception>
-    public AdminListenerSettings(IConfiguration configuration, ILogger<AdminListenerSettings> logger, IReloadCheck? others = null)
+    public AdminListenerSettings(GatewayConfiguration configuration, ILogger<AdminListenerSettings> logger)
     {
-        ArgumentNullException.ThrowIfNull(configuration);
-        ArgumentNullException.ThrowIfNull(logger);
+        _configuration = configuration;
         _logger = logger;
-        _section = new FollowedSection<AdminOptions>(configuration, AdminOptions.SectionName, AdminOptionsReader.Read, Reloaded, others, logger);
+        configuration.Taken += (previous, next) => OnTaken(previous.Get<AdminOptions>(), next.Get<AdminOptions>());
     }
 
-    /// <summary>What the section says now.</summary>
-    public AdminOptions Current => _section.Current;
-
-    /// <inheritdoc/>
-    public void Dispose() => _section.Dispose();
+    /// <summary>The options in force now.</summary>
+    public AdminOptions Current => _configuration.Current.Get<AdminOptions>();
 
     private static string Text(WebhookOptions webhook) =>
         $"{webhook.Name} {webhook.Url} {webhook.SecretFile} {Convert.ToHexString(webhook.Secret.AsSpan())} {string.Join(' ', webhook.Events)}";
 
-    private void Reloaded(AdminOptions previous, AdminOptions next)
+    private void OnTaken(AdminOptions previous, AdminOptions next)
     {
         if (next.Url != previous.Url)
             Log.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Url));

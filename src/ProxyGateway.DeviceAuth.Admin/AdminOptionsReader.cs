@@ -8,17 +8,18 @@ using ProxyGateway.DeviceAuth.Configuration;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>Reads <see cref="AdminOptions"/> from the section <c>Admin</c>.</summary>
-public static class AdminOptionsReader
+internal static class AdminOptionsReader
 {
     private const int MaxSocketLength = 80;
+
+    /// <summary>The section as a part of the whole configuration.</summary>
+    public static ConfigurationPart Part { get; } = ConfigurationPart.Of(AdminOptions.SectionName, Read);
 
     /// <summary>Reads the section and notes everything that is wrong with it; what is returned then must not be used.</summary>
     /// <param name="configuration">The whole configuration, so that its layers can be told apart.</param>
     /// <param name="errors">Where errors go.</param>
     public static AdminOptions Read(IConfiguration configuration, ConfigurationErrors errors)
     {
-        ArgumentNullException.ThrowIfNull(configuration);
-        ArgumentNullException.ThrowIfNull(errors);
         var section = new SectionReader(ConfigurationLayers.Of(configuration), AdminOptions.SectionName, errors);
         var defaults = new AdminOptions();
         var options = new AdminOptions

@@ -35,8 +35,11 @@ public static class DeviceAuthorizationExtensions
         ArgumentNullException.ThrowIfNull(configuration);
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<IOperatingSystemUsers, OperatingSystemUsers>();
-        services.TryAddSingleton<IDeviceAuthSettings>(s => new DeviceAuthSettings(
-            configuration, s.GetRequiredService<IOperatingSystemUsers>(), s.GetRequiredService<ILogger<DeviceAuthSettings>>(), s.GetService<IReloadCheck>()));
+        services.TryAddSingleton(s => GatewayConfiguration.Start(
+            configuration,
+            [DeviceAuthOptionsReader.Part(s.GetRequiredService<IOperatingSystemUsers>(), s.GetServices<HandshakeRegistration>().Select(h => h.Name))],
+            s.GetRequiredService<ILogger<GatewayConfiguration>>()));
+        services.TryAddSingleton<IDeviceAuthSettings, DeviceAuthSettings>();
         services.AddMetrics();
         AddBackgroundService<AuditLog>(services);
         AddBackgroundService<LastSeenTracker>(services);
@@ -61,9 +64,9 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton(typeof(PacedLogger<>));
         AddBackgroundService<Draining>(services);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<HostOptions>, DrainingPatience>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IDeviceHandshake, ConnectFrameHandshake>());
+        AddHandshake<ConnectFrameHandshake>(services, DeviceAuthDefaults.ConnectFrame);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>
-            new DeviceAuthRouteValidator(s.GetServices<IDeviceHandshake>().Select(h => h.Name))));
+            new DeviceAuthRouteValidator(s.GetServices<HandshakeRegistration>().Select(h => h.Name))));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GatedUpgradeTransform>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GateRequiredTransform>());
         return new DeviceAuthorizationBuilder(services);
@@ -82,6 +85,15 @@ public static class DeviceAuthorizationExtensions
         _ = proxy.ApplicationServices.GetRequiredService<IDeviceAuthSettings>(); // what is wrong with the configuration is said at start
         proxy.UseMiddleware<DeviceAuthorizationMiddleware>();
         return proxy;
+    }
+
+    private static void AddHandshake<T>(IServiceCollection services, string name)
+        where T : class, IDeviceHandshake
+    {
+        if (HandshakeRegistration.NamesIn(services).Contains(name))
+            return;
+        services.AddSingleton(new HandshakeRegistration(name, typeof(T)));
+        services.TryAddSingleton<T>();
     }
 
     private static void AddBackgroundService<T>(IServiceCollection services)

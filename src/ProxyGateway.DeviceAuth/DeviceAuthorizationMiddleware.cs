@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Limits;
@@ -16,7 +17,8 @@ namespace ProxyGateway.DeviceAuth;
 /// </summary>
 internal sealed partial class DeviceAuthorizationMiddleware(
     RequestDelegate next,
-    IEnumerable<IDeviceHandshake> handshakes,
+    IServiceProvider services,
+    IEnumerable<HandshakeRegistration> handshakes,
     IDeviceAuthSettings settings,
     HandshakeBudgets budgets,
     ClientHistory history,
@@ -28,7 +30,8 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 {
     private const int LoggedNameLength = 64;
 
-    private readonly FrozenDictionary<string, IDeviceHandshake> _handshakes = handshakes.ToFrozenDictionary(h => h.Name);
+    private readonly FrozenDictionary<string, IDeviceHandshake> _handshakes =
+        handshakes.ToFrozenDictionary(h => h.Name, h => (IDeviceHandshake)services.GetRequiredService(h.Type));
 
     public Task InvokeAsync(HttpContext context)
     {

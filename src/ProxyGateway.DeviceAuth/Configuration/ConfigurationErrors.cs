@@ -6,6 +6,7 @@ public sealed class ConfigurationErrors
     private const int LongestValue = 100;
 
     private readonly List<string> _errors = [];
+    private readonly HashSet<string> _keys = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The errors so far, one line each.</summary>
     public IReadOnlyList<string> All => _errors;
@@ -13,13 +14,27 @@ public sealed class ConfigurationErrors
     /// <summary>Notes an error.</summary>
     /// <param name="key">The full path of the key.</param>
     /// <param name="problem">What is wrong and what is allowed.</param>
-    public void Add(string key, string problem) => _errors.Add($"{key}: {problem}");
+    public void Add(string key, string problem)
+    {
+        _keys.Add(key);
+        _errors.Add($"{key}: {problem}");
+    }
 
     /// <summary>Notes a value that is not allowed.</summary>
     /// <param name="key">The full path of the key.</param>
     /// <param name="value">The value found.</param>
     /// <param name="allowed">What is allowed.</param>
     public void AddValue(string key, string? value, string allowed) => Add(key, $"found {Quote(value)}; allowed: {allowed}.");
+
+    /// <summary>Whether something is wrong with this very key.</summary>
+    internal bool Has(string key) => _keys.Contains(key);
+
+    /// <summary>Notes errors that were found elsewhere.</summary>
+    internal void AddAll(ConfigurationErrors found)
+    {
+        _errors.AddRange(found._errors);
+        _keys.UnionWith(found._keys);
+    }
 
     /// <summary>Throws if anything is wrong.</summary>
     /// <exception cref="InvalidConfigurationException">There are errors; it has all of them.</exception>

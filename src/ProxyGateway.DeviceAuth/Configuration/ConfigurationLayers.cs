@@ -71,7 +71,7 @@ internal sealed class ConfigurationLayers
     public IEnumerable<T> OfType<T>() => _topmostFirst.OfType<T>();
 
     /// <summary>Whether this layer is still there but has no key at all any more, as when its file is gone or cannot be read.</summary>
-    public bool HasFallenSilent(IConfigurationProvider layer) => _topmostFirst.Contains(layer) && ChildNames(layer, path: null).Count == 0;
+    public bool HasBecomeEmpty(IConfigurationProvider layer) => _topmostFirst.Contains(layer) && ChildNames(layer, path: null).Count == 0;
 
     private static bool Has(IConfigurationProvider layer, string path) =>
         layer.TryGet(path, out _) || layer.GetChildKeys([], path).Any();

@@ -8,35 +8,35 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>Reads <see cref="DeviceAuthOptions"/> from the section <c>DeviceAuth</c>.</summary>
-public static class DeviceAuthOptionsReader
+internal static class DeviceAuthOptionsReader
 {
     internal const int MaxCount = 1_000_000;
     private const int MaxHeaderLength = 128;
     private static readonly SearchValues<char> HeaderCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
-    /// <summary>The names of the handshakes there are.</summary>
-    internal static ImmutableArray<string> Handshakes { get; } = [DeviceAuthDefaults.ConnectFrame];
+    /// <summary>The section as a part of the whole configuration.</summary>
+    /// <param name="users">Who resolves the names of users in rules.</param>
+    /// <param name="handshakes">The names of the handshakes there are.</param>
+    internal static ConfigurationPart Part(IOperatingSystemUsers users, IEnumerable<string> handshakes)
+    {
+        ImmutableArray<string> names = [.. handshakes];
+        return ConfigurationPart.Of(DeviceAuthOptions.SectionName, (configuration, errors) => Read(configuration, users, names, errors));
+    }
 
     /// <summary>Reads the section and notes everything that is wrong with it; what is returned then must not be used.</summary>
     /// <param name="configuration">The whole configuration, so that its layers can be told apart.</param>
     /// <param name="users">Who resolves the names of users in rules.</param>
+    /// <param name="handshakes">The names of the handshakes there are.</param>
     /// <param name="errors">Where errors go.</param>
-    public static DeviceAuthOptions Read(IConfiguration configuration, IOperatingSystemUsers users, ConfigurationErrors errors)
+    public static DeviceAuthOptions Read(IConfiguration configuration, IOperatingSystemUsers users, ImmutableArray<string> handshakes, ConfigurationErrors errors)
     {
-        ArgumentNullException.ThrowIfNull(configuration);
-        ArgumentNullException.ThrowIfNull(users);
-        ArgumentNullException.ThrowIfNull(errors);
-        return Read(ConfigurationLayers.Of(configuration), users, errors);
-    }
-
-    internal static DeviceAuthOptions Read(ConfigurationLayers layers, IOperatingSystemUsers users, ConfigurationErrors errors)
-    {
+        var layers = ConfigurationLayers.Of(configuration);
         var section = new SectionReader(layers, DeviceAuthOptions.SectionName, errors);
         SectionReader pairing = section.Section("Pairing");
         var defaults = new DeviceAuthOptions();
         var options = new DeviceAuthOptions
         {
-            Handshake = Handshake(section, defaults.Handshake),
+            Handshake = Handshake(section, defaults.Handshake, handshakes),
             HandshakeTimeout = section.Span(nameof(defaults.HandshakeTimeout), defaults.HandshakeTimeout, TimeSpan.FromMinutes(10)),
             MaxHandshakeBytes = section.Number(nameof(defaults.MaxHandshakeBytes), defaults.MaxHandshakeBytes, 1024, 16 * 1024 * 1024),
             SignatureSkew = section.Span(nameof(defaults.SignatureSkew), defaults.SignatureSkew, TimeSpan.FromHours(1)),
@@ -72,11 +72,11 @@ public static class DeviceAuthOptionsReader
         return options;
     }
 
-    private static string Handshake(SectionReader section, string fallback)
+    private static string Handshake(SectionReader section, string fallback, ImmutableArray<string> handshakes)
     {
         string handshake = section.Text(nameof(DeviceAuthOptions.Handshake), fallback);
-        if (!Handshakes.Contains(handshake))
-            section.Errors.AddValue(section.PathOf(nameof(DeviceAuthOptions.Handshake)), handshake, string.Join(", ", Handshakes));
+        if (!handshakes.Contains(handshake))
+            section.Errors.AddValue(section.PathOf(nameof(DeviceAuthOptions.Handshake)), handshake, string.Join(", ", handshakes));
         return handshake;
     }
 

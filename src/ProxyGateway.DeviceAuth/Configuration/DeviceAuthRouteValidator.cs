@@ -6,7 +6,7 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>Refuses routes whose metadata for the gate is misspelt: a route that reads as gated one way must not run another.</summary>
 /// <param name="handshakes">The names of the handshakes there are.</param>
-public sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) : IRouteValidator
+internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) : IRouteValidator
 {
     private static readonly ImmutableArray<string> Keys = [DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.HttpMetadata];
 

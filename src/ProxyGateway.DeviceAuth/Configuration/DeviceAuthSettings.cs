@@ -1,65 +1,43 @@
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
 
-/// <summary>
-/// The options as the configuration has them, now and after each reload. A reload is taken as a whole or, if anything is wrong with
-/// it, not at all.
-/// </summary>
-public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
+/// <summary>The gate's part of the configuration. Its policy is logged at start and after each reload that changes anything of the gate's.</summary>
+internal sealed class DeviceAuthSettings : IDeviceAuthSettings
 {
+    private readonly GatewayConfiguration _configuration;
     private readonly ILogger _logger;
-    private readonly FollowedSection<Policed> _section;
 
-    /// <summary>Reads the section <c>DeviceAuth</c> and follows its reloads.</summary>
-    /// <param name="configuration">The whole configuration.</param>
-    /// <param name="users">Who resolves the names of users in rules.</param>
-    /// <param name="logger">Where the effective policy, and what is wrong with a reload, go.</param>
-    /// <param name="others">What else must hold for a reload to be taken; null: nothing.</param>
-    /// <exception cref="InvalidConfigurationException">The section is not valid.</exception>
-    public DeviceAuthSettings(
-        IConfiguration configuration, IOperatingSystemUsers users, ILogger<DeviceAuthSettings> logger, IReloadCheck? others = null)
+    public DeviceAuthSettings(GatewayConfiguration configuration, ILogger<DeviceAuthSettings> logger)
     {
-        ArgumentNullException.ThrowIfNull(configuration);
-        ArgumentNullException.ThrowIfNull(users);
-        ArgumentNullException.ThrowIfNull(logger);
+        _configuration = configuration;
         _logger = logger;
-        _section = new FollowedSection<Policed>(
-            configuration,
-            DeviceAuthOptions.SectionName,
-            (all, errors) => new Policed(DeviceAuthOptionsReader.Read(all, users, errors)),
-            Reloaded,
-            others,
-            logger);
-        Describe(_section.Current);
+        configuration.Taken += (previous, next) => OnTaken(previous.Get<DeviceAuthOptions>(), next.Get<DeviceAuthOptions>());
+        Describe(Current);
     }
 
     /// <inheritdoc/>
     public event Action? Changed;
 
     /// <inheritdoc/>
-    public DeviceAuthOptions Current => _section.Current.Options;
+    public DeviceAuthOptions Current => _configuration.Current.Get<DeviceAuthOptions>();
 
-    /// <inheritdoc/>
-    public void Dispose() => _section.Dispose();
-
-    private void Reloaded(Policed previous, Policed next)
+    private void OnTaken(DeviceAuthOptions previous, DeviceAuthOptions next)
     {
-        if (next.SaysTheSameAs(previous)) // another section changed
+        if (AreAlike(previous, next)) // another section changed
             return;
         Log.Reloaded(_logger);
         Describe(next);
         Changed?.Invoke();
     }
 
-    private void Describe(Policed section)
+    private void Describe(DeviceAuthOptions options)
     {
-        foreach (string line in section.PolicyLines)
+        foreach (string line in PolicyDescription.Lines(options.Policy))
             Log.PairingPolicy(_logger, line);
-        foreach (AutoApproveRule rule in section.Options.Policy.AutoApprove)
+        foreach (AutoApproveRule rule in options.Policy.AutoApprove)
         {
             if (rule.FromAny)
                 Log.RuleFromAnywhere(_logger, rule.Name, "any");
@@ -76,19 +54,16 @@ public sealed class DeviceAuthSettings : IDeviceAuthSettings, IDisposable
         }
     }
 
-    private sealed record Policed(DeviceAuthOptions Options)
-    {
-        public IReadOnlyList<string> PolicyLines { get; } = PolicyDescription.Lines(Options.Policy);
+    // Records compare their arrays by reference.
+    private static bool AreAlike(DeviceAuthOptions a, DeviceAuthOptions b) =>
+        PolicyDescription.Lines(a.Policy).SequenceEqual(PolicyDescription.Lines(b.Policy), StringComparer.Ordinal)
+        && a.TrustedProxies.SequenceEqual(b.TrustedProxies)
+        && a.AllowedOrigins.SequenceEqual(b.AllowedOrigins, StringComparer.Ordinal)
+        && a.RequestHeaders.SequenceEqual(b.RequestHeaders, StringComparer.OrdinalIgnoreCase)
+        && a.SharedTokenSha256.SequenceEqual(b.SharedTokenSha256)
+        && WithoutLists(a) == WithoutLists(b);
 
-        public bool SaysTheSameAs(Policed other) =>
-            PolicyLines.SequenceEqual(other.PolicyLines, StringComparer.Ordinal)
-            && Options.TrustedProxies.SequenceEqual(other.Options.TrustedProxies)
-            && Options.AllowedOrigins.SequenceEqual(other.Options.AllowedOrigins, StringComparer.Ordinal)
-            && Options.RequestHeaders.SequenceEqual(other.Options.RequestHeaders, StringComparer.OrdinalIgnoreCase)
-            && Options.SharedTokenSha256.SequenceEqual(other.Options.SharedTokenSha256)
-            && WithoutLists == other.WithoutLists;
-
-        // Records compare their arrays by reference.
-        private DeviceAuthOptions WithoutLists => Options with { TrustedProxies = [], AllowedOrigins = [], RequestHeaders = [], SharedTokenSha256 = [], Policy = PairingPolicy.Default, Freshness = new() };
-    }
+    // The freshness counts from the next start on.
+    private static DeviceAuthOptions WithoutLists(DeviceAuthOptions options) =>
+        options with { TrustedProxies = [], AllowedOrigins = [], RequestHeaders = [], SharedTokenSha256 = [], Policy = PairingPolicy.Default, Freshness = new() };
 }

@@ -10,9 +10,6 @@ namespace ProxyGateway.DeviceAuth.Handshakes;
 /// </summary>
 internal interface IDeviceHandshake
 {
-    /// <summary>The name that routes and <see cref="DeviceAuthOptions.Handshake"/> use.</summary>
-    string Name { get; }
-
     /// <summary>Takes a well-formed WebSocket upgrade through the rest of the pipeline, or refuses it.</summary>
     /// <param name="context">The upgrade request.</param>
     /// <param name="origin">Where it comes from.</param>

@@ -5,6 +5,7 @@ using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Admin.Webhooks;
 using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Redis;
@@ -22,7 +23,7 @@ internal static class GatewayHost
     /// <param name="args">Settings, as any ASP.NET Core program takes them.</param>
     /// <exception cref="InvalidConfigurationException">The configuration is not valid; the message names everything that is wrong.</exception>
     /// <exception cref="InvalidDataException">The operators' key file is not fit to be one.</exception>
-    public static async Task<WebApplication> BuildAsync(string[] args)
+    public static WebApplication Build(string[] args)
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
@@ -31,15 +32,14 @@ internal static class GatewayHost
         });
         AddLogging(builder);
 
-        var errors = new ConfigurationErrors();
-        DeviceAuthOptionsReader.Read(builder.Configuration, new OperatingSystemUsers(), errors);
-        AdminOptions admin = AdminOptionsReader.Read(builder.Configuration, errors);
         IDeviceAuthorizationBuilder gate = builder.Services.AddDeviceAuthorization(builder.Configuration);
-        AddRegistry(gate, builder, errors);
+        var errors = new ConfigurationErrors();
+        GatewayConfiguration configuration = ReadConfiguration(builder, errors);
+        AddRegistry(gate, configuration.Current.Get<RegistryOptions>(), builder.Environment.ContentRootPath, errors);
         var systemd = SystemdSockets.Inherited();
         bool isHttps = UseUrls(builder, errors);
-        await ReverseProxyConfiguration.CheckAsync(builder.Configuration, errors);
         errors.ThrowIfAny();
+        AdminOptions admin = configuration.Current.Get<AdminOptions>();
 
         EventLoops.Prepare();
         builder.WebHost.UseEventLoops();
@@ -57,8 +57,8 @@ internal static class GatewayHost
             static services => () => services.GetRequiredService<ConnectionBounds>().OfDataPort,
             static services => () => services.GetRequiredService<IDeviceAuthSettings>().Current.TrustedProxies);
         builder.Services.AddReverseProxy();
-        builder.Services.AddSingleton<IReloadCheck, WholeConfiguration>();
-        builder.Services.AddSingleton<IProxyConfigProvider, ReverseProxyConfiguration>();
+        builder.Services.AddSingleton(services => configuration.Follow(services.GetRequiredService<ILogger<GatewayConfiguration>>()));
+        builder.Services.AddSingleton<IProxyConfigProvider, RoutesProvider>();
         builder.Services.AddSingleton(services => new HandshakeBudgets(() => services.GetRequiredService<ConnectionBounds>().MostHandshakes));
         builder.Services.AddSingleton(systemd);
         builder.Services.AddSingleton(admin);
@@ -117,16 +117,24 @@ internal static class GatewayHost
         });
     }
 
-    private static void AddRegistry(IDeviceAuthorizationBuilder gate, WebApplicationBuilder builder, ConfigurationErrors errors)
+    private static GatewayConfiguration ReadConfiguration(WebApplicationBuilder builder, ConfigurationErrors errors)
     {
-        RegistryOptions registry = RegistryOptionsReader.Read(builder.Configuration, errors);
+        IReadOnlyList<string> handshakes = HandshakeRegistration.NamesIn(builder.Services);
+        return GatewayConfiguration.Read(
+            builder.Configuration,
+            [DeviceAuthOptionsReader.Part(new OperatingSystemUsers(), handshakes), AdminOptionsReader.Part, RegistryOptionsReader.Part, RoutesReader.Part(handshakes)],
+            errors);
+    }
+
+    private static void AddRegistry(IDeviceAuthorizationBuilder gate, RegistryOptions registry, string contentRoot, ConfigurationErrors errors)
+    {
         if (errors.All.Count > 0)
             return;
         if (registry.Provider == RegistryProvider.Sqlite)
         {
             gate.AddSqliteStore(new SqliteStoreOptions
             {
-                Path = Path.GetFullPath(registry.SqlitePath, builder.Environment.ContentRootPath),
+                Path = Path.GetFullPath(registry.SqlitePath, contentRoot),
                 AuditEntries = registry.AuditEntries,
                 AuditBytes = registry.AuditBytes,
             });

@@ -15,13 +15,14 @@ internal static class RegistryOptionsReader
     private static readonly SearchValues<char> KeyPrefixCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/-");
 
+    /// <summary>The section as a part of the whole configuration. It counts at start only, but a reload is not taken unless it is in order.</summary>
+    public static ConfigurationPart Part { get; } = ConfigurationPart.Of(RegistryOptions.SectionName, Read);
+
     /// <summary>Reads the section and notes everything that is wrong with it; what is returned then must not be used.</summary>
     /// <param name="configuration">The whole configuration.</param>
     /// <param name="errors">Where errors go.</param>
     public static RegistryOptions Read(IConfiguration configuration, ConfigurationErrors errors)
     {
-        ArgumentNullException.ThrowIfNull(configuration);
-        ArgumentNullException.ThrowIfNull(errors);
         var section = new SectionReader(ConfigurationLayers.Of(configuration), RegistryOptions.SectionName, errors);
         SectionReader sqlite = section.Section("Sqlite");
         SectionReader redis = section.Section("Redis");

@@ -26,7 +26,7 @@ internal static class ServeCommand
         CheckSettings(settings);
         try
         {
-            await using WebApplication app = await GatewayHost.BuildAsync(settings);
+            await using WebApplication app = GatewayHost.Build(settings);
 
             // A registry that cannot be opened ends the start before anything listens.
             app.Services.GetRequiredService<IDeviceStore>();

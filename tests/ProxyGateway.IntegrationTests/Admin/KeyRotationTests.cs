@@ -6,6 +6,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 
@@ -222,7 +223,9 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
     {
         Set(keys);
         IConfigurationRoot configuration = new ConfigurationBuilder().Add(_layer).Build();
-        var settings = new AdminListenerSettings(configuration, new Logger<AdminListenerSettings>(new LoggerFactory([_log])));
+        var logs = new LoggerFactory([_log]);
+        var followed = GatewayConfiguration.Start(configuration, [AdminOptionsReader.Part], new Logger<GatewayConfiguration>(logs));
+        var settings = new AdminListenerSettings(followed, new Logger<AdminListenerSettings>(logs));
         AdminKeyRing ring = AdminKeyRing.Load(settings.Current, _folder.FullName);
         ring.Follow(settings);
         _admin = await TestAdmin.StartAsync(keys: ring, configure: services => services.AddLogging(l => l.AddProvider(_log)));

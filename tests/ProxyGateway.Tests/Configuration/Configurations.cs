@@ -25,17 +25,21 @@ internal static class Configurations
     public static DeviceAuthOptions Read(IConfiguration configuration)
     {
         var errors = new ConfigurationErrors();
-        DeviceAuthOptions options = DeviceAuthOptionsReader.Read(configuration, new Users(), errors);
+        DeviceAuthOptions options = Read(configuration, errors);
         errors.ThrowIfAny();
         return options;
     }
+
+    /// <summary>The section <c>DeviceAuth</c>; what is wrong with it is noted.</summary>
+    public static DeviceAuthOptions Read(IConfiguration configuration, ConfigurationErrors errors) =>
+        DeviceAuthOptionsReader.Read(configuration, new Users(), [DeviceAuthDefaults.ConnectFrame], errors);
 
     public static DeviceAuthOptions Read(params string[] layers) => Read(DeviceAuth(layers));
 
     public static IReadOnlyList<string> ErrorsOf(IConfiguration configuration)
     {
         var errors = new ConfigurationErrors();
-        DeviceAuthOptionsReader.Read(configuration, new Users(), errors);
+        Read(configuration, errors);
         return errors.All;
     }
 

@@ -32,7 +32,7 @@ public sealed class DeviceAuthOptionsReaderTests
     {
         var errors = new ConfigurationErrors();
 
-        DeviceAuthOptionsReader.Read(Configurations.DeviceAuth(json), new Configurations.Users(), errors);
+        Configurations.Read(Configurations.DeviceAuth(json), errors);
 
         errors.All.ShouldContain(e => e.StartsWith("DeviceAuth:SharedToken", StringComparison.Ordinal) && e.Contains(error, StringComparison.Ordinal));
         errors.All.ShouldAllBe(e => !e.Contains("the token itself", StringComparison.Ordinal) && !e.Contains("9f86d0", StringComparison.Ordinal));

@@ -15,7 +15,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     [Fact]
     public void The_effective_policy_is_logged_at_start()
     {
-        using DeviceAuthSettings settings = Start();
+        using Started settings = Start();
 
         _log.Texts.ShouldContain("Information: Pairing policy: Rule loopback approves not-paired, scope-upgrade from loopback.");
         _log.Texts.ShouldContain("Information: Pairing policy: Everything else waits for an operator.");
@@ -32,7 +32,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
         _source.Set("DeviceAuth:Pairing:AutoApprove:loopback:UpTo:operator:0", "operator.write");
         _source.Set("DeviceAuth:Pairing:AutoApprove:upgrades:From:0", "loopback");
         _source.Set("DeviceAuth:Pairing:AutoApprove:upgrades:Reasons:0", "role-upgrade");
-        using DeviceAuthSettings settings = Start();
+        using Started settings = Start();
 
         _log.Texts.Where(t => t.Contains("is about processes")).ShouldHaveSingleItem()
             .ShouldContain("any local process can make a new key at any time and be a device with operator [operator.write] and no more.");
@@ -45,7 +45,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     {
         _source.Set("DeviceAuth:Pairing:AutoApprove:all:From:0", place);
         _source.Set("DeviceAuth:Pairing:AutoApprove:all:Reasons:0", "scope-upgrade");
-        using DeviceAuthSettings settings = Start();
+        using Started settings = Start();
 
         _log.Texts.ShouldContain($"Warning: Rule all approves connections from anywhere ({named}) without an operator.");
     }
@@ -62,7 +62,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     [Fact]
     public void A_reload_replaces_the_options_and_says_so()
     {
-        using DeviceAuthSettings settings = Start();
+        using Started settings = Start();
         _log.Texts.Clear();
 
         _source.Set("DeviceAuth:Pairing:AutoApprove:loopback:Enabled", "false");
@@ -76,7 +76,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     [Fact]
     public void A_reload_that_is_not_valid_is_refused_as_a_whole()
     {
-        using DeviceAuthSettings settings = Start();
+        using Started settings = Start();
         DeviceAuthOptions before = settings.Current;
         _log.Texts.Clear();
 
@@ -99,7 +99,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     public void A_reload_of_other_sections_is_quiet()
     {
         _source.Set("DeviceAuth:TrustedProxies:0", "10.0.0.1");
-        using DeviceAuthSettings settings = Start();
+        using Started settings = Start();
         _log.Texts.Clear();
 
         _source.Set("Logging:LogLevel:Default", "Debug");
@@ -112,7 +112,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     public void A_file_that_is_gone_does_not_bring_the_defaults_back()
     {
         _source.Set("DeviceAuth:Pairing:AutoApprove:loopback:Enabled", "false");
-        using DeviceAuthSettings settings = Start();
+        using Started settings = Start();
 
         _source.Clear();
         _source.Reload();
@@ -130,7 +130,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     {
         using var file = new OneFile("""{ "DeviceAuth": { "MaxHandshakeBytes": 2048 } }""");
         IConfigurationRoot configuration = new ConfigurationBuilder().AddJsonFile(file, "settings.json", optional: false, reloadOnChange: false).Build();
-        using DeviceAuthSettings settings = Start(configuration);
+        using Started settings = Start(configuration);
 
         file.Text = """{ "DeviceAuth": { """;
         Should.Throw<InvalidDataException>(configuration.Reload);
@@ -142,7 +142,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     [Fact]
     public void After_disposal_nothing_changes()
     {
-        DeviceAuthSettings settings = Start();
+        Started settings = Start();
         settings.Dispose();
 
         _source.Set("DeviceAuth:MaxHandshakeBytes", "2048");
@@ -153,10 +153,22 @@ public sealed class DeviceAuthSettingsTests : IDisposable
 
     public void Dispose() => _log.Dispose();
 
-    private DeviceAuthSettings Start() => Start(new ConfigurationBuilder().Add(_source).Build());
+    private Started Start() => Start(new ConfigurationBuilder().Add(_source).Build());
 
-    private DeviceAuthSettings Start(IConfiguration configuration) =>
-        new(configuration, new Configurations.Users(), new Logger<DeviceAuthSettings>(new LoggerFactory([_log])));
+    private Started Start(IConfiguration configuration)
+    {
+        var factory = new LoggerFactory([_log]);
+        var part = DeviceAuthOptionsReader.Part(new Configurations.Users(), [DeviceAuthDefaults.ConnectFrame]);
+        var followed = GatewayConfiguration.Start(configuration, [part], new Logger<GatewayConfiguration>(factory));
+        return new Started(followed, new DeviceAuthSettings(followed, new Logger<DeviceAuthSettings>(factory)));
+    }
+
+    private sealed class Started(GatewayConfiguration configuration, DeviceAuthSettings settings) : IDisposable
+    {
+        public DeviceAuthOptions Current => settings.Current;
+
+        public void Dispose() => configuration.Dispose();
+    }
 
     private sealed class Source : ConfigurationProvider, IConfigurationSource
     {

@@ -19,7 +19,7 @@ public sealed partial class DocumentationTests
     {
         var errors = new ConfigurationErrors();
         IConfigurationRoot configuration = Configurations.Json(json);
-        DeviceAuthOptionsReader.Read(configuration, new Configurations.Users(), errors);
+        Configurations.Read(configuration, errors);
         RegistryOptionsReader.Read(configuration, errors);
         AdminOptionsReader.Read(configuration, errors);
         errors.All.ShouldBeEmpty();
@@ -44,7 +44,7 @@ public sealed partial class DocumentationTests
     {
         var errors = new ConfigurationErrors();
         IConfigurationRoot configuration = new ConfigurationBuilder().AddInMemoryCollection([new(section + ":Unknown", "1")]).Build();
-        DeviceAuthOptionsReader.Read(configuration, new Configurations.Users(), errors);
+        Configurations.Read(configuration, errors);
         RegistryOptionsReader.Read(configuration, errors);
         AdminOptionsReader.Read(configuration, errors);
 

@@ -32,7 +32,7 @@ public sealed class ShippedConfigurationTests
         foreach (IConfigurationRoot configuration in new[] { alone, layered })
         {
             var errors = new ConfigurationErrors();
-            DeviceAuthOptionsReader.Read(configuration, new Configurations.Users(), errors);
+            Configurations.Read(configuration, errors);
             RegistryOptionsReader.Read(configuration, errors);
             AdminOptionsReader.Read(configuration, errors);
             errors.All.ShouldBeEmpty();

@@ -55,7 +55,7 @@ public sealed class DirectionTests
     // What Admin uses although an application of others could not. The list is to shrink.
     private static readonly ImmutableHashSet<string> InternalsOfAdmin =
     [
-        "ConfigurationLayers", "FollowedSection", "Log", "OriginNames", "SectionReader", // its section is read as strictly as the gate's
+        "ConfigurationLayers", "ConfigurationPart", "GatewayConfiguration", "Log", "OriginNames", "SectionReader", // its section is read as strictly as the gate's
         "ConnectionRequestMiddleware", "LogText", "PacedLogger", "PrivateFile", "PublicKeyText", "SafeText",
     ];
 

@@ -59,6 +59,8 @@ internal sealed partial class SourceGraph
     private sealed record SourceFile(
         string Namespace, ImmutableHashSet<string> Usings, ImmutableArray<Declaration> Declares, ImmutableHashSet<string> Names, ImmutableHashSet<string> QualifiedNames)
     {
+        private ImmutableHashSet<string> LastParts { get; } = [.. QualifiedNames.Select(q => q[(q.LastIndexOf('.') + 1)..])];
+
         public static SourceFile Read(string source)
         {
             string code = CommentsAndTexts().Replace(source, " ");
@@ -71,8 +73,12 @@ internal sealed partial class SourceGraph
         }
 
         public bool Mentions(string @namespace, string type) =>
-            (Names.Contains(type) && (Usings.Contains(@namespace) || Namespace.StartsWith(@namespace + ".", StringComparison.Ordinal)))
-            || QualifiedNames.Any(q => ("." + @namespace + "." + type).EndsWith("." + q, StringComparison.Ordinal));
+            IsNamed(type)
+            && ((Names.Contains(type) && (Usings.Contains(@namespace) || Namespace.StartsWith(@namespace + ".", StringComparison.Ordinal)))
+                || QualifiedNames.Any(q => ("." + @namespace + "." + type).EndsWith("." + q, StringComparison.Ordinal)));
+
+        // Most types are not, so that the rest need not be looked at.
+        private bool IsNamed(string type) => Names.Contains(type) || LastParts.Contains(type);
 
         // Of A.B.C: A.B and A.B.C.
         private static IEnumerable<string> Beginnings(string name)

@@ -32,8 +32,6 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
         _decision = new ConnectDecision(gatekeeper, history, draining, settings, time, _log);
     }
 
-    public string Name => DeviceAuthDefaults.ConnectFrame;
-
     public async Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next)
     {
         var handshake = new HandshakeContext(context, origin, options, place);

@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Primitives;
+
+namespace ProxyGateway.DeviceAuth.Configuration;
+
+/// <summary>
+/// The configuration in force. All parts are read, all are checked, and one reference is published: a reload is taken whole or not at all. Half of one
+/// could be a route without the policy that was to go with it.
+/// </summary>
+internal sealed class GatewayConfiguration : IDisposable
+{
+    private readonly IConfiguration _configuration;
+    private readonly ImmutableArray<ConfigurationPart> _parts;
+    private readonly IChangeToken _asRead;
+    private readonly Lock _reloading = new();
+    private volatile ConfigurationSnapshot _current;
+    private IDisposable? _subscription;
+
+    private GatewayConfiguration(IConfiguration configuration, ImmutableArray<ConfigurationPart> parts, ConfigurationErrors errors)
+    {
+        _configuration = configuration;
+        _parts = parts;
+        _asRead = configuration.GetReloadToken();
+        _current = ConfigurationSnapshot.Read(configuration, parts, previous: null, (_, found) => errors.AddAll(found));
+    }
+
+    /// <summary>
+    /// Raised with what was in force and what is in force now, after every reload that was taken. One at a time; handlers must not wait.
+    /// </summary>
+    public event Action<ConfigurationSnapshot, ConfigurationSnapshot>? Taken;
+
+    /// <summary>What is in force. Who needs several parts for one decision reads this once.</summary>
+    public ConfigurationSnapshot Current => _current;
+
+    /// <summary>Reads the configuration. Where there are errors, it must not be used.</summary>
+    /// <param name="configuration">The whole configuration.</param>
+    /// <param name="parts">What is read of it.</param>
+    /// <param name="errors">Where errors go.</param>
+    public static GatewayConfiguration Read(IConfiguration configuration, IEnumerable<ConfigurationPart> parts, ConfigurationErrors errors) =>
+        new(configuration, [.. parts], errors);
+
+    /// <summary>Reads the configuration and follows its reloads.</summary>
+    /// <exception cref="InvalidConfigurationException">It is not valid.</exception>
+    public static GatewayConfiguration Start(IConfiguration configuration, IEnumerable<ConfigurationPart> parts, ILogger<GatewayConfiguration> logger)
+    {
+        var errors = new ConfigurationErrors();
+        GatewayConfiguration read = Read(configuration, parts, errors);
+        errors.ThrowIfAny();
+        return read.Follow(logger);
+    }
+
+    /// <summary>From now on reloads are taken, also one that came since it was read. To be called once.</summary>
+    /// <param name="logger">Where the reasons go for which a reload is refused.</param>
+    public GatewayConfiguration Follow(ILogger<GatewayConfiguration> logger)
+    {
+        // A file that cannot be parsed any more announces no reload, so that otherwise nobody would hear of it.
+        foreach (FileConfigurationProvider file in _current.Layers.OfType<FileConfigurationProvider>())
+            file.Source.OnLoadException ??= context => Log.ReloadRefused(logger, $"{context.Provider}: {context.Exception.GetBaseException().Message}");
+
+        _subscription = ChangeToken.OnChange(_configuration.GetReloadToken, Reload, logger);
+        if (_asRead.HasChanged)
+            Reload(logger);
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _subscription?.Dispose();
+
+    private void Reload(ILogger logger)
+    {
+        lock (_reloading) // each file reloads on a thread of its own
+        {
+            var errors = new List<(ConfigurationPart Part, IReadOnlyList<string> Errors)>();
+            ConfigurationSnapshot previous = _current;
+            var next = ConfigurationSnapshot.Read(_configuration, _parts, previous, (part, found) => errors.Add((part, found.All)));
+            if (errors.Exists(e => e.Errors.Count > 0))
+            {
+                LogRefused(logger, errors);
+                return;
+            }
+
+            _current = next;
+            Taken?.Invoke(previous, next);
+        }
+    }
+
+    // Each kind of log message says that its parts were refused, also where another is to blame: an operator may look for one kind only.
+    private static void LogRefused(ILogger logger, IEnumerable<(ConfigurationPart Part, IReadOnlyList<string> Errors)> errors)
+    {
+        foreach (var kind in errors.GroupBy(e => e.Part.LogRefused))
+        {
+            string inOrder = $"{kind.First().Part.Section}: is in order, but not the rest of the configuration, and a reload is taken as a whole.";
+            foreach (string error in kind.SelectMany(e => e.Errors).DefaultIfEmpty(inOrder))
+                kind.Key(logger, error);
+        }
+    }
+}
