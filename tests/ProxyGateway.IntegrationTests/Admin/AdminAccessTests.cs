@@ -1,5 +1,4 @@
 using ProxyGateway.DeviceAuth.Pairing;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 

@@ -2,7 +2,6 @@ using System.Text.Json;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.IntegrationTests.Gate;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 

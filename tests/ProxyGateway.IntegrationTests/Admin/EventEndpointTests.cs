@@ -17,7 +17,6 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.IntegrationTests.Redis;
 using ProxyGateway.IntegrationTests.Registry;
-using ProxyGateway.Tests.Shared;
 using Xunit.Abstractions;
 
 namespace ProxyGateway.IntegrationTests.Admin;

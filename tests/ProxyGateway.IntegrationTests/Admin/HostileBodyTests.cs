@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 

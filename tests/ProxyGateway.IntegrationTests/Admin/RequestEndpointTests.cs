@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
 using ProxyGateway.DeviceAuth.Pairing;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 

@@ -1,7 +1,6 @@
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.WebSockets;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 

@@ -1,7 +1,6 @@
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Admin;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.CommandLine;
 

@@ -16,7 +16,6 @@ using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.IntegrationTests.Registry;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Embedding;
 

@@ -10,7 +10,6 @@ using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.WebSockets;
 using ProxyGateway.IntegrationTests.Gate;
-using ProxyGateway.Tests.Shared;
 using Xunit.Abstractions;
 
 namespace ProxyGateway.IntegrationTests.Fuzzing;

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Redis;
-using ProxyGateway.Tests.Shared;
 using StackExchange.Redis;
 using Xunit.Abstractions;
 

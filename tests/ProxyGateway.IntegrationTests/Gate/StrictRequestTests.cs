@@ -2,7 +2,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 

@@ -17,7 +17,6 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.Serving;
-using ProxyGateway.Tests.Shared;
 using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.IntegrationTests.Gate;

@@ -8,7 +8,6 @@ using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.Sqlite;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Registry;
 

@@ -8,7 +8,6 @@ using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.IntegrationTests.Gate;
 using ProxyGateway.IntegrationTests.Redis;
-using ProxyGateway.Tests.Shared;
 using StackExchange.Redis;
 
 namespace ProxyGateway.IntegrationTests.Registry;

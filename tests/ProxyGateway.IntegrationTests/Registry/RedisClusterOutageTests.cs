@@ -4,7 +4,6 @@ using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Redis;
-using ProxyGateway.Tests.Shared;
 using Xunit.Abstractions;
 
 namespace ProxyGateway.IntegrationTests.Registry;

@@ -2,14 +2,13 @@ using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Redis;
-using ProxyGateway.Tests.Shared;
 using StackExchange.Redis;
 
 namespace ProxyGateway.IntegrationTests.Registry;
 
 /// <summary>The registry in a Redis Cluster, whose keys are spread over three masters.</summary>
 [Collection(SharedCluster.Name)]
-public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : DeviceStoreContract
+public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : OwnStoreContract
 {
     private readonly string _prefix = $"test:{Guid.NewGuid():N}:";
     private ConnectionMultiplexer _behind = null!;
@@ -114,10 +113,7 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : Device
         new RedisStoreOptions { Configuration = redis.Cluster.Configuration, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10) },
         LoggerOf<RedisDeviceStore>()));
 
-    protected override Task PassAsync(DateTimeOffset time) =>
-        Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the server");
-
-    protected override Task<Func<Task>> DamageAsync(DeviceId id, Damage damage) =>
+    protected override Task<Func<Task>> DamageAsync(DeviceId id, DocumentDamage damage) =>
         RedisDeviceStoreTests.DamageAsync(Behind, $"{_prefix}{{{id}}}", damage);
 
     protected override async Task LeavesNothingAsync(Claim claim, PairingRequest request) =>

@@ -5,13 +5,12 @@ using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Redis;
 using ProxyGateway.IntegrationTests.Registry.Interleaving;
-using ProxyGateway.Tests.Shared;
 using StackExchange.Redis;
 
 namespace ProxyGateway.IntegrationTests.Registry;
 
 [Collection(SharedRedis.Name)]
-public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceStoreContract
+public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreContract
 {
     private readonly string _prefix = $"test:{Guid.NewGuid():N}:";
     private ConnectionMultiplexer _behind = null!;
@@ -288,16 +287,13 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : DeviceSto
 
     protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(OpenAt(redis.Server.EndPoint));
 
-    protected override Task PassAsync(DateTimeOffset time) =>
-        Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the server");
-
-    protected override Task<Func<Task>> DamageAsync(DeviceId id, Damage damage) => DamageAsync(Behind, $"{_prefix}{{{id}}}", damage);
+    protected override Task<Func<Task>> DamageAsync(DeviceId id, DocumentDamage damage) => DamageAsync(Behind, $"{_prefix}{{{id}}}", damage);
 
     protected override async Task LeavesNothingAsync(Claim claim, PairingRequest request) =>
         (await KeysAsync()).ShouldNotContain(key => key.ToString().Contains(claim.Device.ToString()) || key.ToString().Contains(request.Id.ToString()));
 
     /// <summary>Damages the document under a key; what is returned repairs it.</summary>
-    internal static async Task<Func<Task>> DamageAsync(IDatabase behind, RedisKey key, Damage damage)
+    internal static async Task<Func<Task>> DamageAsync(IDatabase behind, RedisKey key, DocumentDamage damage)
     {
         string value = (await behind.StringGetAsync(key)).ToString();
         string firstLine = value[..(value.IndexOf('\n') + 1)];

@@ -6,7 +6,6 @@ using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Redis;
-using ProxyGateway.Tests.Shared;
 using StackExchange.Redis;
 using Xunit.Abstractions;
 

@@ -6,11 +6,10 @@ using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sqlite;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Registry;
 
-public sealed class SqliteDeviceStoreTests : DeviceStoreContract
+public sealed class SqliteDeviceStoreTests : OwnStoreContract
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxygateway-sqlite-");
     private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 22, 10, 0, 0, TimeSpan.Zero));
@@ -312,7 +311,7 @@ public sealed class SqliteDeviceStoreTests : DeviceStoreContract
         return Task.CompletedTask;
     }
 
-    protected override Task<Func<Task>> DamageAsync(DeviceId id, Damage damage)
+    protected override Task<Func<Task>> DamageAsync(DeviceId id, DocumentDamage damage)
     {
         byte[] document = (byte[])Execute($"SELECT document FROM devices WHERE id = '{id}'")!;
         string version = (string)Execute($"SELECT version FROM devices WHERE id = '{id}'")!;

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Text;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Pairing;
 

@@ -1,7 +1,6 @@
 using FsCheck.Xunit;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Pairing;
 

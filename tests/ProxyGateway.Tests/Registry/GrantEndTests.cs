@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Registry;
 

@@ -1,6 +1,5 @@
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Registry;
 

@@ -4,7 +4,6 @@ using FsCheck.Xunit;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Sessions;
 

@@ -1,7 +1,6 @@
 using System.Threading.Tasks.Sources;
 using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.Sessions;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Sessions;
 

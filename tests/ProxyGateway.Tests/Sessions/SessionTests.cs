@@ -1,6 +1,5 @@
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Sessions;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Sessions;
 

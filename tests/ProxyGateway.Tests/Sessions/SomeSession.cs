@@ -2,7 +2,6 @@ using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Sessions;
 

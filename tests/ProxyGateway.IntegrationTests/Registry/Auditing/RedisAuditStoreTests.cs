@@ -4,7 +4,6 @@ using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.IntegrationTests.Redis;
-using ProxyGateway.Tests.Shared;
 using StackExchange.Redis;
 using Xunit.Abstractions;
 

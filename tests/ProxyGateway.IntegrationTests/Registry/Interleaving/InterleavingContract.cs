@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Globalization;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.Tests.Shared;
 using Xunit.Abstractions;
 
 namespace ProxyGateway.IntegrationTests.Registry.Interleaving;

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sqlite;
-using ProxyGateway.Tests.Shared;
 using Xunit.Abstractions;
 
 namespace ProxyGateway.IntegrationTests.Registry.Interleaving;

@@ -1,7 +1,6 @@
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
-using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Registry.Auditing;
 

@@ -1,32 +1,19 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.IntegrationTests.Gate;
-using ProxyGateway.Tests.Shared;
 
-namespace ProxyGateway.IntegrationTests.Registry;
+namespace ProxyGateway.DeviceAuth.Testing;
 
 public abstract partial class DeviceStoreContract
 {
-    /// <summary>What can be wrong with the document of a device.</summary>
-    public enum Damage
-    {
-        NotJson,
-        Null,
-        AnotherVersion,
-        AnotherDevice,
-        NullGrant,
-        NullRequest,
-        ForeignValue,
-    }
+    private readonly ConcurrentQueue<string> _warnings = [];
 
-    public static TheoryData<Damage> Damages => [.. Enum.GetValues<Damage>()];
-
-    private CapturedLog Log { get; } = new();
+    public static TheoryData<DocumentDamage> Damages => [.. Enum.GetValues<DocumentDamage>()];
 
     [Theory]
     [MemberData(nameof(Damages))]
-    public async Task A_damaged_document_is_a_failure_of_its_device_only(Damage damage)
+    public async Task A_damaged_document_is_a_failure_of_its_device_only(DocumentDamage damage)
     {
         Claim[] claims = [Some.Claim(), Some.Claim(), Some.Claim()];
         Array.Sort(claims, (a, b) => string.CompareOrdinal(a.Device.ToString(), b.Device.ToString()));
@@ -45,10 +32,10 @@ public abstract partial class DeviceStoreContract
         (await Registry.AdmitAsync(claims[0], Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
 
         (await ListDevicesAsync(pageSize: 1)).ShouldBe([claims[0].Device, claims[2].Device], "a page goes on behind what it leaves out");
-        Log.Lines.ShouldContain(line => line.Level == LogLevel.Warning && line.Text.Contains(damaged.ToString()));
-        Log.Clear();
+        _warnings.ShouldContain(text => text.Contains(damaged.ToString()));
+        _warnings.Clear();
         (await ListOpenAsync(pageSize: 1)).Count.ShouldBe(2);
-        Log.Lines.ShouldContain(line => line.Level == LogLevel.Warning && line.Text.Contains(damaged.ToString()));
+        _warnings.ShouldContain(text => text.Contains(damaged.ToString()));
 
         await repairAsync();
         (await Registry.AdmitAsync(claims[1], Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
@@ -58,7 +45,7 @@ public abstract partial class DeviceStoreContract
 
     [Theory]
     [MemberData(nameof(Damages))]
-    public async Task A_damaged_device_is_removed_like_any_other(Damage damage)
+    public async Task A_damaged_device_is_removed_like_any_other(DocumentDamage damage)
     {
         Claim claim = Some.Claim("operator", "operator.read");
         await PairAsync(claim);
@@ -94,29 +81,34 @@ public abstract partial class DeviceStoreContract
         await PutAsync(previous: null, record);
         (await Store.SwapAsync(swap, None)).ShouldBe(SwapResult.Conflict, "it can be read");
 
-        Func<Task> repairAsync = await DamageAsync(record.Id, Damage.NotJson);
+        Func<Task> repairAsync = await DamageAsync(record.Id, DocumentDamage.NotJson);
         (await PutAsync(previous: null, record)).ShouldBe(SwapResult.Conflict, "a damaged document is not none");
         await repairAsync();
         (await Store.GetAsync(record.Id, None)).Record!.Version.ShouldBe(record.Version);
-        await DamageAsync(record.Id, Damage.NotJson);
+        await DamageAsync(record.Id, DocumentDamage.NotJson);
         (await Store.SwapAsync(swap, None)).ShouldBe(SwapResult.Swapped);
         (await Store.SwapAsync(swap, None)).ShouldBe(SwapResult.Conflict, "it is damaged no longer");
     }
 
-    /// <summary>Damages the document behind the store's back. The result puts things right again.</summary>
-    protected abstract Task<Func<Task>> DamageAsync(DeviceId id, Damage damage);
+    /// <summary>Damages the document of a device behind the store's back. What is returned repairs it.</summary>
+    /// <param name="id">The device, which has a document.</param>
+    /// <param name="damage">What to do to it; <see cref="Damaged"/> does so to the text of most.</param>
+    protected abstract Task<Func<Task>> DamageAsync(DeviceId id, DocumentDamage damage);
 
-    protected ILogger<T> LoggerOf<T>() => new LoggerFactory([Log]).CreateLogger<T>();
+    /// <summary>A logger for the store. The contract looks for warnings there.</summary>
+    protected ILogger<T> LoggerOf<T>() => new LoggerFactory([new WarningLog(_warnings)]).CreateLogger<T>();
 
-    /// <summary>The document, damaged; null where that is no matter of the document alone.</summary>
-    protected static string? Damaged(string document, Damage damage) => damage switch
+    /// <summary>The document, damaged; null for <see cref="DocumentDamage.ForeignValue"/>, which is for the store to make.</summary>
+    /// <param name="document">The document as it was (<see cref="DeviceDocument"/>).</param>
+    /// <param name="damage">What to do to it.</param>
+    protected static string? Damaged(string document, DocumentDamage damage) => damage switch
     {
-        Damage.NotJson => document[..^1],
-        Damage.Null => "null",
-        Damage.AnotherVersion => document.Replace("\"version\":\"", "\"version\":\"0", StringComparison.Ordinal),
-        Damage.AnotherDevice => System.Text.Encoding.UTF8.GetString(DeviceDocument.Serialize(Some.Paired(Some.Claim(), DateTimeOffset.UtcNow))),
-        Damage.NullGrant => document.Replace("\"grants\":{", "\"grants\":{\"a\":null,", StringComparison.Ordinal),
-        Damage.NullRequest => document.Replace("\"requests\":[", "\"requests\":[null,", StringComparison.Ordinal),
+        DocumentDamage.NotJson => document[..^1],
+        DocumentDamage.Null => "null",
+        DocumentDamage.AnotherVersion => document.Replace("\"version\":\"", "\"version\":\"0", StringComparison.Ordinal),
+        DocumentDamage.AnotherDevice => System.Text.Encoding.UTF8.GetString(DeviceDocument.Serialize(Some.Paired(Some.Claim(), DateTimeOffset.UtcNow))),
+        DocumentDamage.NullGrant => document.Replace("\"grants\":{", "\"grants\":{\"a\":null,", StringComparison.Ordinal),
+        DocumentDamage.NullRequest => document.Replace("\"requests\":[", "\"requests\":[null,", StringComparison.Ordinal),
         _ => null,
     };
 
@@ -133,5 +125,25 @@ public abstract partial class DeviceStoreContract
         while (cursor is not null);
 
         return listed;
+    }
+
+    private sealed class WarningLog(ConcurrentQueue<string> texts) : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel == LogLevel.Warning;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (IsEnabled(logLevel))
+                texts.Enqueue(formatter(state, exception));
+        }
+
+        public void Dispose()
+        {
+        }
     }
 }

@@ -1,7 +1,7 @@
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
-namespace ProxyGateway.Tests.Shared;
+namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>What operators do, in the short form in which most tests say it.</summary>
 internal static class RegistryShorthand

@@ -1,25 +1,27 @@
 using System.Runtime.CompilerServices;
-using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.DeviceAuth.Sqlite;
-using ProxyGateway.Tests.Shared;
 
-namespace ProxyGateway.IntegrationTests.Registry;
+namespace ProxyGateway.DeviceAuth.Testing;
 
 public abstract partial class DeviceStoreContract
 {
+    private readonly List<IDeviceStore> _others = [];
+
     private ICopyableDeviceStore Copyable => (ICopyableDeviceStore)Store;
 
-    /// <summary>Whether a copy that fails leaves nothing, rather than a part.</summary>
+    /// <summary>Whether a copy into the store that fails leaves nothing, rather than a part.</summary>
     protected virtual bool CopiesAllOrNothing => false;
+
+    /// <summary>Opens another store, which is empty, to copy from and to. The contract disposes of it.</summary>
+    /// <param name="time">The other store's time.</param>
+    protected abstract Task<ICopyableDeviceStore> OpenOtherAsync(TimeProvider time);
 
     [Fact]
     public async Task A_registry_that_is_copied_here_and_back_is_the_same()
     {
-        await using var files = new Files(await NowAsync());
-        SqliteDeviceStore first = files.Open("first");
-        SqliteDeviceStore second = files.Open("second");
+        ICopyableDeviceStore first = await OpenOtherAsync();
+        ICopyableDeviceStore second = await OpenOtherAsync();
         Inhabitants all = await InhabitAsync(first);
 
         RegistryCopyReport copied = await new RegistryCopy(first, Copyable).RunAsync(None);
@@ -47,8 +49,7 @@ public abstract partial class DeviceStoreContract
     public async Task A_copy_that_breaks_off_has_every_refusal_and_may_be_repeated()
     {
         const int Count = 1500;
-        await using var files = new Files(await NowAsync());
-        SqliteDeviceStore source = files.Open("source");
+        ICopyableDeviceStore source = await OpenOtherAsync();
         DateTimeOffset now = await NowAsync();
         DeviceRecord[] records = [.. Enumerable.Range(0, Count).Select(_ => Some.Paired(Some.Claim(), now))];
         for (int i = 0; i < Count; i += 10)
@@ -75,8 +76,7 @@ public abstract partial class DeviceStoreContract
     [Fact]
     public async Task Nothing_is_copied_over_a_registry_of_its_own()
     {
-        await using var files = new Files(await NowAsync());
-        SqliteDeviceStore source = files.Open("source");
+        ICopyableDeviceStore source = await OpenOtherAsync();
         Claim stranger = Some.Claim();
         await PairAsync(stranger);
         await InhabitAsync(source);
@@ -91,8 +91,7 @@ public abstract partial class DeviceStoreContract
     [Fact]
     public async Task Nothing_is_copied_over_a_device_that_has_changed_since()
     {
-        await using var files = new Files(await NowAsync());
-        SqliteDeviceStore source = files.Open("source");
+        ICopyableDeviceStore source = await OpenOtherAsync();
         Inhabitants all = await InhabitAsync(source);
         await new RegistryCopy(source, Copyable).RunAsync(None);
         await Registry.RemoveAsync(all.Paired.Device, Some.Operator, Some.Rules, None);
@@ -105,17 +104,17 @@ public abstract partial class DeviceStoreContract
     [Fact]
     public async Task A_damaged_document_stops_a_copy_and_is_named()
     {
-        await using var files = new Files(await NowAsync());
         Claim claim = Some.Claim();
         await PairAsync(claim);
-        await DamageAsync(claim.Device, Damage.NotJson);
+        await DamageAsync(claim.Device, DocumentDamage.NotJson);
+        ICopyableDeviceStore target = await OpenOtherAsync();
 
-        (await Should.ThrowAsync<RegistryUnavailableException>(() => new RegistryCopy(Copyable, files.Open("target")).RunAsync(None)))
+        (await Should.ThrowAsync<RegistryUnavailableException>(() => new RegistryCopy(Copyable, target).RunAsync(None)))
             .Message.ShouldContain(claim.Device.ToString());
     }
 
     /// <summary>One device of each kind.</summary>
-    private static async Task<Inhabitants> InhabitAsync(SqliteDeviceStore store)
+    private static async Task<Inhabitants> InhabitAsync(IDeviceStore store)
     {
         DateTimeOffset now = (await store.GetAsync(Some.Claim().Device, None)).Now;
         var registry = new DeviceRegistry(store);
@@ -157,27 +156,20 @@ public abstract partial class DeviceStoreContract
         (await Registry.AdmitAsync(all.Asking, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
     }
 
+    // At the time of the store under test.
+    private async Task<ICopyableDeviceStore> OpenOtherAsync()
+    {
+        ICopyableDeviceStore other = await OpenOtherAsync(new StoppedClock(await NowAsync()));
+        _others.Add(other);
+        return other;
+    }
+
     private sealed record Inhabitants(Claim Paired, Claim Removed, Claim Asking, Claim Rejected, Claim Legacy);
 
-    /// <summary>Registries in files, at the time of the store under test.</summary>
-    private sealed class Files(DateTimeOffset now) : IAsyncDisposable
+    /// <summary>A clock that stands still.</summary>
+    private sealed class StoppedClock(DateTimeOffset now) : TimeProvider
     {
-        private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxygateway-copy-");
-        private readonly FakeTimeProvider _time = new(now);
-        private readonly List<SqliteDeviceStore> _stores = [];
-
-        public SqliteDeviceStore Open(string name)
-        {
-            _stores.Add(SqliteDeviceStore.Open(new SqliteStoreOptions { Path = Path.Combine(_folder.FullName, name) }, _time));
-            return _stores[^1];
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            foreach (SqliteDeviceStore store in _stores)
-                await store.DisposeAsync();
-            _folder.Delete(recursive: true);
-        }
+        public override DateTimeOffset GetUtcNow() => now;
     }
 
     /// <summary>A store that goes away while it is read.</summary>

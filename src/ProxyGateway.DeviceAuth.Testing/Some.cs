@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
-namespace ProxyGateway.Tests.Shared;
+namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>Values for tests that do not care which.</summary>
 internal static class Some

@@ -1,12 +1,10 @@
 using System.Collections.Immutable;
 using System.Net;
-using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.Tests.Shared;
 
-namespace ProxyGateway.IntegrationTests.Registry;
+namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>Open requests are shared out: nobody takes all of them, however many addresses they have.</summary>
 public abstract partial class DeviceStoreContract

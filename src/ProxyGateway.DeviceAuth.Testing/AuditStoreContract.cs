@@ -1,11 +1,11 @@
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
-using ProxyGateway.Tests.Shared;
 using Xunit.Abstractions;
 
-namespace ProxyGateway.IntegrationTests.Registry.Auditing;
+namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>What every store must do with the audit, whatever it is made of.</summary>
+/// <summary>What every store must do with the audit, whatever it is made of. Derive a test class from it for each store; xunit (2) runs what it inherits.</summary>
+/// <param name="output">Where figures go.</param>
 public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifetime
 {
     private const int Kept = 200;
@@ -13,12 +13,16 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     private readonly string _writer = Guid.NewGuid().ToString("N");
     private long _number;
 
+    /// <summary>The store under test.</summary>
     protected IAuditStore Store { get; private set; } = null!;
 
+    /// <summary>Where figures go.</summary>
     protected ITestOutputHelper Output { get; } = output;
 
+    /// <summary>Opens the store, before each test.</summary>
     public virtual async Task InitializeAsync() => Store = await OpenAsync(Kept);
 
+    /// <summary>Disposes of what was opened, after each test.</summary>
     public abstract Task DisposeAsync();
 
     [Fact]
@@ -245,10 +249,13 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     /// <summary>How many entries are read for a page at most.</summary>
     protected abstract int MostReadForPage { get; }
 
-    /// <summary>A store that keeps so many entries, and so many bytes of them.</summary>
+    /// <summary>Opens a store on the test's registry. The first is empty.</summary>
+    /// <param name="kept">How many entries of each source it keeps.</param>
+    /// <param name="bytes">How many bytes the documents of each source's entries have together at most.</param>
     protected abstract Task<IAuditStore> OpenAsync(int kept, int bytes = 64 * 1024 * 1024);
 
-    /// <summary>Another one on the same registry, where there can be one.</summary>
+    /// <summary>Opens another store on the same registry; the same store where there can be no other.</summary>
+    /// <param name="kept">How many entries of each source it keeps.</param>
     protected abstract Task<IAuditStore> OpenAnotherAsync(int kept);
 
     /// <summary>An entry as most are, with so many scopes.</summary>
@@ -269,10 +276,13 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
         };
     }
 
+    /// <summary>An entry that says little.</summary>
     protected static AuditEntry Entry(string kind, string? reason = null) => new() { Kind = kind, Reason = reason };
 
+    /// <summary>Appends entries as one batch.</summary>
     protected Task AppendAsync(params AuditEntry[] entries) => Store.AppendAsync(new AuditBatch(_writer, ++_number, entries), default).AsTask();
 
+    /// <summary>Every entry that matches, by pages.</summary>
     protected Task<List<AuditEntry>> ListAllAsync(AuditFilter filter, int pageSize) => ListAllAsync(Store, filter, pageSize);
 
     private static async Task<List<AuditEntry>> ListAllAsync(IAuditStore store, AuditFilter filter, int pageSize)

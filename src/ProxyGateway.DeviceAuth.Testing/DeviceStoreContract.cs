@@ -1,26 +1,37 @@
 using System.Collections.Concurrent;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.Tests.Shared;
 
-namespace ProxyGateway.IntegrationTests.Registry;
+namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>What every store must do, whatever it is made of.</summary>
+/// <summary>
+/// What every store must do, whatever it is made of. Derive a test class from it for each store; xunit (2) runs what it inherits. Reads and writes go
+/// through the <see cref="DeviceRegistry"/> wherever they would in a gateway.
+/// </summary>
 public abstract partial class DeviceStoreContract : IAsyncLifetime
 {
     private static readonly CancellationToken None = CancellationToken.None;
 
+    /// <summary>The store under test.</summary>
     protected IDeviceStore Store { get; private set; } = null!;
 
+    /// <summary>The registry on the store under test.</summary>
     protected DeviceRegistry Registry { get; private set; } = null!;
 
+    /// <summary>Opens the store, before each test.</summary>
     public virtual async Task InitializeAsync()
     {
         Store = await OpenAsync();
         Registry = new DeviceRegistry(Store);
     }
 
-    public virtual async Task DisposeAsync() => await Store.DisposeAsync();
+    /// <summary>Disposes of the store, after each test.</summary>
+    public virtual async Task DisposeAsync()
+    {
+        await Store.DisposeAsync();
+        foreach (IDeviceStore other in _others)
+            await other.DisposeAsync();
+    }
 
     [Fact]
     public async Task A_device_that_nobody_wrote_is_absent()
@@ -619,31 +630,40 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         await Should.ThrowAsync<OperationCanceledException>(async () => await Store.ListDevicesAsync(cursor: null, 1, cancelled.Token));
     }
 
-    /// <summary>An empty store.</summary>
+    /// <summary>Opens a store that is empty.</summary>
     protected abstract Task<IDeviceStore> OpenAsync();
 
-    /// <summary>Waits until it is this time at the store.</summary>
-    protected abstract Task PassAsync(DateTimeOffset time);
+    /// <summary>Waits until it is this time at the store. A store whose clock the test holds turns that; any other is asked until its time has come.</summary>
+    /// <param name="time">The time, a few seconds ahead at most.</param>
+    protected virtual Task PassAsync(DateTimeOffset time) => Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the store");
 
-    /// <summary>Checks behind the store's back that nothing of the device and its request is kept.</summary>
+    /// <summary>Checks behind the store's back that nothing of an expired device and its request is kept.</summary>
+    /// <param name="claim">The device.</param>
+    /// <param name="request">The request.</param>
     protected abstract Task LeavesNothingAsync(Claim claim, PairingRequest request);
 
+    /// <summary>Notes that the device was seen.</summary>
     protected Task SeeAsync(Claim claim, DateTimeOffset at) => ((ILastSeenStore)Store).NoteSeenAsync([new SeenDevice(claim.Device, at)], None).AsTask();
 
+    /// <summary>The store's time.</summary>
     protected async Task<DateTimeOffset> NowAsync() => (await Store.GetAsync(Some.Claim().Device, None)).Now;
 
+    /// <summary>Swaps a record that never expires in, without limits.</summary>
     protected async Task<SwapResult> PutAsync(DeviceRecord? previous, DeviceRecord next) =>
         await Store.SwapAsync(new DeviceSwap(previous, next, ExpiresAt: null, PendingLimits.None), None);
 
+    /// <summary>Has the device ask, from elsewhere, for what an operator has to approve.</summary>
     protected async Task<PairingRequest> AskAsync(Claim claim, PairingRules rules, string? address = null) =>
         (await Registry.AdmitAsync(claim, Some.Origin with { Address = address }, rules, None)).ShouldBeOfType<Admission.Refused>().Request;
 
+    /// <summary>Has the device ask, and an operator approve.</summary>
     protected async Task PairAsync(Claim claim)
     {
         PairingRequest request = await AskAsync(claim, Some.Rules);
         (await Registry.ApproveAsync(request.Id, scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
     }
 
+    /// <summary>Every open request, by pages.</summary>
     protected async Task<List<RequestId>> ListOpenAsync(int pageSize)
     {
         var listed = new List<RequestId>();

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace ProxyGateway.IntegrationTests;
+namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>Waits for what happens on its own time, with a bound.</summary>
 internal static class Eventually

@@ -1,7 +1,7 @@
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
-namespace ProxyGateway.IntegrationTests.Registry;
+namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>A store in front of another, for tests that interfere with some of its calls.</summary>
 internal abstract class DelegatingStore(IDeviceStore inner) : IDeviceStore

@@ -1,9 +1,8 @@
 using System.Collections.Concurrent;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
-using ProxyGateway.Tests.Shared;
 
-namespace ProxyGateway.IntegrationTests.Registry;
+namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>What rules pair is bounded, within an hour and in all, and the stores count it.</summary>
 public abstract partial class DeviceStoreContract
@@ -101,8 +100,8 @@ public abstract partial class DeviceStoreContract
     public async Task A_copy_counts_what_rules_have_paired()
     {
         PairingRules rules = Bounded(perHour: 100, inAll: 2);
-        await using var files = new Files(await NowAsync());
-        SqliteDeviceStoreOf(files, out DeviceRegistry source, out ICopyableDeviceStore store);
+        ICopyableDeviceStore store = await OpenOtherAsync();
+        var source = new DeviceRegistry(store);
         foreach (Claim claim in new[] { Some.Claim(), Some.Claim() })
             (await source.AdmitAsync(claim, Some.Loopback, rules, None)).ShouldBeOfType<Admission.Admitted>();
 
@@ -111,6 +110,7 @@ public abstract partial class DeviceStoreContract
         (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull();
     }
 
+    /// <summary>Rules under which loopback pairs so many devices.</summary>
     protected static PairingRules Bounded(int perHour, int inAll) => Some.Rules with
     {
         Policy = new PairingPolicy
@@ -123,10 +123,4 @@ public abstract partial class DeviceStoreContract
     /// <summary>The rule that let the device in just now; null if it has to wait for an operator, or had been let in before.</summary>
     protected async Task<string?> PairByRuleAsync(Claim claim, PairingRules rules) =>
         await Registry.AdmitAsync(claim, Some.Loopback, rules, None) is Admission.Admitted admitted ? admitted.Rule : null;
-
-    private static void SqliteDeviceStoreOf(Files files, out DeviceRegistry registry, out ICopyableDeviceStore store)
-    {
-        store = files.Open("source");
-        registry = new DeviceRegistry(store);
-    }
 }
