@@ -101,7 +101,9 @@ public static class DeviceAdminExtensions
     public static IServiceCollection AddAdminEndpoints(this IServiceCollection services)
     {
         ArgumentNullException.ThrowIfNull(services);
+        services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<EventStreams>();
+        services.TryAddSingleton<AuditTail>();
         return services;
     }
 

@@ -2,7 +2,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>The version of a record as an entity tag (RFC 9110 §8.8.3): always a strong one.</summary>
+/// <summary>
+/// The version of a record as an entity tag (RFC 9110 §8.8.3): always a strong one. Read by hand, as the framework's typed header takes
+/// <c>w/</c> for <c>W/</c> and overlooks a trailing comma.
+/// </summary>
 internal static class EntityTags
 {
     /// <summary>Tells the version of what is answered, in <c>ETag</c>.</summary>

@@ -16,12 +16,12 @@ namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
 /// <c>/admin/v1/events</c>: the audit as it grows, as Server-Sent Events (WHATWG HTML §9.2). Every gateway on the same registry enters there
-/// what happens, so each of them tells of all. An event's id is its entry's, its name the entry's kind, its data the entry.
+/// what happens, so each of them tells of all. An event's id is its entry's, its name the entry's kind, its data the entry. Written by hand, as
+/// <c>TypedResults.ServerSentEvents</c> sends no comments, which are the signs of life, and waits for ever for a client that does not read.
 /// </summary>
 internal static class EventEndpoints
 {
     private const int ReadAtOnce = 256;
-    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan SignOfLifeInterval = TimeSpan.FromSeconds(15);
 
     // A client that does not read keeps its stream for no longer.
@@ -41,6 +41,7 @@ internal static class EventEndpoints
         HttpContext context,
         [FromServices] IAuditStore? audit,
         [FromServices] EventStreams streams,
+        [FromServices] AuditTail tail,
         [FromServices] TimeProvider time,
         [FromServices] IHostApplicationLifetime lifetime)
     {
@@ -61,7 +62,7 @@ internal static class EventEndpoints
             context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
             if (last is null)
                 await WriteAsync(context, time, Event("ready", newest, "{}"u8), end.Token);
-            await FollowAsync(context, audit, time, newest, end.Token);
+            await FollowAsync(context, audit, tail, time, newest, end.Token);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
@@ -79,27 +80,29 @@ internal static class EventEndpoints
         return TypedResults.Empty;
     }
 
-    private static async Task FollowAsync(HttpContext context, IAuditStore audit, TimeProvider time, long last, CancellationToken cancellationToken)
+    private static async Task FollowAsync(
+        HttpContext context, IAuditStore audit, AuditTail tail, TimeProvider time, long last, CancellationToken cancellationToken)
     {
         bool isTold = false;
+        long heardOf = 0;
         long wroteAt = time.GetTimestamp();
         await context.Response.Body.FlushAsync(cancellationToken);
         while (true)
         {
-            AuditStretch stretch = await ReadAsync(audit, last, cancellationToken);
-            if (!stretch.IsComplete && !isTold)
+            AuditStretch? read = await TryReadAsync(audit, last, cancellationToken);
+            if (read is { IsComplete: false } && !isTold)
                 await WriteAsync(context, time, Event("gap", id: null, "{}"u8), cancellationToken);
-            isTold = !stretch.IsComplete;
-            foreach (AuditEntry entry in stretch.Items)
+            isTold = read is { IsComplete: false };
+            foreach (AuditEntry entry in read?.Items ?? [])
             {
                 last = entry.Id;
                 byte[] data = JsonSerializer.SerializeToUtf8Bytes(entry, AdminJsonContext.Default.AuditEntry);
                 await WriteAsync(context, time, Event(entry.Kind, last, data), cancellationToken);
             }
 
-            if (stretch.Items.Count > 0)
+            if (read is { Items.Count: > 0 })
                 wroteAt = time.GetTimestamp();
-            if (stretch.Items.Count == ReadAtOnce)
+            if (read is { Items.Count: ReadAtOnce })
                 continue;
             if (time.GetElapsedTime(wroteAt) >= SignOfLifeInterval)
             {
@@ -107,14 +110,18 @@ internal static class EventEndpoints
                 wroteAt = time.GetTimestamp();
             }
 
-            await Task.Delay(PollInterval, time, cancellationToken);
+            // Entries that were heard of and are not kept any more must not be looked for again and again.
+            if (read is null)
+                await Task.Delay(AuditTail.Interval, time, cancellationToken);
+            else
+                heardOf = await tail.WaitAsync(audit, Math.Max(last, heardOf), SignOfLifeInterval - time.GetElapsedTime(wroteAt), cancellationToken);
         }
     }
 
     private static async Task<long> NewestAsync(IAuditStore audit, CancellationToken cancellationToken) =>
         (await audit.ListAsync(new AuditFilter(), before: null, limit: 1, cancellationToken)).Items is [var newest, ..] ? newest.Id : 0;
 
-    private static async Task<AuditStretch> ReadAsync(IAuditStore audit, long after, CancellationToken cancellationToken)
+    private static async Task<AuditStretch?> TryReadAsync(IAuditStore audit, long after, CancellationToken cancellationToken)
     {
         try
         {
@@ -122,7 +129,7 @@ internal static class EventEndpoints
         }
         catch (RegistryUnavailableException)
         {
-            return new AuditStretch([], IsComplete: true); // what is entered meanwhile is read once it is back
+            return null; // what is entered meanwhile is read once it is back
         }
     }
 

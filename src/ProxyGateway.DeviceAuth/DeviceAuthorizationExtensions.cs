@@ -57,6 +57,7 @@ public static class DeviceAuthorizationExtensions
         services.AddHostedService<RevocationWatch>();
         services.TryAddSingleton<DecisionQueue>();
         services.TryAddSingleton<Gatekeeper>();
+        services.TryAddSingleton<AdmissionFilters>();
         services.TryAddSingleton<HandshakeBudgets>();
         services.TryAddSingleton<ClientHistory>();
         services.TryAddSingleton<LoopbackPeers>();

@@ -89,7 +89,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
         (await card.Locator("h2").TextContentAsync()).ShouldBe("operatorMore scopes");
         (await card.Locator(".scope-choice code").AllTextContentsAsync()).ShouldBe(["operator.pairing"]);
         (await card.Locator("dt").AllTextContentsAsync()).ShouldBe(["Device", "From", "Roles now", "Scopes now as operator", "Asks for, and has", "Asks to add", "For how long"]);
-        (await card.Locator("dd").Nth(1).TextContentAsync()).ShouldBe("127.0.0.1, elsewhere");
+        (await card.Locator("dd").Nth(1).TextContentAsync()).ShouldBe("127.0.0.1, this machine, but through a proxy or under another name: counts as elsewhere");
         (await card.Locator("dd").Nth(3).TextContentAsync()).ShouldBe("operator.write");
         (await card.Locator("dd").Nth(4).TextContentAsync()).ShouldBe("operator.readoperator.write");
 

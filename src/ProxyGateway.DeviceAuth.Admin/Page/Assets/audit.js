@@ -98,7 +98,7 @@ function line(entry) {
     h("span", { class: "at" }, moment(entry.time)),
     h("span", { class: "kind" }, kindInWords(entry.kind), entry.uncertain && h("span", { class: "tag", title: "The registry gave no answer: it may or may not have been written" }, "uncertain")),
     h("span", { class: "what" }, parts(entry)),
-    h("span", { class: "whence" }, entry.address && foreign(entry.address), entry.locality && h("span", {}, localityInShort(entry.locality))));
+    h("span", { class: "whence" }, entry.address && foreign(entry.address), entry.locality && h("span", {}, localityInShort(entry.locality, entry.address))));
 }
 
 function parts(entry) {

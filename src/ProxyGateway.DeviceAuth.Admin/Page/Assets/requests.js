@@ -162,7 +162,7 @@ class RequestCard {
       h("p", { class: "sentence" }, sentence),
       h("dl", { class: "facts" },
         fact("Device", fingerprint(request.deviceId), " ", claimOf(request.client)),
-        fact("From", h("span", {}, request.address && [foreign(request.address), ", "], localityInWords(request.locality))),
+        fact("From", h("span", {}, request.address && [foreign(request.address), ", "], localityInWords(request.locality, request.address))),
         request.heldRoles && fact("Roles now", h("ul", { class: "scopes" }, request.heldRoles.map((role) => h("li", {}, h("code", {}, role))))),
         request.heldScopes && fact(["Scopes now as ", h("code", {}, request.role)], scopeList(request.heldScopes)),
         covered.length > 0 && fact("Asks for, and has", scopeList(covered)),

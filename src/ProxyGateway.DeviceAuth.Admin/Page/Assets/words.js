@@ -56,13 +56,20 @@ const LOCALITIES = { __proto__: null, loopback: "the gateway’s own machine", n
 
 const LOCALITIES_IN_SHORT = { __proto__: null, loopback: "own machine", network: "known network", remote: "elsewhere" };
 
+/** Whether the address is the gateway's own machine, and the request has a sign of a proxy or another Host, so that the client may be anywhere. */
+function mayBeProxied(locality, address) {
+  return locality === "remote" && (address?.startsWith("127.") || address === "::1");
+}
+
 /** Where something comes from. */
-export function localityInWords(locality) {
+export function localityInWords(locality, address) {
+  if (mayBeProxied(locality, address)) return "this machine, but through a proxy or under another name: counts as elsewhere";
   return LOCALITIES[locality] ?? locality;
 }
 
 /** The same, where there is little room. */
-export function localityInShort(locality) {
+export function localityInShort(locality, address) {
+  if (mayBeProxied(locality, address)) return "counts as elsewhere";
   return LOCALITIES_IN_SHORT[locality] ?? locality;
 }
 

@@ -48,6 +48,9 @@ internal static class Answers
     /// <summary>The device was removed, or its grant narrowed, while it was being admitted.</summary>
     public static Refusal Revoked(string id, Closing closing) => Refuse(closing, id, "NOT_PAIRED");
 
+    /// <summary>A filter of the application refuses the device, or has failed.</summary>
+    public static Refusal RefusedByFilter(string id, Closing closing) => Refuse(closing, id, "INVALID_REQUEST");
+
     /// <summary>An operator has blocked the device: it need not ask again by itself.</summary>
     public static Refusal Blocked(string id, Claim claim) => new(Closing.DeviceBlocked, Answer(id, "NOT_PAIRED", Closing.DeviceBlocked.Reason, json =>
     {

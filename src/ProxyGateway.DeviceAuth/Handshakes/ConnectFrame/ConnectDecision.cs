@@ -9,7 +9,8 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>Verifies <c>connect</c> requests and has them decided; and counts against a client what fails.</summary>
 internal sealed class ConnectDecision(
-    Gatekeeper gatekeeper, ClientHistory history, Draining draining, IDeviceAuthSettings settings, TimeProvider time, HandshakeLog log) : IDisposable
+    Gatekeeper gatekeeper, AdmissionFilters filters, ClientHistory history, Draining draining, IDeviceAuthSettings settings, TimeProvider time, HandshakeLog log)
+    : IDisposable
 {
     private readonly ProofDesk _proofs = new();
 
@@ -40,7 +41,15 @@ internal sealed class ConnectDecision(
             return new ConnectOutcome(request.Id, Answers.Restarting(request.Id));
 
         Claim claim = found.Claim!;
+        if (await filters.RefuseAsync(handshake.Http, claim, handshake.Origin, settings.Current) is { } closing)
+        {
+            gatekeeper.Refused(closing, claim, handshake.Origin, handshake.Options);
+            return new ConnectOutcome(request.Id, Answers.RefusedByFilter(request.Id, closing));
+        }
+
         Verdict verdict = await gatekeeper.DecideAsync(claim, handshake.Origin, handshake.Options, inForce => MayAsk(request, inForce), aborted);
+        if (verdict is Verdict.Admitted { Session: { } session })
+            DeviceFeature.Set(handshake.Http, session);
         return verdict switch
         {
             Verdict.Admitted admitted => new ConnectOutcome(request.Id, Refusal: null, admitted.Session, admitted.WasPaired),

@@ -20,6 +20,7 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
 
     public ConnectFrameHandshake(
         Gatekeeper gatekeeper,
+        AdmissionFilters filters,
         ClientHistory history,
         Draining draining,
         GateMetrics metrics,
@@ -29,7 +30,7 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
     {
         (_gatekeeper, _draining, _metrics, _time) = (gatekeeper, draining, metrics, time);
         _log = new HandshakeLog(logger);
-        _decision = new ConnectDecision(gatekeeper, history, draining, settings, time, _log);
+        _decision = new ConnectDecision(gatekeeper, filters, history, draining, settings, time, _log);
     }
 
     public async Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next)

@@ -1,0 +1,52 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.DeviceAuth.Sessions;
+
+/// <summary>All filters of the application. A filter that fails, refuses.</summary>
+internal sealed partial class AdmissionFilters(IEnumerable<IAdmissionFilter> filters, TimeProvider time, PacedLogger<AdmissionFilters> logger)
+{
+    private readonly IAdmissionFilter[] _filters = [.. filters];
+
+    /// <summary>What a refused device is told; null if no filter refuses it.</summary>
+    /// <param name="context">The upgrade request.</param>
+    /// <param name="claim">What the device has proved.</param>
+    /// <param name="origin">Where it comes from.</param>
+    /// <param name="options">The options in force.</param>
+    /// <exception cref="OperationCanceledException">The client is gone.</exception>
+    public async ValueTask<Closing?> RefuseAsync(HttpContext context, Claim claim, ClaimOrigin origin, DeviceAuthOptions options)
+    {
+        if (_filters.Length == 0)
+            return null;
+        var admission = new AdmissionContext(context, claim, origin.Address, options.Policy.Classify(origin.Locality));
+        using var deadline = new CancellationTokenSource(options.HandshakeTimeout, time);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, context.RequestAborted);
+        foreach (IAdmissionFilter filter in _filters)
+        {
+            try
+            {
+                // A filter may ignore the token.
+                if (await filter.RefuseAsync(admission, patience.Token).AsTask().WaitAsync(patience.Token) is not { } reason)
+                    continue;
+                LogRefused(filter.GetType().Name, claim.Device, claim.Role, origin.Address, SafeText.Of(reason));
+                return Closing.ByApplication(reason);
+            }
+            catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)
+            {
+                LogFailed(filter.GetType().Name, claim.Device, e);
+                return Closing.InternalError;
+            }
+        }
+
+        return null;
+    }
+
+    [LoggerMessage(1010, LogLevel.Information, "The filter {Filter} refused device {Device} as {Role} from {Address}: {Reason}")]
+    private partial void LogRefused(string filter, DeviceId device, string role, string? address, string? reason);
+
+    [LoggerMessage(1011, LogLevel.Error, "The filter {Filter} failed; device {Device} was not admitted.")]
+    private partial void LogFailed(string filter, DeviceId device, Exception exception);
+}
