@@ -11,16 +11,16 @@ public sealed record DeviceAuthOptions
     /// <summary>The configuration section.</summary>
     public const string SectionName = "DeviceAuth";
 
-    /// <summary>The handshake of routes that do not name one.</summary>
+    /// <summary>The handshake of routes that do not name one; one that was added.</summary>
     public string Handshake { get; init; } = DeviceAuthDefaults.ConnectFrame;
 
-    /// <summary>How long each side may take for its part of the handshake.</summary>
+    /// <summary>How long each side may take for its part of the handshake; up to 10 minutes.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long a message may be before admission, in bytes.</summary>
+    /// <summary>How long a message may be before admission, in bytes; 1 KiB to 16 MiB.</summary>
     public int MaxHandshakeBytes { get; init; } = 16 * 1024;
 
-    /// <summary>How far a signature's time may be from now, either way.</summary>
+    /// <summary>How far a signature's time may be from now, either way; up to an hour.</summary>
     public TimeSpan SignatureSkew { get; init; } = TimeSpan.FromMinutes(2);
 
     /// <summary>Whether requests that are not WebSocket upgrades pass on gated routes that do not say.</summary>
@@ -29,7 +29,7 @@ public sealed record DeviceAuthOptions
     /// <summary>Proxies whose <c>X-Forwarded-For</c> is believed, for CIDR rules. What they forward is never loopback.</summary>
     public ImmutableArray<IPNetwork> TrustedProxies { get; init; } = [];
 
-    /// <summary>Origins, as in <c>https://example.org</c>, whose pages may connect.</summary>
+    /// <summary>Origins, as browsers send them (<c>https://example.org</c>), whose pages may connect.</summary>
     public ImmutableArray<string> AllowedOrigins { get; init; } = [];
 
     /// <summary>
@@ -41,7 +41,7 @@ public sealed record DeviceAuthOptions
     /// <summary>The SHA-256 of a token without which a device that is not paired may not even ask; empty: anybody may ask.</summary>
     public ImmutableArray<byte> SharedTokenSha256 { get; init; } = [];
 
-    /// <summary>Over how long the ends of live sessions are spread when the gateway stops.</summary>
+    /// <summary>Over how long the ends of live sessions are spread when the gateway stops; up to an hour. Zero: at once.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Bounds on what strangers can use up.</summary>
@@ -50,16 +50,16 @@ public sealed record DeviceAuthOptions
     /// <summary>The pairing policy.</summary>
     public PairingPolicy Policy { get; init; } = PairingPolicy.Default;
 
-    /// <summary>How long a request waits for an operator, and stays readable once resolved.</summary>
+    /// <summary>How long a request waits for an operator, and stays readable once resolved; up to 7 days.</summary>
     public TimeSpan RequestLifetime { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>How many requests may be open in all.</summary>
+    /// <summary>How many requests may be open in all; 1 to 1,000,000.</summary>
     public int MaxPendingRequests { get; init; } = 1000;
 
-    /// <summary>How long an operator's no is remembered for a device that holds no grant.</summary>
+    /// <summary>How long an operator's no is remembered for a device that holds no grant; at least <see cref="RequestLifetime"/>.</summary>
     public TimeSpan ForgetRemovedAfter { get; init; } = TimeSpan.FromDays(90);
 
-    /// <summary>Devices that only rules have approved are forgotten if they were not seen for this long; zero: never.</summary>
+    /// <summary>Devices that only rules have approved are forgotten if they were not seen for this long, an hour at least; zero: never.</summary>
     public TimeSpan ForgetIdleAfter { get; init; }
 
     /// <summary>How the gateway makes sure that it hears of every change in the registry: keys of the section <c>Registry</c>. Counts from the start on.</summary>
@@ -82,64 +82,4 @@ public sealed record DeviceAuthOptions
             RemoteStrangers = Math.Max(1, MaxPendingRequests / 2),
             NetworkStrangers = Math.Max(1, MaxPendingRequests / 4),
         });
-}
-
-/// <summary>Section <c>DeviceAuth:Limits</c>.</summary>
-public sealed record DeviceAuthLimits
-{
-    /// <summary>Connections to the data port, and requests under way on them; null, and at most: as many as the process has file handles for.</summary>
-    public int? Connections { get; init; }
-
-    /// <summary>The same from one client address; null: three quarters of all.</summary>
-    public int? ConnectionsPerAddress { get; init; }
-
-    /// <summary>Handshakes under way from one client address.</summary>
-    public int HandshakesPerAddress { get; init; } = 16;
-
-    /// <summary>New handshakes of one client address in a second.</summary>
-    public int HandshakesPerSecondPerAddress { get; init; } = 100;
-
-    /// <summary>Failed handshakes of one client address that are answered at once; further ones wait for their answer, ever longer.</summary>
-    public int FailuresPerAddress { get; init; } = 10;
-
-    /// <summary>Handshakes under way to one destination; an OpenClaw backend allows 32 from one address, and all of ours are that.</summary>
-    public int HandshakesPerDestination { get; init; } = 28;
-
-    /// <summary>Handshakes under way in all.</summary>
-    public int Handshakes { get; init; } = 1024;
-
-    /// <summary>Live sessions of one device on this gateway.</summary>
-    public int SessionsPerDevice { get; init; } = 64;
-
-    /// <summary>Open pairing requests from one client address.</summary>
-    public int PendingRequestsPerAddress { get; init; } = 32;
-
-    /// <summary>Open pairing requests from one /24 of IPv4 or /48 of IPv6 addresses; at least <see cref="PendingRequestsPerAddress"/>.</summary>
-    public int PendingRequestsPerSubnet { get; init; } = 64;
-}
-
-/// <summary>What becomes of plain HTTP requests on gated routes.</summary>
-public enum HttpRequests
-{
-    /// <summary>403.</summary>
-    Deny,
-
-    /// <summary>Forwarded without any check of ours.</summary>
-    Allow,
-}
-
-/// <summary>Names that configuration uses.</summary>
-public static class DeviceAuthDefaults
-{
-    /// <summary>The handshake of the OpenClaw gateway protocol; see <c>Handshakes/ConnectFrame</c>.</summary>
-    public const string ConnectFrame = "ConnectFrame";
-
-    /// <summary>In a route's metadata: no gate on this route.</summary>
-    public const string Off = "Off";
-
-    /// <summary>The route metadata that names the handshake, or <see cref="Off"/>.</summary>
-    public const string HandshakeMetadata = "DeviceAuth";
-
-    /// <summary>The route metadata that overrides <see cref="DeviceAuthOptions.HttpRequests"/>.</summary>
-    public const string HttpMetadata = "DeviceAuth.Http";
 }

@@ -17,7 +17,8 @@ internal static class AutoApproveReader
     private const string Any = "any";
     private static readonly int DefaultMaxPerHour = PairingPolicy.Default.AutoApprove[0].MaxDevicesPerHour;
     private const string Self = "self";
-    private const string Places = $"{Loopback}, {Any}, and networks other than loopback's as in 10.0.0.0/8, with no bits set beneath the prefix";
+    /// <summary>What <c>From</c> may name, for people.</summary>
+    public const string Places = $"{Loopback}, {Any}, and networks other than loopback's as in 10.0.0.0/8, with no bits set beneath the prefix";
 
     public static ImmutableArray<AutoApproveRule> Read(SectionReader pairing, IOperatingSystemUsers users)
     {
@@ -57,17 +58,9 @@ internal static class AutoApproveReader
             UpTo = section.ScopesByRole(nameof(AutoApproveRule.UpTo)),
             Users = Users(section, users),
             Browsers = section.Flag(nameof(AutoApproveRule.Browsers), fallback: false),
-            MaxDevicesPerHour = section.Number(nameof(AutoApproveRule.MaxDevicesPerHour), DefaultMaxPerHour, 1, DeviceAuthOptionsReader.MaxCount),
+            MaxDevicesPerHour = section.Number(nameof(AutoApproveRule.MaxDevicesPerHour), DefaultMaxPerHour, DeviceAuthRanges.Count),
         };
-        rule = From(section, rule, required: builtIn is null);
-        if (rule.Users is not null && (!rule.FromLoopback || rule.FromAny || !rule.FromNetworks.IsEmpty))
-        {
-            section.Errors.Add(
-                section.PathOf(nameof(AutoApproveRule.Users)),
-                $"users can be told on loopback only; allowed: with From [\"{Loopback}\"], and other places in a rule of their own.");
-        }
-
-        return rule;
+        return From(section, rule, required: builtIn is null);
     }
 
     private static AutoApproveRule From(SectionReader section, AutoApproveRule rule, bool required)

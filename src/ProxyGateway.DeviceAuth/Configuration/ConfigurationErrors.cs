@@ -26,8 +26,8 @@ public sealed class ConfigurationErrors
     /// <param name="allowed">What is allowed.</param>
     public void AddValue(string key, string? value, string allowed) => Add(key, $"found {Quote(value)}; allowed: {allowed}.");
 
-    /// <summary>Whether something is wrong with this very key.</summary>
-    internal bool Has(string key) => _keys.Contains(key);
+    /// <summary>The keys with which something is wrong, ignoring case.</summary>
+    internal IReadOnlySet<string> Keys => _keys;
 
     /// <summary>Notes errors that were found elsewhere.</summary>
     internal void AddAll(ConfigurationErrors found)

@@ -8,8 +8,8 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// </summary>
 internal static class FreshnessReader
 {
-    private const string SectionName = "Registry";
-    private static readonly TimeSpan ShortestStalenessLimit = TimeSpan.FromSeconds(5);
+    /// <summary>The section.</summary>
+    public const string SectionName = "Registry";
 
     /// <summary>The keys that are read here.</summary>
     public static ImmutableArray<string> Keys { get; } =
@@ -19,20 +19,11 @@ internal static class FreshnessReader
     {
         var section = new SectionReader(layers, SectionName, errors);
         var defaults = new FreshnessOptions();
-        var options = new FreshnessOptions
+        return new FreshnessOptions
         {
-            SweepInterval = section.Span(nameof(defaults.SweepInterval), defaults.SweepInterval, TimeSpan.FromDays(1)),
-            StalenessLimit = section.Span(nameof(defaults.StalenessLimit), defaults.StalenessLimit, TimeSpan.FromDays(1)),
+            SweepInterval = section.Span(nameof(defaults.SweepInterval), defaults.SweepInterval, DeviceAuthRanges.SweepInterval),
+            StalenessLimit = section.Span(nameof(defaults.StalenessLimit), defaults.StalenessLimit, DeviceAuthRanges.StalenessLimit),
             CloseStaleSessions = section.Flag(nameof(defaults.CloseStaleSessions), defaults.CloseStaleSessions),
         };
-        if (options.StalenessLimit < ShortestStalenessLimit)
-        {
-            errors.AddValue(
-                section.PathOf(nameof(defaults.StalenessLimit)),
-                options.StalenessLimit.ToString("c"),
-                $"at least {ShortestStalenessLimit:c}: signs of life come about once a second, and may take that long");
-        }
-
-        return options;
     }
 }

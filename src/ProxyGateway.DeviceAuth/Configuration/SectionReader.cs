@@ -57,10 +57,13 @@ internal sealed class SectionReader
     /// <summary>The sections within this one, each of which somebody has named; a name is not a number, as a list's elements have.</summary>
     public IReadOnlyList<(string Name, SectionReader Section)> NamedSections()
     {
-        foreach (string name in Names().Where(n => !ScopeSet.IsValidName(n) || ConfigurationLayers.TryParseIndex(n, out _)))
-            Errors.Add(PathOf(name), $"has no proper name; allowed: {ScopeNames}, and not a number.");
+        foreach (string name in Names().Where(n => !IsProperName(n)))
+            Errors.Add(PathOf(name), NoProperName);
         return Sections();
     }
+
+    /// <summary>Whether somebody may have named something so: a number is the name of a list's element.</summary>
+    public static bool IsProperName(string name) => ScopeSet.IsValidName(name) && !ConfigurationLayers.TryParseIndex(name, out _);
 
     /// <summary>The names of the keys in this section, whatever they are; the layers' merge.</summary>
     public IReadOnlyList<string> Names() => _layers.ChildNames(Path);
@@ -109,45 +112,29 @@ internal sealed class SectionReader
         return fallback;
     }
 
-    public int Number(string name, int fallback, int min, int max)
+    public int Number(string name, int fallback, NumberRange range)
     {
         if (Value(name) is not { } value)
             return fallback;
-        if (int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= min && number <= max)
+        if (int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && range.Contains(number))
             return number;
-        Errors.AddValue(PathOf(name), value, string.Create(CultureInfo.InvariantCulture, $"a whole number from {min} to {max}"));
+        Errors.AddValue(PathOf(name), value, range.ToString());
         return fallback;
     }
 
-    /// <summary>A time span that is more than zero and at most <paramref name="max"/>.</summary>
-    public TimeSpan Span(string name, TimeSpan fallback, TimeSpan max)
+    public TimeSpan Span(string name, TimeSpan fallback, SpanRange range)
     {
         if (Value(name) is not { } value)
             return fallback;
 
         // A bare number would be days, which nobody means who writes one.
         if (value.Contains(':', StringComparison.Ordinal)
-            && TimeSpan.TryParseExact(value, "c", CultureInfo.InvariantCulture, out TimeSpan span) && span > TimeSpan.Zero && span <= max)
+            && TimeSpan.TryParseExact(value, "c", CultureInfo.InvariantCulture, out TimeSpan span) && range.Contains(span))
         {
             return span;
         }
 
-        Errors.AddValue(PathOf(name), value, $"a time span as [d.]hh:mm:ss, more than 00:00:00 and at most {max:c}");
-        return fallback;
-    }
-
-    /// <summary>A time span from <paramref name="min"/> to <paramref name="max"/>, or <c>00:00:00</c> for off.</summary>
-    public TimeSpan SpanOrOff(string name, TimeSpan fallback, TimeSpan min, TimeSpan max)
-    {
-        if (Value(name) is not { } value)
-            return fallback;
-        if (value.Contains(':', StringComparison.Ordinal)
-            && TimeSpan.TryParseExact(value, "c", CultureInfo.InvariantCulture, out TimeSpan span) && (span == TimeSpan.Zero || (span >= min && span <= max)))
-        {
-            return span;
-        }
-
-        Errors.AddValue(PathOf(name), value, $"a time span as [d.]hh:mm:ss, at least {min:c} and at most {max:c}, or 00:00:00 for off");
+        Errors.AddValue(PathOf(name), value, range.ToString());
         return fallback;
     }
 
@@ -205,6 +192,9 @@ internal sealed class SectionReader
 
         return scopesByRole.ToImmutable();
     }
+
+    /// <summary>What is wrong with a name that is no <see cref="IsProperName"/>.</summary>
+    public const string NoProperName = $"has no proper name; allowed: {ScopeNames}, and not a number.";
 
     /// <summary>What a scope or a role may look like, for people.</summary>
     public const string ScopeNames = "1 to 128 of A-Z a-z 0-9 . _ : -";

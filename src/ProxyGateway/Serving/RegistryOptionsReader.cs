@@ -30,13 +30,13 @@ internal static class RegistryOptionsReader
         var options = new RegistryOptions
         {
             Provider = section.Choice("Provider", defaults.Provider),
-            AuditEntries = section.Number("AuditEntries", defaults.AuditEntries, min: 0, MostAuditEntries),
-            AuditBytes = section.Number("AuditBytes", defaults.AuditBytes, FewestAuditBytes, int.MaxValue),
+            AuditEntries = section.Number("AuditEntries", defaults.AuditEntries, new NumberRange(0, MostAuditEntries)),
+            AuditBytes = section.Number("AuditBytes", defaults.AuditBytes, new NumberRange(FewestAuditBytes, int.MaxValue)),
             SqlitePath = sqlite.Text("Path", defaults.SqlitePath),
             RedisConfiguration = redis.Value("Configuration") ?? defaults.RedisConfiguration,
             RedisKeyPrefix = redis.Text("KeyPrefix", defaults.RedisKeyPrefix),
-            RedisTimeout = redis.Span("Timeout", defaults.RedisTimeout, TimeSpan.FromMinutes(1)),
-            RedisWaitForReplicas = redis.Number("WaitForReplicas", defaults.RedisWaitForReplicas, min: 0, MostReplicas),
+            RedisTimeout = redis.Span("Timeout", defaults.RedisTimeout, SpanRange.UpTo(TimeSpan.FromMinutes(1))),
+            RedisWaitForReplicas = redis.Number("WaitForReplicas", defaults.RedisWaitForReplicas, new NumberRange(0, MostReplicas)),
         };
         section.Know(FreshnessReader.Keys); // the gate's own, which reads and checks them
         if (options.Provider == RegistryProvider.Redis && !redis.Has("Configuration"))

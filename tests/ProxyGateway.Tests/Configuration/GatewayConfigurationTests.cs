@@ -116,7 +116,7 @@ public sealed class GatewayConfigurationTests : IDisposable
     ];
 
     private static int Read(IConfiguration all, string section, ConfigurationErrors errors) =>
-        new SectionReader(ConfigurationLayers.Of(all), section, errors).Number("Number", 1, min: 1, max: 1000);
+        new SectionReader(ConfigurationLayers.Of(all), section, errors).Number("Number", 1, new NumberRange(1, 1000));
 
     private static Action<ILogger, string> LogRefused(string part) => (logger, error) => logger.Log(LogLevel.Error, 0, $"{part}: {error}", null, (text, _) => text);
 
