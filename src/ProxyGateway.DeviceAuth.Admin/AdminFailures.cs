@@ -17,6 +17,8 @@ internal static class AdminFailures
     {
         switch (exception)
         {
+            case NewerDocumentException e:
+                return AdminProblems.NewerFormat with { Detail = e.Message };
             case DamagedDocumentException e:
                 AdminLog.RegistryUnavailable(logger, e.Message);
                 return AdminProblems.DamagedDevice with { Detail = e.Message };

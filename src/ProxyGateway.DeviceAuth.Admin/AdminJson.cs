@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using ProxyGateway.DeviceAuth.Admin.Webhooks;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
@@ -74,10 +75,28 @@ internal sealed record DeviceView(
     bool? Legacy,
     Block? Block,
     ImmutableSortedDictionary<string, Grant> Grants,
-    DateTimeOffset CreatedAt,
+    DateTimeOffset? CreatedAt,
     DateTimeOffset? LastSeenAt,
     string Version)
 {
+    /// <summary>The format of a document that this gateway does not know; then nothing else is known here of the device. Absent otherwise.</summary>
+    public int? NewerFormat { get; init; }
+
+    public static DeviceView Of(NewerDocument document) => new(
+        document.Device,
+        PublicKey: null,
+        new ClientDescription(),
+        Label: null,
+        Legacy: null,
+        Block: null,
+        ImmutableSortedDictionary<string, Grant>.Empty,
+        CreatedAt: null,
+        LastSeenAt: null,
+        document.Version)
+    {
+        NewerFormat = document.Format,
+    };
+
     public static DeviceView Of(DeviceRecord record) => new(
         record.Id,
         record.PublicKey.Length == 0 ? null : record.PublicKey, // nothing is known of who was blocked unseen
@@ -215,7 +234,7 @@ internal sealed record ImportView(bool DryRun, IReadOnlyList<ImportItemView> Ite
 
 /// <summary>What became of one device of an import.</summary>
 /// <param name="Id">The device; absent if its key is none.</param>
-/// <param name="Outcome">One of added, extended, unchanged, above-ceiling, refused-before, blocked, invalid.</param>
+/// <param name="Outcome">One of added, extended, unchanged, above-ceiling, refused-before, blocked, newer-format, invalid.</param>
 /// <param name="Detail">What is wrong with it.</param>
 internal sealed record ImportItemView(DeviceId? Id, string Outcome, string? Detail = null);
 
@@ -242,7 +261,8 @@ internal sealed record RemoveByRuleBody
 /// <param name="Removed">Devices that held nothing else.</param>
 /// <param name="Narrowed">Devices that hold something else.</param>
 /// <param name="Next">The cursor of the next part; absent if this was the last.</param>
-internal sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed, string? Next = null);
+/// <param name="NewerFormat">Devices that were left as they are, as a newer gateway wrote their documents; absent if there were none.</param>
+internal sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed, string? Next = null, int? NewerFormat = null);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
@@ -255,6 +275,8 @@ internal sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed,
 [JsonSerializable(typeof(PageView<RequestView>))]
 [JsonSerializable(typeof(PageView<DeviceView>))]
 [JsonSerializable(typeof(PageView<AuditEntry>))]
+[JsonSerializable(typeof(Dictionary<string, JsonElement>))]
+[JsonSerializable(typeof(PageView<JsonElement>))]
 [JsonSerializable(typeof(PageView<SessionView>))]
 [JsonSerializable(typeof(ImportView))]
 [JsonSerializable(typeof(ProofView))]

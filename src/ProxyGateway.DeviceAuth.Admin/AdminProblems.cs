@@ -73,6 +73,8 @@ internal static class AdminProblems
 
     public static AdminProblem AlreadyResolved { get; } = Of("already-resolved", "The pairing request was resolved otherwise before", 409);
 
+    public static AdminProblem NewerFormat { get; } = Of("newer-format", "A newer gateway wrote what is on record of this device; upgrade this gateway, or use a newer one", 409);
+
     public static AdminProblem PreconditionFailed { get; } = Of("precondition-failed", "It was changed meanwhile: If-Match does not hold", 412);
 
     public static AdminProblem BodyTooLarge { get; } = Of("body-too-large", "The body is too large", 413);

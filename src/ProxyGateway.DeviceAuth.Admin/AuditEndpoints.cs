@@ -36,7 +36,7 @@ internal static class AuditEndpoints
             return NotAFilter;
         (IReadOnlyList<AuditEntry> items, long? next) = await audit.ListAsync(filter, before, page.Limit, context.RequestAborted);
         return TypedResults.Json(
-            new PageView<AuditEntry>(items, next?.ToString(CultureInfo.InvariantCulture)), AdminJsonContext.Default.PageViewAuditEntry);
+            new PageView<AuditEntry>(items, next?.ToString(CultureInfo.InvariantCulture)), AuditJson.Page);
     }
 
     private static bool TryReadCursor(string? cursor, out long? before)

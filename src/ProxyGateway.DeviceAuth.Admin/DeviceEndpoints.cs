@@ -73,7 +73,7 @@ internal static class DeviceEndpoints
         do
         {
             Page<DeviceRecord> page = await registry.ListDevicesAsync(cursor, Math.Min(query.Limit - items.Count, ReadAtOnce), context.RequestAborted);
-            items.AddRange(page.Items.Select(DeviceView.Of));
+            items.AddRange(page.Items.Select(DeviceView.Of).Concat(page.Newer.Select(DeviceView.Of)).OrderBy(device => device.Id.ToString(), StringComparer.Ordinal));
             bytes += page.Items.Sum(RuleBounds.SizeOf);
             cursor = page.Next;
         }
@@ -83,10 +83,16 @@ internal static class DeviceEndpoints
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, DeviceRegistry registry)
     {
-        if (!DeviceId.TryParse(id, out DeviceId deviceId)
-            || await registry.FindAsync(deviceId, context.RequestAborted) is not { IsListed: true } record)
+        if (!DeviceId.TryParse(id, out DeviceId deviceId))
             return AdminProblems.DeviceNotFound;
-        return Shown(context, record);
+        try
+        {
+            return await registry.FindAsync(deviceId, context.RequestAborted) is { IsListed: true } record ? Shown(context, record) : AdminProblems.DeviceNotFound;
+        }
+        catch (NewerDocumentException e)
+        {
+            return Shown(context, DeviceView.Of(e.Document));
+        }
     }
 
     private static Task<IResult> RemoveAsync(string id, HttpContext context, ILogger<AdminRequestGuard> logger) =>
@@ -182,9 +188,11 @@ internal static class DeviceEndpoints
         };
     }
 
-    private static JsonHttpResult<DeviceView> Shown(HttpContext context, DeviceRecord record)
+    private static JsonHttpResult<DeviceView> Shown(HttpContext context, DeviceRecord record) => Shown(context, DeviceView.Of(record));
+
+    private static JsonHttpResult<DeviceView> Shown(HttpContext context, DeviceView device)
     {
-        EntityTags.Write(context.Response, record.Version);
-        return TypedResults.Json(DeviceView.Of(record), AdminJsonContext.Default.DeviceView);
+        EntityTags.Write(context.Response, device.Version);
+        return TypedResults.Json(device, AdminJsonContext.Default.DeviceView);
     }
 }

@@ -96,7 +96,7 @@ internal static class EventEndpoints
             foreach (AuditEntry entry in read?.Items ?? [])
             {
                 last = entry.Id;
-                byte[] data = JsonSerializer.SerializeToUtf8Bytes(entry, AdminJsonContext.Default.AuditEntry);
+                byte[] data = JsonSerializer.SerializeToUtf8Bytes(entry, AuditJson.Entry);
                 await WriteAsync(context, time, Event(entry.Kind, last, data), cancellationToken);
             }
 

@@ -77,7 +77,7 @@ internal static class FleetEndpoints
         if (!body.DryRun && removed is not { Removed: 0, Narrowed: 0, Next: not null })
             AdminLog.RemovedByRule(logger, by.Name, SafeText.Of(body.Rule), removed.Removed, removed.Narrowed);
         return TypedResults.Json(
-            new RemovedByRuleView(body.DryRun, removed.Removed, removed.Narrowed, removed.Next), AdminJsonContext.Default.RemovedByRuleView);
+            new RemovedByRuleView(body.DryRun, removed.Removed, removed.Narrowed, removed.Next, removed.NewerFormat is > 0 and var newer ? newer : null), AdminJsonContext.Default.RemovedByRuleView);
     }
 
     private static bool TryRead(ImportDeviceBody given, out ImportedDevice? device, out string? problem)
@@ -135,6 +135,7 @@ internal static class FleetEndpoints
         ImportOutcome.RefusedBefore => new ImportItemView(id, "refused-before", "an operator has removed it, or said no to one of its roles"),
         ImportOutcome.Blocked => new ImportItemView(id, "blocked", "an operator has blocked it"),
         ImportOutcome.UntilIsPast => new ImportItemView(id, "invalid", "until is past"),
+        ImportOutcome.NewerFormat => new ImportItemView(id, "newer-format", "a newer gateway wrote what is on record of it; upgrade this gateway"),
         _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, message: null),
     };
 }

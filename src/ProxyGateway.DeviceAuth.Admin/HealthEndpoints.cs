@@ -23,7 +23,7 @@ internal static class HealthEndpoints
         switch (await gate.CheckAsync(context.RequestAborted))
         {
             case null:
-                return TypedResults.Text("ok");
+                return TypedResults.Text(gate.Notice is { } notice ? $"ok\n{notice}\n" : "ok");
             case { IsStopping: true }:
                 return AdminProblems.Stopping;
             case { Description: var failure }:

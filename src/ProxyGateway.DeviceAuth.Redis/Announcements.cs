@@ -12,7 +12,7 @@ namespace ProxyGateway.DeviceAuth.Redis;
 /// The channel on which scripts announce changed documents. Redis keeps nothing of it for who does not listen, so a subscription
 /// counts only while it proves itself: a message that was sent to the channel comes back by it.
 /// </summary>
-internal sealed class Announcements(RedisConnection redis, Keys keys, TimeSpan timeout, ILogger logger)
+internal sealed class Announcements(RedisConnection redis, Keys keys, RegistryMark mark, TimeSpan timeout, ILogger logger)
 {
     private const string SignOfLife = "alive ";
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(250);
@@ -95,8 +95,11 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, TimeSpan t
                 heard.TryWrite(new Announcement.Alive());
                 while (await ReadAsync(messages.Reader, Silence(), lost.Token) is { } message)
                 {
+                    await mark.RenewAsync(new Deadline(timeout), lost.Token);
                     heard.TryWrite(Parse(message));
                 }
+
+                await mark.RenewAsync(new Deadline(timeout), lost.Token);
             }
 
             return isProven;
@@ -124,6 +127,8 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, TimeSpan t
     private async Task<bool> ProvesItselfAsync(ChannelReader<string> messages, ChannelWriter<Announcement>? heard, CancellationToken cancellationToken)
     {
         var deadline = new Deadline(timeout);
+        await mark.RenewAsync(deadline, cancellationToken);
+        await mark.EnsureAsync(deadline, cancellationToken); // what is not understood is not heard: nobody is admitted then
         string sign = SignOfLife + RandomNumberGenerator.GetHexString(16);
         await redis.RunAsync(database => database.PublishAsync(_channel, sign, RedisConnection.Primary), deadline, cancellationToken);
         while (await ReadAsync(messages, deadline.Remaining, cancellationToken) is { } message)
@@ -150,10 +155,16 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, TimeSpan t
         }
     }
 
-    private static Announcement Parse(string message) =>
-        message.Split(' ') is [var id, var version] && DeviceId.TryParse(id, out DeviceId device)
-            ? new Announcement.Changed(device, version)
-            : new Announcement.Alive();
+    /// <summary>
+    /// What a message says. A newer gateway's may say more than a device and its version. One that this version does not know may say that something
+    /// was taken from a device, so all versions are compared.
+    /// </summary>
+    internal static Announcement Parse(string message) => message.Split(' ') switch
+    {
+        [var id, var version, ..] when DeviceId.TryParse(id, out DeviceId device) => new Announcement.Changed(device, version),
+        _ when message.StartsWith(SignOfLife, StringComparison.Ordinal) => new Announcement.Alive(),
+        _ => new Announcement.Resumed(),
+    };
 
     // Not the same for all gateways, or all would give a sign of life at once.
     private static TimeSpan Silence() => TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(750, 1250));

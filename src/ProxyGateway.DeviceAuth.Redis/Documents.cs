@@ -21,7 +21,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         {
             return new StoredDevice(Parse(id, (byte[]?)result[0]), now);
         }
-        catch (DamagedDocumentException e)
+        catch (UnreadableDocumentException e)
         {
             return new StoredDevice(e, now);
         }
@@ -36,7 +36,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
                 return new FoundDocument(
                     Parse(id, await redis.RunAsync(database => database.StringGetAsync(keys.Device(id), RedisConnection.Primary), deadline, cancellationToken)));
             }
-            catch (DamagedDocumentException e)
+            catch (UnreadableDocumentException e)
             {
                 return new FoundDocument(Record: null, e);
             }
@@ -80,8 +80,8 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         {
             // In this order: what still has the fingerprint when it is replaced is what was found damaged.
             damaged = (RedisValue)await redis.RunAsync(Script.Fingerprint, keys.Device(swap.Id), [], deadline, cancellationToken);
-            if ((await GetAsync(swap.Id, deadline, cancellationToken)).Damage is null)
-                return null;
+            if ((await GetAsync(swap.Id, deadline, cancellationToken)).Damage is not DamagedDocumentException)
+                return null; // one of a newer format is whole, and a newer gateway's
         }
 
         bool isOfSubstance = swap.Previous?.Version != swap.Next.Version; // anything else is nobody's news
@@ -172,8 +172,12 @@ internal static class SeenAt
 
 /// <summary>One of many documents.</summary>
 /// <param name="Record">The record; null if there is none.</param>
-/// <param name="Damage">What is wrong with the document; null if nothing is.</param>
-internal readonly record struct FoundDocument(DeviceRecord? Record, DamagedDocumentException? Damage = null);
+/// <param name="Damage">Why the document cannot be read: it is damaged, or of a newer format; null if it can.</param>
+internal readonly record struct FoundDocument(DeviceRecord? Record, UnreadableDocumentException? Damage = null)
+{
+    /// <summary>The document, if it is of a newer format.</summary>
+    public NewerDocument? Newer => (Damage as NewerDocumentException)?.Document;
+}
 
 internal static class ServerTime
 {

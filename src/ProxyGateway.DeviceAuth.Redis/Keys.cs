@@ -23,6 +23,9 @@ internal sealed class Keys(string prefix)
     /// <summary>Says for a while that a device was entered into <see cref="Devices"/>; in the slot of that.</summary>
     public RedisKey Entered(DeviceId id) => $"{prefix}{{{prefix}devices}}:{id}";
 
+    /// <summary>The format of the registry as a whole: a number.</summary>
+    public RedisKey Format { get; } = prefix + "format";
+
     /// <summary>Where a changed device's id is announced.</summary>
     public RedisValue Changes { get; } = prefix + "changes";
 

@@ -31,8 +31,8 @@ internal sealed class PairedDevices(RedisConnection redis, Keys keys, Documents 
     {
         await redis.RunAsync(Script.LeaveDevice, [keys.Devices, keys.Entered(id)], [id.ToString()], deadline, cancellationToken);
 
-        // Whoever was held up since it read the document may come after all that.
-        if ((await documents.GetAsync(id, deadline, cancellationToken)).Record is { IsListed: true })
+        // Whoever was held up since it read the document may come after all that. A document that cannot be read may be a paired device's.
+        if (await documents.GetAsync(id, deadline, cancellationToken) is { Damage: not null } or { Record.IsListed: true })
             await AddAsync(id, deadline, cancellationToken);
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -32,6 +33,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     private readonly Announcements _announcements;
     private readonly AuditStreams _audit;
     private readonly Contents _contents;
+    private readonly RegistryMark _mark;
     private readonly Replicas? _replicas; // null: nobody waits for them
 
     /// <summary>Begins to connect, and goes on trying for as long as it takes.</summary>
@@ -49,7 +51,8 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         _openRequests = new OpenRequests(_redis, keys, _documents);
         _pairedDevices = new PairedDevices(_redis, keys, _documents);
         _rulePairings = new RulePairings(_redis, keys, _documents);
-        _announcements = new Announcements(_redis, keys, options.Timeout, logger);
+        _mark = new RegistryMark(_redis, keys);
+        _announcements = new Announcements(_redis, keys, _mark, options.Timeout, logger);
         _audit = new AuditStreams(_redis, keys, options.AuditEntries, options.AuditBytes);
         _contents = new Contents(_redis, keys, _documents, _openRequests, _pairedDevices, _rulePairings);
         _replicas = options.WaitForReplicas > 0
@@ -58,14 +61,19 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     }
 
     /// <inheritdoc/>
-    public async ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) =>
-        await _documents.GetAsync(id, new Deadline(_timeout), cancellationToken);
+    public async ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
+    {
+        var deadline = new Deadline(_timeout);
+        await _mark.EnsureAsync(deadline, cancellationToken);
+        return await _documents.GetAsync(id, deadline, cancellationToken);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(swap);
         var deadline = new Deadline(_timeout);
+        await _mark.EnsureAsync(deadline, cancellationToken);
         bool toBeConfirmed = _replicas is not null && swap.TakesAway;
         bool documentIsUntouched = true;
         string? lineage;
@@ -108,19 +116,26 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     }
 
     /// <inheritdoc/>
-    public async ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) =>
-        await _openRequests.FindAsync(id, new Deadline(_timeout), cancellationToken);
+    public async ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken)
+    {
+        var deadline = new Deadline(_timeout);
+        await _mark.EnsureAsync(deadline, cancellationToken);
+        return await _openRequests.FindAsync(id, deadline, cancellationToken);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var deadline = new Deadline(_timeout);
+        await _mark.EnsureAsync(deadline, cancellationToken);
         var found = new List<DeviceRecord>();
+        var newer = new List<NewerDocument>();
         RedisValue after = cursor;
+        string? last = null;
         while (true)
         {
-            int count = Math.Min(limit + 1 - found.Count, ReadAtOnce);
+            int count = Math.Min(limit + 1 - found.Count - newer.Count, ReadAtOnce);
             RedisValue[] members = await _pairedDevices.ListAsync(after, count, deadline, cancellationToken);
             var ids = new List<DeviceId>();
             foreach (RedisValue member in members)
@@ -134,18 +149,28 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
             FoundDocument[] documents = await _documents.GetAsync(ids, deadline, cancellationToken);
             foreach ((DeviceId id, FoundDocument document) in ids.Zip(documents))
             {
-                if (document.Record is { IsListed: true } record)
-                    found.Add(record);
+                if (document.Record is { IsListed: true } || document.Newer is not null)
+                {
+                    if (found.Count + newer.Count == limit)
+                        return new Page<DeviceRecord>(found, last) { Newer = newer };
+                    last = id.ToString();
+                    if (document.Newer is { } other)
+                        newer.Add(other);
+                    else
+                        found.Add(document.Record!);
+                }
                 else if (document.Damage is { } damage)
+                {
                     Log.DamagedDocument(_logger, id, damage);
+                }
                 else
+                {
                     await TryAsync(() => _pairedDevices.RemoveAsync(id, deadline, cancellationToken));
+                }
             }
 
-            if (found.Count > limit)
-                return new Page<DeviceRecord>(found[..limit], Next: found[limit - 1].Id.ToString());
             if (members.Length < count)
-                return new Page<DeviceRecord>(found, Next: null);
+                return new Page<DeviceRecord>(found, Next: null) { Newer = newer };
             after = members[^1];
         }
     }
@@ -155,7 +180,10 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var deadline = new Deadline(_timeout);
+        await _mark.EnsureAsync(deadline, cancellationToken);
         var found = new List<PairingRequest>();
+        var newer = new List<NewerDocument>();
+        string? last = null;
         OpenMembers open = await _openRequests.ListAsync(deadline, cancellationToken);
         foreach (RedisValue member in open.Foreign)
         {
@@ -169,38 +197,52 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
             foreach ((PendingMember member, FoundDocument document) in chunk.Zip(documents))
             {
                 PairingRequest? request = document.Record?.FindRequest(member.Request);
-                if (request?.IsOpen(open.Now) == true)
-                    found.Add(request);
-                else if (document.Damage is { } damage)
+                if (request?.IsOpen(open.Now) == true || (document.Newer is not null && !newer.Contains(document.Newer)))
+                {
+                    if (found.Count + newer.Count == limit)
+                        return new Page<PairingRequest>(found, last) { Newer = newer };
+                    last = member.Request.ToString();
+                    if (document.Newer is { } other)
+                        newer.Add(other);
+                    else
+                        found.Add(request!);
+                }
+                else if (document.Damage is DamagedDocumentException damage)
+                {
                     Log.DamagedDocument(_logger, member.Device, damage);
-                else if (IsLeftBehind(member, request, open.Now))
+                }
+                else if (document.Damage is null && IsLeftBehind(member, request, open.Now))
                 {
                     await TryAsync(() => request is null
                         ? _openRequests.LeaveAsync(member, deadline, cancellationToken)
                         : _openRequests.LeaveAsync(request, deadline, cancellationToken));
                 }
             }
-
-            if (found.Count > limit)
-                return new Page<PairingRequest>(found[..limit], Next: found[limit - 1].Id.ToString());
         }
 
-        return new Page<PairingRequest>(found, Next: null);
+        return new Page<PairingRequest>(found, Next: null) { Newer = newer };
     }
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        return await _documents.GetVersionsAsync(ids, new Deadline(_timeout), cancellationToken);
+        var deadline = new Deadline(_timeout);
+        await _mark.EnsureAsync(deadline, cancellationToken);
+        return await _documents.GetVersionsAsync(ids, deadline, cancellationToken);
     }
 
     /// <inheritdoc/>
     public IAsyncEnumerable<Announcement> ListenAsync(CancellationToken cancellationToken) => _announcements.ListenAsync(cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask PingAsync(CancellationToken cancellationToken) =>
-        await _redis.RunAsync(database => database.PingAsync(RedisConnection.Primary), new Deadline(_timeout), cancellationToken);
+    public async ValueTask PingAsync(CancellationToken cancellationToken)
+    {
+        var deadline = new Deadline(_timeout);
+        await _redis.RunAsync(database => database.PingAsync(RedisConnection.Primary), deadline, cancellationToken);
+        await _mark.RenewAsync(deadline, cancellationToken);
+        await _mark.EnsureAsync(deadline, cancellationToken);
+    }
 
     /// <summary>
     /// Connects, and asks for a device that nobody has, so that the first handshake does not spend its time on connecting and compiling. Redis
@@ -211,6 +253,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         try
         {
             var deadline = new Deadline(_timeout + LongestStart);
+            await _mark.EnsureAsync(deadline, cancellationToken);
             await _documents.GetAsync(DeviceId.Of(RandomNumberGenerator.GetBytes(32)), deadline, cancellationToken);
         }
         catch (RegistryUnavailableException)
@@ -220,12 +263,20 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     }
 
     /// <inheritdoc/>
-    public async ValueTask NoteSeenAsync(IReadOnlyList<SeenDevice> devices, CancellationToken cancellationToken) =>
-        await _documents.NoteSeenAsync(devices, new Deadline(_timeout), cancellationToken);
+    public async ValueTask NoteSeenAsync(IReadOnlyList<SeenDevice> devices, CancellationToken cancellationToken)
+    {
+        var deadline = new Deadline(_timeout);
+        await _mark.EnsureAsync(deadline, cancellationToken);
+        await _documents.NoteSeenAsync(devices, deadline, cancellationToken);
+    }
 
     /// <inheritdoc/>
-    public async ValueTask<AuditReceipt> AppendAsync(AuditBatch batch, CancellationToken cancellationToken) =>
-        await _audit.AppendAsync(batch, new Deadline(_timeout), cancellationToken);
+    public async ValueTask<AuditReceipt> AppendAsync(AuditBatch batch, CancellationToken cancellationToken)
+    {
+        var deadline = new Deadline(_timeout);
+        await _mark.EnsureAsync(deadline, cancellationToken);
+        return await _audit.AppendAsync(batch, deadline, cancellationToken);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken)
@@ -239,11 +290,19 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         await _audit.ReadAfterAsync(id, limit, new Deadline(_timeout), cancellationToken);
 
     /// <inheritdoc/>
-    public IAsyncEnumerable<StoredDocument> ReadAllAsync(CancellationToken cancellationToken) => _contents.ReadAsync(_timeout, cancellationToken);
+    public async IAsyncEnumerable<StoredDocument> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await _mark.EnsureAsync(new Deadline(_timeout), cancellationToken);
+        await foreach (StoredDocument document in _contents.ReadAsync(_timeout, cancellationToken))
+            yield return document;
+    }
 
     /// <inheritdoc/>
-    public Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken) =>
-        _contents.WriteAsync(documents, _timeout, cancellationToken);
+    public async Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken)
+    {
+        await _mark.EnsureAsync(new Deadline(_timeout), cancellationToken);
+        await _contents.WriteAsync(documents, _timeout, cancellationToken);
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

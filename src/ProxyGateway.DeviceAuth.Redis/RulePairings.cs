@@ -69,7 +69,7 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
     private async Task RemoveAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken)
     {
         await ExpelAsync(id.ToString(), deadline, cancellationToken);
-        if (await documents.GetAsync([id], deadline, cancellationToken) is [{ Record: { IsByRulesAlone: true } }])
+        if (await documents.GetAsync([id], deadline, cancellationToken) is [{ Record: { IsByRulesAlone: true } } or { Newer: not null }])
             await AddAsync([id], deadline, cancellationToken);
     }
 

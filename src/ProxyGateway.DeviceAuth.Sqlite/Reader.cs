@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -55,7 +54,7 @@ internal sealed class Reader : IDisposable
         {
             return new StoredDevice(rows.Read() ? Document(rows, id, column: 0) : null, now);
         }
-        catch (DamagedDocumentException e)
+        catch (UnreadableDocumentException e)
         {
             return new StoredDevice(e, now);
         }
@@ -67,32 +66,50 @@ internal sealed class Reader : IDisposable
     public DeviceId? FindRequest(RequestId id) =>
         _findRequest.Set("$id", id.ToString()).ExecuteScalar() is string text && DeviceId.TryParse(text, out DeviceId device) ? device : null;
 
-    public List<DeviceRecord> ListDevices(string? after, int limit)
+    public Page<DeviceRecord> ListDevices(string? after, int limit)
     {
         using SqliteDataReader rows = _listDevices.Set("$after", after ?? "").ExecuteReader();
         var records = new List<DeviceRecord>();
-        while (records.Count < limit && rows.Read())
+        var newer = new List<NewerDocument>();
+        while (rows.Read())
         {
-            if (TryDocument(rows, out DeviceRecord? record))
+            if (!TryDocument(rows, out DeviceRecord? record, out NewerDocument? document))
+                continue;
+            if (records.Count + newer.Count == limit)
+                return new Page<DeviceRecord>(records, after) { Newer = newer };
+            if (record is not null)
                 records.Add(record);
+            else
+                newer.Add(document!);
+            after = rows.GetString(0);
         }
 
-        return records;
+        return new Page<DeviceRecord>(records, Next: null) { Newer = newer };
     }
 
-    public List<PairingRequest> ListOpenRequests(string? before, int limit, DateTimeOffset now)
+    public Page<PairingRequest> ListOpenRequests(string? before, int limit, DateTimeOffset now)
     {
         _listOpenRequests.Set("$now", now.ToUnixTimeMilliseconds()).Set("$before", before ?? "~"); // ids are digits and letters
         using SqliteDataReader rows = _listOpenRequests.ExecuteReader();
         var requests = new List<PairingRequest>();
-        while (requests.Count < limit && rows.Read())
+        var newer = new List<NewerDocument>();
+        while (rows.Read())
         {
-            if (TryDocument(rows, out DeviceRecord? record) && RequestId.TryParse(rows.GetString(4), out RequestId id)
-                && record.FindRequest(id) is { } request && request.IsOpen(now))
+            PairingRequest? request = null;
+            if (!TryDocument(rows, out DeviceRecord? record, out NewerDocument? document)
+                || (record is not null && (request = OpenRequest(record, rows.GetString(4), now)) is null)
+                || (document is not null && newer.Contains(document)))
+                continue;
+            if (requests.Count + newer.Count == limit)
+                return new Page<PairingRequest>(requests, before) { Newer = newer };
+            if (request is not null)
                 requests.Add(request);
+            else
+                newer.Add(document!);
+            before = rows.GetString(4);
         }
 
-        return requests;
+        return new Page<PairingRequest>(requests, Next: null) { Newer = newer };
     }
 
     public List<StoredDocument> ListAll(DeviceId? after, int limit, DateTimeOffset now)
@@ -120,7 +137,7 @@ internal sealed class Reader : IDisposable
     public void Dispose() => _connection.Dispose();
 
     /// <summary>The record in the columns version, document and seen_at.</summary>
-    /// <exception cref="DamagedDocumentException">It cannot be read.</exception>
+    /// <exception cref="UnreadableDocumentException">It cannot be read.</exception>
     public static DeviceRecord Document(SqliteDataReader row, DeviceId id, int column)
     {
         DeviceRecord record = DeviceDocument.Deserialize(row.GetFieldValue<byte[]>(column + 1), id, row.GetString(column));
@@ -130,10 +147,13 @@ internal sealed class Reader : IDisposable
     private static SqliteCommand Find(SqliteCommand command, DeviceId id, DateTimeOffset now) =>
         command.Set("$key", DeviceKey.Of(id)).Set("$id", id.ToString()).Set("$now", now.ToUnixTimeMilliseconds());
 
-    // One damaged document is no reason to keep the others from whoever lists them.
-    private bool TryDocument(SqliteDataReader row, [NotNullWhen(true)] out DeviceRecord? record)
+    private static PairingRequest? OpenRequest(DeviceRecord record, string id, DateTimeOffset now) =>
+        RequestId.TryParse(id, out RequestId parsed) && record.FindRequest(parsed) is { } request && request.IsOpen(now) ? request : null;
+
+    // One document that cannot be read must not hide the others. False if it is damaged.
+    private bool TryDocument(SqliteDataReader row, out DeviceRecord? record, out NewerDocument? newer)
     {
-        record = null;
+        (record, newer) = (null, null);
         if (!DeviceId.TryParse(row.GetString(0), out DeviceId id))
         {
             Log.ForeignRow(_logger, row.GetString(0));
@@ -143,6 +163,11 @@ internal sealed class Reader : IDisposable
         try
         {
             record = Document(row, id, column: 1);
+            return true;
+        }
+        catch (NewerDocumentException e)
+        {
+            newer = e.Document;
             return true;
         }
         catch (DamagedDocumentException e)

@@ -198,7 +198,7 @@ internal sealed class RegistryFile : IDisposable
         {
             return DeviceId.TryParse(id, out DeviceId device) && DeviceDocument.Deserialize(document, device, version).IsByRulesAlone;
         }
-        catch (DamagedDocumentException)
+        catch (UnreadableDocumentException)
         {
             return false; // it is not admitted either
         }

@@ -89,8 +89,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     public ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
-        List<DeviceRecord> found = Read(reader => reader.ListDevices(cursor, limit + 1), cancellationToken);
-        return ValueTask.FromResult(PageOf(found, limit, record => record.Id.ToString()));
+        return ValueTask.FromResult(Read(reader => reader.ListDevices(cursor, limit), cancellationToken));
     }
 
     /// <inheritdoc/>
@@ -98,8 +97,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         DateTimeOffset now = Now;
-        List<PairingRequest> found = Read(reader => reader.ListOpenRequests(cursor, limit + 1, now), cancellationToken);
-        return ValueTask.FromResult(PageOf(found, limit, request => request.Id.ToString()));
+        return ValueTask.FromResult(Read(reader => reader.ListOpenRequests(cursor, limit, now), cancellationToken));
     }
 
     /// <inheritdoc/>
@@ -268,10 +266,6 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
             reader?.Dispose(); // a reader that failed is not used again
         }
     }
-
-    // One more than the page holds was asked for, to know whether there is another page.
-    private static Page<T> PageOf<T>(List<T> found, int limit, Func<T, string> cursorOf) =>
-        found.Count <= limit ? new Page<T>(found, Next: null) : new Page<T>(found[..limit], cursorOf(found[limit - 1]));
 
     private void ThrowIfDisposed()
     {

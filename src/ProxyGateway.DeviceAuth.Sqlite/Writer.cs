@@ -119,9 +119,9 @@ internal sealed class Writer : IDisposable
                 Reader.Document(rows, swap.Id, column: 0);
             return false;
         }
-        catch (DamagedDocumentException)
+        catch (UnreadableDocumentException e)
         {
-            return true;
+            return e is DamagedDocumentException; // one of a newer format is whole, and a newer gateway's
         }
     }
 

@@ -6,6 +6,8 @@ namespace ProxyGateway.DeviceAuth.Health;
 /// <inheritdoc cref="IGateReadiness"/>
 internal sealed class GateReadiness(RegistryProbe registry, RegistryFreshness freshness, Draining draining) : IGateReadiness
 {
+    public string? Notice => registry.Notice;
+
     public async ValueTask<NotReady?> CheckAsync(CancellationToken cancellationToken) =>
         CheckDraining() ?? await CheckRegistryAsync(cancellationToken) ?? CheckFreshness();
 

@@ -11,27 +11,32 @@ public static class HealthCheckExtensions
 
     /// <summary>
     /// Adds three checks: <c>device-registry</c> (the registry answers), <c>device-registry-freshness</c> (its changes are heard of) and
-    /// <c>device-gate-draining</c> (the gateway is not stopping). Each is unhealthy while the gate admits nobody for that reason, and says why.
+    /// <c>device-gate-draining</c> (the gateway is not stopping). Each is unhealthy while the gate admits nobody for that reason, and says why. The
+    /// first is degraded while some devices are kept out because a newer gateway wrote what is on record of them.
     /// </summary>
     /// <param name="checks">The application's checks.</param>
     public static IHealthChecksBuilder AddDeviceAuthorization(this IHealthChecksBuilder checks)
     {
         ArgumentNullException.ThrowIfNull(checks);
         return checks
-            .Add("device-registry", (gate, cancellationToken) => gate.CheckRegistryAsync(cancellationToken))
+            .Add("device-registry", (gate, cancellationToken) => gate.CheckRegistryAsync(cancellationToken), gate => gate.Notice)
             .Add("device-registry-freshness", (gate, _) => ValueTask.FromResult(gate.CheckFreshness()))
             .Add("device-gate-draining", (gate, _) => ValueTask.FromResult(gate.CheckDraining()));
     }
 
     private static IHealthChecksBuilder Add(
-        this IHealthChecksBuilder checks, string name, Func<GateReadiness, CancellationToken, ValueTask<NotReady?>> check) => checks.Add(
-            new HealthCheckRegistration(name, services => new Check(services.GetRequiredService<GateReadiness>(), check), failureStatus: null, [Tag]));
+        this IHealthChecksBuilder checks,
+        string name,
+        Func<GateReadiness, CancellationToken, ValueTask<NotReady?>> check,
+        Func<GateReadiness, string?>? notice = null) => checks.Add(
+            new HealthCheckRegistration(name, services => new Check(services.GetRequiredService<GateReadiness>(), check, notice), failureStatus: null, [Tag]));
 
-    private sealed class Check(GateReadiness gate, Func<GateReadiness, CancellationToken, ValueTask<NotReady?>> check) : IHealthCheck
+    private sealed class Check(
+        GateReadiness gate, Func<GateReadiness, CancellationToken, ValueTask<NotReady?>> check, Func<GateReadiness, string?>? notice) : IHealthCheck
     {
         public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
             await check(gate, cancellationToken) is { } failure
                 ? new HealthCheckResult(context.Registration.FailureStatus, failure.Description)
-                : HealthCheckResult.Healthy();
+                : notice?.Invoke(gate) is { } text ? HealthCheckResult.Degraded(text) : HealthCheckResult.Healthy();
     }
 }

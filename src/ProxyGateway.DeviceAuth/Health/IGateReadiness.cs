@@ -6,6 +6,12 @@ namespace ProxyGateway.DeviceAuth.Health;
 /// </summary>
 public interface IGateReadiness
 {
+    /// <summary>
+    /// What the last check that reached the registry found that keeps some devices out and not all: that a newer gateway wrote what is on record of them.
+    /// One sentence that anybody may read; null if nothing.
+    /// </summary>
+    string? Notice { get; }
+
     /// <summary>Why it cannot; null if it can.</summary>
     /// <param name="cancellationToken">Whoever asks does not wait any longer.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -16,6 +17,10 @@ internal sealed partial class RegistryProbe(DeviceRegistry registry, TimeProvide
     private TimeMark? _askedAt;
     private Task<string?> _answer = Task.FromResult<string?>(null);
     private bool _isAway;
+    private volatile string? _notice;
+
+    /// <inheritdoc cref="IGateReadiness.Notice"/>
+    public string? Notice => _notice;
 
     /// <summary>Why the registry does not answer, in words that anybody may read; null if it does.</summary>
     public Task<string?> AskAsync()
@@ -35,6 +40,10 @@ internal sealed partial class RegistryProbe(DeviceRegistry registry, TimeProvide
         try
         {
             await registry.PingAsync(CancellationToken.None); // the client that asked first may leave; the store has a time-out of its own
+            (int count, int format) = await registry.CountNewerAsync(CancellationToken.None);
+            _notice = count == 0 ? null : string.Create(
+                CultureInfo.InvariantCulture,
+                $"{count} {(count == 1 ? "device is" : "devices are")} not admitted here: a newer gateway wrote what is on record of them (format {format}; this gateway reads up to {DeviceDocument.Format}). Upgrade this gateway.");
         }
         catch (RegistryUnavailableException e)
         {
@@ -60,6 +69,7 @@ internal sealed partial class RegistryProbe(DeviceRegistry registry, TimeProvide
         RegistryFault.NotReachable => "The registry's server is not reachable.",
         RegistryFault.PasswordRefused => "The registry's server refuses the user or the password.",
         RegistryFault.CertificateRefused => "The certificate of the registry's server, or the gateway's own, is refused.",
+        RegistryFault.NewerFormat => "The registry has a newer format than this gateway reads. Upgrade this gateway.",
         _ => "The registry does not answer.",
     };
 

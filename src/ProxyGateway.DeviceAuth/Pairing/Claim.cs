@@ -19,7 +19,7 @@ public sealed record ClientDescription(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Id = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DisplayName = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Platform = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Mode = null)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Mode = null) : StoredObject
 {
     /// <summary>The description, made safe to show: each text is shortened, and what cannot be seen or turns text around is removed.</summary>
     public static ClientDescription Sanitize(string? id, string? displayName, string? platform, string? mode) =>

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace ProxyGateway.DeviceAuth.Pairing;
 
 /// <summary>Everything that is on record of one device. Immutable: a change makes another record.</summary>
-public sealed record DeviceRecord
+public sealed record DeviceRecord : StoredObject
 {
     /// <summary>The device.</summary>
     public required DeviceId Id { get; init; }
@@ -90,7 +90,7 @@ public sealed record DeviceRecord
 }
 
 /// <summary>An operator keeps a device out until an operator lets it in again: it is refused without a request, and keeps its grants.</summary>
-public sealed record Block
+public sealed record Block : StoredObject
 {
     /// <summary>Since when.</summary>
     public required DateTimeOffset At { get; init; }
@@ -106,7 +106,7 @@ public sealed record Block
 /// <summary>
 /// An operator's no, which outlives a rule's yes: no rule approves a marked role until an operator has approved all that was asked in it.
 /// </summary>
-public sealed record RefusalMarks
+public sealed record RefusalMarks : StoredObject
 {
     /// <summary>How many roles are marked or cleared one by one; past it the whole device is marked, or a role stays so.</summary>
     public const int MaxRoles = 64;
@@ -124,13 +124,17 @@ public sealed record RefusalMarks
     /// <summary>Roles that an operator approved in full after the device was removed.</summary>
     public ScopeSet Cleared { get; init; } = ScopeSet.Empty;
 
+    /// <summary>The mark of a removed device, whatever was marked before.</summary>
+    internal static RefusalMarks RemovedDevice(RefusalMarks? marks, DateTimeOffset at) =>
+        new() { At = at, WholeDevice = true, Unknown = marks?.Unknown };
+
     /// <summary>The marks, with one more for this role.</summary>
     internal static RefusalMarks Mark(RefusalMarks? marks, string role, DateTimeOffset at)
     {
         if (marks is null)
             return new RefusalMarks { At = at, Roles = ScopeSet.Of(role) };
         marks = marks with { At = at > marks.At ? at : marks.At, Roles = ScopeSet.Of([.. marks.Roles, role]) };
-        return marks.Roles.Count <= MaxRoles ? marks : new RefusalMarks { At = marks.At, WholeDevice = true };
+        return marks.Roles.Count <= MaxRoles ? marks : RemovedDevice(marks, marks.At);
     }
 
     /// <summary>The marks, with none for this role; null if none are left.</summary>

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace ProxyGateway.DeviceAuth.Pairing;
 
 /// <summary>What operators and rules have approved for a device in one role.</summary>
-public sealed record Grant
+public sealed record Grant : StoredObject
 {
     /// <summary>The approved scopes; null in a legacy record that kept none, which is not the same as an approval of no scopes.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -107,8 +107,9 @@ public sealed record Grant
             : roleRule == Rule && rules.Keys.All(r => r == Rule) && (rules.IsEmpty || rules[Rule].Count >= (Scopes?.Count ?? 0));
         return this with
         {
-            Parts = isWhole ? null : new GrantParts
+            Parts = isWhole && Parts?.Unknown is null ? null : new GrantParts
             {
+                Unknown = Parts?.Unknown,
                 Rules = rules,
                 Role = roleRule,
                 ApprovedBy = Rule is null || roleRule is not null ? null : byOperator.By,

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace ProxyGateway.DeviceAuth.Pairing;
 
 /// <summary>Which part of a grant is whose, where more than one has approved: the rules' parts are named, all the rest is operators'.</summary>
-public sealed record GrantParts
+public sealed record GrantParts : StoredObject
 {
     /// <summary>Rule -> the scopes that it approved and no operator did. A scope is in one of them at most: that of the first rule that approved it.</summary>
     public ImmutableSortedDictionary<string, ScopeSet> Rules { get; init; } = ImmutableSortedDictionary.Create<string, ScopeSet>(StringComparer.Ordinal);

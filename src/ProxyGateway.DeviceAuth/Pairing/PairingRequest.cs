@@ -28,7 +28,7 @@ public enum PairingRequestStatus
 }
 
 /// <summary>An ask of one device that waits for an operator. What is asked never changes: a different ask is another request.</summary>
-public sealed record PairingRequest
+public sealed record PairingRequest : StoredObject
 {
     /// <summary>The request's id.</summary>
     public required RequestId Id { get; init; }

@@ -32,6 +32,12 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
             device.Id,
             stored =>
             {
+                if (stored.Damage is NewerDocumentException)
+                {
+                    outcome = ImportOutcome.NewerFormat;
+                    return null;
+                }
+
                 (outcome, DeviceRecord? next) = DeviceImport.Apply(stored.Record, device, by, rules.Policy.Implications, stored.Now);
                 return next is null || dryRun ? null : new Decision(DecisionOutcome.Done, next);
             },
@@ -64,6 +70,7 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
             atOnce = Math.Min(2 * atOnce, ReadAtOnce);
             Page<DeviceRecord> page = await registry.ListDevicesAsync(cursor, count, cancellationToken);
             removed = await RemoveByRuleAsync(removed, page.Items, rule, dryRun, by, rules, cancellationToken);
+            removed = removed with { NewerFormat = removed.NewerFormat + page.Newer.Count };
             cursor = page.Next;
         }
         while (cursor is not null && (limit is null || (removed.Removed + removed.Narrowed < limit && time.GetElapsedTime(began) < LongestPart)));
@@ -86,7 +93,7 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
             var deed = new AuditEntry { Kind = AuditKinds.DeviceForgotten, DeviceId = record.Id };
             Decision? decision = await registry.WriteAsync(
                 record.Id,
-                stored => stored.Record is { } found && Transitions.ForgetIdle(found, stored.Now - unseenFor, stored.Now, rules.Lifetimes) is { } next
+                stored => stored is { Damage: not NewerDocumentException, Record: { } found } && Transitions.ForgetIdle(found, stored.Now - unseenFor, stored.Now, rules.Lifetimes) is { } next
                     ? new Decision(DecisionOutcome.Done, next)
                     : null,
                 deed,
@@ -111,9 +118,17 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
             bool keepsSome = record.Legacy || record.Grants.Values.Any(g => g.Without(rule) is not null);
             if (!dryRun)
             {
-                if (await registry.ChangeAsync(record.Id, change, by, rules, CancellationToken.None) is not { Outcome: DecisionOutcome.Done } done)
+                try
+                {
+                    if (await registry.ChangeAsync(record.Id, change, by, rules, CancellationToken.None) is not { Outcome: DecisionOutcome.Done } done)
+                        continue;
+                    keepsSome = done.Record.IsPaired;
+                }
+                catch (NewerDocumentException)
+                {
+                    removed = removed with { NewerFormat = removed.NewerFormat + 1 }; // a newer gateway has written it since the page was read
                     continue;
-                keepsSome = done.Record.IsPaired;
+                }
             }
 
             removed = keepsSome ? removed with { Narrowed = removed.Narrowed + 1 } : removed with { Removed = removed.Removed + 1 };
@@ -141,6 +156,9 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
 /// <param name="Narrowed">Devices that hold something else, and lost what was the rule's.</param>
 public sealed record RemovedByRule(int Removed, int Narrowed)
 {
+    /// <summary>Devices that were left as they are, as their documents have a newer format: this gateway cannot tell whether the rule approved them.</summary>
+    public int NewerFormat { get; init; }
+
     /// <summary>Where the next part begins; null if this was the last.</summary>
     public string? Next { get; init; }
 }

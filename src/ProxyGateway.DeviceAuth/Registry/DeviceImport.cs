@@ -45,6 +45,9 @@ public enum ImportOutcome
 
     /// <summary>The end of a grant is past.</summary>
     UntilIsPast,
+
+    /// <summary>What is on record of the device has a format that this gateway does not know; nothing was taken.</summary>
+    NewerFormat,
 }
 
 /// <summary>

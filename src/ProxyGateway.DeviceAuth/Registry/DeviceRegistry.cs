@@ -21,6 +21,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     private const int MaxAttempts = 32;
 
     private readonly RestrictionMemory _memory = new();
+    private readonly NewerDocuments _newer = new();
     private readonly ILogger _logger = logger ?? NullLogger<DeviceRegistry>.Instance;
 
     /// <summary>Raised after a record was changed through this registry, with the new record and the store's time.</summary>
@@ -57,7 +58,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         {
             await WaitBeforeAsync(attempt, cancellationToken);
             long asOf = _memory.Restrictions;
-            (DeviceRecord? stored, DateTimeOffset now) = await store.GetAsync(claim.Device, cancellationToken);
+            (DeviceRecord? stored, DateTimeOffset now) = await GetAsync(claim.Device, cancellationToken);
             (PairingRules rules, bool mayAsk) = terms();
             Judgement judgement = Judge(claim.Device, stored, now, rules.Lifetimes, asOf);
             if (judgement.IsOvertaken)
@@ -181,7 +182,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
             id,
             stored =>
             {
-                bool isDamaged = stored.Damage is not null && change is DeviceChange.Remove;
+                bool isDamaged = stored.Damage is DamagedDocumentException && change is DeviceChange.Remove;
                 Decision? next = isDamaged
                     ? new Decision(DecisionOutcome.Done, Transitions.RemoveDamaged(id, by, stored.Now, rules.Lifetimes))
                     : change.Apply(stored.Record, id, by, rules, stored.Now);
@@ -201,27 +202,39 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
 
     /// <summary>The record of a device, or null.</summary>
     public async ValueTask<DeviceRecord?> FindAsync(DeviceId id, CancellationToken cancellationToken) =>
-        (await store.GetAsync(id, cancellationToken)).Record;
+        (await GetAsync(id, cancellationToken)).Record;
 
     /// <summary>A request as it stands now, resolved ones included while they are readable; or null.</summary>
     public async ValueTask<PairingRequest?> FindRequestAsync(RequestId id, CancellationToken cancellationToken)
     {
         if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
             return null;
-        (DeviceRecord? record, DateTimeOffset now) = await store.GetAsync(device, cancellationToken);
+        (DeviceRecord? record, DateTimeOffset now) = await GetAsync(device, cancellationToken);
         return record?.FindRequest(id)?.AsOf(now);
     }
 
     /// <inheritdoc cref="IDeviceStore.ListDevicesAsync"/>
-    public ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-        store.ListDevicesAsync(cursor, limit, cancellationToken);
+    public async ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+        Note(await store.ListDevicesAsync(cursor, limit, cancellationToken));
 
     /// <inheritdoc cref="IDeviceStore.ListOpenRequestsAsync"/>
-    public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-        store.ListOpenRequestsAsync(cursor, limit, cancellationToken);
+    public async ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+        Note(await store.ListOpenRequestsAsync(cursor, limit, cancellationToken));
 
     /// <inheritdoc cref="IDeviceStore.PingAsync"/>
     public ValueTask PingAsync(CancellationToken cancellationToken) => store.PingAsync(cancellationToken);
+
+    /// <summary>
+    /// How many documents of a newer format this gateway has met, and the greatest format. One of them is read again each time, as a newer gateway
+    /// may have changed it.
+    /// </summary>
+    /// <exception cref="RegistryUnavailableException">The registry cannot be reached.</exception>
+    internal async ValueTask<(int Count, int Format)> CountNewerAsync(CancellationToken cancellationToken)
+    {
+        if (_newer.TakeNext() is { } device)
+            await GetAsync(device, cancellationToken);
+        return _newer.Count();
+    }
 
     /// <summary>Whether this gateway knows the device, and has not seen its record in this version.</summary>
     internal bool IsNews(DeviceId id, string version) => _memory.IsNews(id, version);
@@ -233,7 +246,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         {
             await WaitBeforeAsync(attempt, cancellationToken);
             long asOf = _memory.Restrictions;
-            (DeviceRecord? stored, DateTimeOffset now) = await store.GetAsync(id, cancellationToken);
+            (DeviceRecord? stored, DateTimeOffset now) = await GetAsync(id, cancellationToken);
             if (Judge(id, stored, now, lifetimes, asOf) is { IsOvertaken: false } judgement)
                 return (judgement.Record, now);
         }
@@ -255,7 +268,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         {
             await WaitBeforeAsync(attempt, cancellationToken);
             long asOf = _memory.Restrictions;
-            StoredDevice stored = await store.GetAsync(id, cancellationToken);
+            StoredDevice stored = await GetAsync(id, cancellationToken);
             DeviceRecord? record = stored.Damage is null ? stored.Record : null;
             Judgement judgement = stored.Damage is null ? Judge(id, record, stored.Now, rules.Lifetimes, asOf) : default;
             if (judgement.IsOvertaken)
@@ -275,11 +288,34 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
             }
 
             bool isDone = decision.Outcome == DecisionOutcome.Done;
-            if (await SwapAsync(record, decision.Record, stored.Now, rules, by, isDone ? deed : null, cancellationToken, stored.Damage is not null) == SwapResult.Swapped)
+            if (await SwapAsync(record, decision.Record, stored.Now, rules, by, isDone ? deed : null, cancellationToken, stored.Damage is DamagedDocumentException) == SwapResult.Swapped)
                 return decision;
         }
 
         throw Contended();
+    }
+
+    private async ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
+    {
+        StoredDevice stored = await store.GetAsync(id, cancellationToken);
+        if (stored.Damage is NewerDocumentException newer)
+            Note(newer.Document);
+        else
+            _newer.Forget(id);
+        return stored;
+    }
+
+    private Page<T> Note<T>(Page<T> page)
+    {
+        foreach (NewerDocument document in page.Newer)
+            Note(document);
+        return page;
+    }
+
+    private void Note(NewerDocument document)
+    {
+        if (_newer.Note(document))
+            LogNewer(document.Device, document.Format, DeviceDocument.Format);
     }
 
     private async ValueTask<Decision?> DecideAsync(
@@ -373,6 +409,9 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
 
     [LoggerMessage(1510, LogLevel.Warning, "The registry has gone back behind what was taken from device {Device}. It counts as removed until an operator approves it again. Did an old primary come back, or was a backup restored?")]
     private partial void LogBehind(DeviceId device);
+
+    [LoggerMessage(1515, LogLevel.Warning, "The document of device {Device} has format {Format}, and this gateway reads formats up to {Known}. The device is not admitted here and cannot be changed here until this gateway is upgraded.")]
+    private partial void LogNewer(DeviceId device, int format, int known);
 
     // A version of its own; and if it takes something away, a time that is later than that of every document before.
     private static DeviceRecord Stamp(Judgement previous, DeviceRecord next, DateTimeOffset now)

@@ -23,14 +23,14 @@ public interface IDeviceStore : IAsyncDisposable
 
     /// <summary>
     /// Records with something approved and those of blocked devices, in a stable order that visits each exactly once while others write. A document that is damaged is
-    /// left out, and logged with its device's id.
+    /// left out, and logged with its device's id; one of a newer format is in <see cref="Page{T}.Newer"/>.
     /// </summary>
     /// <param name="cursor">Where the last page ended; null for the first.</param>
     /// <param name="limit">How many at most.</param>
     /// <param name="cancellationToken">Gives up.</param>
     ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken);
 
-    /// <summary>Open requests, newest first; those in a damaged document are left out, and its device's id is logged.</summary>
+    /// <summary>Open requests, newest first; those in a damaged document are left out, and its device's id is logged; those in one of a newer format are left out, and it is in <see cref="Page{T}.Newer"/>.</summary>
     /// <param name="cursor">Where the last page ended; null for the first.</param>
     /// <param name="limit">How many at most.</param>
     /// <param name="cancellationToken">Gives up.</param>
@@ -65,24 +65,24 @@ public readonly record struct StoredDevice
     }
 
     /// <summary>A document that cannot be read.</summary>
-    public StoredDevice(DamagedDocumentException damage, DateTimeOffset now)
+    public StoredDevice(UnreadableDocumentException damage, DateTimeOffset now)
     {
         Damage = damage;
         Now = now;
     }
 
     /// <summary>The record; null if there is none, or if it has expired.</summary>
-    /// <exception cref="DamagedDocumentException">There is one, and it cannot be read.</exception>
+    /// <exception cref="UnreadableDocumentException">There is one, and it cannot be read.</exception>
     public DeviceRecord? Record => Damage is null ? _record : throw Damage;
 
     /// <summary>The store's time. Whatever has to do with expiry is decided by it.</summary>
     public DateTimeOffset Now { get; }
 
-    /// <summary>What is wrong with the document; null if nothing is.</summary>
-    public DamagedDocumentException? Damage { get; }
+    /// <summary>Why the document cannot be read: it is damaged, or of a newer format; null if it can.</summary>
+    public UnreadableDocumentException? Damage { get; }
 
     /// <summary>The record and the time.</summary>
-    /// <exception cref="DamagedDocumentException">There is a record, and it cannot be read.</exception>
+    /// <exception cref="UnreadableDocumentException">There is a record, and it cannot be read.</exception>
     public void Deconstruct(out DeviceRecord? record, out DateTimeOffset now)
     {
         record = Record;
@@ -98,7 +98,8 @@ public readonly record struct StoredDevice
 public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateTimeOffset? ExpiresAt, PendingLimits Limits)
 {
     /// <summary>
-    /// What is to be replaced cannot be read, so <see cref="Previous"/> is null: the swap is a conflict unless a damaged document is there.
+    /// What is to be replaced cannot be read, so <see cref="Previous"/> is null: the swap is a conflict unless a damaged document is there. One of a
+    /// newer format is not damaged.
     /// </summary>
     public bool ReplacesDamage { get; init; }
 
@@ -181,4 +182,8 @@ public readonly record struct PendingLimits(int InAll, int PerAddress)
 /// <summary>A part of a list.</summary>
 /// <param name="Items">The items.</param>
 /// <param name="Next">Where the next page begins; null if this was the last.</param>
-public sealed record Page<T>(IReadOnlyList<T> Items, string? Next);
+public sealed record Page<T>(IReadOnlyList<T> Items, string? Next)
+{
+    /// <summary>Devices that belong in this part and whose documents have a newer format; they count for the limit.</summary>
+    public IReadOnlyList<NewerDocument> Newer { get; init; } = [];
+}

@@ -14,4 +14,7 @@ public enum RegistryFault
 
     /// <summary>Its certificate is not trusted, or it refuses the gateway's.</summary>
     CertificateRefused,
+
+    /// <summary>A newer version of ProxyGateway has changed how it is kept, and this one may not use it.</summary>
+    NewerFormat,
 }

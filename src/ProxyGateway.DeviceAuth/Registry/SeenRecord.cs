@@ -66,7 +66,7 @@ internal sealed class SeenRecord
     /// </summary>
     public bool Supersede(DeviceRecord previous, DeviceRecord next, DateTimeOffset now)
     {
-        if (!TakesAway(previous, next, now))
+        if (!WasTaken(previous, next, now))
             return false;
         int count = _before.IndexOf(previous.Version) + 1;
         foreach (string version in _before.Take(count))
@@ -83,7 +83,7 @@ internal sealed class SeenRecord
         {
             Grants = ImmutableSortedDictionary.Create<string, Grant>(StringComparer.Ordinal),
             Legacy = false,
-            Refusals = new RefusalMarks { At = now, WholeDevice = true },
+            Refusals = RefusalMarks.RemovedDevice(stored?.Refusals, now),
             Block = stored?.Block ?? Latest.Block,
             TakenAt = Latest.TakenAt,
         };
@@ -92,13 +92,21 @@ internal sealed class SeenRecord
     public static bool TakesAway(DeviceRecord previous, DeviceRecord next, DateTimeOffset now) =>
         next.TakenAt > previous.TakenAt || TakesAway(previous.AsOf(now), next.AsOf(now));
 
+    // Many connections of a device may be decided on at once, and a record that was read be told of here after several that came later. So where both
+    // documents say when something was last taken, only that counts: an earlier record that holds less is no restriction.
+    private static bool WasTaken(DeviceRecord previous, DeviceRecord next, DateTimeOffset now) =>
+        previous.TakenAt is { } before && next.TakenAt is { } after ? after > before : TakesAway(previous, next, now);
+
     public void Charge()
     {
         long bytes = 1024 + (64 * (_before.Count + _older.Count));
         foreach ((string role, Grant grant) in Latest.Grants)
             bytes += 512 + (2 * role.Length) + (grant.Scopes?.Sum(scope => 3 * (64 + (2L * scope.Length))) ?? 0); // once, and in the parts
-        Bytes = bytes;
+        Bytes = bytes + (Latest.Block?.Unknown?.Sum(member => 256 + member.Key.Length + (2L * member.Value.GetRawText().Length)) ?? 0);
     }
+
+    private static Grant WithoutUnknown(Grant grant) =>
+        grant with { Unknown = null, Parts = grant.Parts is { } parts ? parts with { Unknown = null } : null };
 
     private static void Add(List<string> versions, string version, int most)
     {
@@ -121,7 +129,16 @@ internal sealed class SeenRecord
 
     private void See(DeviceRecord record, DateTimeOffset now, Lifetimes lifetimes)
     {
-        Latest = record with { Requests = [], Client = new ClientDescription(), Label = null };
+        Latest = record with
+        {
+            Requests = [],
+            Client = new ClientDescription(),
+            Label = null,
+            Unknown = null,
+            Grants = record.Grants.Values.All(g => g is { Unknown: null, Parts: null or { Unknown: null } })
+                ? record.Grants
+                : record.Grants.ToImmutableSortedDictionary(g => g.Key, g => WithoutUnknown(g.Value), StringComparer.Ordinal),
+        };
         _goneAt = Transitions.ExpiresAt(record, lifetimes, now);
         if (record.Refusals is not null || record.Block is not null)
             RestrictedAt ??= now;

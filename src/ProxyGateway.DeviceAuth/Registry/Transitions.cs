@@ -159,7 +159,14 @@ public static class Transitions
             Legacy = false,
             Grants = scopes is null
                 ? next.Grants.Remove(role)
-                : next.Grants.SetItem(role, new Grant { Scopes = scopes, ApprovedAt = now, ApprovedBy = by.Name, Until = terms!.Until }),
+                : next.Grants.SetItem(role, new Grant
+                {
+                    Scopes = scopes,
+                    ApprovedAt = now,
+                    ApprovedBy = by.Name,
+                    Until = terms!.Until,
+                    Unknown = next.Grants.GetValueOrDefault(role)?.Unknown,
+                }),
             Refusals = narrowed ? RefusalMarks.Mark(next.Refusals, role, now) : next.Refusals,
         };
         return new Decision(DecisionOutcome.Done, CoverRequests(next, implications, now));
@@ -192,7 +199,7 @@ public static class Transitions
             return new Decision(DecisionOutcome.AlreadyDone, record!);
         return new Decision(DecisionOutcome.Done, next with
         {
-            Block = new Block { At = next.Block?.At ?? now, By = by.Name, Reason = reason },
+            Block = new Block { At = next.Block?.At ?? now, By = by.Name, Reason = reason, Unknown = next.Block?.Unknown },
             Requests = Withdraw(next.Requests, by, now),
         });
     }
@@ -220,7 +227,7 @@ public static class Transitions
             Legacy = false,
             Label = null,
             LastSeenAt = null,
-            Refusals = new RefusalMarks { At = now, WholeDevice = true },
+            Refusals = RefusalMarks.RemovedDevice(next.Refusals, now),
             Requests = Withdraw(next.Requests, by, now),
         };
     }

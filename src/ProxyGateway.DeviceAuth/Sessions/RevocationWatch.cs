@@ -238,6 +238,12 @@ internal sealed partial class RevocationWatch : BackgroundService
             _sessions.Recheck(device, record, now, asOf);
             return true;
         }
+        catch (NewerDocumentException)
+        {
+            // No later reading helps, and the new document may block the device. The client may come back to a newer gateway.
+            _sessions.Close(device, Closing.RegistryUnavailable);
+            return true;
+        }
         catch (RegistryUnavailableException e)
         {
             if (!isSilent)

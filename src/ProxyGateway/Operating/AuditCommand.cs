@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using Spectre.Console;
@@ -40,16 +41,16 @@ internal static class AuditCommand
             throw new CommandFailedException(ExitCodes.Usage, "--limit is a number from 1 on");
         string query = string.Join('&', new[] { ("kind", filter.Kind), ("device", filter.Device?.ToString()), ("operator", filter.Operator) }
             .Where(f => f.Item2 is not null).Select(f => $"{f.Item1}={Uri.EscapeDataString(f.Item2!)}"));
-        IReadOnlyList<AuditEntry> entries = await client.ListAsync(
-            "admin/v1/audit" + (query.Length > 0 ? "?" + query : ""), AdminJsonContext.Default.PageViewAuditEntry, cancellationToken, limit);
+        IReadOnlyList<JsonElement> entries = await client.ListAsync(
+            "admin/v1/audit" + (query.Length > 0 ? "?" + query : ""), AdminJsonContext.Default.PageViewJsonElement, cancellationToken, limit);
         if (parsed.GetValue(OperatorCommand.JsonOption))
         {
-            JsonOutput.Write(new PageView<AuditEntry>(entries, Next: null), JsonOutput.Admin.PageViewAuditEntry);
+            JsonOutput.Write(new PageView<JsonElement>(entries, Next: null), JsonOutput.Admin.PageViewJsonElement);
             return;
         }
 
         Table table = Tables.New("TIME", "WHAT", "WHO", "DEVICE", "ABOUT");
-        foreach (AuditEntry e in entries)
+        foreach (AuditEntry e in entries.Select(AuditJson.Read))
             table.AddTextRow(Cells(e));
         Tables.Write(table);
     }
@@ -63,7 +64,7 @@ internal static class AuditCommand
             if (item is not FeedItem.Happened { Entry: var entry } || !filter.Matches(entry))
                 continue;
             if (parsed.GetValue(OperatorCommand.JsonOption))
-                JsonOutput.Write(entry, AdminJsonContext.Default.AuditEntry);
+                JsonOutput.Write(entry, AuditJson.Entry);
             else
                 Console.Out.WriteLine(PlainText.Of(string.Join("  ", Cells(entry))));
         }

@@ -57,6 +57,12 @@ internal static class DeviceCommands
         table.HideHeaders();
         table.AddTextRow("device", device.Id.ToString());
         table.AddTextRow("fingerprint", device.Id.Fingerprint);
+        if (device.NewerFormat is { } format)
+        {
+            table.AddTextRow("not admitted", NewerFormat(format));
+            return table;
+        }
+
         table.AddTextRow("public key", device.PublicKey ?? "not known");
         if (device.Label is not null)
             table.AddTextRow("label", device.Label);
@@ -91,6 +97,12 @@ internal static class DeviceCommands
         Table table = Tables.New("DEVICE", "NAME", "MAY BE", "LAST SEEN");
         foreach (DeviceView d in devices)
         {
+            if (d.NewerFormat is { } format)
+            {
+                table.AddTextRow(d.Id.Fingerprint, "-", NewerFormat(format), "-");
+                continue;
+            }
+
             string grants = string.Join("; ", d.Grants.Select(g => $"{g.Key}: {Tables.Grant(g.Value)}"));
             table.AddTextRow(d.Id.Fingerprint, Tables.Name(d), d.Block is null ? grants : $"BLOCKED {grants}".Trim(), Tables.Time(d.LastSeenAt));
         }
@@ -121,8 +133,12 @@ internal static class DeviceCommands
                 d.Label,
                 d.Client)),
         ];
+        if (devices.Count(d => d.NewerFormat is not null) is > 0 and var newer)
+            Console.Error.WriteLine($"{newer} left out: a newer gateway wrote what is on record of them. Export at a newer gateway.");
         JsonOutput.Write(new ExportedDevices(exported), ClientJsonContext.Default.ExportedDevices);
     }
+
+    private static string NewerFormat(int format) => $"by this gateway: a newer one wrote its document (format {format}); upgrade this gateway";
 
     private static ImportPartsBody? Parts(Grant grant) => grant.RoleRule is null && grant.RuleScopes.IsEmpty
         ? null

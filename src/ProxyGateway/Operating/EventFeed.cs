@@ -2,6 +2,7 @@ using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.Operating;
@@ -97,9 +98,10 @@ internal sealed class EventFeed(AdminClient client)
     {
         try
         {
-            return JsonSerializer.Deserialize(data, AdminJsonContext.Default.AuditEntry);
+            using var entry = JsonDocument.Parse(data);
+            return AuditJson.Read(entry.RootElement);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or RegistryUnavailableException)
         {
             return null; // an event that only a newer gateway knows
         }

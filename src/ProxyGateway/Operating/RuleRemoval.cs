@@ -25,6 +25,8 @@ internal static class RuleRemoval
             JsonOutput.Write(done, JsonOutput.Admin.RemovedByRuleView);
         else
             Console.Out.WriteLine($"{(isDryRun ? "Would be removed" : "Removed")}: {done.Removed} devices. {(isDryRun ? "Would lose" : "Lost")} only what the rule approved: {done.Narrowed}.");
+        if (done.NewerFormat is { } newer)
+            Console.Error.WriteLine($"{newer} devices were left as they are: a newer gateway wrote what is on record of them. Give the command at a newer gateway.");
     }
 
     private static async Task<RemovedByRuleView> TakeBackAsync(AdminClient client, string rule, int all, CancellationToken cancellationToken)
@@ -68,10 +70,12 @@ internal static class RuleRemoval
                 AdminClient.Json(body, AdminInputContext.Default.RemoveByRuleBody),
                 AdminJsonContext.Default.RemovedByRuleView,
                 cancellationToken);
-            sum = part with { Removed = sum.Removed + part.Removed, Narrowed = sum.Narrowed + part.Narrowed };
+            sum = part with { Removed = sum.Removed + part.Removed, Narrowed = sum.Narrowed + part.Narrowed, NewerFormat = Sum(sum.NewerFormat, part.NewerFormat) };
             tell(sum);
         }
         while (sum.Next is not null);
         return sum;
     }
+
+    private static int? Sum(int? a, int? b) => a is null ? b : a + (b ?? 0);
 }

@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Sqlite;
 namespace ProxyGateway.IntegrationTests.Registry;
 
 /// <summary>The contract for the stores of this project: a registry moves between SQLite and any of them.</summary>
-public abstract class OwnStoreContract : DeviceStoreContract
+public abstract partial class OwnStoreContract : DeviceStoreContract
 {
     private readonly DirectoryInfo _others = Directory.CreateTempSubdirectory("proxygateway-copy-");
 

@@ -201,6 +201,7 @@ class DeviceRow {
   }
 
   #build(device, live) {
+    if (device.newerFormat) return this.#buildNewer(device);
     const claim = claimOf(device.client);
     return [
       h("header", { class: "card-head" },
@@ -224,6 +225,17 @@ class DeviceRow {
           this.#action("remove", "Remove…", () => removeDevice(device, live, this.#session), "danger quiet"),
         ],
         h("a", { class: "button quiet", href: `#audit/${device.id}` }, "Audit")),
+    ];
+  }
+
+  /** A newer gateway wrote its document: nothing else is known here, and nothing can be changed here. */
+  #buildNewer(device) {
+    return [
+      h("header", { class: "card-head" },
+        h("h2", { id: `device-${device.id}`, tabindex: "-1" }, fingerprint(device.id), h("span", { class: "tag blocked" }, "newer format"))),
+      h("p", { class: "block-note" },
+        `A newer gateway wrote what is on record of this device (format ${device.newerFormat}). This gateway does not admit it. Upgrade this gateway, or use a newer one.`),
+      h("footer", { class: "buttons" }, h("a", { class: "button quiet", href: `#audit/${device.id}` }, "Audit")),
     ];
   }
 

@@ -23,6 +23,7 @@ const PROBLEMS = {
   "too-many-requests": "That was too much at once. Wait a moment, and try again.",
   "registry-unavailable": "The registry is away: nothing was changed, and nobody new gets in. Try again in a moment.",
   "not-confirmed": "It was done, but may still be lost, as the registry did not confirm it. Do it again.",
+  "newer-format": "A newer gateway wrote what is on record of this device. Upgrade this gateway, or use a newer one.",
   "damaged-device": "What is on record of a device cannot be read. The gateway’s log names it; remove that device.",
   "internal-error": "The gateway failed. Its log says why.",
 };

@@ -7,7 +7,7 @@ namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 /// One thing that happened: who, what, when, from where, by which rule. Immutable, without secrets, and safe to show: whatever a device
 /// says of itself was sanitised, and what it could not prove is left out.
 /// </summary>
-public sealed record AuditEntry
+public sealed record AuditEntry : StoredObject
 {
     /// <summary>Given by the store, later entries a greater one, whichever gateway made them. 0 until then.</summary>
     [JsonNumberHandling(JsonNumberHandling.WriteAsString | JsonNumberHandling.AllowReadingFromString)] // more than a JavaScript number holds

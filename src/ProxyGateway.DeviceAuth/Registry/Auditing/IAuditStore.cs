@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
@@ -64,29 +62,3 @@ public sealed record AuditStretch(IReadOnlyList<AuditEntry> Items, bool IsComple
 /// <param name="Items">The entries.</param>
 /// <param name="Next">Where the next page begins; null if this was the last.</param>
 public sealed record AuditPage(IReadOnlyList<AuditEntry> Items, long? Next);
-
-/// <summary>The stored form of an entry, its id apart: one JSON document.</summary>
-public static class AuditDocument
-{
-    /// <summary>The document of the entry, UTF-8.</summary>
-    public static byte[] Serialize(AuditEntry entry) => JsonSerializer.SerializeToUtf8Bytes(entry, AuditJsonContext.Default.AuditEntry);
-
-    /// <summary>The entry in a document.</summary>
-    /// <exception cref="RegistryUnavailableException">The document is damaged.</exception>
-    public static AuditEntry Deserialize(ReadOnlySpan<byte> document, long id)
-    {
-        try
-        {
-            AuditEntry? entry = JsonSerializer.Deserialize(document, AuditJsonContext.Default.AuditEntry);
-            return entry is null ? throw new JsonException("null") : entry with { Id = id };
-        }
-        catch (JsonException e)
-        {
-            throw new RegistryUnavailableException("An audit entry is damaged.", e);
-        }
-    }
-}
-
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true)]
-[JsonSerializable(typeof(AuditEntry))]
-internal sealed partial class AuditJsonContext : JsonSerializerContext;

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>The stored form of a device record: one JSON document.</summary>
+public static class DeviceDocument
+{
+    /// <summary>
+    /// The greatest format that this version reads. A document says its format in the member <c>format</c>; without one it has format 1, and that
+    /// is what this version writes.
+    /// </summary>
+    public const int Format = 1;
+
+    private const string FormatMember = "format";
+
+    /// <summary>The document of the record, UTF-8, with the members that were unknown when it was read.</summary>
+    public static byte[] Serialize(DeviceRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, StoredJson.DeviceRecord);
+
+    /// <summary>How many bytes of the document are its requests.</summary>
+    internal static int SizeOfRequests(DeviceRecord record) =>
+        JsonSerializer.SerializeToUtf8Bytes(record.Requests, StoredJson.Requests).Length;
+
+    /// <summary>The record in the document of this device.</summary>
+    /// <param name="document">The document, UTF-8.</param>
+    /// <param name="id">The device.</param>
+    /// <param name="version">The version that the store keeps beside the document, to compare it when it swaps.</param>
+    /// <exception cref="NewerDocumentException">The document's format is not known here; nothing may be concluded from it, and it may not be replaced.</exception>
+    /// <exception cref="DamagedDocumentException">The document cannot be read, or is another's; nothing may be concluded from it.</exception>
+    public static DeviceRecord Deserialize(ReadOnlySpan<byte> document, DeviceId id, string version)
+    {
+        DeviceRecord? record;
+        try
+        {
+            record = JsonSerializer.Deserialize(document, StoredJson.DeviceRecord);
+        }
+        catch (JsonException e)
+        {
+            // A newer format may have a type or a name that this version cannot read.
+            throw ReadFormat(document) is { } format and > Format
+                ? new NewerDocumentException(new NewerDocument(id, format, version), e)
+                : new DamagedDocumentException(id, "it is not the JSON of a record", e);
+        }
+
+        if (record is null)
+            throw new DamagedDocumentException(id, "it is the JSON value null");
+        if (record.Unknown?.TryGetValue(FormatMember, out JsonElement member) == true)
+        {
+            if (member.ValueKind != JsonValueKind.Number || !member.TryGetInt32(out int format) || format < 1)
+                throw new DamagedDocumentException(id, "its format is no positive number");
+            if (format > Format)
+                throw new NewerDocumentException(new NewerDocument(id, format, version));
+        }
+
+        if (record.Id != id)
+            throw new DamagedDocumentException(id, "it is another device's");
+        if (record.Version != version)
+            throw new DamagedDocumentException(id, "its version is not the one beside it"); // no swap could ever replace it
+        if (record.Grants.Values.Any(g => g is null || g.Parts?.Rules.Values.Any(s => s is null) == true) || record.Requests.Any(r => r is null || r.DeviceId != id))
+            throw new DamagedDocumentException(id, "a grant or a part of one is null, or a request null or another device's"); // JSON has no annotations inside collections
+        return record;
+    }
+
+    /// <summary>The format of a document of which not all can be read; null if it says none before that.</summary>
+    private static int? ReadFormat(ReadOnlySpan<byte> document)
+    {
+        var reader = new Utf8JsonReader(document);
+        try
+        {
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+                return null;
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                bool isFormat = reader.ValueTextEquals(FormatMember);
+                reader.Read();
+                if (isFormat)
+                    return reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out int format) ? format : null;
+                reader.Skip();
+            }
+        }
+        catch (JsonException)
+        {
+            // It is no JSON from here on.
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,16 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
+
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>The members of stored documents that this version knows; <see cref="StoredJson"/> adds that the others are kept.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, GenerationMode = JsonSourceGenerationMode.Metadata)]
+[JsonSerializable(typeof(DeviceRecord))]
+[JsonSerializable(typeof(ImmutableSortedDictionary<string, Grant>))]
+[JsonSerializable(typeof(AuditEntry))]
+[JsonSerializable(typeof(Dictionary<string, JsonElement>))]
+internal sealed partial class RegistryJsonContext : JsonSerializerContext;
