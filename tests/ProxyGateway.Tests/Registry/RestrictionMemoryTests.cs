@@ -51,6 +51,25 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     }
 
     [Fact]
+    public void A_record_that_was_read_long_before_it_is_judged_takes_nothing()
+    {
+        var memory = new RestrictionMemory();
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        DeviceRecord first = Some.Paired(_claim, now) with { TakenAt = now };
+        DeviceRecord latest = first;
+        memory.Judge(_claim.Device, first, now, Some.Lifetimes, asOf: 0);
+        for (int i = 0; i < 8; i++)
+        {
+            DeviceRecord next = Transitions.AutoApprove(latest, _claim.Asking($"role-{i}"), "office", ScopeImplications.Default, now, Some.Lifetimes) with { Version = Some.Version() };
+            memory.Replaced(latest, next, now, Some.Lifetimes);
+            latest = next;
+        }
+
+        memory.Judge(_claim.Device, first, now, Some.Lifetimes, memory.Restrictions).IsBehind.ShouldBeFalse();
+        memory.Judge(_claim.Device, latest, now, Some.Lifetimes, memory.Restrictions).ShouldBe(new Judgement(latest), "or all that was approved meanwhile would be taken away");
+    }
+
+    [Fact]
     public async Task A_removal_holds_when_the_document_is_gone()
     {
         await ShouldBeAdmittedAsync();
