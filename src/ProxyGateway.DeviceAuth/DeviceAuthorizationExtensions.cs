@@ -37,7 +37,10 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton<IOperatingSystemUsers, OperatingSystemUsers>();
         services.TryAddSingleton(s => GatewayConfiguration.Start(
             configuration,
-            [DeviceAuthOptionsReader.Part(s.GetRequiredService<IOperatingSystemUsers>(), s.GetServices<HandshakeRegistration>().Select(h => h.Name))],
+            [
+                DeviceAuthOptionsReader.Part(s.GetRequiredService<IOperatingSystemUsers>(), s.GetServices<HandshakeRegistration>().Select(h => h.Name)),
+                .. s.GetServices<ConfigurationPart>(),
+            ],
             s.GetRequiredService<ILogger<GatewayConfiguration>>()));
         services.TryAddSingleton<IDeviceAuthSettings, DeviceAuthSettings>();
         services.AddMetrics();

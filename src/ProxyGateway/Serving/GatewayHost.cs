@@ -1,9 +1,7 @@
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration.Memory;
 using Microsoft.Extensions.Logging.Console;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
-using ProxyGateway.DeviceAuth.Admin.Webhooks;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Limits;
@@ -47,7 +45,7 @@ internal static class GatewayHost
         {
             kestrel.AddServerHeader = false;
 
-            LimitSilence(kestrel);
+            SilenceLimits.Apply(kestrel);
             kestrel.ListenOn(systemd.Gateway, isHttps);
         });
         builder.Services.AddSingleton<ConnectionBounds>();
@@ -60,17 +58,8 @@ internal static class GatewayHost
         builder.Services.AddSingleton(services => configuration.Follow(services.GetRequiredService<ILogger<GatewayConfiguration>>()));
         builder.Services.AddSingleton<IProxyConfigProvider, RoutesProvider>();
         builder.Services.AddSingleton(services => new HandshakeBudgets(() => services.GetRequiredService<ConnectionBounds>().MostHandshakes));
-        builder.Services.AddSingleton(systemd);
-        builder.Services.AddSingleton(admin);
-        builder.Services.AddSingleton<AdminListenerSettings>();
-        AdminKeyRing keys = AdminKeyRing.Load(admin, builder.Environment.ContentRootPath);
-        builder.Services.AddSingleton(services =>
-        {
-            keys.Follow(services.GetRequiredService<AdminListenerSettings>());
-            return keys;
-        });
-        builder.Services.AddWebhooks(admin.Webhooks, builder.Environment.ContentRootPath);
-        builder.Services.AddHostedService<AdminHost>();
+        builder.Services.AddSingleton(services => OperatorsListener(services, systemd, admin));
+        gate.AddAdminListener(admin, builder.Environment.ContentRootPath);
 
         // A start that fails is reported by whoever asked for it, in one line; the host would add a stack trace for each layer.
         bool started = false;
@@ -88,11 +77,16 @@ internal static class GatewayHost
         return app;
     }
 
-    /// <summary>Who has connected and says nothing, or not all of it, costs a file handle: for as long as any other part of a handshake may take.</summary>
-    internal static void LimitSilence(KestrelServerOptions kestrel)
+    private static AdminListenerSetup OperatorsListener(IServiceProvider services, SystemdSockets systemd, AdminOptions admin)
     {
-        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
-        kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(60);
+        ConnectionBounds bounds = services.GetRequiredService<ConnectionBounds>();
+        return new AdminListenerSetup(
+            builder =>
+            {
+                builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenOn(systemd.Operators, isHttps: admin.Url.Scheme == Uri.UriSchemeHttps));
+                ConnectionBounds.Apply(builder.Services, "operators", _ => () => bounds.OfOperatorsPort, _ => () => []);
+            },
+            BringsEndpoints: !systemd.Operators.IsEmpty);
     }
 
     private static void AddLogging(WebApplicationBuilder builder)

@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using ProxyGateway.DeviceAuth.Files;
 
-namespace ProxyGateway.Serving;
+namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
 /// The Unix socket by which this machine's operators reach the gateway. Unlike a port it cannot be taken by another user while the gateway is

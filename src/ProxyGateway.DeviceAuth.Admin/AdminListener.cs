@@ -1,26 +1,33 @@
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using ProxyGateway.DeviceAuth;
-using ProxyGateway.DeviceAuth.Admin;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Health;
+using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
 
-namespace ProxyGateway.Serving;
+namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
 /// The operators' listener: a web application of its own inside the process, so that no request on the data port can reach it, whatever
 /// its headers say. It shares the registry and the settings with the gate.
 /// </summary>
-internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, AdminKeyRing keys, SystemdSockets systemd, ILogger<AdminHost> logger)
+internal sealed class AdminListener(
+    IServiceProvider gateway, AdminOptions options, AdminKeyRing keys, IEnumerable<AdminListenerSetup> setups, ILogger<AdminListener> logger)
     : IHostedService, IAsyncDisposable
 {
     private const string SocketAddress = "http://unix:/admin"; // stands for the socket, which is bound already
 
+    private readonly AdminListenerSetup[] _setups = [.. setups];
     private WebApplication? _app;
     private OperatorsSocket? _socket;
 
@@ -31,15 +38,15 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         _app = Build();
         await _app.StartAsync(cancellationToken);
         if (keys.CreatedFile is { } file)
-            AdminHostLog.KeyCreated(logger, file);
+            AdminListenerLog.KeyCreated(logger, file);
         foreach (string address in _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses ?? [])
         {
             if (!address.StartsWith("http://unix:", StringComparison.Ordinal))
-                AdminHostLog.Listening(logger, address);
+                AdminListenerLog.Listening(logger, address);
         }
 
         if (_socket is not null)
-            AdminHostLog.SocketMade(logger, _socket.Path);
+            AdminListenerLog.SocketMade(logger, _socket.Path);
     }
 
     /// <inheritdoc/>
@@ -57,10 +64,12 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         _socket?.Dispose();
     }
 
+    private bool BringsEndpoints => Array.Exists(_setups, s => s.BringsEndpoints);
+
     // Where nothing is configured the gateway also starts where there is no place for a socket: a read-only folder, a file system without them.
     private OperatorsSocket? MakeSocket()
     {
-        if (OperatingSystem.IsWindows() || options.Socket is "" || (options.Socket is null && !systemd.Operators.IsEmpty))
+        if (OperatingSystem.IsWindows() || options.Socket is "" || (options.Socket is null && BringsEndpoints))
             return null;
         string path = options.Socket ?? AdminOptions.DefaultSocket;
         try
@@ -69,7 +78,7 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         }
         catch (Exception e) when (options.Socket is null && e is IOException or UnauthorizedAccessException)
         {
-            AdminHostLog.NoSocket(logger, path, e.Message);
+            AdminListenerLog.NoSocket(logger, path, e.Message);
             return null;
         }
     }
@@ -82,14 +91,13 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            GatewayHost.LimitSilence(kestrel);
+            SilenceLimits.Apply(kestrel);
             kestrel.Configure(certificates);
-            kestrel.ListenOn(systemd.Operators, isHttps: options.Url.Scheme == Uri.UriSchemeHttps);
         });
+        foreach (AdminListenerSetup setup in _setups)
+            setup.Configure(builder);
         UseAddresses(builder.WebHost);
 
-        ConnectionBounds bounds = gateway.GetRequiredService<ConnectionBounds>();
-        ConnectionBounds.Apply(builder.Services, "operators", _ => () => bounds.OfOperatorsPort, _ => () => []);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton(typeof(PacedLogger<>));
 
@@ -120,7 +128,7 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
         }
 
         // Endpoints in code would have Kestrel leave out addresses, and say so.
-        if (systemd.Operators.IsEmpty)
+        if (!BringsEndpoints)
             host.UseUrls([options.Url.GetLeftPart(UriPartial.Authority), .. _socket is null ? [] : (string[])[SocketAddress]]);
         else if (_socket is not null)
             host.ConfigureKestrel(kestrel => kestrel.ListenUnixSocket(SocketAddress["http://unix:".Length..]));
@@ -141,7 +149,7 @@ internal sealed class AdminHost(IServiceProvider gateway, AdminOptions options, 
     }
 }
 
-internal static partial class AdminHostLog
+internal static partial class AdminListenerLog
 {
     [LoggerMessage(310, LogLevel.Information, "Operators are served on {Address}")]
     public static partial void Listening(ILogger logger, string address);

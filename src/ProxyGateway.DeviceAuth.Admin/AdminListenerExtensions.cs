@@ -1,0 +1,53 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using ProxyGateway.DeviceAuth.Admin.Webhooks;
+using ProxyGateway.DeviceAuth.Configuration;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>Adds the operators' listener.</summary>
+public static class AdminListenerExtensions
+{
+    /// <summary>
+    /// Serves operators on a listener of their own, which no request on another port can reach: the admin endpoint, its page and its OpenAPI document,
+    /// <c>/healthz</c> and <c>/readyz</c>; and tells webhooks what happens. Configured by the section <c>Admin</c>; of a reload the keys count at once, the
+    /// rest at the next start. Where no key is configured, one is made at first start.
+    /// </summary>
+    /// <param name="gate">The gate.</param>
+    /// <param name="configuration">The whole configuration.</param>
+    /// <exception cref="InvalidConfigurationException">The section is not valid; the message names everything that is wrong.</exception>
+    /// <exception cref="InvalidDataException">A file of a key or secret is not fit to be one; the message says why.</exception>
+    /// <exception cref="IOException">A file of a key or secret cannot be read or made; the message says why.</exception>
+    public static IDeviceAuthorizationBuilder AddAdminListener(this IDeviceAuthorizationBuilder gate, IConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(gate);
+        ArgumentNullException.ThrowIfNull(configuration);
+        var errors = new ConfigurationErrors();
+        AdminOptions options = AdminOptionsReader.Read(configuration, errors);
+        errors.ThrowIfAny();
+        gate.Services.AddSingleton(AdminOptionsReader.Part);
+        return gate.AddAdminListener(options, configuration[HostDefaults.ContentRootKey] ?? Directory.GetCurrentDirectory());
+    }
+
+    /// <summary>The same with options that were read already, as a part of <see cref="GatewayConfiguration"/>.</summary>
+    /// <param name="gate">The gate.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="contentRoot">What relative files are relative to.</param>
+    internal static IDeviceAuthorizationBuilder AddAdminListener(this IDeviceAuthorizationBuilder gate, AdminOptions options, string contentRoot)
+    {
+        IServiceCollection services = gate.Services;
+        AdminKeyRing keys = AdminKeyRing.Load(options, contentRoot);
+        services.AddSingleton(options);
+        services.TryAddSingleton<AdminListenerSettings>();
+        services.AddSingleton(s =>
+        {
+            keys.Follow(s.GetRequiredService<AdminListenerSettings>());
+            return keys;
+        });
+        services.AddWebhooks(options.Webhooks, contentRoot);
+        services.AddHostedService<AdminListener>();
+        return gate;
+    }
+}

@@ -1,0 +1,102 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Sqlite;
+using ProxyGateway.IntegrationTests.Gate;
+using Yarp.ReverseProxy.Configuration;
+
+namespace ProxyGateway.IntegrationTests.Embedding;
+
+/// <summary>The operators' listener of an application that is not the program.</summary>
+public sealed class AdminListenerTests : IAsyncDisposable
+{
+    private static readonly HttpClient Http = new();
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("listener-").FullName;
+    private readonly CapturedLog _log = new();
+    private WebApplication? _app;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is not null)
+            await _app.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Operators_have_a_listener_of_their_own_and_the_key_that_was_made()
+    {
+        await using TestBackend backend = await TestBackend.StartAsync();
+        await StartAsync(backend);
+        var operators = new Uri(_log.Of(310).ShouldHaveSingleItem()["Operators are served on ".Length..]);
+        string key = (await File.ReadAllTextAsync(Path.Combine(_folder, "admin.key"))).Trim();
+        var device = new TestDevice();
+        (await TestClient.ConnectAsync(new Uri(_app!.Urls.First()).Port, device)).ShouldBeAdmitted();
+
+        (await Http.GetAsync(new Uri(operators, "/admin/v1/devices"))).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        JsonElement devices = await GetAsync(new Uri(operators, "/admin/v1/devices"), key);
+        devices.GetProperty("items")[0].GetProperty("id").GetString().ShouldBe(device.Id.ToString());
+        JsonElement sessions = await GetAsync(new Uri(operators, "/admin/v1/sessions"), key);
+        sessions.GetProperty("items")[0].GetProperty("deviceId").GetString().ShouldBe(device.Id.ToString());
+        (await Http.GetStringAsync(new Uri(operators, "/readyz"))).ShouldBe("ok");
+        (await Http.GetStringAsync(operators)).ShouldContain("<html");
+
+        // The data port has nothing of all this.
+        (await Http.GetAsync(new Uri(new Uri(_app.Urls.First()), "/admin/v1/devices"))).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+    }
+
+    [Fact]
+    public async Task A_section_that_is_not_valid_is_refused_at_once_and_all_of_it_named()
+    {
+        InvalidConfigurationException refused = await Should.ThrowAsync<InvalidConfigurationException>(
+            () => StartAsync(backend: null, ("Admin:Url", "http://203.0.113.1:1"), ("Admin:Kez", "x")));
+
+        refused.Message.ShouldContain("Admin:Url");
+        refused.Message.ShouldContain("Admin:Kez");
+    }
+
+    private static async Task<JsonElement> GetAsync(Uri url, string key)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, url);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        using HttpResponseMessage answer = await Http.SendAsync(request);
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        return await answer.Content.ReadFromJsonAsync<JsonElement>();
+    }
+
+    private async Task StartAsync(TestBackend? backend, params (string Key, string Value)[] settings)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = _folder });
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders().AddProvider(_log);
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Admin:Url"] = "http://127.0.0.1:0",
+            ["Admin:KeyFile"] = "admin.key",
+            ["Admin:Socket"] = "",
+        });
+        builder.Configuration.AddInMemoryCollection(settings.ToDictionary(s => s.Key, s => (string?)s.Value));
+        builder.Services.AddReverseProxy().LoadFromMemory(
+            [new RouteConfig { RouteId = "agent", ClusterId = "agent", Match = new RouteMatch { Path = "/{**path}" } }],
+            [new ClusterConfig { ClusterId = "agent", Destinations = new Dictionary<string, DestinationConfig> { ["local"] = new() { Address = backend?.Address ?? "http://127.0.0.1:1" } } }]);
+        builder.Services.AddDeviceAuthorization(builder.Configuration)
+            .AddSqliteStore(new SqliteStoreOptions { Path = Path.Combine(_folder, "registry.db") })
+            .AddAdminListener(builder.Configuration);
+        _app = builder.Build();
+        _app.MapReverseProxy(proxy =>
+        {
+            proxy.UseLoadBalancing();
+            proxy.UseDeviceAuthorization();
+        });
+        await _app.StartAsync();
+    }
+}
