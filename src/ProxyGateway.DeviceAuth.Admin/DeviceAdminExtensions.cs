@@ -11,15 +11,15 @@ using ProxyGateway.DeviceAuth.Admin.Page;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// The operators' endpoints. They belong on a listener of their own: in an application of their own, with nothing else in it.
+/// The operators' endpoints: on a listener of their own (<see cref="AdminListenerExtensions"/>), or inside another application.
 /// </summary>
 public static class DeviceAdminExtensions
 {
-    /// <summary>Authentication by key, and what each role may do. Needs what <see cref="DeviceAuthorizationExtensions.AddDeviceAuthorization"/> adds.</summary>
+    /// <summary>Authentication by key, and what each role may do. For the application behind the operators' listener.</summary>
     /// <param name="services">The services of the operators' application.</param>
     /// <param name="options">The configuration.</param>
     /// <param name="keys">The keys; while the application runs, they are looked after.</param>
-    public static IServiceCollection AddDeviceAdmin(this IServiceCollection services, AdminOptions options, AdminKeyRing keys)
+    internal static IServiceCollection AddDeviceAdmin(this IServiceCollection services, AdminOptions options, AdminKeyRing keys)
     {
         ArgumentNullException.ThrowIfNull(services);
         services.AddSingleton(options);
@@ -53,7 +53,7 @@ public static class DeviceAdminExtensions
 
     /// <summary>Refuses foreign pages and names, asks for a key, and answers every error as RFC 9457 has it.</summary>
     /// <param name="app">The operators' application.</param>
-    public static IApplicationBuilder UseDeviceAdmin(this IApplicationBuilder app)
+    internal static IApplicationBuilder UseDeviceAdmin(this IApplicationBuilder app)
     {
         ArgumentNullException.ThrowIfNull(app);
         return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseMiddleware<KeyedConnections>().UseRateLimiter().UseAuthorization();
@@ -61,7 +61,7 @@ public static class DeviceAdminExtensions
 
     /// <summary>Maps <c>/admin/v1</c>, <c>/openapi/v1.json</c>, the page at <c>/</c>, <c>/healthz</c> and <c>/readyz</c>.</summary>
     /// <param name="endpoints">The operators' application.</param>
-    public static IEndpointRouteBuilder MapDeviceAdmin(this IEndpointRouteBuilder endpoints)
+    internal static IEndpointRouteBuilder MapDeviceAdmin(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         HealthEndpoints.Map(endpoints);

@@ -33,14 +33,38 @@ public static class DeviceAuthorizationExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(configuration);
+        return AddGate(
+            services,
+            _ => configuration,
+            (s, handshakes) => DeviceAuthOptionsReader.Part(s.GetRequiredService<IOperatingSystemUsers>(), handshakes));
+    }
+
+    /// <summary>
+    /// Adds the gate, configured in code: <c>AddDeviceAuthorization(options => options with { ... })</c>. The options are held to the same as those that are
+    /// read of a configuration, when the application starts.
+    /// </summary>
+    /// <inheritdoc cref="AddDeviceAuthorization(IServiceCollection, IConfiguration)"/>
+    /// <param name="services">The application's services.</param>
+    /// <param name="configure">Makes the options out of the defaults; called once.</param>
+    public static IDeviceAuthorizationBuilder AddDeviceAuthorization(this IServiceCollection services, Func<DeviceAuthOptions, DeviceAuthOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configure);
+        DeviceAuthOptions options = configure(new DeviceAuthOptions());
+        return AddGate(
+            services,
+            s => s.GetService<IConfiguration>() ?? new ConfigurationBuilder().Build(), // for other parts, such as the operators'
+            (_, handshakes) => DeviceAuthOptionsValidator.Part(options, handshakes));
+    }
+
+    private static DeviceAuthorizationBuilder AddGate(
+        IServiceCollection services, Func<IServiceProvider, IConfiguration> configuration, Func<IServiceProvider, IEnumerable<string>, ConfigurationPart> options)
+    {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<IOperatingSystemUsers, OperatingSystemUsers>();
         services.TryAddSingleton(s => GatewayConfiguration.Start(
-            configuration,
-            [
-                DeviceAuthOptionsReader.Part(s.GetRequiredService<IOperatingSystemUsers>(), s.GetServices<HandshakeRegistration>().Select(h => h.Name)),
-                .. s.GetServices<ConfigurationPart>(),
-            ],
+            configuration(s),
+            [options(s, s.GetServices<HandshakeRegistration>().Select(h => h.Name)), .. s.GetServices<ConfigurationPart>()],
             s.GetRequiredService<ILogger<GatewayConfiguration>>()));
         services.TryAddSingleton<IDeviceAuthSettings, DeviceAuthSettings>();
         services.AddMetrics();

@@ -57,7 +57,7 @@ public sealed class DirectionTests
     private static readonly ImmutableHashSet<string> InternalsOfAdmin =
     [
         "ConfigurationLayers", "ConfigurationPart", "GatewayConfiguration", "Log", "OriginNames", "SectionReader", // its section is read as strictly as the gate's
-        "ConnectionRequestMiddleware", "LogText", "PacedLogger", "PrivateFile", "PublicKeyText", "SafeText",
+        "ConnectionRequestMiddleware", "FileStatus", "LogText", "PacedLogger", "PrivateFile", "PublicKeyText", "SafeText", "SilenceLimits",
     ];
 
     private static readonly Lazy<SourceGraph> Graph = new(() => SourceGraph.Of(SourceGraph.Sources("ProxyGateway.DeviceAuth*")));
