@@ -92,7 +92,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton(typeof(PacedLogger<>));
         AddBackgroundService<Draining>(services);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<HostOptions>, DrainingPatience>());
-        AddHandshake<ConnectFrameHandshake>(services, DeviceAuthDefaults.ConnectFrame);
+        HandshakeRegistration.Add<ConnectFrameHandshake>(services, DeviceAuthDefaults.ConnectFrame);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>
             new DeviceAuthRouteValidator(s.GetServices<HandshakeRegistration>().Select(h => h.Name))));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GatedUpgradeTransform>());
@@ -113,15 +113,6 @@ public static class DeviceAuthorizationExtensions
         _ = proxy.ApplicationServices.GetRequiredService<IDeviceAuthSettings>(); // what is wrong with the configuration is said at start
         proxy.UseMiddleware<DeviceAuthorizationMiddleware>();
         return proxy;
-    }
-
-    private static void AddHandshake<T>(IServiceCollection services, string name)
-        where T : class, IDeviceHandshake
-    {
-        if (HandshakeRegistration.NamesIn(services).Contains(name))
-            return;
-        services.AddSingleton(new HandshakeRegistration(name, typeof(T)));
-        services.TryAddSingleton<T>();
     }
 
     private static void AddBackgroundService<T>(IServiceCollection services)

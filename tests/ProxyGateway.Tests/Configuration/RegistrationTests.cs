@@ -1,0 +1,85 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Handshakes;
+using ProxyGateway.DeviceAuth.Limits;
+using ProxyGateway.DeviceAuth.Localities;
+using Yarp.ReverseProxy.Configuration;
+using Yarp.ReverseProxy.Configuration.RouteValidators;
+
+namespace ProxyGateway.Tests.Configuration;
+
+/// <summary>What an application adds is what its configuration may name, and is checked together.</summary>
+public sealed class RegistrationTests
+{
+    [Fact]
+    public async Task A_handshake_that_was_added_can_be_named_and_no_other()
+    {
+        IServiceCollection services = Services("""{ "DeviceAuth": { "Handshake": "Mine" } }""");
+        Should.Throw<InvalidConfigurationException>(() => Start(services)).Errors.ShouldBe(["DeviceAuth:Handshake: found \"Mine\"; allowed: ConnectFrame."]);
+        (await ErrorsOfRouteAsync(services, "Mine")).ShouldHaveSingleItem().ShouldContain("allowed: ConnectFrame, Off");
+
+        HandshakeRegistration.Add<Mine>(services, "Mine");
+        Start(services).Handshake.ShouldBe("Mine");
+        (await ErrorsOfRouteAsync(services, "Mine")).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("Off")]
+    [InlineData("ConnectFrame")]
+    public void A_handshake_takes_no_name_that_means_something_else(string name) =>
+        Should.Throw<ArgumentException>(() => HandshakeRegistration.Add<Mine>(Services("{}"), name));
+
+    [Fact]
+    public void A_section_of_the_application_is_checked_with_the_gates_own()
+    {
+        IServiceCollection services = Services("""{ "DeviceAuth": { "MaxHandshakeBytes": 1 }, "Other": { "Number": 0 } }""");
+        services.AddSingleton(ConfigurationPart.Of("Other", (all, errors) =>
+            new Other(new SectionReader(ConfigurationLayers.Of(all), "Other", errors).Number("Number", 1, new NumberRange(1, 9)))));
+
+        Should.Throw<InvalidConfigurationException>(() => Start(services)).Errors.Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public void To_add_the_gate_twice_is_to_add_it_once()
+    {
+        IServiceCollection services = Services("{}");
+        services.AddDeviceAuthorization(new ConfigurationBuilder().Build());
+
+        Start(services).ShouldNotBeNull();
+        HandshakeRegistration.NamesIn(services).ShouldBe([DeviceAuthDefaults.ConnectFrame]);
+    }
+
+    private static IServiceCollection Services(string json)
+    {
+        IServiceCollection services = new ServiceCollection().AddLogging();
+        services.AddDeviceAuthorization(Configurations.Json(json));
+        return services;
+    }
+
+    private static DeviceAuthOptions Start(IServiceCollection services)
+    {
+        using ServiceProvider provider = services.BuildServiceProvider();
+        return provider.GetRequiredService<IDeviceAuthSettings>().Current;
+    }
+
+    private static async Task<IReadOnlyList<string>> ErrorsOfRouteAsync(IServiceCollection services, string handshake)
+    {
+        await using ServiceProvider provider = services.BuildServiceProvider();
+        var errors = new List<Exception>();
+        var route = new RouteConfig { RouteId = "r", Metadata = new Dictionary<string, string> { [DeviceAuthDefaults.HandshakeMetadata] = handshake } };
+        foreach (IRouteValidator validator in provider.GetServices<IRouteValidator>())
+            await validator.ValidateAsync(route, errors);
+        return [.. errors.Select(e => e.Message)];
+    }
+
+    private sealed record Other(int Number);
+
+    private sealed class Mine : IDeviceHandshake
+    {
+        public Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next) => next(context);
+    }
+}
