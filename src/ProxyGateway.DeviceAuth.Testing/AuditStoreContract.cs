@@ -236,18 +236,19 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
 
         var filter = new AuditFilter(AuditKinds.DeviceRemoved, device, "ops");
         AuditPage first = await store.ListAsync(filter, before: null, 50, default);
-        (first.Items.Count, first.Next is null).ShouldBe((0, false), "it stopped before it had read all");
+        if (MostReadForPage is not null)
+            (first.Items.Count, first.Next is null).ShouldBe((0, false), "it stopped before it had read all");
         int pages = 1;
         AuditPage page = first;
         for (; page.Next is { } next; pages++)
             page = await store.ListAsync(filter, next, 50, default);
 
         page.Items.ShouldHaveSingleItem().Reason.ShouldBe("oldest");
-        pages.ShouldBe((9001 + MostReadForPage - 1) / MostReadForPage);
+        pages.ShouldBe(MostReadForPage is { } most ? (9001 + most - 1) / most : 1);
     }
 
-    /// <summary>How many entries are read for a page at most.</summary>
-    protected abstract int MostReadForPage { get; }
+    /// <summary>How many entries are read for a page at most; null if as many as it takes to fill it.</summary>
+    protected abstract int? MostReadForPage { get; }
 
     /// <summary>Opens a store on the test's registry. The first is empty.</summary>
     /// <param name="kept">How many entries of each source it keeps.</param>
@@ -257,24 +258,6 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     /// <summary>Opens another store on the same registry; the same store where there can be no other.</summary>
     /// <param name="kept">How many entries of each source it keeps.</param>
     protected abstract Task<IAuditStore> OpenAnotherAsync(int kept);
-
-    /// <summary>An entry as most are, with so many scopes.</summary>
-    protected static AuditEntry Typical(string kind, int scopes)
-    {
-        Claim claim = Some.Claim("operator", [.. Enumerable.Range(0, scopes).Select(i => scopes > 8 ? $"{i}{new string('s', 120)}" : $"operator.{i}")]);
-        return new()
-        {
-            Time = DateTimeOffset.UtcNow,
-            Gateway = "gateway-1",
-            Kind = kind,
-            DeviceId = claim.Device,
-            Role = claim.Role,
-            Scopes = claim.Scopes,
-            Reason = "not-paired",
-            Address = "203.0.113.77",
-            Locality = LocalityKind.Remote,
-        };
-    }
 
     /// <summary>An entry that says little.</summary>
     protected static AuditEntry Entry(string kind, string? reason = null) => new() { Kind = kind, Reason = reason };

@@ -9,12 +9,17 @@ public abstract partial class DeviceStoreContract
 {
     private readonly ConcurrentQueue<string> _warnings = [];
 
+    /// <summary>Whether something behind the store can be damaged: bytes, rows, keys. False: tests about damage are passed over.</summary>
+    protected virtual bool CanBeDamaged => true;
+
     public static TheoryData<DocumentDamage> Damages => [.. Enum.GetValues<DocumentDamage>()];
 
     [Theory]
     [MemberData(nameof(Damages))]
     public async Task A_damaged_document_is_a_failure_of_its_device_only(DocumentDamage damage)
     {
+        if (!CanBeDamaged)
+            return;
         Claim[] claims = [Some.Claim(), Some.Claim(), Some.Claim()];
         Array.Sort(claims, (a, b) => string.CompareOrdinal(a.Device.ToString(), b.Device.ToString()));
         foreach (Claim claim in claims)
@@ -47,6 +52,8 @@ public abstract partial class DeviceStoreContract
     [MemberData(nameof(Damages))]
     public async Task A_damaged_device_is_removed_like_any_other(DocumentDamage damage)
     {
+        if (!CanBeDamaged)
+            return;
         Claim claim = Some.Claim("operator", "operator.read");
         await PairAsync(claim);
         DeviceRecord stale = (await Store.GetAsync(claim.Device, None)).Record!;
@@ -73,6 +80,8 @@ public abstract partial class DeviceStoreContract
     [Fact]
     public async Task Only_what_is_damaged_is_replaced_as_damaged()
     {
+        if (!CanBeDamaged)
+            return;
         DateTimeOffset now = await NowAsync();
         DeviceRecord record = Some.Paired(Some.Claim(), now);
         DeviceRecord mark = Transitions.RemoveDamaged(record.Id, Some.Operator, now, Some.Lifetimes) with { Version = Some.Version() };
@@ -93,7 +102,8 @@ public abstract partial class DeviceStoreContract
     /// <summary>Damages the document of a device behind the store's back. What is returned repairs it.</summary>
     /// <param name="id">The device, which has a document.</param>
     /// <param name="damage">What to do to it; <see cref="Damaged"/> does so to the text of most.</param>
-    protected abstract Task<Func<Task>> DamageAsync(DeviceId id, DocumentDamage damage);
+    protected virtual Task<Func<Task>> DamageAsync(DeviceId id, DocumentDamage damage) =>
+        throw new NotSupportedException($"Override {nameof(DamageAsync)}, or {nameof(CanBeDamaged)} if nothing of the store can be damaged.");
 
     /// <summary>A logger for the store. The contract looks for warnings there.</summary>
     protected ILogger<T> LoggerOf<T>() => new LoggerFactory([new WarningLog(_warnings)]).CreateLogger<T>();

@@ -18,6 +18,9 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     /// <summary>The registry on the store under test.</summary>
     protected DeviceRegistry Registry { get; private set; } = null!;
 
+    /// <summary>Whether the store is an <see cref="ILastSeenStore"/>. False: tests about when devices were seen are passed over.</summary>
+    protected virtual bool KeepsLastSeen => true;
+
     /// <summary>Opens the store, before each test.</summary>
     public virtual async Task InitializeAsync()
     {
@@ -533,6 +536,8 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task When_a_device_was_seen_is_on_record_and_nothing_else_has_changed()
     {
+        if (!KeepsLastSeen)
+            return;
         Claim claim = Some.Claim("operator", "operator.read");
         await PairAsync(claim);
         DeviceRecord before = (await Store.GetAsync(claim.Device, None)).Record!;
@@ -553,6 +558,8 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task A_decision_keeps_when_the_device_was_seen()
     {
+        if (!KeepsLastSeen)
+            return;
         Claim claim = Some.Claim("operator", "operator.read");
         await PairAsync(claim);
         DateTimeOffset now = await NowAsync();
@@ -566,6 +573,8 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task Being_seen_makes_no_record_and_brings_none_back()
     {
+        if (!KeepsLastSeen)
+            return;
         DateTimeOffset now = await NowAsync();
         Claim unknown = Some.Claim();
         Claim removed = Some.Claim("operator", "operator.read");
@@ -587,6 +596,8 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task Being_seen_does_not_extend_what_expires()
     {
+        if (!KeepsLastSeen)
+            return;
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromMilliseconds(300), TimeSpan.FromDays(90)) };
         Claim claim = Some.Claim();
         PairingRequest request = await AskAsync(claim, rules);
@@ -601,6 +612,8 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task Devices_that_are_seen_all_the_time_can_be_decided_about()
     {
+        if (!KeepsLastSeen)
+            return;
         Claim claim = Some.Claim("operator", "operator.read");
         await PairAsync(claim);
         using var done = new CancellationTokenSource();

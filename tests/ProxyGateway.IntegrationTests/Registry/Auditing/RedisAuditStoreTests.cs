@@ -75,7 +75,7 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
     public async Task An_entry_takes_little_more_than_its_document(string kind, int scopes, long most)
     {
         IAuditStore roomy = await OpenAsync(kept: 100_000);
-        AuditEntry entry = AuditBounds.Cut(Typical(kind, scopes));
+        AuditEntry entry = AuditBounds.Cut(TypicalEntry.With(kind, scopes));
         for (int i = 0; i < 40; i++)
             await roomy.AppendAsync(new AuditBatch("memory", i + 1, [.. Enumerable.Repeat(entry, 256)]), default);
         string stream = AuditKinds.SourceOf(kind) == AuditSource.Devices ? "devices" : "strangers";
@@ -159,7 +159,7 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
         (await store.ReadAfterAsync(0, 10, default)).IsComplete.ShouldBeFalse();
     }
 
-    protected override int MostReadForPage => AuditStreams.MostReadForPage;
+    protected override int? MostReadForPage => AuditStreams.MostReadForPage;
 
     protected override Task<IAuditStore> OpenAsync(int kept, int bytes = 64 * 1024 * 1024)
     {

@@ -83,7 +83,7 @@ public sealed class SqliteAuditStoreTests(ITestOutputHelper output) : AuditStore
         const int Count = 5120;
         IAuditStore roomy = await OpenAsync(kept: 100_000);
         long before = (long)Execute("PRAGMA page_count")! * 4096;
-        AuditEntry entry = AuditBounds.Cut(Typical(kind, scopes));
+        AuditEntry entry = AuditBounds.Cut(TypicalEntry.With(kind, scopes));
         for (int i = 0; i < Count / 256; i++)
             await roomy.AppendAsync(new AuditBatch("size", i + 1, [.. Enumerable.Range(0, 256).Select(_ => entry with { DeviceId = Some.Claim().Device })]), default);
 
@@ -154,7 +154,7 @@ public sealed class SqliteAuditStoreTests(ITestOutputHelper output) : AuditStore
         await Should.ThrowAsync<RegistryUnavailableException>(() => AppendAsync(Entry(AuditKinds.DeviceRefused)));
     }
 
-    protected override int MostReadForPage => AuditReader.MostRead;
+    protected override int? MostReadForPage => AuditReader.MostRead;
 
     protected override async Task<IAuditStore> OpenAsync(int kept, int bytes = 64 * 1024 * 1024)
     {
