@@ -19,14 +19,14 @@ public sealed class InMemoryDeviceStoreTests : DeviceStoreContract
         await using IAsyncEnumerator<Announcement> heard = Store.ListenAsync(default).GetAsyncEnumerator();
         await heard.MoveNextAsync();
         heard.Current.ShouldBeOfType<Announcement.Resumed>();
-        ValueTask<bool> next = heard.MoveNextAsync();
+        Task<bool> next = heard.MoveNextAsync().AsTask();
         DeviceRecord record = Some.Paired(Some.Claim(), _time.GetUtcNow());
 
         await PutAsync(previous: null, record);
         await next;
         heard.Current.ShouldBe(new Announcement.Changed(record.Id, record.Version));
         await PutAsync(record, record with { Label = "its version is the same" });
-        next = heard.MoveNextAsync();
+        next = heard.MoveNextAsync().AsTask();
         _time.Advance(TimeSpan.FromSeconds(1));
         await next;
         heard.Current.ShouldBeOfType<Announcement.Alive>();

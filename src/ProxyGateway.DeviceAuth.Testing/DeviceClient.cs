@@ -1,0 +1,185 @@
+using System.Buffers.Text;
+using System.Globalization;
+using System.Net;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using NSec.Cryptography;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Testing;
+
+/// <summary>
+/// A device: an Ed25519 key that proves who it is, in the handshake of the OpenClaw gateway protocol. Any number of threads may connect with it.
+/// </summary>
+public sealed class DeviceClient : IDisposable
+{
+    private readonly Key _key;
+    private readonly TimeProvider _time;
+
+    /// <summary>A device with a new key.</summary>
+    /// <param name="time">The device's clock, which it signs by; null for the system's.</param>
+    public DeviceClient(TimeProvider? time = null)
+        : this(RandomNumberGenerator.GetBytes(SignatureAlgorithm.Ed25519.PrivateKeySize), time)
+    {
+    }
+
+    /// <summary>The device of a key.</summary>
+    /// <param name="seed">The private key, 32 bytes (RFC 8032 §5.1.5).</param>
+    /// <param name="time">The device's clock, which it signs by; null for the system's.</param>
+    /// <exception cref="FormatException">The key is not one.</exception>
+    public DeviceClient(ReadOnlySpan<byte> seed, TimeProvider? time = null)
+    {
+        _key = Key.Import(SignatureAlgorithm.Ed25519, seed, KeyBlobFormat.RawPrivateKey);
+        _time = time ?? TimeProvider.System;
+        byte[] publicKey = _key.PublicKey.Export(KeyBlobFormat.RawPublicKey);
+        Id = DeviceId.Of(publicKey);
+        PublicKey = Base64Url.EncodeToString(publicKey);
+    }
+
+    /// <summary>The device's id.</summary>
+    public DeviceId Id { get; }
+
+    /// <summary>The raw public key as base64url without padding.</summary>
+    public string PublicKey { get; }
+
+    /// <summary>
+    /// Connects: waits for the backend's challenge, answers it with a signed <c>connect</c>, and waits until that is accepted, or the connection closed.
+    /// </summary>
+    /// <param name="address">Where the gate listens: http, https, ws or wss.</param>
+    /// <param name="role">The role to connect as.</param>
+    /// <param name="scopes">The scopes to ask for; null for none.</param>
+    /// <param name="options">What else it says; null for the usual.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>Admitted, with the open connection; or refused, and why.</returns>
+    /// <exception cref="WebSocketException">Nobody listens there, or it is no WebSocket endpoint.</exception>
+    /// <exception cref="TimeoutException">The handshake took longer than <see cref="ConnectOptions.Timeout"/>.</exception>
+    /// <exception cref="JsonException">A message of the other side is not what the protocol says.</exception>
+    public async Task<ConnectResult> ConnectAsync(
+        Uri address, string role = "operator", IReadOnlyCollection<string>? scopes = null, ConnectOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        ArgumentException.ThrowIfNullOrEmpty(role);
+        options ??= new ConnectOptions();
+        var socket = new ClientWebSocket();
+        socket.Options.CollectHttpResponseDetails = true;
+        options.ConfigureWebSocket?.Invoke(socket.Options);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(options.Timeout);
+        ConnectResult? result = null;
+        try
+        {
+            await socket.ConnectAsync(WebSocketAddress(address), patience.Token);
+            return result = await ShakeHandsAsync(socket, role, scopes ?? [], options, patience.Token);
+        }
+        catch (WebSocketException) when (socket.HttpStatusCode is not (default(HttpStatusCode) or HttpStatusCode.SwitchingProtocols))
+        {
+            return new ConnectResult.Refused { HttpStatus = socket.HttpStatusCode };
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException($"Neither admitted nor refused within {options.Timeout}.", e);
+        }
+        finally
+        {
+            if (result is not ConnectResult.Admitted)
+                socket.Dispose();
+        }
+    }
+
+    /// <summary>Forgets the key.</summary>
+    public void Dispose() => _key.Dispose();
+
+    private async Task<ConnectResult> ShakeHandsAsync(
+        ClientWebSocket socket, string role, IReadOnlyCollection<string> scopes, ConnectOptions options, CancellationToken cancellationToken)
+    {
+        string id = Guid.NewGuid().ToString("N");
+        JsonElement? error = null;
+        while (await ReceiveAsync(socket, cancellationToken) is { } message)
+        {
+            using JsonDocument document = JsonDocument.Parse(message);
+            JsonElement frame = document.RootElement;
+            if (IsText(frame, "event", "connect.challenge"))
+                await socket.SendTextAsync(ConnectFrame(id, NonceOf(frame), role, scopes, options), cancellationToken);
+            else if (IsText(frame, "type", "res") && IsText(frame, "id", id) && frame.TryGetProperty("ok", out JsonElement ok) && ok.ValueKind == JsonValueKind.True)
+                return new ConnectResult.Admitted(socket, frame.TryGetProperty("payload", out JsonElement payload) ? payload.Clone() : default);
+            else if (IsText(frame, "type", "res") && frame.TryGetProperty("error", out JsonElement refusal))
+                error = refusal.Clone();
+        }
+
+        return new ConnectResult.Refused { CloseCode = (int?)socket.CloseStatus, CloseReason = socket.CloseStatusDescription, Error = error };
+    }
+
+    // Who refuses may also just hang up.
+    private static async Task<string?> ReceiveAsync(ClientWebSocket socket, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await socket.ReceiveTextAsync(cancellationToken);
+        }
+        catch (WebSocketException)
+        {
+            return null;
+        }
+    }
+
+    private string ConnectFrame(string id, string nonce, string role, IReadOnlyCollection<string> scopes, ConnectOptions options)
+    {
+        long signedAt = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        string signed = string.Join(
+            '|',
+            "v3", Id, options.ClientId, options.ClientMode, role, string.Join(',', scopes), signedAt.ToString(CultureInfo.InvariantCulture), options.Token, nonce,
+            Normalized(options.Platform), Normalized(options.DeviceFamily));
+        var client = new JsonObject
+        {
+            ["id"] = options.ClientId,
+            ["version"] = options.ClientVersion,
+            ["platform"] = options.Platform,
+            ["mode"] = options.ClientMode,
+        };
+        if (options.DeviceFamily is not null)
+            client["deviceFamily"] = options.DeviceFamily;
+        if (options.DisplayName is not null)
+            client["displayName"] = options.DisplayName;
+        var parameters = new JsonObject
+        {
+            ["minProtocol"] = options.Protocol,
+            ["maxProtocol"] = options.Protocol,
+            ["client"] = client,
+            ["role"] = role,
+            ["scopes"] = new JsonArray([.. scopes.Select(s => (JsonNode)s)]),
+            ["caps"] = new JsonArray(),
+            ["device"] = new JsonObject
+            {
+                ["id"] = Id.ToString(),
+                ["publicKey"] = PublicKey,
+                ["signature"] = Base64Url.EncodeToString(SignatureAlgorithm.Ed25519.Sign(_key, Encoding.UTF8.GetBytes(signed))),
+                ["signedAt"] = signedAt,
+                ["nonce"] = nonce,
+            },
+        };
+        if (options.Token is not null)
+            parameters["auth"] = new JsonObject { ["token"] = options.Token };
+        return new JsonObject { ["type"] = "req", ["id"] = id, ["method"] = "connect", ["params"] = parameters }.ToJsonString();
+    }
+
+    private static string NonceOf(JsonElement challenge) =>
+        challenge.TryGetProperty("payload", out JsonElement payload) && payload.ValueKind == JsonValueKind.Object
+        && payload.TryGetProperty("nonce", out JsonElement nonce) && nonce.ValueKind == JsonValueKind.String
+            ? nonce.GetString()!
+            : throw new JsonException("The challenge has no nonce.");
+
+    private static bool IsText(JsonElement frame, string name, string text) =>
+        frame.ValueKind == JsonValueKind.Object && frame.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
+
+    // ASCII alone is lowered, whatever the platform calls itself.
+    private static string? Normalized(string? text) => text is null ? null : string.Concat(text.Trim().Select(c => char.IsAsciiLetterUpper(c) ? char.ToLowerInvariant(c) : c));
+
+    private static Uri WebSocketAddress(Uri address) => new UriBuilder(address)
+    {
+        Scheme = address.Scheme == Uri.UriSchemeHttps || address.Scheme == Uri.UriSchemeWss ? Uri.UriSchemeWss : Uri.UriSchemeWs,
+        Port = address.Port,
+    }.Uri;
+}
