@@ -62,7 +62,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
             {
                 return new StoredDevice(_devices.TryGetValue(id, out Entry? entry) ? entry.Read(id) : null, now);
             }
-            catch (DamagedDocumentException e)
+            catch (UnreadableDocumentException e)
             {
                 return new StoredDevice(e, now);
             }
@@ -88,9 +88,9 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
             _ => PageOf(
                 _devices.Where(d => d.Value.IsListed && string.CompareOrdinal(d.Key.ToString(), cursor) > 0)
                     .OrderBy(d => d.Key.ToString(), StringComparer.Ordinal)
-                    .Select(d => TryRead(d.Key, d.Value)),
+                    .Select(d => (d.Key, d.Key)),
                 limit,
-                record => record.Id.ToString()),
+                (_, record) => record),
             cancellationToken));
     }
 
@@ -102,9 +102,9 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
             now => PageOf(
                 _requests.Where(r => r.Value.OpenUntil > now.ToUnixTimeMilliseconds() && (cursor is null || string.CompareOrdinal(r.Key.ToString(), cursor) < 0))
                     .OrderByDescending(r => r.Key.ToString(), StringComparer.Ordinal)
-                    .Select(r => TryRead(r.Value.Device, _devices[r.Value.Device])?.FindRequest(r.Key)),
+                    .Select(r => (r.Key, r.Value.Device)),
                 limit,
-                request => request.Id.ToString()),
+                (id, record) => record.FindRequest(id)),
             cancellationToken));
     }
 
@@ -331,32 +331,49 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
             Remove(DeviceId.Parse(device));
     }
 
-    // One damaged document is no reason to keep the others from those who list them.
-    private DeviceRecord? TryRead(DeviceId id, Entry entry)
-    {
-        try
-        {
-            return entry.Read(id);
-        }
-        catch (DamagedDocumentException e)
-        {
-            _logger.LogWarning(e, "The document of device {Device} is damaged. The device is left out of lists.", id);
-            return null;
-        }
-    }
-
     private void TellAlive(Listener listener)
     {
         if (_isAvailable && !_isDisposed)
             listener.Tell(new Announcement.Alive());
     }
 
-    // One more than the page holds is read, to know whether there is another page.
-    private static Page<T> PageOf<T>(IEnumerable<T?> items, int limit, Func<T, string> cursorOf)
+    // One document that cannot be read must not hide the others.
+    private Page<T> PageOf<TId, T>(IEnumerable<(TId Id, DeviceId Device)> ordered, int limit, Func<TId, DeviceRecord, T?> itemOf)
+        where TId : notnull
         where T : class
     {
-        T[] found = [.. items.OfType<T>().Take(limit + 1)];
-        return found.Length <= limit ? new Page<T>(found, Next: null) : new Page<T>(found[..limit], cursorOf(found[limit - 1]));
+        var items = new List<T>();
+        var newer = new List<NewerDocument>();
+        string? last = null;
+        foreach ((TId id, DeviceId device) in ordered)
+        {
+            T? item = null;
+            NewerDocument? document = null;
+            try
+            {
+                item = itemOf(id, _devices[device].Read(device));
+            }
+            catch (NewerDocumentException e)
+            {
+                document = e.Document;
+            }
+            catch (DamagedDocumentException e)
+            {
+                _logger.LogWarning(e, "The document of device {Device} is damaged. The device is left out of lists.", device);
+            }
+
+            if (item is null && (document is null || newer.Contains(document)))
+                continue;
+            if (items.Count + newer.Count == limit)
+                return new Page<T>(items, last) { Newer = newer };
+            if (item is not null)
+                items.Add(item);
+            else
+                newer.Add(document!);
+            last = id.ToString();
+        }
+
+        return new Page<T>(items, Next: null) { Newer = newer };
     }
 
     private readonly record struct IndexedRequest(DeviceId Device, PendingShare Share, long? OpenUntil);
@@ -388,9 +405,9 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
                 _ = Read(id);
                 return false;
             }
-            catch (DamagedDocumentException)
+            catch (UnreadableDocumentException e)
             {
-                return true;
+                return e is DamagedDocumentException; // one of a newer format is whole, and a newer gateway's
             }
         }
 
