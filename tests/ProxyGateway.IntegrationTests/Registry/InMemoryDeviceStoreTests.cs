@@ -5,7 +5,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.IntegrationTests.Registry;
 
-public sealed class InMemoryDeviceStoreTests : DeviceStoreContract
+public sealed class InMemoryDeviceStoreTests : OwnStoreContract
 {
     private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 22, 10, 0, 0, TimeSpan.Zero));
 
