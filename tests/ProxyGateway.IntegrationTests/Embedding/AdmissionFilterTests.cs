@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -131,6 +133,43 @@ public sealed class AdmissionFilterTests : IDisposable
         (await TestClient.ConnectAsync(gateway.Port, _device, forged)).ShouldBeClosed(1008, "device signature invalid");
 
         asked.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_device_that_a_filter_holds_up_until_the_gateway_ends_is_told_to_come_back()
+    {
+        var asked = new TaskCompletionSource();
+        var answer = new TaskCompletionSource<string?>();
+        await using TestGateway gateway = await StartAsync(async (_, _) =>
+        {
+            asked.TrySetResult();
+            return await answer.Task;
+        });
+        Task<Outcome> connecting = ConnectAsync(gateway);
+        await asked.Task.WaitAsync(Eventually.Patience);
+
+        Task stopping = gateway.StopAsync();
+        await Eventually.HoldsAsync(() => IsShutAsync(gateway.Port), "all sessions are closed, and then the server does not listen any more");
+        answer.SetResult(null);
+
+        Outcome told = await connecting;
+        told.ShouldBeClosed(1012, "gateway restarting");
+        told.Error.GetProperty("code").GetString().ShouldBe("UNAVAILABLE");
+        await stopping.WaitAsync(Eventually.Patience);
+    }
+
+    private static async Task<bool> IsShutAsync(int port)
+    {
+        using var client = new TcpClient();
+        try
+        {
+            await client.ConnectAsync(IPAddress.Loopback, port);
+            return false;
+        }
+        catch (SocketException)
+        {
+            return true;
+        }
     }
 
     private async Task ShouldBeRefusedAsFailedAsync(TestGateway gateway, Task<Outcome> connecting)

@@ -45,8 +45,8 @@ internal static class Answers
     /// <summary>Too many requests are open, or too many sessions of the device.</summary>
     public static Refusal TryAgainLater(string id) => Unavailable(Closing.TryAgainLater, id);
 
-    /// <summary>The device was removed, or its grant narrowed, while it was being admitted.</summary>
-    public static Refusal Revoked(string id, Closing closing) => Refuse(closing, id, "NOT_PAIRED");
+    /// <summary>The device was removed, or its grant narrowed, or the gateway began to end, while it was being admitted.</summary>
+    public static Refusal Revoked(string id, Closing closing) => closing == Closing.Restarting ? Restarting(id) : Refuse(closing, id, "NOT_PAIRED");
 
     /// <summary>A filter of the application refuses the device, or has failed.</summary>
     public static Refusal RefusedByFilter(string id, Closing closing) => Refuse(closing, id, "INVALID_REQUEST");

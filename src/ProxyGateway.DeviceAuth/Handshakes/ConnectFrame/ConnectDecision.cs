@@ -49,7 +49,12 @@ internal sealed class ConnectDecision(
 
         Verdict verdict = await gatekeeper.DecideAsync(claim, handshake.Origin, handshake.Options, inForce => MayAsk(request, inForce), aborted);
         if (verdict is Verdict.Admitted { Session: { } session })
+        {
             DeviceFeature.Set(handshake.Http, session);
+            if (draining.IsUnderWay)
+                session.Close(Closing.Restarting); // the others may have been closed before this one was entered
+        }
+
         return verdict switch
         {
             Verdict.Admitted admitted => new ConnectOutcome(request.Id, Refusal: null, admitted.Session, admitted.WasPaired),
