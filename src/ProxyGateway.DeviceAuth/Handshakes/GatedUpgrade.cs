@@ -17,8 +17,10 @@ internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFe
 
     private GatedUpgrade(HttpContext context, IGatedConnection connection)
     {
-        _upgrade = context.Features.Get<IHttpUpgradeFeature>();
-        _connect = context.Features.Get<IHttpExtendedConnectFeature>();
+        // An application that tries another destination comes through the gate again; what stood here for the first one is over.
+        var before = context.Features.Get<GatedUpgrade>();
+        _upgrade = before is null ? context.Features.Get<IHttpUpgradeFeature>() : before._upgrade;
+        _connect = before is null ? context.Features.Get<IHttpExtendedConnectFeature>() : before._connect;
         _connection = connection;
     }
 

@@ -95,6 +95,28 @@ public sealed class ForgottenGateTests : IAsyncDisposable
         status.ShouldBe(200, head);
     }
 
+    [Fact]
+    public async Task An_application_may_try_another_destination_in_front_of_the_gate()
+    {
+        int port = await StartAsync(proxy =>
+        {
+            proxy.Use(async (context, next) =>
+            {
+                IReverseProxyFeature chosen = context.GetReverseProxyFeature();
+                IReadOnlyList<DestinationState> alive = chosen.AvailableDestinations;
+                chosen.AvailableDestinations = new DestinationState("dead", new DestinationModel(new DestinationConfig { Address = "http://127.0.0.1:1" }));
+                await next(context);
+                context.Response.StatusCode.ShouldBe(502);
+                context.Response.Clear();
+                chosen.AvailableDestinations = alive;
+                await next(context);
+            });
+            proxy.UseDeviceAuthorization();
+        });
+
+        (await TestClient.ConnectAsync(port, new TestDevice())).ShouldBeAdmitted();
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (IAsyncDisposable each in _toDispose)
