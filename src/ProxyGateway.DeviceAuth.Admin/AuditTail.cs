@@ -20,7 +20,7 @@ internal sealed class AuditTail(TimeProvider time)
     /// <summary>Waits until there may be an entry after this one.</summary>
     /// <param name="audit">The audit.</param>
     /// <param name="last">The id of the last entry that is known.</param>
-    /// <param name="patience">How long to wait at most.</param>
+    /// <param name="patience">How long to wait at most; with none left, not at all.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>The id of the newest entry that was there before this returned, as far as is known.</returns>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
@@ -29,7 +29,7 @@ internal sealed class AuditTail(TimeProvider time)
         Task grown;
         lock (_lock)
         {
-            if (last < _newest)
+            if (last < _newest || patience <= TimeSpan.Zero)
                 return _newest;
             _waiting++;
             if (_grown.IsCompleted)

@@ -117,11 +117,18 @@ public static class DeviceAdminExtensions
         EventEndpoints.Map(admin);
     }
 
-    // The endpoints name policies of the operators' own listener. Any other that an application's conventions have added stays.
+    // The endpoints name policies of the operators' own listener. Any other that an application's conventions have added stays; but a group that lets
+    // everybody in does not open them.
     private static void Rename(IList<object> metadata, string readPolicy, string decidePolicy)
     {
-        for (int i = 0; i < metadata.Count; i++)
+        for (int i = metadata.Count - 1; i >= 0; i--)
         {
+            if (metadata[i] is IAllowAnonymous)
+            {
+                metadata.RemoveAt(i);
+                continue;
+            }
+
             metadata[i] = metadata[i] switch
             {
                 IAuthorizeData { Policy: AdminPolicies.Read } => new AuthorizeAttribute(readPolicy),

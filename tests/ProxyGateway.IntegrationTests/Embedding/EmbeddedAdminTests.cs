@@ -6,6 +6,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -54,6 +55,18 @@ public sealed class EmbeddedAdminTests : IAsyncLifetime
             (await SendAsync(method, path, user: "eve", role: "reader")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
         else if (path != "/ops/events")
             (await SendAsync(method, path, user: "eve", role: "reader")).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task A_group_that_is_open_does_not_open_them()
+    {
+        await _app.DisposeAsync();
+        await StartAsync(
+            services => services.AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path.Combine(_folder, "registry.db") }),
+            app => app.MapGroup("/ops").AllowAnonymous());
+
+        (await SendAsync("GET", "/ops/devices")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        (await SendAsync("POST", "/ops/devices/remove-by-rule", user: "eve", role: "reader")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
     }
 
     [Fact]
@@ -120,7 +133,7 @@ public sealed class EmbeddedAdminTests : IAsyncLifetime
         Should.Throw<ArgumentException>(() => _app.MapDeviceAdmin("read", " "));
     }
 
-    private async Task StartAsync(Action<IServiceCollection> store)
+    private async Task StartAsync(Action<IServiceCollection> store, Func<WebApplication, RouteGroupBuilder>? group = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -136,7 +149,7 @@ public sealed class EmbeddedAdminTests : IAsyncLifetime
         _app = builder.Build();
         _app.UseAuthentication();
         _app.UseAuthorization();
-        _app.MapGroup("/ops").MapDeviceAdmin("read", "decide");
+        (group?.Invoke(_app) ?? _app.MapGroup("/ops")).MapDeviceAdmin("read", "decide");
         await _app.StartAsync();
     }
 
