@@ -40,7 +40,9 @@ public sealed class AdminListenerTests : IAsyncDisposable
         var operators = new Uri(_log.Of(310).ShouldHaveSingleItem()["Operators are served on ".Length..]);
         string key = (await File.ReadAllTextAsync(Path.Combine(_folder, "admin.key"))).Trim();
         var device = new TestDevice();
-        (await TestClient.ConnectAsync(new Uri(_app!.Urls.First()).Port, device)).ShouldBeAdmitted();
+        Outcome connected = await TestClient.ConnectAsync(new Uri(_app!.Urls.First()).Port, device);
+        connected.ShouldBeAdmitted();
+        await using FrameConnection client = connected.Client; // which nobody else holds, and then its session may end
 
         (await Http.GetAsync(new Uri(operators, "/admin/v1/devices"))).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
         JsonElement devices = await GetAsync(new Uri(operators, "/admin/v1/devices"), key);
