@@ -30,7 +30,17 @@ internal sealed class DeviceAuthSettings : IDeviceAuthSettings
             return;
         Log.Reloaded(_logger);
         Describe(next);
-        Changed?.Invoke();
+        foreach (Action handler in Delegate.EnumerateInvocationList(Changed))
+        {
+            try
+            {
+                handler();
+            }
+            catch (Exception e)
+            {
+                Log.ReloadFailed(_logger, e); // an application's: the gate's own have the sessions checked
+            }
+        }
     }
 
     private void Describe(DeviceAuthOptions options)

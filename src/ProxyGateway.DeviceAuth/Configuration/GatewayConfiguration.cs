@@ -74,7 +74,17 @@ internal sealed class GatewayConfiguration : IDisposable
         {
             var errors = new List<(ConfigurationPart Part, IReadOnlyList<string> Errors)>();
             ConfigurationSnapshot previous = _current;
-            var next = ConfigurationSnapshot.Read(_configuration, _parts, previous, (part, found) => errors.Add((part, found.All)));
+            ConfigurationSnapshot next;
+            try
+            {
+                next = ConfigurationSnapshot.Read(_configuration, _parts, previous, (part, found) => errors.Add((part, found.All)));
+            }
+            catch (Exception e)
+            {
+                Log.ReloadRefused(logger, $"reading it failed ({e.GetType().Name}): {e.Message.ReplaceLineEndings(" ")}"); // nobody hears of what is thrown on
+                return;
+            }
+
             if (errors.Exists(e => e.Errors.Count > 0))
             {
                 LogRefused(logger, errors);
@@ -82,7 +92,17 @@ internal sealed class GatewayConfiguration : IDisposable
             }
 
             _current = next;
-            Taken?.Invoke(previous, next);
+            foreach (Action<ConfigurationSnapshot, ConfigurationSnapshot> handler in Delegate.EnumerateInvocationList(Taken))
+            {
+                try
+                {
+                    handler(previous, next);
+                }
+                catch (Exception e)
+                {
+                    Log.ReloadFailed(logger, e); // the other handlers must hear of it all the same: one of them has the sessions checked
+                }
+            }
         }
     }
 

@@ -38,6 +38,9 @@ internal static partial class Log
     [LoggerMessage(106, LogLevel.Warning, "{Key} was changed, which counts from the next start on.", EventName = "StartOnly")]
     public static partial void StartOnly(ILogger logger, string key);
 
+    [LoggerMessage(108, LogLevel.Error, "A reload was taken, but a part of the program failed to take note of it.", EventName = "ReloadFailed")]
+    public static partial void ReloadFailed(ILogger logger, Exception exception);
+
     [LoggerMessage(1210, LogLevel.Warning,
         "Rule {Rule} names user {User}, whose id the kernel shows for every user it cannot tell: a process of that user is not recognised, and matches no rule.",
         EventName = "RuleWithOverflowUser")]

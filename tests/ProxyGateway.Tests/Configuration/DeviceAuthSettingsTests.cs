@@ -74,6 +74,21 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     }
 
     [Fact]
+    public void An_applications_handler_that_fails_keeps_no_other_from_hearing_of_a_reload()
+    {
+        using Started settings = Start();
+        int heard = 0;
+        settings.Settings.Changed += () => throw new InvalidOperationException("a bug");
+        settings.Settings.Changed += () => heard++;
+
+        _source.Set("DeviceAuth:MaxHandshakeBytes", "2048");
+        _source.Reload();
+
+        heard.ShouldBe(1);
+        _log.Texts.ShouldContain("Error: A reload was taken, but a part of the program failed to take note of it.");
+    }
+
+    [Fact]
     public void A_reload_that_is_not_valid_is_refused_as_a_whole()
     {
         using Started settings = Start();
@@ -166,6 +181,8 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     private sealed class Started(GatewayConfiguration configuration, DeviceAuthSettings settings) : IDisposable
     {
         public DeviceAuthOptions Current => settings.Current;
+
+        public DeviceAuthSettings Settings => settings;
 
         public void Dispose() => configuration.Dispose();
     }

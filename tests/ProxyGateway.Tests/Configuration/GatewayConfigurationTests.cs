@@ -107,6 +107,34 @@ public sealed class GatewayConfigurationTests : IDisposable
         Numbers(configuration.Current).ShouldBe((500, 500));
     }
 
+    [Fact]
+    public void One_who_fails_to_take_note_of_a_reload_keeps_nobody_else_from_it()
+    {
+        using GatewayConfiguration configuration = GatewayConfiguration.Start(new ConfigurationBuilder().Add(_layer).Build(), Parts, Logger);
+        configuration.Taken += (_, _) => throw new InvalidOperationException("a bug");
+        configuration.Taken += (_, _) => _partsTold++;
+
+        Set("Left", "2");
+        Should.NotThrow(_layer.Announce);
+
+        Numbers(configuration.Current).ShouldBe((2, 1));
+        _partsTold.ShouldBe(1);
+        _log.Texts.ShouldHaveSingleItem().ShouldContain("failed to take note");
+    }
+
+    [Fact]
+    public void A_part_that_cannot_be_read_at_all_is_an_error_like_any_other()
+    {
+        using GatewayConfiguration configuration = Start();
+        ConfigurationSnapshot before = configuration.Current;
+        _layer.Set("Left:Fails", "yes");
+
+        Should.NotThrow(_layer.Announce);
+
+        configuration.Current.ShouldBeSameAs(before);
+        _log.Texts.ShouldContain(t => t.Contains("not a number at all", StringComparison.Ordinal));
+    }
+
     private static (int Left, int Right) Numbers(ConfigurationSnapshot snapshot) => (snapshot.Get<Left>().Number, snapshot.Get<Right>().Number);
 
     private static ConfigurationPart[] Parts =>
@@ -115,8 +143,9 @@ public sealed class GatewayConfigurationTests : IDisposable
         ConfigurationPart.Of("Right", (all, errors) => new Right(Read(all, "Right", errors)), LogRefused("Right")),
     ];
 
-    private static int Read(IConfiguration all, string section, ConfigurationErrors errors) =>
-        new SectionReader(ConfigurationLayers.Of(all), section, errors).Number("Number", 1, new NumberRange(1, 1000));
+    private static int Read(IConfiguration all, string section, ConfigurationErrors errors) => all[$"{section}:Fails"] is not null
+        ? throw new OverflowException("not a number at all")
+        : new SectionReader(ConfigurationLayers.Of(all), section, errors).Number("Number", 1, new NumberRange(1, 1000));
 
     private static Action<ILogger, string> LogRefused(string part) => (logger, error) => logger.Log(LogLevel.Error, 0, $"{part}: {error}", null, (text, _) => text);
 
