@@ -15,6 +15,9 @@ internal sealed class RegistryMark(RedisConnection redis, Keys keys)
 
     private static readonly TimeSpan ReadEvery = TimeSpan.FromSeconds(1);
 
+    private readonly Lock _lock = new();
+    private long _begun;
+    private long _newest;
     private long _readAt = -1;
     private volatile string? _refusal;
     private volatile bool _isRead;
@@ -49,12 +52,19 @@ internal sealed class RegistryMark(RedisConnection redis, Keys keys)
     /// <inheritdoc cref="EnsureAsync"/>
     public async Task ReadAsync(Deadline deadline, CancellationToken cancellationToken)
     {
+        long number = Interlocked.Increment(ref _begun);
         RedisValue value = await redis.RunAsync(database => database.StringGetAsync(keys.Format, RedisConnection.Primary), deadline, cancellationToken);
         bool isKnown = value.IsNull || (int.TryParse((string?)value, NumberStyles.None, CultureInfo.InvariantCulture, out int format) && format is >= 1 and <= Format);
-        _refusal = isKnown ? null : $"The registry has a format that this gateway does not know ({keys.Format} is more than {Format}). Upgrade this gateway.";
-        _isRead = true;
+        string? refusal = isKnown ? null : $"The registry has a format that this gateway does not know ({keys.Format} is more than {Format}). Upgrade this gateway.";
+        lock (_lock)
+        {
+            // An answer that was overtaken by a later one is old.
+            if (number > _newest)
+                (_newest, _refusal, _isRead) = (number, refusal, true);
+        }
+
         Interlocked.Exchange(ref _readAt, Environment.TickCount64);
-        if (_refusal is { } refusal)
+        if (refusal is not null)
             throw Refuse(refusal);
     }
 
