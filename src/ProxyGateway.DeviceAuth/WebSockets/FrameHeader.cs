@@ -2,25 +2,6 @@ using System.Buffers.Binary;
 
 namespace ProxyGateway.DeviceAuth.WebSockets;
 
-/// <summary>RFC 6455 §5.2, the opcode.</summary>
-internal enum Opcode : byte
-{
-    Continuation = 0x0,
-    Text = 0x1,
-    Binary = 0x2,
-    Close = 0x8,
-    Ping = 0x9,
-    Pong = 0xA,
-}
-
-/// <summary>How far a frame header could be read.</summary>
-internal enum FrameHeaderStatus
-{
-    Complete,
-    NeedsMore,
-    Malformed,
-}
-
 /// <summary>The header of one frame, RFC 6455 §5.2, read strictly: no extension is ever negotiated, so no reserved bit may be set.</summary>
 internal readonly record struct FrameHeader(bool IsFinal, Opcode Opcode, bool IsMasked, uint Mask, int HeaderLength, long PayloadLength)
 {
@@ -44,7 +25,7 @@ internal readonly record struct FrameHeader(bool IsFinal, Opcode Opcode, bool Is
         int length7 = data[1] & 0x7F;
         bool reservedBits = (data[0] & 0x70) != 0;
         bool brokenControl = ((byte)opcode & 0x8) != 0 && (!isFinal || length7 > MaxControlPayload);
-        if (reservedBits || brokenControl || !Enum.IsDefined(opcode))
+        if (reservedBits || brokenControl || !IsDefined(opcode))
             return FrameHeaderStatus.Malformed;
 
         int extended = length7 switch { 126 => 2, 127 => 8, _ => 0 };
@@ -67,4 +48,6 @@ internal readonly record struct FrameHeader(bool IsFinal, Opcode Opcode, bool Is
         header = new FrameHeader(isFinal, opcode, isMasked, mask, headerLength, length);
         return FrameHeaderStatus.Complete;
     }
+
+    private static bool IsDefined(Opcode opcode) => opcode is <= Opcode.Binary or (>= Opcode.Close and <= Opcode.Pong);
 }

@@ -2,29 +2,6 @@ using System.Text.Unicode;
 
 namespace ProxyGateway.DeviceAuth.WebSockets;
 
-/// <summary>Which side's frames are read: a client's must be masked, a backend's must not be (RFC 6455 §5.1).</summary>
-internal enum FrameSource
-{
-    Client,
-    Backend,
-}
-
-/// <summary>What the reader found next.</summary>
-internal enum FrameEvent
-{
-    /// <summary>Nothing whole yet.</summary>
-    NeedsMore,
-
-    /// <summary>A control frame: <see cref="MessageReader.ControlFrame"/>.</summary>
-    Control,
-
-    /// <summary>A text message: <see cref="MessageReader.Message"/>, and as it came, <see cref="MessageReader.MessageFrames"/>.</summary>
-    Message,
-
-    /// <summary>The stream breaks a rule: <see cref="MessageReader.Violation"/>.</summary>
-    Violation,
-}
-
 /// <summary>
 /// Reads the first text message of one side before admission, strictly and within a bound, and keeps its frames as they came.
 /// Control frames may come in between (RFC 6455 §5.4), and are told apart.

@@ -59,6 +59,26 @@ public sealed class FrameTrackerTests
         tracker.AtBoundary.ShouldBeFalse();
     }
 
+    [Theory]
+    [InlineData("C100")] // a reserved bit
+    [InlineData("8300")] // a reserved opcode
+    [InlineData("897E0000")] // a control frame of more than 125 bytes
+    [InlineData("817F8000000000000000")] // a length of 64 bits
+    public void After_a_breach_of_the_protocol_there_is_no_boundary(string hex)
+    {
+        byte[] stream = Convert.FromHexString(hex);
+        foreach (int cut in Enumerable.Range(0, stream.Length))
+        {
+            var tracker = default(FrameTracker);
+            tracker.Advance(stream.AsSpan(0, cut));
+            tracker.Advance(stream.AsSpan(cut));
+            tracker.Advance(SomeFrames.Encode(Opcode.Text, "{}"u8));
+
+            tracker.AtBoundary.ShouldBeFalse();
+            tracker.AdvanceToBoundary([1, 2, 3]).ShouldBe(3);
+        }
+    }
+
     private static (byte[] Stream, HashSet<int> Boundaries) Frames(int[] lengths, bool masked)
     {
         var stream = new List<byte>();

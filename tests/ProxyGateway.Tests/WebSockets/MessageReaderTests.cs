@@ -84,6 +84,28 @@ public sealed class MessageReaderTests
         reader.Rest.ToArray().ShouldBe([.. text, .. ping]);
     }
 
+    [Theory]
+    [InlineData("", true)]
+    [InlineData("89", true)] // a ping that has begun
+    [InlineData("8902FF", true)]
+    [InlineData("81", false)]
+    [InlineData("8180", false)]
+    [InlineData("898000000000", false)] // masked, as no backend's is
+    [InlineData("C9", true)] // what is wrong with it shows with the next byte
+    [InlineData("C900", false)]
+    public void Only_the_beginning_of_a_control_frame_is_waited_for(string hex, bool expects)
+    {
+        using var reader = new MessageReader(FrameSource.Backend, Limit);
+        reader.Receive(SomeFrames.Encode(Opcode.Pong, "p"u8));
+        reader.Receive(Convert.FromHexString(hex));
+
+        reader.TryReadControlFrame().ShouldBeTrue();
+        reader.ExpectsControlFrame.ShouldBe(expects);
+        reader.TryReadControlFrame().ShouldBeFalse();
+        reader.ExpectsControlFrame.ShouldBe(expects);
+        reader.Rest.ToArray().ShouldBe(Convert.FromHexString(hex));
+    }
+
     private static byte[] Message(int[] fragments)
     {
         var stream = new List<byte>();

@@ -3,22 +3,6 @@ using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
-/// <summary>What a backend made of the <c>connect</c> request.</summary>
-internal enum BackendAnswer
-{
-    /// <summary>Nothing yet.</summary>
-    None,
-
-    /// <summary>A top-level <c>res</c> with the request's id and <c>ok:true</c>.</summary>
-    Accepted,
-
-    /// <summary>Any other answer to that request.</summary>
-    Refused,
-
-    /// <summary>What the backend sends is not the protocol.</summary>
-    Broken,
-}
-
 /// <summary>
 /// Looks for the answer to one request in what the backend streams to the client, without holding anything back: a hello can be
 /// hundreds of kilobytes. Only the top level of each text message is looked at.
@@ -34,8 +18,7 @@ internal sealed class AnswerReader(string requestId) : IDisposable
     private const int ShortToken = 64;
 
     private readonly ByteBuffer _json = new();
-    private readonly byte[] _header = new byte[FrameHeader.MaxLength];
-    private int _headerLength;
+    private FrameHeaderReader _header;
     private bool _inFrame;
     private FrameHeader _frame;
     private long _payloadLeft;
@@ -54,13 +37,17 @@ internal sealed class AnswerReader(string requestId) : IDisposable
         {
             if (!_inFrame)
             {
-                switch (ReadHeader(ref data))
+                switch (_header.Read(ref data, out _frame))
                 {
                     case FrameHeaderStatus.NeedsMore:
                         return BackendAnswer.None;
                     case FrameHeaderStatus.Malformed:
                         return BackendAnswer.Broken;
                 }
+
+                if (_frame.IsMasked || (!_frame.IsControl && !BeginDataFrame()))
+                    return BackendAnswer.Broken;
+                _payloadLeft = _frame.PayloadLength;
             }
 
             int length = (int)Math.Min(_payloadLeft, data.Length);
@@ -87,26 +74,6 @@ internal sealed class AnswerReader(string requestId) : IDisposable
 
     /// <summary>Gives the memory back.</summary>
     public void Dispose() => _json.Dispose();
-
-    private FrameHeaderStatus ReadHeader(ref ReadOnlySpan<byte> data)
-    {
-        while (!data.IsEmpty)
-        {
-            _header[_headerLength++] = data[0];
-            data = data[1..];
-            FrameHeaderStatus status = FrameHeader.TryRead(_header.AsSpan(0, _headerLength), out _frame);
-            if (status == FrameHeaderStatus.NeedsMore)
-                continue;
-            if (status == FrameHeaderStatus.Malformed || _frame.IsMasked || (!_frame.IsControl && !BeginDataFrame()))
-                return FrameHeaderStatus.Malformed;
-            _headerLength = 0;
-            _payloadLeft = _frame.PayloadLength;
-            _inFrame = true;
-            return FrameHeaderStatus.Complete;
-        }
-
-        return FrameHeaderStatus.NeedsMore;
-    }
 
     /// <summary>Whether the frame may stand where it does, RFC 6455 §5.4.</summary>
     private bool BeginDataFrame()

@@ -1,0 +1,51 @@
+using System.Runtime.CompilerServices;
+
+namespace ProxyGateway.DeviceAuth.WebSockets;
+
+/// <summary>Reads the headers in a stream of frames that comes in chunks of any size. It keeps the beginning of a header until the rest has come.</summary>
+internal struct FrameHeaderReader
+{
+    private Begun _begun;
+    private byte _length;
+
+    /// <summary>Whether a header has begun and is not whole.</summary>
+    public readonly bool IsInHeader => _length > 0;
+
+    /// <summary>Takes the bytes of a header off the chunk: all that it needs, or all that there are. What is left after a malformed one is of no use.</summary>
+    /// <param name="data">The chunk, which begins where a header does or goes on.</param>
+    /// <param name="header">The header, if it is whole now.</param>
+    public FrameHeaderStatus Read(ref ReadOnlySpan<byte> data, out FrameHeader header)
+    {
+        FrameHeaderStatus status = FrameHeaderStatus.NeedsMore;
+        if (_length == 0)
+        {
+            status = FrameHeader.TryRead(data, out header);
+            if (status == FrameHeaderStatus.Complete)
+                data = data[header.HeaderLength..];
+        }
+        else
+        {
+            header = default;
+        }
+
+        while (status == FrameHeaderStatus.NeedsMore && !data.IsEmpty)
+        {
+            _begun[_length++] = data[0];
+            data = data[1..];
+            status = FrameHeader.TryRead(((ReadOnlySpan<byte>)_begun)[.._length], out header);
+            if (status != FrameHeaderStatus.NeedsMore)
+                _length = 0;
+        }
+
+        return status;
+    }
+
+    /// <summary>The first byte of a header that is not whole says what frame it is.</summary>
+    public readonly Opcode OpcodeBegun => (Opcode)(_begun[0] & 0x0F);
+
+    [InlineArray(FrameHeader.MaxLength)]
+    private struct Begun
+    {
+        private byte _first;
+    }
+}
