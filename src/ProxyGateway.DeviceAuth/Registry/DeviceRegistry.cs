@@ -439,33 +439,3 @@ public sealed record PairingRules(PairingPolicy Policy, Lifetimes Lifetimes, Pen
 /// <param name="Rules">The policy and bounds in force.</param>
 /// <param name="MayAsk">Whether it may be approved, or ask to be, where it is not covered already; false if it lacks the shared token.</param>
 public readonly record struct AdmissionTerms(PairingRules Rules, bool MayAsk = true);
-
-/// <summary>What became of a claim.</summary>
-public abstract record Admission
-{
-    private Admission()
-    {
-    }
-
-    /// <summary>Forward the connection.</summary>
-    /// <param name="Record">The record that covers the claim.</param>
-    /// <param name="Rule">The rule that approved it just now; null if it was covered already.</param>
-    /// <param name="Now">The store's time when the record was read.</param>
-    public sealed record Admitted(DeviceRecord Record, string? Rule, DateTimeOffset Now) : Admission;
-
-    /// <summary>An operator has blocked the device. No request was opened.</summary>
-    public sealed record Blocked : Admission;
-
-    /// <summary>The claim is not covered, and may not ask to be. Nothing was written.</summary>
-    public sealed record Unauthorized : Admission;
-
-    /// <summary>An operator has to approve, or has rejected.</summary>
-    /// <param name="Reason">What is not covered.</param>
-    /// <param name="Request">The request that stands for the ask.</param>
-    /// <param name="Record">What was on record when it was decided; null if nothing.</param>
-    /// <param name="IsNew">Whether the request was opened by this very claim.</param>
-    public sealed record Refused(PairingReason Reason, PairingRequest Request, DeviceRecord? Record, bool IsNew) : Admission;
-
-    /// <summary>No more requests can be opened at this time.</summary>
-    public sealed record TooManyRequests : Admission;
-}

@@ -15,7 +15,7 @@ internal sealed class ClientOutlet(Stream client)
     private FrameTracker _tracker;
     private bool _writing;
     private bool _closed;
-    private byte[]? _farewell;
+    private byte[]? _closeFrame;
 
     /// <summary>Completes once a close frame was sent, or can no longer be sent. Nothing goes to the client after that.</summary>
     public Task Completion => NeedCompletion().Task;
@@ -31,7 +31,7 @@ internal sealed class ClientOutlet(Stream client)
             if (_closed)
                 return default;
             _writing = true;
-            if (_farewell is null)
+            if (_closeFrame is null)
                 _tracker.Advance(data.Span);
             else
                 data = data[.._tracker.AdvanceToBoundary(data.Span)]; // the rest of this frame is the last that the client gets
@@ -62,15 +62,15 @@ internal sealed class ClientOutlet(Stream client)
         byte[] close = FrameWriter.CloseToClient(closing);
         lock (_lock)
         {
-            if (_farewell is not null)
+            if (_closeFrame is not null)
                 return;
-            _farewell = answer is null ? close : [.. answer, .. close];
+            _closeFrame = answer is null ? close : [.. answer, .. close];
             if (_writing || _closed || !_tracker.AtBoundary)
-                return; // whoever writes sees to it
+                return; // the writer sends it
             _closed = true;
         }
 
-        _ = BidFarewellAsync();
+        _ = SendCloseFrameAsync();
     }
 
     /// <summary>The backend sends nothing more. False if it ended in the middle of a frame, where no close frame may be put any more.</summary>
@@ -108,20 +108,20 @@ internal sealed class ClientOutlet(Stream client)
         lock (_lock)
         {
             _writing = false;
-            if (_farewell is null || !_tracker.AtBoundary)
+            if (_closeFrame is null || !_tracker.AtBoundary)
                 return default;
             _closed = true;
         }
 
-        return new ValueTask(BidFarewellAsync());
+        return new ValueTask(SendCloseFrameAsync());
     }
 
-    private async Task BidFarewellAsync()
+    private async Task SendCloseFrameAsync()
     {
         try
         {
             if (!_tracker.SawClose) // nothing may follow the backend's own close frame
-                await client.WriteAsync(_farewell);
+                await client.WriteAsync(_closeFrame);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
         {

@@ -28,15 +28,18 @@ internal sealed partial class Gatekeeper(
     /// <param name="options">The options in force when the connection came: they say how long it may take, and what it was taken for. It is decided by those in force then.</param>
     /// <param name="mayAsk">Whether it may be approved, or ask to be, where it is not covered already.</param>
     /// <param name="cancellationToken">The client is gone.</param>
+    /// <returns>
+    /// What became of it; and for <see cref="Admission.Admitted"/>, and nothing else, the session, to be disposed of when the connection is over.
+    /// </returns>
     /// <exception cref="OperationCanceledException">It is.</exception>
-    public async ValueTask<Verdict> DecideAsync(
+    public async ValueTask<(Admission Admission, Session? Session)> DecideAsync(
         Claim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
         // Who is in this queue has not been heard by the registry. Nothing may be said of it then.
         if (!await TryEnterAsync(options.HandshakeTimeout, cancellationToken))
         {
             PutOff(claim, origin, options);
-            return new Verdict.Busy();
+            return (new Admission.Busy(), null);
         }
 
         try
@@ -99,7 +102,7 @@ internal sealed partial class Gatekeeper(
         }
     }
 
-    private async ValueTask<Verdict> DecideInTurnAsync(
+    private async ValueTask<(Admission Admission, Session? Session)> DecideInTurnAsync(
         Claim claim, ClaimOrigin origin, DeviceAuthOptions cameBy, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
         DeviceAuthOptions options = settings.Current;
@@ -107,14 +110,14 @@ internal sealed partial class Gatekeeper(
         {
             // It might not be let in that way any more, or be taken for somebody else. When it comes again, it is measured by what holds now.
             audit.Enter(Refusal(claim, origin, options, "reloaded"));
-            return new Verdict.Busy();
+            return (new Admission.Busy(), null);
         }
 
         if (freshness.IsStale)
         {
             LogStale(claim.Device);
             audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-            return new Verdict.Unavailable(); // even if it can be read: what is revoked after this might not be heard of
+            return (new Admission.Unavailable(), null); // even if it can be read: what is revoked after this might not be heard of
         }
 
         Session? session = sessions.TryEnter(claim, origin, options.Limits.SessionsPerDevice);
@@ -122,31 +125,30 @@ internal sealed partial class Gatekeeper(
         {
             LogTooManySessions(claim.Device, options.Limits.SessionsPerDevice);
             audit.Enter(Refusal(claim, origin, options, "too-many-sessions"));
-            return new Verdict.TooMany();
+            return (new Admission.Busy(), null);
         }
 
-        Verdict? verdict = null;
+        Admission? admission = null;
         using var either = new CancellationTokenSource(cameBy.HandshakeTimeout, time);
         await using CancellationTokenRegistration left = cancellationToken.UnsafeRegister(static e => ((CancellationTokenSource)e!).Cancel(), either);
         try
         {
-            verdict = await DecideAsync(session, origin, mayAsk, either.Token);
+            admission = await DecideAsync(session, origin, mayAsk, either.Token);
+            return (admission, admission is Admission.Admitted ? session : null);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-            return new Verdict.Unavailable();
+            return (new Admission.Unavailable(), null);
         }
         finally
         {
-            if (verdict is not Verdict.Admitted)
+            if (admission is not Admission.Admitted)
                 session.Dispose();
         }
-
-        return verdict;
     }
 
-    private async ValueTask<Verdict> DecideAsync(
+    private async ValueTask<Admission> DecideAsync(
         Session session, ClaimOrigin origin, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
         Claim claim = session.Claim;
@@ -161,7 +163,7 @@ internal sealed partial class Gatekeeper(
                     case Admission.Admitted when freshness.IsStale: // the machine may have slept since the record was read
                         LogStale(claim.Device);
                         audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-                        return new Verdict.Unavailable();
+                        return new Admission.Unavailable();
                     case Admission.Admitted admitted:
                         // A reload has the sessions that are entered checked. This one is; so it was decided by the new policy, or is decided again.
                         if (!ReferenceEquals(options.Policy, settings.Current.Policy) || !session.TryAdmit(admitted.Record, admitted.Now, asOf))
@@ -169,24 +171,24 @@ internal sealed partial class Gatekeeper(
                         LogAdmitted(claim.Device, claim.Role, LogText.Of(claim.Scopes), origin.Address, admitted.Rule ?? "grant");
                         audit.Enter(Entry(AuditKinds.DeviceAdmitted, claim, origin, options) with { Rule = admitted.Rule });
                         lastSeen.Note(claim.Device);
-                        return new Verdict.Admitted(session, WasPaired: admitted.Rule is null);
+                        return admitted;
                     case Admission.Refused refused:
                         LogPairingRequired(claim.Device, claim.Role, LogText.Of(claim.Scopes), origin.Address, refused.Reason.ToWireName(), refused.Request.Id, refused.Request.Status);
                         string reason = refused.Request.Status == PairingRequestStatus.Rejected ? "rejected" : refused.Reason.ToWireName();
                         audit.Enter(Refusal(claim, origin, options, reason) with { RequestId = refused.Request.Id });
-                        return new Verdict.Refused(refused);
-                    case Admission.Blocked:
+                        return refused;
+                    case Admission.Blocked blocked:
                         LogBlocked(claim.Device, origin.Address);
                         audit.Enter(Refusal(claim, origin, options, "blocked"));
-                        return new Verdict.Blocked();
-                    case Admission.Unauthorized:
+                        return blocked;
+                    case Admission.Unauthorized unauthorized:
                         LogUnauthorized(claim.Device, origin.Address);
                         audit.Enter(Refusal(claim, origin, options, "unauthorized"));
-                        return new Verdict.Unauthorized();
-                    case Admission.TooManyRequests:
+                        return unauthorized;
+                    case Admission.TooManyRequests tooMany:
                         LogTooManyRequests(claim.Device, origin.Address);
                         audit.Enter(Refusal(claim, origin, options, "too-many-requests"));
-                        return new Verdict.TooMany();
+                        return tooMany;
                 }
             }
 
@@ -200,7 +202,7 @@ internal sealed partial class Gatekeeper(
         {
             LogRegistryUnavailable(claim.Device, e);
             audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-            return new Verdict.Unavailable();
+            return new Admission.Unavailable();
         }
 
         AdmissionTerms Terms()
@@ -210,11 +212,11 @@ internal sealed partial class Gatekeeper(
         }
 
         // The registry answers; somebody else was faster each time.
-        Verdict Contended()
+        Admission Contended()
         {
             LogContended(claim.Device);
             audit.Enter(Refusal(claim, origin, options, "busy"));
-            return new Verdict.Busy();
+            return new Admission.Busy();
         }
     }
 
@@ -261,35 +263,4 @@ internal sealed partial class Gatekeeper(
 
     [LoggerMessage(1111, LogLevel.Warning, "The record of device {Device} changes faster than it can be read; one more connection of it was put off.")]
     private partial void LogContended(DeviceId device);
-}
-
-/// <summary>What the gatekeeper made of a claim.</summary>
-internal abstract record Verdict
-{
-    private Verdict()
-    {
-    }
-
-    /// <summary>Forward the connection, and dispose of the session when it is over.</summary>
-    /// <param name="Session">The session.</param>
-    /// <param name="WasPaired">Whether it was covered already, and no rule had to approve it.</param>
-    public sealed record Admitted(Session Session, bool WasPaired) : Verdict;
-
-    /// <summary>An operator has to approve, or has rejected.</summary>
-    public sealed record Refused(Admission.Refused Pairing) : Verdict;
-
-    /// <summary>An operator has blocked the device.</summary>
-    public sealed record Blocked : Verdict;
-
-    /// <summary>It is not covered, and lacks the shared token without which it may not ask.</summary>
-    public sealed record Unauthorized : Verdict;
-
-    /// <summary>Too many requests or sessions.</summary>
-    public sealed record TooMany : Verdict;
-
-    /// <summary>There are too many before it, or somebody changes its record all the time. The registry is there.</summary>
-    public sealed record Busy : Verdict;
-
-    /// <summary>The registry cannot tell.</summary>
-    public sealed record Unavailable : Verdict;
 }

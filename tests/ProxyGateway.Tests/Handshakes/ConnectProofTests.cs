@@ -43,17 +43,17 @@ public sealed class ConnectProofTests : IDisposable
     [Fact]
     public async Task Every_place_is_given_back()
     {
-        using var desk = new ProofDesk();
+        using var limiter = new ProofVerificationLimiter();
         for (int i = 0; i < 2 * Environment.ProcessorCount; i++)
         {
             (await VerifyAsync(Signed(isVersionTwo: false))).ShouldBe(ProofFailure.None);
             (await VerifyAsync(Signed(isVersionTwo: false) with { Role = "node" })).ShouldBe(ProofFailure.SignatureInvalid);
-            (await desk.ExamineAsync("{}"u8.ToArray(), "nonce", Now, TimeSpan.FromMinutes(2), default)).Malformed.ShouldNotBeNull();
+            (await limiter.ExamineAsync("{}"u8.ToArray(), "nonce", Now, TimeSpan.FromMinutes(2), default)).Malformed.ShouldNotBeNull();
             await Should.ThrowAsync<OperationCanceledException>(VerifyAsync(Signed(isVersionTwo: false), new CancellationToken(canceled: true)));
         }
 
         async Task<ProofFailure> VerifyAsync(ConnectRequest request, CancellationToken cancellationToken = default) =>
-            (await desk.ExamineAsync(Message(request), "nonce", Now, TimeSpan.FromMinutes(2), cancellationToken)).Failure;
+            (await limiter.ExamineAsync(Message(request), "nonce", Now, TimeSpan.FromMinutes(2), cancellationToken)).Failure;
     }
 
     public void Dispose() => _key.Dispose();

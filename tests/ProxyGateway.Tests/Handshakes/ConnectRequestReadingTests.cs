@@ -10,10 +10,10 @@ public sealed class ConnectRequestReadingTests
     [Fact]
     public async Task A_request_is_not_read_on_the_thread_that_received_it()
     {
-        using var desk = new ProofDesk();
+        using var limiter = new ProofVerificationLimiter();
         using var message = new WatchedMemory(Encoding.UTF8.GetBytes("""{"type":"req","id":"1","method":"connect","params":{}}"""));
         Task<Examination> reading = null!;
-        var loop = new Thread(() => reading = desk.ExamineAsync(message.Memory, "nonce", DateTimeOffset.UnixEpoch, TimeSpan.FromMinutes(2), default).AsTask());
+        var loop = new Thread(() => reading = limiter.ExamineAsync(message.Memory, "nonce", DateTimeOffset.UnixEpoch, TimeSpan.FromMinutes(2), default).AsTask());
         loop.Start();
         loop.Join();
 
@@ -26,7 +26,7 @@ public sealed class ConnectRequestReadingTests
     [Fact]
     public async Task Requests_are_read_in_the_order_in_which_they_came()
     {
-        using var desk = new ProofDesk();
+        using var limiter = new ProofVerificationLimiter();
         using var mayGoOn = new ManualResetEventSlim();
         using var mayEnd = new ManualResetEventSlim();
         var order = new List<int>();
@@ -51,7 +51,7 @@ public sealed class ConnectRequestReadingTests
         Task<Examination> ExamineAsync(Action read)
         {
             var message = new WatchedMemory([], read);
-            return desk.ExamineAsync(message.Memory, "nonce", DateTimeOffset.UnixEpoch, TimeSpan.FromMinutes(2), default).AsTask();
+            return limiter.ExamineAsync(message.Memory, "nonce", DateTimeOffset.UnixEpoch, TimeSpan.FromMinutes(2), default).AsTask();
         }
     }
 

@@ -33,11 +33,15 @@ internal static class Answers
         _ => throw new ArgumentOutOfRangeException(nameof(failure), failure, message: null),
     };
 
-    /// <summary>The registry cannot be asked.</summary>
-    public static Refusal RegistryUnavailable(string id) => Unavailable(Closing.RegistryUnavailable, id);
-
-    /// <summary>The device is not covered, and did not show the token without which it may not ask.</summary>
-    public static Refusal Unauthorized(string id) => Refuse(Closing.Unauthorized, id, "INVALID_REQUEST", "AUTH_TOKEN_MISMATCH");
+    /// <summary>The claim is decided, and the device not admitted.</summary>
+    public static Refusal Refused(string id, Claim claim, Admission admission) => admission switch
+    {
+        Admission.Refused refused => PairingRequired(id, claim, refused),
+        Admission.Blocked => Blocked(id, claim),
+        Admission.Unauthorized => Refuse(Closing.Unauthorized, id, "INVALID_REQUEST", "AUTH_TOKEN_MISMATCH"),
+        Admission.TooManyRequests or Admission.Busy => TryAgainLater(id),
+        _ => Unavailable(Closing.RegistryUnavailable, id),
+    };
 
     /// <summary>The gateway ends.</summary>
     public static Refusal Restarting(string id) => Unavailable(Closing.Restarting, id);
@@ -52,7 +56,7 @@ internal static class Answers
     public static Refusal RefusedByFilter(string id, Closing closing) => Refuse(closing, id, "INVALID_REQUEST");
 
     /// <summary>An operator has blocked the device: it need not ask again by itself.</summary>
-    public static Refusal Blocked(string id, Claim claim) => new(Closing.DeviceBlocked, Answer(id, "NOT_PAIRED", Closing.DeviceBlocked.Reason, json =>
+    private static Refusal Blocked(string id, Claim claim) => new(Closing.DeviceBlocked, Answer(id, "NOT_PAIRED", Closing.DeviceBlocked.Reason, json =>
     {
         json.WriteStartObject("details"u8);
         json.WriteString("code"u8, "PAIRING_REQUIRED"u8);
@@ -66,7 +70,7 @@ internal static class Answers
     }));
 
     /// <summary>An operator has to approve, or has rejected.</summary>
-    public static Refusal PairingRequired(string id, Claim claim, Admission.Refused refused)
+    private static Refusal PairingRequired(string id, Claim claim, Admission.Refused refused)
     {
         PairingRequest request = refused.Request;
         bool rejected = request.Status == PairingRequestStatus.Rejected;

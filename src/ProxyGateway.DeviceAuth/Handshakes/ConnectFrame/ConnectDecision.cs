@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.WebSockets;
 
@@ -12,7 +13,7 @@ internal sealed class ConnectDecision(
     Gatekeeper gatekeeper, AdmissionFilters filters, ClientHistory history, Draining draining, IDeviceAuthSettings settings, TimeProvider time, HandshakeLog log)
     : IDisposable
 {
-    private readonly ProofDesk _proofs = new();
+    private readonly ProofVerificationLimiter _proofs = new();
 
     /// <summary>Verifies and decides the client's request. There is a session if, and only if, there is no refusal.</summary>
     /// <param name="handshake">The handshake.</param>
@@ -47,23 +48,18 @@ internal sealed class ConnectDecision(
             return new ConnectOutcome(request.Id, Answers.RefusedByFilter(request.Id, closing));
         }
 
-        Verdict verdict = await gatekeeper.DecideAsync(claim, handshake.Origin, handshake.Options, inForce => MayAsk(request, inForce), aborted);
-        if (verdict is Verdict.Admitted { Session: { } session })
+        (Admission admission, Session? session) = await gatekeeper.DecideAsync(
+            claim, handshake.Origin, handshake.Options, inForce => MayAsk(request, inForce), aborted);
+        if (session is not null)
         {
             DeviceFeature.Set(handshake.Http, session);
             if (draining.IsUnderWay)
                 session.Close(Closing.Restarting); // the others may have been closed before this one was entered
+            return new ConnectOutcome(request.Id, Refusal: null, session, WasPaired: admission is Admission.Admitted { Rule: null });
         }
 
-        return verdict switch
-        {
-            Verdict.Admitted admitted => new ConnectOutcome(request.Id, Refusal: null, admitted.Session, admitted.WasPaired),
-            Verdict.Unauthorized => new ConnectOutcome(request.Id, Delayed(handshake, Answers.Unauthorized(request.Id))),
-            Verdict.Refused refused => new ConnectOutcome(request.Id, Answers.PairingRequired(request.Id, claim, refused.Pairing)),
-            Verdict.Blocked => new ConnectOutcome(request.Id, Answers.Blocked(request.Id, claim)),
-            Verdict.TooMany or Verdict.Busy => new ConnectOutcome(request.Id, Answers.TryAgainLater(request.Id)),
-            _ => new ConnectOutcome(request.Id, Answers.RegistryUnavailable(request.Id)),
-        };
+        Refusal refusal = Answers.Refused(request.Id, claim, admission);
+        return new ConnectOutcome(request.Id, admission is Admission.Unauthorized ? Delayed(handshake, refusal) : refusal);
     }
 
     /// <summary>The client broke a rule of the WebSocket protocol, or of the handshake.</summary>

@@ -83,7 +83,7 @@ internal sealed class ConnectFrameExchange(
             case Received.Violation:
                 return Refuse(decision.Violated(handshake, _fromClient.Violation!));
             case Received.Close:
-                return await RelayFarewellAsync();
+                return await RelayCloseAnswerAsync();
             case Received.TimedOut:
                 return Refuse(decision.TimedOut(handshake));
             case Received.ClientGone:
@@ -245,7 +245,7 @@ internal sealed class ConnectFrameExchange(
     }
 
     /// <summary>The client has closed: it gets the backend's answer to that, if there is one soon.</summary>
-    private async Task<bool> RelayFarewellAsync()
+    private async Task<bool> RelayCloseAnswerAsync()
     {
         using var deadline = new CancellationTokenSource(Linger, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, tunnel);

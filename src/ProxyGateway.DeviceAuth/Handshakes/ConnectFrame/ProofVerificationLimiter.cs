@@ -7,7 +7,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// processors busy. When thousands of devices come at once, the others wait here, in the order in which they came, instead of in the thread
 /// pool's queue, where the registry's answers would wait behind them and come too late.
 /// </summary>
-internal sealed class ProofDesk : IDisposable
+internal sealed class ProofVerificationLimiter : IDisposable
 {
     private readonly PayloadVersions _versions = new();
     private readonly SemaphoreSlim _places = new(Environment.ProcessorCount);
@@ -39,10 +39,3 @@ internal sealed class ProofDesk : IDisposable
 
     public void Dispose() => _places.Dispose();
 }
-
-/// <summary>What came of a message.</summary>
-/// <param name="Request">The request; null if it is none.</param>
-/// <param name="Malformed">What the client is told if it is none.</param>
-/// <param name="Failure">What is wrong with the proof.</param>
-/// <param name="Claim">What is proved; null if something is wrong.</param>
-internal readonly record struct Examination(ConnectRequest? Request, Refusal? Malformed, ProofFailure Failure, Claim? Claim);
