@@ -18,7 +18,8 @@ public sealed class ActivityTimeoutTests : IAsyncLifetime
     {
         _store = Open(Path.Combine(_folder.FullName, "registry.db"));
         var hasty = new HastyCluster();
-        _gateway = await TestGateway.StartAsync(SharedGateway.Generous, services: s => s.AddSingleton<IDeviceStore>(_store).AddSingleton<IProxyConfigFilter>(hasty));
+        var settings = new Dictionary<string, string?>(SharedGateway.Generous) { ["DeviceAuth:HandshakeTimeout"] = "00:05:00" }; // which is not what ends them
+        _gateway = await TestGateway.StartAsync(settings, services: s => s.AddSingleton<IDeviceStore>(_store).AddSingleton<IProxyConfigFilter>(hasty));
         _gateway.Backend.Script = TestBackend.ChallengeAsync;
     }
 

@@ -250,13 +250,15 @@ public sealed class RevocationTests
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:SessionsPerDevice"] = "2" });
         Outcome first = await TestClient.ConnectAsync(gateway.Port, _device);
-        (await TestClient.ConnectAsync(gateway.Port, _device)).ShouldBeAdmitted();
+        Outcome second = await TestClient.ConnectAsync(gateway.Port, _device);
+        second.ShouldBeAdmitted();
 
         (await TestClient.ConnectAsync(gateway.Port, _device)).ShouldBeClosed(1013, "try again later");
 
         await first.Client.DisposeAsync();
         await Eventually.HoldsAsync(() => Task.FromResult(gateway.Sessions.Count == 1), "the first session has ended");
         (await TestClient.ConnectAsync(gateway.Port, _device)).ShouldBeAdmitted();
+        await second.Client.DisposeAsync(); // and not by the garbage collector, before that
     }
 
     private static async Task ShouldEndWithAClosingClientAsync(FrameConnection backend)

@@ -71,13 +71,15 @@ internal sealed class ConnectFrameExchange(
     /// <summary>The whole handshake. True if the connection is open: then, and only then, the proxy may have the backend's stream.</summary>
     public async Task<bool> ShakeHandsAsync()
     {
-        using var deadline = new CancellationTokenSource(handshake.Options.HandshakeTimeout, time);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, tunnel, handshake.Place.GivesWay, draining.Token);
+        using var patience = new CancellationTokenSource(handshake.Options.HandshakeTimeout, time);
+        using CancellationTokenRegistration onGone = EndBy(patience, tunnel);
+        using CancellationTokenRegistration onEvicted = EndBy(patience, handshake.Place.GivesWay);
+        using CancellationTokenRegistration onDraining = EndBy(patience, draining.Token);
 
         if (await RelayChallengeAsync(patience.Token) is not { } nonce)
             return RefuseUnchallenged();
 
-        deadline.CancelAfter(handshake.Options.HandshakeTimeout);
+        patience.CancelAfter(handshake.Options.HandshakeTimeout);
         switch (await ReceiveConnectAsync(patience))
         {
             case Received.Violation:
@@ -123,6 +125,10 @@ internal sealed class ConnectFrameExchange(
         _fromClient.Dispose();
         _fromBackend.Dispose();
     }
+
+    /// <summary>Ends the waiting when the token is cancelled. A linked source would cost another object for each.</summary>
+    private static CancellationTokenRegistration EndBy(CancellationTokenSource patience, CancellationToken token) =>
+        token.UnsafeRegister(static p => ((CancellationTokenSource)p!).Cancel(), patience);
 
     private bool Refuse(Refusal refusal)
     {
@@ -247,11 +253,11 @@ internal sealed class ConnectFrameExchange(
     /// <summary>The client has closed: it gets the backend's answer to that, if there is one soon.</summary>
     private async Task<bool> RelayCloseAnswerAsync()
     {
-        using var deadline = new CancellationTokenSource(Linger, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, tunnel);
-        while (_fromBackend.ExpectsControlFrame && await ReceiveFromBackendAsync(either.Token))
+        using var patience = new CancellationTokenSource(Linger, time);
+        using CancellationTokenRegistration onGone = EndBy(patience, tunnel);
+        while (_fromBackend.ExpectsControlFrame && await ReceiveFromBackendAsync(patience.Token))
         {
-            if (!await RelayControlFramesAsync(either.Token))
+            if (!await RelayControlFramesAsync(patience.Token))
                 break;
         }
 
@@ -261,8 +267,9 @@ internal sealed class ConnectFrameExchange(
     /// <summary>Forwards the client's request, and relays what the backend says until it has accepted it. False if it does not; then both sides are told.</summary>
     private async Task<bool> ForwardAsync(string requestId)
     {
-        using var deadline = new CancellationTokenSource(handshake.Options.HandshakeTimeout, time);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, Session!.ClosingToken, tunnel);
+        using var patience = new CancellationTokenSource(handshake.Options.HandshakeTimeout, time);
+        using CancellationTokenRegistration onGone = EndBy(patience, tunnel);
+        using CancellationTokenRegistration onClosing = EndBy(patience, Session!.ClosingToken);
         BackendAnswer? answer = null; // none in time
         bool isForwarded = await TrySendToBackendAsync(_fromClient.MessageFrames, patience.Token);
         if (isForwarded)
@@ -378,8 +385,10 @@ internal sealed class ConnectFrameExchange(
     {
         try
         {
-            _backendSpeaks ??= ReadNothingAsync();
-            _ = await _backendSpeaks.WaitAsync(patience);
+            if (_backendSpeaks is null)
+                _ = await backend.ReadAsync(Memory<byte>.Empty, patience); // holds no memory while the backend is silent
+            else
+                _ = await _backendSpeaks.WaitAsync(patience);
             _backendSpeaks = null;
             int length = await backend.ReadAsync(_fromBackend.Reserve(ReceiveSize), patience);
             _fromBackend.Received(length);
