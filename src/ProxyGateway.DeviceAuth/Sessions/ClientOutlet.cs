@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// The way to the client: relays the backend's bytes as they are, and puts a close frame between two frames when told to. There is one
+/// The way to the client: relays the backend's bytes as they are, and puts a close frame between two frames on request. There is one
 /// writer (the tunnel); anybody may close.
 /// </summary>
 /// <param name="client">The upgraded stream.</param>
@@ -125,7 +125,7 @@ internal sealed class ClientOutlet(Stream client)
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
         {
-            // The client is gone, and that is what was wanted.
+            // The client is gone: there is nobody to close to.
         }
         finally
         {

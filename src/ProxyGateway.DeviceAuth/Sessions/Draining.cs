@@ -56,7 +56,7 @@ internal sealed partial class Draining : IHostedLifecycleService, IDisposable
             sessions[i].Close(Closing.Restarting);
         }
 
-        _sessions.CloseAll(Closing.Restarting); // those that were admitted in the meantime, and whoever there was no time for
+        _sessions.CloseAll(Closing.Restarting); // those admitted in the meantime, and those for which there was no time
     }
 
     /// <inheritdoc/>

@@ -35,7 +35,7 @@ internal sealed partial class Gatekeeper(
     public async ValueTask<(Admission Admission, Session? Session)> DecideAsync(
         Claim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
-        // Who is in this queue has not been heard by the registry. Nothing may be said of it then.
+        // A device that waits in this queue has not reached the registry: its answer must not say that the registry is away.
         if (!await TryEnterAsync(options.HandshakeTimeout, cancellationToken))
         {
             PutOff(claim, origin, options);
@@ -117,7 +117,7 @@ internal sealed partial class Gatekeeper(
         {
             LogStale(claim.Device);
             audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-            return (new Admission.Unavailable(), null); // even if it can be read: what is revoked after this might not be heard of
+            return (new Admission.Unavailable(), null); // even if it can be read: this gateway might not hear of a revocation
         }
 
         Session? session = sessions.TryEnter(claim, origin, options.Limits.SessionsPerDevice);

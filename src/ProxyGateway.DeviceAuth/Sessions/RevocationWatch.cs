@@ -87,7 +87,7 @@ internal sealed partial class RevocationWatch : BackgroundService
             }
 
             if (announcement is Announcement.Changed changed
-                && (_sessions.IsNews(changed.Device, changed.Version) || _registry.IsNews(changed.Device, changed.Version)))
+                && (_sessions.NeedsRecheck(changed.Device, changed.Version) || _registry.IsNews(changed.Device, changed.Version)))
                 Check(changed.Device, cancellationToken);
             if (Volatile.Read(ref _gapsSwept) == Volatile.Read(ref _gaps))
                 Renew();
@@ -163,7 +163,7 @@ internal sealed partial class RevocationWatch : BackgroundService
             foreach (DeviceId device in devices)
             {
                 // Who could not be asked about is asked about until there is an answer.
-                if (!versions.TryGetValue(device, out string? version) || _sessions.IsNews(device, version))
+                if (!versions.TryGetValue(device, out string? version) || _sessions.NeedsRecheck(device, version))
                     Check(device, cancellationToken);
             }
         }
@@ -248,7 +248,7 @@ internal sealed partial class RevocationWatch : BackgroundService
         {
             if (!isSilent)
                 LogUnread(device, e);
-            return !_sessions.IsNews(device, version: null); // nobody left to read it for
+            return !_sessions.NeedsRecheck(device, version: null); // nobody left to read it for
         }
         finally
         {

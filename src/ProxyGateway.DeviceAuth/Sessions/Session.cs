@@ -74,7 +74,7 @@ internal sealed class Session : IDisposable
         {
             // A change that was announced while the record was read may be older or newer than what was read.
             if (!_doubtful)
-                BeCoveredBy(record, now, asOf ?? new TimeMark(_time));
+                SetCoverage(record, now, asOf ?? new TimeMark(_time));
             _doubtful = false;
             return _version is not null;
         }
@@ -96,7 +96,7 @@ internal sealed class Session : IDisposable
             _doubtful |= !covered;
             revoked = _version is not null && !covered;
             if (_version is not null && covered)
-                BeCoveredBy(record!, now, asOf ?? new TimeMark(_time));
+                SetCoverage(record!, now, asOf ?? new TimeMark(_time));
         }
 
         if (revoked)
@@ -145,7 +145,7 @@ internal sealed class Session : IDisposable
         _ => Closing.DeviceRemoved,
     };
 
-    private void BeCoveredBy(DeviceRecord record, DateTimeOffset now, TimeMark asOf)
+    private void SetCoverage(DeviceRecord record, DateTimeOffset now, TimeMark asOf)
     {
         _version = record.Version;
         DateTimeOffset? until = record.Grants.GetValueOrDefault(Claim.Role)?.Until;

@@ -143,7 +143,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     /// <param name="cancellationToken">Cancelled when the tunnel has ended.</param>
     private async ValueTask<int> EndAsync(Memory<byte> buffer, int discarded, CancellationToken cancellationToken)
     {
-        // The client is told why before the backend hears of it, whose own close frame would else be what the client gets.
+        // The client's close frame first: the backend would answer the other with its own, which the client would get instead of the reason.
         if (_lastToBackend is null)
             CloseSession();
         Discard(buffer.Span[..discarded]);

@@ -69,7 +69,7 @@ internal sealed class SessionTable
     }
 
     /// <summary>Whether any session of the device was found to be covered by another version of its record than this one, or by none yet.</summary>
-    public bool IsNews(DeviceId device, string? version)
+    public bool NeedsRecheck(DeviceId device, string? version)
     {
         lock (_lock)
         {

@@ -103,6 +103,32 @@ public sealed class FloodTests
         await second.ShouldBeAdmittedAsync();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_handshake_that_gives_way_ends_at_once(bool isChallenged)
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(new()
+        {
+            ["DeviceAuth:Limits:HandshakesPerDestination"] = "4",
+            ["DeviceAuth:HandshakeTimeout"] = "00:05:00", // which is not what ends it
+        });
+        gateway.Backend.Script = isChallenged ? TestBackend.ChallengeAsync : backend => backend.Completion;
+        var clients = new List<FrameConnection>();
+        while (clients.Count < 4)
+            clients.Add(await TestClient.OpenAsync(gateway.RemotePort));
+
+        (await clients[0].ReceiveCloseAsync()).CloseReason.ShouldBe("try again later");
+
+        FrameConnection first = await gateway.Backend.AcceptAsync();
+        (await first.ReceiveToEndAsync()).ShouldBeEmpty("its connection to the backend is closed too");
+        first.Complete();
+        foreach (FrameConnection client in clients)
+            await client.DisposeAsync();
+        while (gateway.Backend.TryAccept() is { } backend)
+            backend.Complete();
+    }
+
     [Fact]
     public async Task Strangers_do_not_get_the_places_that_are_kept_for_paired_devices()
     {

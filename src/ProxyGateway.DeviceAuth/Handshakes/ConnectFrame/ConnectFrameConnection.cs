@@ -47,7 +47,7 @@ internal sealed class ConnectFrameConnection(
         return new EndedStream();
     }
 
-    /// <summary>To be called once the tunnel is gone, however it ended: a refused client is told so, and the session is over.</summary>
+    /// <summary>To be called once the proxy is through, however it ended: sends the refusal, waits for the client's close frame, and ends the session.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_pipe is null)

@@ -5,8 +5,8 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
-/// The handshake of one connection, from top to bottom, before the proxy copies a byte: the backend challenges, the client sends its <c>connect</c>, the gate
-/// decides, the backend gets that request and accepts it. What this does not send is not sent.
+/// The handshake of one connection, from top to bottom, before the proxy copies a byte: the backend challenges, the client sends its
+/// <c>connect</c>, the gate decides, the backend gets that request and accepts it. What this does not send is not sent.
 /// </summary>
 /// <param name="handshake">Whose.</param>
 /// <param name="client">The client's stream.</param>
@@ -16,7 +16,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// <param name="draining">Signals that the gateway ends.</param>
 /// <param name="time">The clock.</param>
 /// <param name="log">The log.</param>
-/// <param name="tunnel">Cancelled when the client's connection is gone, or the proxy's activity time-out is over: nothing is relayed after that.</param>
+/// <param name="tunnel">Cancelled when the client's connection is gone, or the proxy's activity time-out is over: the proxy would relay nothing.</param>
 internal sealed class ConnectFrameExchange(
     HandshakeContext handshake,
     Stream client,
@@ -34,9 +34,9 @@ internal sealed class ConnectFrameExchange(
     private const int ReceiveSize = 4096;
     private const int RelaySize = 16 * 1024;
 
-    // Closing a connection while a read of it is under way throws, which costs as much as verifying a proof. So the gate begins to read from the backend only
-    // when the client has not answered the challenge within this time: a stranger who is refused at once costs no exception. A backend that leaves or pings is
-    // noticed so much later.
+    // Closing a connection while a read of it is under way throws, which costs as much as verifying a proof. So the gate begins to read from
+    // the backend only when the client has not answered the challenge within this time: a stranger who is refused at once costs no exception.
+    // A backend that leaves or pings is noticed so much later.
     private static readonly TimeSpan PromptAnswer = TimeSpan.FromMilliseconds(250);
 
     /// <summary>How long a backend that has refused may take to close by itself.</summary>
@@ -47,7 +47,7 @@ internal sealed class ConnectFrameExchange(
 
     private readonly MessageReader _fromClient = new(FrameSource.Client, handshake.Options.MaxHandshakeBytes);
     private readonly MessageReader _fromBackend = new(FrameSource.Backend, MaxChallengeBytes);
-    private Task<int>? _backendSpeaks; // a read for no bytes; nothing can end it that does not end the connection
+    private Task<int>? _backendSpeaks; // a read for no bytes; only closing the connection could end it
     private Task _relaying = Task.CompletedTask;
     private bool _isOpen;
 
@@ -65,7 +65,7 @@ internal sealed class ConnectFrameExchange(
     /// <summary>The session, once the device is admitted.</summary>
     public Session? Session { get; private set; }
 
-    /// <summary>What the client is to be told; null if nothing.</summary>
+    /// <summary>The refusal that the client is to get; null if none.</summary>
     public Refusal? Refusal { get; private set; }
 
     /// <summary>The whole handshake. True if the connection is open: then, and only then, the proxy may have the backend's stream.</summary>
@@ -264,7 +264,9 @@ internal sealed class ConnectFrameExchange(
         return false;
     }
 
-    /// <summary>Forwards the client's request, and relays what the backend says until it has accepted it. False if it does not; then both sides are told.</summary>
+    /// <summary>
+    /// Forwards the client's request, and relays what the backend says until it has accepted it. If it does not, both sides get a close frame.
+    /// </summary>
     private async Task<bool> ForwardAsync(string requestId)
     {
         using var patience = new CancellationTokenSource(handshake.Options.HandshakeTimeout, time);
@@ -308,6 +310,7 @@ internal sealed class ConnectFrameExchange(
     }
 
     /// <summary>Ends a connection after the decision: the client gets a close frame, and then the backend one as a client would send it.</summary>
+    /// <returns>False, as the handshake has failed.</returns>
     private async Task<bool> EndAsync(Closing closing, bool isForwarded)
     {
         pipe.Close(closing); // first, or the client would get the backend's own
@@ -325,7 +328,8 @@ internal sealed class ConnectFrameExchange(
     }
 
     /// <summary>
-    /// Relays what the backend says until it has answered this request; without one, until it leaves, and then the answer is <see cref="BackendAnswer.None"/>.
+    /// Relays what the backend says until it has answered this request; without one, until it leaves. Of a backend that has left, the answer is
+    /// <see cref="BackendAnswer.None"/>.
     /// </summary>
     private async Task<BackendAnswer> RelayFromBackendAsync(string? requestId)
     {

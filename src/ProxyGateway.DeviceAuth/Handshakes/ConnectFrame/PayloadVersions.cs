@@ -2,7 +2,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
 /// Which version of the payload clients of a kind were last seen to sign. Nothing in a request says it, both are always tried, and one
-/// tried in vain costs as much as the other: so the likelier one is tried first. A wrong guess costs a verification, and nothing else.
+/// verified without success costs as much as one with: so the likelier one is tried first. A wrong guess costs a verification, and nothing else.
 /// </summary>
 internal sealed class PayloadVersions
 {
