@@ -1,25 +1,38 @@
 using System.Security.Claims;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features.Authentication;
 using SecurityClaim = System.Security.Claims.Claim;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <inheritdoc cref="IDeviceFeature"/>
-internal sealed class DeviceFeature : IDeviceFeature
+/// <remarks>The user is made when somebody asks for it: most connections live and end without, and each would hold a kilobyte for it.</remarks>
+internal sealed class DeviceFeature : IDeviceFeature, IHttpAuthenticationFeature
 {
     private const string AuthenticationType = "Device";
 
-    private DeviceFeature(Session session) => (Claim, ConnectionId) = (session.Claim, session.Number);
+    private readonly ClaimsPrincipal? _found;
+    private ClaimsPrincipal? _user;
+
+    private DeviceFeature(Session session, ClaimsPrincipal? found) => (Claim, ConnectionId, _found) = (session.Claim, session.Number, found);
 
     public Pairing.Claim Claim { get; }
 
     public long ConnectionId { get; }
 
-    /// <summary>Says in the request whose it is. Identities that the application has found out stay, and stay first.</summary>
+    /// <summary>The device, after the identities that the application has found out.</summary>
+    public ClaimsPrincipal? User
+    {
+        get => _user ??= new ClaimsPrincipal((_found?.Identities ?? []).Where(i => i.IsAuthenticated).Append(IdentityOf(Claim)));
+        set => _user = value;
+    }
+
+    /// <summary>Says in the request whose it is.</summary>
     public static void Set(HttpContext context, Session session)
     {
-        context.Features.Set<IDeviceFeature>(new DeviceFeature(session));
-        context.User = new ClaimsPrincipal(context.User.Identities.Where(i => i.IsAuthenticated).Append(IdentityOf(session.Claim)));
+        var feature = new DeviceFeature(session, context.Features.Get<IHttpAuthenticationFeature>()?.User);
+        context.Features.Set<IDeviceFeature>(feature);
+        context.Features.Set<IHttpAuthenticationFeature>(feature);
     }
 
     private static ClaimsIdentity IdentityOf(Pairing.Claim claim) => new(
