@@ -12,7 +12,7 @@ public abstract partial class DeviceStoreContract
     /// <summary>Whether something behind the store can be damaged: bytes, rows, keys. False: tests about damage are passed over.</summary>
     protected virtual bool CanBeDamaged => true;
 
-    public static TheoryData<DocumentDamage> Damages => [.. Enum.GetValues<DocumentDamage>()];
+    public static TheoryData<DocumentDamage> Damages => [.. Enum.GetValues<DocumentDamage>().Where(damage => damage != DocumentDamage.NewerFormat)];
 
     [Theory]
     [MemberData(nameof(Damages))]
@@ -99,6 +99,37 @@ public abstract partial class DeviceStoreContract
         (await Store.SwapAsync(swap, None)).ShouldBe(SwapResult.Conflict, "it is damaged no longer");
     }
 
+    [Fact]
+    public async Task A_document_of_a_newer_format_is_listed_as_such_and_never_replaced()
+    {
+        if (!CanBeDamaged)
+            return;
+        Claim claim = Some.Claim("operator", "operator.read");
+        Claim other = Some.Claim();
+        await PairAsync(claim);
+        await PairAsync(other);
+        await AskAsync(claim.Asking("node"), Some.Rules);
+        DeviceRecord record = (await Store.GetAsync(claim.Device, None)).Record!;
+        DeviceRecord mark = Transitions.RemoveDamaged(record.Id, Some.Operator, await NowAsync(), Some.Lifetimes) with { Version = Some.Version() };
+
+        Func<Task> repairAsync = await DamageAsync(claim.Device, DocumentDamage.NewerFormat);
+
+        var newer = new NewerDocument(claim.Device, DeviceDocument.Format + 1, record.Version);
+        (await Store.GetAsync(claim.Device, None)).Damage.ShouldBeOfType<NewerDocumentException>().Document.ShouldBe(newer);
+        (await Store.ListDevicesAsync(cursor: null, 10, None)).ShouldSatisfyAllConditions(
+            page => page.Items.ShouldHaveSingleItem().Id.ShouldBe(other.Device), page => page.Newer.ShouldBe([newer]));
+        (await Store.ListOpenRequestsAsync(cursor: null, 10, None)).ShouldSatisfyAllConditions(
+            page => page.Items.ShouldBeEmpty(), page => page.Newer.ShouldBe([newer]));
+        (await Store.GetVersionsAsync([claim.Device], None))[claim.Device].ShouldBe(record.Version, "its sessions are checked");
+        await Should.ThrowAsync<NewerDocumentException>(async () => await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None));
+        (await Store.SwapAsync(new DeviceSwap(Previous: null, mark, ExpiresAt: null, PendingLimits.None) { ReplacesDamage = true }, None))
+            .ShouldBe(SwapResult.Conflict, "it is not damaged");
+        (await PutAsync(previous: null, mark)).ShouldBe(SwapResult.Conflict, "it is there");
+
+        await repairAsync();
+        (await Registry.AdmitAsync(claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
+    }
+
     /// <summary>Damages the document of a device behind the store's back. What is returned repairs it.</summary>
     /// <param name="id">The device, which has a document.</param>
     /// <param name="damage">What to do to it; <see cref="Damaged"/> does so to the text of most.</param>
@@ -117,6 +148,7 @@ public abstract partial class DeviceStoreContract
         DocumentDamage.Null => "null",
         DocumentDamage.AnotherVersion => document.Replace("\"version\":\"", "\"version\":\"0", StringComparison.Ordinal),
         DocumentDamage.AnotherDevice => System.Text.Encoding.UTF8.GetString(DeviceDocument.Serialize(Some.Paired(Some.Claim(), DateTimeOffset.UtcNow))),
+        DocumentDamage.NewerFormat => $"{{\"format\":{DeviceDocument.Format + 1},{document[1..]}",
         DocumentDamage.NullGrant => document.Replace("\"grants\":{", "\"grants\":{\"a\":null,", StringComparison.Ordinal),
         DocumentDamage.NullRequest => document.Replace("\"requests\":[", "\"requests\":[null,", StringComparison.Ordinal),
         _ => null,

@@ -23,4 +23,7 @@ public enum DocumentDamage
 
     /// <summary>In its place is something that is no document: of another type, or nothing at all.</summary>
     ForeignValue,
+
+    /// <summary>It is whole, and of a format that only a newer gateway reads.</summary>
+    NewerFormat,
 }
