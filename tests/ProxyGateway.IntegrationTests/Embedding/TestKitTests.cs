@@ -19,6 +19,7 @@ public sealed class TestKitTests : IAsyncLifetime, IDisposable
     private readonly List<WebApplication> _apps = [];
     private readonly InMemoryDeviceStore _store = new();
     private readonly DeviceClient _device = new();
+    private readonly CancellationTokenSource _patience = new(Eventually.Patience);
     private ScriptedBackend _backend = null!;
     private WebApplication _app = null!;
 
@@ -40,7 +41,11 @@ public sealed class TestKitTests : IAsyncLifetime, IDisposable
         (await _store.GetAsync(_device.Id, default)).Damage.ShouldBeNull("the store outlives the applications that used it");
     }
 
-    public void Dispose() => _device.Dispose();
+    public void Dispose()
+    {
+        _device.Dispose();
+        _patience.Dispose();
+    }
 
     [Theory]
     [InlineData(3, null, null)]
@@ -53,7 +58,7 @@ public sealed class TestKitTests : IAsyncLifetime, IDisposable
 
         admitted.Hello.GetProperty("type").GetString().ShouldBe("hello-ok");
         await admitted.WebSocket.SendTextAsync("hello");
-        (await admitted.WebSocket.ReceiveTextAsync()).ShouldBe("hello");
+        (await admitted.WebSocket.ReceiveTextAsync(_patience.Token)).ShouldBe("hello");
         ScriptedConnection reached = _backend.Connections.ShouldHaveSingleItem();
         reached.PathAndQuery.ShouldBe("/agent?x=1");
         reached.Headers.Host.ToString().ShouldNotBeEmpty();
@@ -100,7 +105,7 @@ public sealed class TestKitTests : IAsyncLifetime, IDisposable
 
         foreach (ConnectResult.Admitted admitted in new[] { here, there })
         {
-            (await admitted.WebSocket.ReceiveTextAsync()).ShouldBeNull();
+            (await admitted.WebSocket.ReceiveTextAsync(_patience.Token)).ShouldBeNull();
             ((int?)admitted.WebSocket.CloseStatus).ShouldBe(1008);
             admitted.WebSocket.CloseStatusDescription!.ShouldNotBeEmpty();
         }

@@ -16,7 +16,8 @@ public sealed class InMemoryDeviceStoreTests : OwnStoreContract
     [Fact]
     public async Task Changes_of_substance_are_announced_and_signs_of_life_come_each_second()
     {
-        await using IAsyncEnumerator<Announcement> heard = Store.ListenAsync(default).GetAsyncEnumerator();
+        using var patience = new CancellationTokenSource(Eventually.Patience);
+        await using IAsyncEnumerator<Announcement> heard = Store.ListenAsync(patience.Token).GetAsyncEnumerator();
         await heard.MoveNextAsync();
         heard.Current.ShouldBeOfType<Announcement.Resumed>();
         Task<bool> next = heard.MoveNextAsync().AsTask();
@@ -35,7 +36,8 @@ public sealed class InMemoryDeviceStoreTests : OwnStoreContract
     [Fact]
     public async Task A_listener_that_is_too_slow_is_told_that_it_has_missed_some()
     {
-        await using IAsyncEnumerator<Announcement> heard = Store.ListenAsync(default).GetAsyncEnumerator();
+        using var patience = new CancellationTokenSource(Eventually.Patience);
+        await using IAsyncEnumerator<Announcement> heard = Store.ListenAsync(patience.Token).GetAsyncEnumerator();
         await heard.MoveNextAsync();
         for (int i = 0; i < 1030; i++)
             await PutAsync(previous: null, Some.Paired(Some.Claim(), _time.GetUtcNow()));
@@ -47,6 +49,19 @@ public sealed class InMemoryDeviceStoreTests : OwnStoreContract
             await heard.MoveNextAsync();
             heard.Current.ShouldBeOfType<Announcement.Changed>();
         }
+    }
+
+    [Fact]
+    public async Task A_decision_does_not_undo_that_the_device_was_seen_meanwhile()
+    {
+        Claim claim = Some.Claim();
+        await PairAsync(claim);
+        DeviceRecord read = (await Store.GetAsync(claim.Device, default)).Record!;
+        await SeeAsync(claim, _time.GetUtcNow());
+
+        await PutAsync(read, read with { Version = Some.Version() });
+
+        (await Store.GetAsync(claim.Device, default)).Record!.LastSeenAt.ShouldBe(_time.GetUtcNow());
     }
 
     [Fact]
