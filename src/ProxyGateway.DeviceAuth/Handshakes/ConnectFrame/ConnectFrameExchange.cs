@@ -1,4 +1,3 @@
-using System.Buffers;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.WebSockets;
 
@@ -28,11 +27,7 @@ internal sealed class ConnectFrameExchange(
     HandshakeLog log,
     CancellationToken tunnel) : IAsyncDisposable
 {
-    /// <summary>How long a challenge may be.</summary>
-    public const int MaxChallengeBytes = 16 * 1024; // it is read on the event loop
-
     private const int ReceiveSize = 4096;
-    private const int RelaySize = 16 * 1024;
 
     // Closing a connection while a read of it is under way throws, which costs as much as verifying a proof. So the gate begins to read from
     // the backend only when the client has not answered the challenge within this time: a stranger who is refused at once costs no exception.
@@ -45,22 +40,10 @@ internal sealed class ConnectFrameExchange(
     /// <summary>How long a backend may take to answer a close frame.</summary>
     private static readonly TimeSpan Linger = TimeSpan.FromSeconds(1);
 
+    private readonly HandshakeBackend _backend = new(backend);
     private readonly MessageReader _fromClient = new(FrameSource.Client, handshake.Options.MaxHandshakeBytes);
-    private readonly MessageReader _fromBackend = new(FrameSource.Backend, MaxChallengeBytes);
-    private Task<int>? _backendSpeaks; // a read for no bytes; only closing the connection could end it
     private Task _relaying = Task.CompletedTask;
     private bool _isOpen;
-
-    /// <summary>What came of the wait for the client's <c>connect</c>.</summary>
-    private enum Received
-    {
-        Message,
-        Violation,
-        Close,
-        TimedOut,
-        ClientGone,
-        BackendGone,
-    }
 
     /// <summary>The session, once the device is admitted.</summary>
     public Session? Session { get; private set; }
@@ -78,21 +61,9 @@ internal sealed class ConnectFrameExchange(
 
         if (await RelayChallengeAsync(patience.Token) is not { } nonce)
             return RefuseUnchallenged();
-
         patience.CancelAfter(handshake.Options.HandshakeTimeout);
-        switch (await ReceiveConnectAsync(patience))
-        {
-            case Received.Violation:
-                return Refuse(decision.Violated(handshake, _fromClient.Violation!));
-            case Received.Close:
-                return await RelayCloseAnswerAsync();
-            case Received.TimedOut:
-                return Refuse(decision.TimedOut(handshake));
-            case Received.ClientGone:
-                return false;
-            case Received.BackendGone:
-                return CloseForBackend();
-        }
+        if (!await ReceiveConnectAsync(patience))
+            return false;
 
         ConnectOutcome outcome = await decision.DecideAsync(handshake, _fromClient.Message, nonce);
         Session = outcome.Session;
@@ -115,15 +86,13 @@ internal sealed class ConnectFrameExchange(
     {
         if (!_isOpen)
         {
-            await backend.DisposeAsync();
+            await _backend.CloseAsync();
             await _relaying.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (_backendSpeaks is not null)
-                await ((Task)_backendSpeaks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             pipe.Discard(_fromClient.Rest.Span);
         }
 
         _fromClient.Dispose();
-        _fromBackend.Dispose();
+        _backend.Dispose();
     }
 
     /// <summary>Ends the waiting when the token is cancelled. A linked source would cost another object for each.</summary>
@@ -146,6 +115,10 @@ internal sealed class ConnectFrameExchange(
         return Refuse(new Refusal(Closing.BackendHandshakeFailed));
     }
 
+    /// <summary>There is no more waiting for the client, or one of them has left.</summary>
+    private bool RefuseSilent(CancellationTokenSource patience) =>
+        patience.IsCancellationRequested ? !handshake.IsClientGone && Refuse(decision.TimedOut(handshake)) : CloseForBackend();
+
     private bool CloseForBackend()
     {
         if (handshake.IsClientGone)
@@ -158,20 +131,21 @@ internal sealed class ConnectFrameExchange(
     /// <summary>Relays the backend's first message if it is a challenge. Its nonce; null if something else comes, or nothing.</summary>
     private async Task<string?> RelayChallengeAsync(CancellationToken patience)
     {
+        MessageReader received = _backend.Received;
         while (true)
         {
-            switch (_fromBackend.Next())
+            switch (received.Next())
             {
                 case FrameEvent.NeedsMore:
-                    if (!await ReceiveFromBackendAsync(patience))
+                    if (!await _backend.ReceiveAsync(patience))
                         return null;
                     break;
-                case FrameEvent.Control when _fromBackend.ControlFrame.Opcode != Opcode.Close:
-                    if (!await TryTellClientAsync(_fromBackend.ControlFrame.Bytes, patience))
+                case FrameEvent.Control when received.ControlFrame.Opcode != Opcode.Close:
+                    if (!await TryTellClientAsync(received.ControlFrame.Bytes, patience))
                         return null;
                     break;
-                case FrameEvent.Message when Challenge.ReadNonce(_fromBackend.Message) is { } nonce:
-                    return await TryTellClientAsync(_fromBackend.MessageFrames, patience) ? nonce : null;
+                case FrameEvent.Message when Challenge.ReadNonce(received.Message) is { } nonce:
+                    return await TryTellClientAsync(received.MessageFrames, patience) ? nonce : null;
                 default:
                     return null;
             }
@@ -179,9 +153,9 @@ internal sealed class ConnectFrameExchange(
     }
 
     /// <summary>
-    /// Receives the client's first message. Control frames are relayed both ways meanwhile; whatever else the backend says is left for the decision.
+    /// Receives the client's first message. Control frames are relayed both ways meanwhile; whatever else the backend says is held for the decision.
     /// </summary>
-    private async Task<Received> ReceiveConnectAsync(CancellationTokenSource patience)
+    private async Task<bool> ReceiveConnectAsync(CancellationTokenSource patience)
     {
         Task clientSpeaks = Task.CompletedTask;
         try
@@ -192,32 +166,32 @@ internal sealed class ConnectFrameExchange(
                 switch (_fromClient.Next())
                 {
                     case FrameEvent.Message:
-                        return Received.Message;
+                        return true;
                     case FrameEvent.Violation:
-                        return Received.Violation;
+                        return Refuse(decision.Violated(handshake, _fromClient.Violation!));
                     case FrameEvent.Control:
-                        if (!await TrySendToBackendAsync(_fromClient.ControlFrame.Bytes, patience.Token))
-                            return patience.IsCancellationRequested ? TimedOutOrGone() : Received.BackendGone;
+                        if (!await _backend.TrySendAsync(_fromClient.ControlFrame.Bytes, patience.Token))
+                            return RefuseSilent(patience);
                         if (_fromClient.ControlFrame.Opcode == Opcode.Close)
-                            return Received.Close;
-                        if (_fromBackend.ExpectsControlFrame)
-                            _backendSpeaks ??= ReadNothingAsync(); // it may answer
+                            return await RelayCloseAnswerAsync();
+                        if (_backend.Received.ExpectsControlFrame)
+                            _ = _backend.WatchAsync(); // it may answer
                         continue;
                 }
 
                 clientSpeaks = client.ReadAsync(Memory<byte>.Empty, patience.Token).AsTask(); // holds no memory while the client is silent
                 if (!await HearBackendUntilAsync(clientSpeaks, patience.Token))
-                    return patience.IsCancellationRequested ? TimedOutOrGone() : Received.BackendGone;
+                    return RefuseSilent(patience);
                 await clientSpeaks;
                 int length = await client.ReadAsync(_fromClient.Reserve(ReceiveSize), patience.Token);
                 if (length == 0)
-                    return Received.ClientGone;
+                    return false;
                 _fromClient.Received(length);
             }
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            return patience.IsCancellationRequested ? TimedOutOrGone() : Received.ClientGone;
+            return patience.IsCancellationRequested && RefuseSilent(patience); // else the client has left
         }
         finally
         {
@@ -228,21 +202,18 @@ internal sealed class ConnectFrameExchange(
                 await clientSpeaks.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
-
-        Received TimedOutOrGone() => handshake.IsClientGone ? Received.ClientGone : Received.TimedOut;
     }
 
     /// <summary>Relays the backend's control frames until the client speaks. False if the backend leaves.</summary>
     private async Task<bool> HearBackendUntilAsync(Task clientSpeaks, CancellationToken patience)
     {
-        if (_backendSpeaks is null && _fromClient.Rest.IsEmpty)
+        if (!_backend.IsWatched && _fromClient.Rest.IsEmpty)
             await clientSpeaks.WaitAsync(PromptAnswer, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        while (!clientSpeaks.IsCompleted && _fromBackend.ExpectsControlFrame)
+        while (!clientSpeaks.IsCompleted && _backend.Received.ExpectsControlFrame)
         {
-            _backendSpeaks ??= ReadNothingAsync();
-            if (await Task.WhenAny(clientSpeaks, _backendSpeaks) == clientSpeaks)
+            if (await Task.WhenAny(clientSpeaks, _backend.WatchAsync()) == clientSpeaks)
                 return true;
-            if (!await ReceiveFromBackendAsync(patience))
+            if (!await _backend.ReceiveAsync(patience))
                 return false;
             await RelayControlFramesAsync(patience);
         }
@@ -250,12 +221,12 @@ internal sealed class ConnectFrameExchange(
         return true;
     }
 
-    /// <summary>The client has closed: it gets the backend's answer to that, if there is one soon.</summary>
+    /// <summary>The client has closed: it gets the backend's answer to that, if there is one soon. False, as the handshake is over.</summary>
     private async Task<bool> RelayCloseAnswerAsync()
     {
         using var patience = new CancellationTokenSource(Linger, time);
         using CancellationTokenRegistration onGone = EndBy(patience, tunnel);
-        while (_fromBackend.ExpectsControlFrame && await ReceiveFromBackendAsync(patience.Token))
+        while (_backend.Received.ExpectsControlFrame && await _backend.ReceiveAsync(patience.Token))
         {
             if (!await RelayControlFramesAsync(patience.Token))
                 break;
@@ -273,10 +244,10 @@ internal sealed class ConnectFrameExchange(
         using CancellationTokenRegistration onGone = EndBy(patience, tunnel);
         using CancellationTokenRegistration onClosing = EndBy(patience, Session!.ClosingToken);
         BackendAnswer? answer = null; // none in time
-        bool isForwarded = await TrySendToBackendAsync(_fromClient.MessageFrames, patience.Token);
+        bool isForwarded = await _backend.TrySendAsync(_fromClient.MessageFrames, patience.Token);
         if (isForwarded)
         {
-            Task<BackendAnswer> answering = RelayFromBackendAsync(requestId);
+            Task<BackendAnswer> answering = RelayAnswerAsync(requestId);
             _relaying = answering;
             await _relaying.WaitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (answering.IsCompleted)
@@ -297,7 +268,7 @@ internal sealed class ConnectFrameExchange(
                 return CloseForBackend();
             case BackendAnswer.Refused:
                 log.BackendRefused(handshake);
-                _relaying = RelayFromBackendAsync(requestId: null);
+                _relaying = RelayRestAsync();
                 using (var closing = CancellationTokenSource.CreateLinkedTokenSource(Session.ClosingToken, tunnel))
                     await _relaying.WaitAsync(BackendCloseTimeout, time, closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 return !_relaying.IsCompleted && !handshake.IsClientGone && await EndAsync(Session.Closing ?? Closing.BackendHandshakeFailed, isForwarded);
@@ -317,8 +288,8 @@ internal sealed class ConnectFrameExchange(
         if (!isForwarded)
             return false; // a part of the request may be under way, and a close frame has no place within it
         if (_relaying.IsCompleted)
-            _relaying = RelayFromBackendAsync(requestId: null); // of which the client gets the rest of a frame that has begun
-        if (await TrySendToBackendAsync(FrameWriter.CloseToBackend(Closing.ClientLeft), tunnel))
+            _relaying = RelayRestAsync(); // of which the client gets the rest of a frame that has begun
+        if (await _backend.TrySendAsync(FrameWriter.CloseToBackend(Closing.ClientLeft), tunnel))
         {
             await pipe.Outlet.Completion.WaitAsync(tunnel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await _relaying.WaitAsync(Linger, time, tunnel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -327,97 +298,39 @@ internal sealed class ConnectFrameExchange(
         return false;
     }
 
-    /// <summary>
-    /// Relays what the backend says until it has answered this request; without one, until it leaves. Of a backend that has left, the answer is
-    /// <see cref="BackendAnswer.None"/>.
-    /// </summary>
-    private async Task<BackendAnswer> RelayFromBackendAsync(string? requestId)
+    /// <summary>Relays what the backend says until it has answered the request. <see cref="BackendAnswer.None"/> if it leaves before.</summary>
+    private async Task<BackendAnswer> RelayAnswerAsync(string requestId)
     {
-        using AnswerReader? answers = requestId is null ? null : new AnswerReader(requestId);
-        try
+        using var answers = new AnswerReader(requestId);
+        var answer = BackendAnswer.None;
+        await _backend.RelayAsync(async data =>
         {
-            if (answers is not null && !_fromBackend.Rest.IsEmpty && await PassAsync(_fromBackend.Rest) is not BackendAnswer.None and var early)
-                return early;
-            while (true)
-            {
-                _ = await (_backendSpeaks ?? ReadNothingAsync()); // holds no memory while the backend is silent
-                _backendSpeaks = null;
-                byte[] buffer = ArrayPool<byte>.Shared.Rent(RelaySize);
-                try
-                {
-                    int length = await backend.ReadAsync(buffer, CancellationToken.None);
-                    if (length == 0)
-                        return BackendAnswer.None;
-                    if (await PassAsync(buffer.AsMemory(0, length)) is not BackendAnswer.None and var answer)
-                        return answer;
-                }
-                finally
-                {
-                    ArrayPool<byte>.Shared.Return(buffer);
-                }
-            }
-        }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
-        {
-            return BackendAnswer.None;
-        }
-
-        async ValueTask<BackendAnswer> PassAsync(ReadOnlyMemory<byte> data)
-        {
-            BackendAnswer answer = answers?.Read(data.Span) ?? BackendAnswer.None;
-            if (answer == BackendAnswer.Broken)
+            BackendAnswer found = answers.Read(data.Span);
+            if (found == BackendAnswer.Broken)
                 pipe.Close(Closing.BackendHandshakeFailed); // while a close frame still has a place among its bytes
             await pipe.Outlet.WriteAsync(data, tunnel);
-            return answer;
-        }
+            answer = found;
+            return found == BackendAnswer.None;
+        });
+        return answer;
     }
 
-    /// <summary>Relays the control frames that the backend has sent up to anything else. False if the client does not take them in time.</summary>
+    private Task RelayRestAsync() => _backend.RelayAsync(async data =>
+    {
+        await pipe.Outlet.WriteAsync(data, tunnel);
+        return true;
+    });
+
+    /// <summary>Relays the control frames that the backend has sent, up to anything else. False if the client does not take them in time.</summary>
     private async Task<bool> RelayControlFramesAsync(CancellationToken patience)
     {
-        while (_fromBackend.TryReadControlFrame())
+        while (_backend.Received.TryReadControlFrame())
         {
-            if (!await TryTellClientAsync(_fromBackend.ControlFrame.Bytes, patience))
+            if (!await TryTellClientAsync(_backend.Received.ControlFrame.Bytes, patience))
                 return false;
         }
 
         return true;
-    }
-
-    /// <summary>Receives more of the backend. False if it has left, or there is no more waiting.</summary>
-    private async Task<bool> ReceiveFromBackendAsync(CancellationToken patience)
-    {
-        try
-        {
-            if (_backendSpeaks is null)
-                _ = await backend.ReadAsync(Memory<byte>.Empty, patience); // holds no memory while the backend is silent
-            else
-                _ = await _backendSpeaks.WaitAsync(patience);
-            _backendSpeaks = null;
-            int length = await backend.ReadAsync(_fromBackend.Reserve(ReceiveSize), patience);
-            _fromBackend.Received(length);
-            return length > 0;
-        }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
-        {
-            return false;
-        }
-    }
-
-    private Task<int> ReadNothingAsync() => backend.ReadAsync(Memory<byte>.Empty, CancellationToken.None).AsTask();
-
-    private async Task<bool> TrySendToBackendAsync(ReadOnlyMemory<byte> frames, CancellationToken patience)
-    {
-        try
-        {
-            await backend.WriteAsync(frames, patience);
-            await backend.FlushAsync(patience); // over HTTP/2 nothing goes out by itself
-            return true;
-        }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
-        {
-            return false;
-        }
     }
 
     private async Task<bool> TryTellClientAsync(ReadOnlyMemory<byte> frames, CancellationToken patience)
