@@ -73,6 +73,27 @@ public sealed class FloodTests
     }
 
     [Fact]
+    public async Task A_refusal_that_waits_takes_no_place_at_its_destination()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(
+            new() { ["DeviceAuth:Limits:FailuresPerAddress"] = "1", ["DeviceAuth:Limits:HandshakesPerDestination"] = "1" }, time: _time);
+        var wrong = new Ask { SignedAt = _time.GetUtcNow(), Nonce = "x" };
+        await (await Encounter.AskAsync(gateway, _device, wrong)).ShouldBeClosedAsync(1008, "device nonce mismatch");
+        await Eventually.HoldsAsync(() => Task.FromResult(gateway.Budgets.InUse == 0), "its place is free");
+        Encounter waiting = await Encounter.AskAsync(gateway, _device, wrong);
+        await waiting.BackendShouldHaveHeardNothingAsync();
+        Task<Frame?> refusal = waiting.Client.ReceiveAsync();
+
+        await using (Encounter newcomer = await Encounter.OpenAsync(gateway, gateway.RemotePort))
+        {
+            gateway.Budgets.InUse.ShouldBe(2);
+            refusal.IsCompleted.ShouldBeFalse("it need not give way");
+        }
+
+        await waiting.DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_client_that_leaves_while_its_refusal_waits_gives_its_place_back()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:FailuresPerAddress"] = "1" }, time: _time);

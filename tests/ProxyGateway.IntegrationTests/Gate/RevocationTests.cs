@@ -161,6 +161,23 @@ public sealed class RevocationTests
     }
 
     [Fact]
+    public async Task A_removal_before_hello_ok_does_not_wait_for_the_backend()
+    {
+        await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:HandshakeTimeout"] = "00:05:00" }); // which is not what ends it
+        gateway.Backend.Script = TestBackend.ChallengeAsync;
+        Encounter encounter = await Encounter.AskAsync(gateway, _device);
+        await OneConnectTests.ReceiveConnectAsync(encounter.Backend);
+
+        (await gateway.RemoveAsync(_device)).ShouldBeTrue();
+
+        (await encounter.Client.ReceiveCloseAsync()).CloseReason.ShouldBe("device removed");
+        (await encounter.Backend.ReceiveAsync()).ShouldNotBeNull().Opcode.ShouldBe(Opcode.Close);
+        encounter.Backend.Complete();
+        await encounter.DisposeAsync();
+        await Eventually.HoldsAsync(() => Task.FromResult(gateway.Sessions.Count == 0 && gateway.Budgets.InUse == 0), "the session has ended");
+    }
+
+    [Fact]
     public async Task A_removal_between_reading_the_record_and_admitting_is_not_missed()
     {
         string folder = Directory.CreateTempSubdirectory("gate-").FullName;
