@@ -136,6 +136,8 @@ public sealed class LeavingTests : IDisposable
         await DripAsync(backend, [.. ping, .. Challenge]);
         (await client.ReceiveAsync()).ShouldNotBeNull().Opcode.ShouldBe(Opcode.Ping);
         await client.ReceiveJsonAsync();
+        await backend.SendRawAsync(ping);
+        (await client.ReceiveAsync()).ShouldNotBeNull().Text.ShouldBe("there?"); // so the backend is listened to
         await DripAsync(backend, ping);
         (await client.ReceiveAsync()).ShouldNotBeNull().Text.ShouldBe("there?");
         byte[] pong = FrameConnection.Encode(Opcode.Pong, "there?"u8, masked: true);
@@ -145,7 +147,7 @@ public sealed class LeavingTests : IDisposable
         await DripAsync(backend, [.. ping, .. Hello, .. ping]);
 
         (await backend.ReceiveAsync()).ShouldNotBeNull().Text.ShouldBe("there?");
-        byte[] expected = [.. ping, .. Challenge, .. ping, .. ping, .. Hello, .. ping];
+        byte[] expected = [.. ping, .. Challenge, .. ping, .. ping, .. ping, .. Hello, .. ping];
         while (client.Received.Length < expected.Length)
             await client.ReceiveAsync();
         client.Received.ToArray().ShouldBe(expected);
