@@ -22,6 +22,8 @@ builder.Services.AddReverseProxy().LoadFromConfig(builder.Configuration.GetSecti
 
 WebApplication app = builder.Build();
 app.MapHealthChecks("/ready");
+
+// For this machine alone. Behind a proxy on this machine everybody comes from loopback: ask for an authorization policy there.
 app.MapGet("/connections", (HttpContext context, IDeviceConnections connections) => IPAddress.IsLoopback(context.Connection.RemoteIpAddress!)
     ? Results.Ok(connections.List().Select(c => new { Device = c.Device.ToString(), c.Role, Scopes = c.Scopes.ToString(), c.StartedAt }))
     : Results.NotFound());

@@ -87,7 +87,7 @@ internal sealed class AuditTail(TimeProvider time)
         }
         catch (RegistryUnavailableException)
         {
-            return 0; // what is entered meanwhile is found once it is back
+            return 0; // entries of the meantime are found once the registry is back
         }
     }
 }

@@ -110,7 +110,7 @@ internal static class EventEndpoints
                 wroteAt = time.GetTimestamp();
             }
 
-            // Entries that were heard of and are not kept any more must not be looked for again and again.
+            // An entry that has come and was trimmed before it was read must not wake this stream again and again.
             if (read is null)
                 await Task.Delay(AuditTail.Interval, time, cancellationToken);
             else
@@ -129,7 +129,7 @@ internal static class EventEndpoints
         }
         catch (RegistryUnavailableException)
         {
-            return null; // what is entered meanwhile is read once it is back
+            return null; // entries of the meantime are read once the registry is back
         }
     }
 

@@ -48,7 +48,7 @@ internal static class Problems
         return TryAgain(context, StatusCodes.Status503ServiceUnavailable, "restarting", "The gateway is restarting.");
     }
 
-    // What is missing is for the log: it concerns who runs the gateway.
+    // The log says what is missing: that is the operator's concern, not the client's.
     public static Task NotGated(HttpContext context) => WriteAsync(context, StatusCodes.Status500InternalServerError,
         "misconfigured", "The gateway is not set up right.", "See its log.");
 

@@ -13,7 +13,7 @@ public interface IGateReadiness
     string? Notice { get; }
 
     /// <summary>Why it cannot; null if it can.</summary>
-    /// <param name="cancellationToken">Whoever asks does not wait any longer.</param>
+    /// <param name="cancellationToken">The caller stops waiting.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     ValueTask<NotReady?> CheckAsync(CancellationToken cancellationToken);
 }

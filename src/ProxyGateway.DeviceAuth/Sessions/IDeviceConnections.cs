@@ -28,7 +28,7 @@ public interface IDeviceConnections
     /// <exception cref="ArgumentException">The reason is too long.</exception>
     bool End(long id, string reason = DefaultReason);
 
-    /// <summary>Ends all connections of a device with close code 1008.</summary>
+    /// <summary>Ends all connections of a device with close code 1008, but none that is just being admitted: block the device first to keep it out.</summary>
     /// <param name="device">The device.</param>
     /// <param name="reason">What the client is told, in at most 123 bytes of UTF-8 (RFC 6455 §5.5).</param>
     /// <returns>How many it ended.</returns>

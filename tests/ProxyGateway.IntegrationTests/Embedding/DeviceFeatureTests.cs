@@ -75,7 +75,7 @@ public sealed class DeviceFeatureTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_is_refused_is_nobody()
+    public async Task A_refused_device_is_nobody()
     {
         (await TestClient.ConnectAsync(_gateway.RemotePort, _device)).ShouldRequirePairing("not-paired");
 

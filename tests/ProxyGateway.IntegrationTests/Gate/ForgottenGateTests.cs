@@ -81,7 +81,7 @@ public sealed class ForgottenGateTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Behind_both_the_gate_is_open_to_who_may_pass()
+    public async Task Behind_both_upgrades_reach_the_handshake_and_open_routes_pass()
     {
         int port = await StartAsync(
             proxy => { proxy.UseSessionAffinity(); proxy.UseLoadBalancing(); proxy.UseDeviceAuthorization(); }, destinations: 2, openPath: "/open");

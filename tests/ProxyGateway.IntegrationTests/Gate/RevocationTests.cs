@@ -195,22 +195,12 @@ public sealed class RevocationTests
     }
 
     [Fact]
-    public async Task A_removal_between_the_decision_and_the_forwarding_is_answered()
-    {
-        using var admitted = new OnAdmission();
-        string folder = Directory.CreateTempSubdirectory("gate-").FullName;
-        await using TestGateway gateway = await TestGateway.StartAsync(services: s => s
-            .AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path.Combine(folder, "registry.db") })
-            .AddSingleton<ILoggerProvider>(admitted));
-        admitted.Action = () => gateway.RemoveAsync(_device).GetAwaiter().GetResult().ShouldBeTrue();
+    public Task A_removal_between_the_decision_and_the_forwarding_is_answered() => ShouldBeAnsweredAsync(
+        gateway => gateway.RemoveAsync(_device).GetAwaiter().GetResult().ShouldBeTrue(), 1008, "device removed", "NOT_PAIRED");
 
-        Encounter encounter = await Encounter.AskAsync(gateway, _device);
-
-        JsonElement? answer = await encounter.ShouldBeClosedAsync(1008, "device removed");
-        answer.ShouldNotBeNull();
-        answer.Value.GetProperty("id").GetString().ShouldBe("connect-1");
-        answer.Value.GetProperty("error").GetProperty("message").GetString().ShouldBe("device removed");
-    }
+    [Fact]
+    public Task A_registry_that_becomes_stale_between_the_decision_and_the_forwarding_costs_no_device_its_pairing() => ShouldBeAnsweredAsync(
+        gateway => gateway.Sessions.CloseAll(Closing.RegistryUnavailable), 1013, "registry unavailable", "UNAVAILABLE");
 
     [Fact]
     public async Task A_narrowed_grant_closes_what_it_no_longer_covers_and_nothing_else()
@@ -276,6 +266,25 @@ public sealed class RevocationTests
         await Eventually.HoldsAsync(() => Task.FromResult(gateway.Sessions.Count == 1), "the first session has ended");
         (await TestClient.ConnectAsync(gateway.Port, _device)).ShouldBeAdmitted();
         await second.Client.DisposeAsync(); // and not by the garbage collector, before that
+    }
+
+    /// <summary>Something closes the session after the device was admitted and before its request is forwarded.</summary>
+    private async Task ShouldBeAnsweredAsync(Action<TestGateway> close, int code, string reason, string error)
+    {
+        using var admitted = new OnAdmission();
+        string folder = Directory.CreateTempSubdirectory("gate-").FullName;
+        await using TestGateway gateway = await TestGateway.StartAsync(services: s => s
+            .AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path.Combine(folder, "registry.db") })
+            .AddSingleton<ILoggerProvider>(admitted));
+        admitted.Action = () => close(gateway);
+
+        Encounter encounter = await Encounter.AskAsync(gateway, _device);
+
+        JsonElement? answer = await encounter.ShouldBeClosedAsync(code, reason);
+        answer.ShouldNotBeNull();
+        answer.Value.GetProperty("id").GetString().ShouldBe("connect-1");
+        answer.Value.GetProperty("error").GetProperty("message").GetString().ShouldBe(reason);
+        answer.Value.GetProperty("error").GetProperty("code").GetString().ShouldBe(error);
     }
 
     private static async Task ShouldEndWithAClosingClientAsync(FrameConnection backend)

@@ -49,8 +49,14 @@ internal static class Answers
     /// <summary>Too many requests are open, or too many sessions of the device.</summary>
     public static Refusal TryAgainLater(string id) => Unavailable(Closing.TryAgainLater, id);
 
-    /// <summary>The device was removed, or its grant narrowed, or the gateway began to end, while it was being admitted.</summary>
-    public static Refusal Revoked(string id, Closing closing) => closing == Closing.Restarting ? Restarting(id) : Refuse(closing, id, "NOT_PAIRED");
+    /// <summary>
+    /// The session was closed while the device was being admitted. Only where something was taken from the device is it told that it is not
+    /// paired: else it would give up its pairing because the registry or the gateway was away.
+    /// </summary>
+    public static Refusal ClosedMeanwhile(string id, Closing closing) =>
+        closing == Closing.DeviceRemoved || closing == Closing.DeviceBlocked || closing == Closing.GrantRevoked
+            ? Refuse(closing, id, "NOT_PAIRED")
+            : Unavailable(closing, id);
 
     /// <summary>A filter of the application refuses the device, or has failed.</summary>
     public static Refusal RefusedByFilter(string id, Closing closing) => Refuse(closing, id, "INVALID_REQUEST");

@@ -52,7 +52,6 @@ internal sealed class ConnectDecision(
             claim, handshake.Origin, handshake.Options, inForce => MayAsk(request, inForce), aborted);
         if (session is not null)
         {
-            DeviceFeature.Set(handshake.Http, session);
             if (draining.IsUnderWay)
                 session.Close(Closing.Restarting); // the others may have been closed before this one was entered
             return new ConnectOutcome(request.Id, Refusal: null, session, WasPaired: admission is Admission.Admitted { Rule: null });

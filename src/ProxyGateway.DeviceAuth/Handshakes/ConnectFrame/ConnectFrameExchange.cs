@@ -69,8 +69,9 @@ internal sealed class ConnectFrameExchange(
         Session = outcome.Session;
         if (outcome.Refusal is { } refusal)
             return Refuse(refusal);
-        if (Session!.Closing is { } revoked)
-            return Refuse(Answers.Revoked(outcome.RequestId, revoked)); // since it was admitted, and not one byte of it has gone out
+        DeviceFeature.Set(handshake.Http, Session!);
+        if (Session!.Closing is { } closing)
+            return Refuse(Answers.ClosedMeanwhile(outcome.RequestId, closing)); // since it was admitted, and not one byte of it has gone out
         if (tunnel.IsCancellationRequested)
             return !handshake.IsClientGone && Refuse(Answers.TryAgainLater(outcome.RequestId)); // the proxy would not relay
 
@@ -160,7 +161,8 @@ internal sealed class ConnectFrameExchange(
         Task clientSpeaks = Task.CompletedTask;
         try
         {
-            await RelayControlFramesAsync(patience.Token);
+            if (!await RelayControlFramesAsync(patience.Token))
+                return RefuseSilent(patience);
             while (true)
             {
                 switch (_fromClient.Next())
@@ -204,7 +206,7 @@ internal sealed class ConnectFrameExchange(
         }
     }
 
-    /// <summary>Relays the backend's control frames until the client speaks. False if the backend leaves.</summary>
+    /// <summary>Relays the backend's control frames until the client speaks. False if the backend leaves, or the client takes none of them in time.</summary>
     private async Task<bool> HearBackendUntilAsync(Task clientSpeaks, CancellationToken patience)
     {
         if (!_backend.IsWatched && _fromClient.Rest.IsEmpty)
@@ -213,9 +215,8 @@ internal sealed class ConnectFrameExchange(
         {
             if (await Task.WhenAny(clientSpeaks, _backend.WatchAsync()) == clientSpeaks)
                 return true;
-            if (!await _backend.ReceiveAsync(patience))
+            if (!await _backend.ReceiveAsync(patience) || !await RelayControlFramesAsync(patience))
                 return false;
-            await RelayControlFramesAsync(patience);
         }
 
         return true;

@@ -91,7 +91,15 @@ internal sealed class HandshakeBackend(Stream stream) : IDisposable
     /// <summary>Closes the connection.</summary>
     public async ValueTask CloseAsync()
     {
-        await stream.DisposeAsync();
+        try
+        {
+            await stream.DisposeAsync();
+        }
+        catch (Exception e) when (IsEnd(e))
+        {
+            // It had left already.
+        }
+
         if (_speaks is { } speaks)
             await ((Task)speaks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
