@@ -7,6 +7,9 @@ namespace ProxyGateway.Benchmarks;
 /// <summary>The program as a process, in a folder of its own, before an agent.</summary>
 internal sealed class RunningGateway : IAsyncDisposable
 {
+    /// <summary>The program that was built with the benchmarks.</summary>
+    public const string Program = "proxygateway.dll";
+
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxygateway-bench-");
     private ChildProcess? _agent;
     private ChildProcess? _gateway;
@@ -25,17 +28,18 @@ internal sealed class RunningGateway : IAsyncDisposable
         var running = new RunningGateway();
         running._agent = await ChildProcess.StartAsync(running._folder.FullName, "SampleAgent.dll", "listens on", "--urls", "http://127.0.0.1:0");
         deviceAuth["TrustedProxies"] = new JsonArray("127.0.0.1");
-        await running.StartAsync(running._agent.After("listens on"), new JsonObject { ["DeviceAuth"] = deviceAuth });
+        await running.StartAsync(Program, running._agent.After("listens on"), new JsonObject { ["DeviceAuth"] = deviceAuth });
         return running;
     }
 
     /// <summary>Before an agent that runs already.</summary>
+    /// <param name="program">The program's file.</param>
     /// <param name="agent">The agent's address.</param>
     /// <param name="settings">The configuration, apart from addresses and routes.</param>
-    public static async Task<RunningGateway> StartBeforeAsync(string agent, JsonObject settings)
+    public static async Task<RunningGateway> StartBeforeAsync(string program, string agent, JsonObject settings)
     {
         var running = new RunningGateway();
-        await running.StartAsync(agent, settings);
+        await running.StartAsync(program, agent, settings);
         return running;
     }
 
@@ -65,7 +69,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         _folder.Delete(recursive: true);
     }
 
-    private async Task StartAsync(string agent, JsonObject settings)
+    private async Task StartAsync(string program, string agent, JsonObject settings)
     {
         settings["Urls"] = "http://127.0.0.1:0";
         settings["Admin"] = new JsonObject { ["Url"] = "http://127.0.0.1:0" };
@@ -78,6 +82,6 @@ internal sealed class RunningGateway : IAsyncDisposable
             },
         };
         await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "appsettings.json"), settings.ToJsonString());
-        _gateway = await ChildProcess.StartAsync(_folder.FullName, "proxygateway.dll", "Application started");
+        _gateway = await ChildProcess.StartAsync(_folder.FullName, program, "Application started");
     }
 }

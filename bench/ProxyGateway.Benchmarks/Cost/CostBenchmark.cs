@@ -26,14 +26,18 @@ internal static class CostBenchmark
     private static readonly Option<int> Rounds = new("--rounds") { Description = "How often each peer has its turn; the median counts", DefaultValueFactory = _ => 3 };
     private static readonly Option<string[]> Rows = Choice("--rows", "What is measured", Workloads.Select(w => w.Name));
     private static readonly Option<string[]> Peers = Choice("--peers", "Who is compared", PeerKind.Available().Select(k => k.Name));
+    private static readonly Option<FileInfo?> Before = new("--before") { Description = "The proxygateway.dll that another commit built, to be compared too" };
 
     public static Command Command()
     {
         const string Description = "Processor time and memory of the gate, plain YARP, nginx and HAProxy, side by side";
-        var command = new Command("cost", Description) { Seconds, WarmUp, Rounds, Rows, Peers };
+        var command = new Command("cost", Description) { Seconds, WarmUp, Rounds, Rows, Peers, Before };
         command.SetAction((parsed, _) => RunAsync(
             [.. Workloads.Where(w => parsed.GetValue(Rows)!.Contains(w.Name))],
-            [.. PeerKind.Available().Where(k => parsed.GetValue(Peers)!.Contains(k.Name))],
+            [
+                .. PeerKind.Available().Where(k => parsed.GetValue(Peers)!.Contains(k.Name)),
+                .. parsed.GetValue(Before) is { } program ? [PeerKind.Before(program.FullName)] : Array.Empty<PeerKind>(),
+            ],
             parsed.GetValue(Rounds),
             TimeSpan.FromSeconds(parsed.GetValue(WarmUp)),
             TimeSpan.FromSeconds(parsed.GetValue(Seconds))));
@@ -54,7 +58,7 @@ internal static class CostBenchmark
                 peers.Add((kind, peer));
                 if (kind.IsCompiledAsItRuns)
                     await HandshakeStorm.RunAsync(peer, areForged: false, warmUp);
-                if (kind.Name == PeerKind.Gate)
+                if (kind.IsGate)
                     await HandshakeStorm.RunAsync(peer, areForged: true, warmUp);
             }
 
@@ -66,7 +70,7 @@ internal static class CostBenchmark
                     // Another one begins each time.
                     foreach ((PeerKind kind, Peer peer) in peers.Skip(round % peers.Count).Concat(peers.Take(round % peers.Count)))
                     {
-                        if (row.IsOfTheGateOnly && kind.Name != PeerKind.Gate)
+                        if (row.IsOfTheGateOnly && !kind.IsGate)
                             continue;
                         Measurement measured = await MeasureAsync(row, kind, peer, agent, redis, duration);
                         Console.Error.WriteLine($"{round + 1}/{rounds} {row.Name}, {kind.Title}: {measured.Figure:N1}");

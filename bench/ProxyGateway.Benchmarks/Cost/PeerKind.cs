@@ -7,26 +7,40 @@ namespace ProxyGateway.Benchmarks.Cost;
 /// <param name="Name">Its name on the command line.</param>
 /// <param name="Title">Its name in the table.</param>
 /// <param name="IsCompiledAsItRuns">Whether it has to be warmed up first.</param>
-/// <param name="StartAsync">Starts one before the agent. Only the gate has a use for the Redis.</param>
+/// <param name="StartAsync">Starts one before the agent. Only a gate has a use for the Redis.</param>
 internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRuns, Func<RunningAgent, TemporaryRedis, Task<Peer>> StartAsync)
 {
     public const string Gate = "gate";
+
+    private const string EarlierGate = "before";
 
     private const string Most = "100000";
 
     /// <summary>Those that can be started here: the others' programs are not installed.</summary>
     public static IReadOnlyList<PeerKind> Available() =>
     [
-        new(Gate, "gate", IsCompiledAsItRuns: true, StartGateAsync),
+        new(Gate, "gate", IsCompiledAsItRuns: true, static (agent, redis) => StartGateAsync(Gate, RunningGateway.Program, agent, redis)),
         new("yarp", "YARP", IsCompiledAsItRuns: true, StartYarpAsync),
         .. IsInstalled("nginx") ? [new PeerKind("nginx", "nginx", IsCompiledAsItRuns: false, StartNginxAsync)] : Array.Empty<PeerKind>(),
         .. IsInstalled("haproxy") ? [new PeerKind("haproxy", "HAProxy", IsCompiledAsItRuns: false, StartHaproxyAsync)] : Array.Empty<PeerKind>(),
     ];
 
-    // Devices on loopback pair by themselves, as is the default. One address makes all the load, so the bounds for one address have to go.
-    private static async Task<Peer> StartGateAsync(RunningAgent agent, TemporaryRedis redis)
+    /// <summary>Whether it refuses strangers.</summary>
+    public bool IsGate => Name is Gate or EarlierGate;
+
+    /// <summary>The gate as another commit built it, with a Redis of its own.</summary>
+    /// <param name="program">Its <c>proxygateway.dll</c>.</param>
+    public static PeerKind Before(string program) => new(EarlierGate, "gate before", IsCompiledAsItRuns: true, async (agent, _) =>
     {
-        RunningGateway gateway = await RunningGateway.StartBeforeAsync(agent.Address.ToString(), new JsonObject
+        TemporaryRedis redis = await TemporaryRedis.StartAsync();
+        return await StartGateAsync(EarlierGate, program, agent, redis, redis);
+    });
+
+    // Devices on loopback pair by themselves, as is the default. One address makes all the load, so the bounds for one address have to go.
+    private static async Task<Peer> StartGateAsync(
+        string name, string program, RunningAgent agent, TemporaryRedis redis, params IAsyncDisposable[] owned)
+    {
+        RunningGateway gateway = await RunningGateway.StartBeforeAsync(program, agent.Address.ToString(), new JsonObject
         {
             ["Logging"] = new JsonObject { ["LogLevel"] = new JsonObject { ["Default"] = "Warning", ["Microsoft.Hosting.Lifetime"] = "Information" } },
             ["Registry"] = new JsonObject { ["Provider"] = "Redis", ["Redis"] = new JsonObject { ["Configuration"] = redis.EndPoint } },
@@ -45,7 +59,7 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
                 },
             },
         });
-        return new Peer(Gate, gateway.Port, [gateway.ProcessId], gateway) { Registry = redis.ProcessId };
+        return new Peer(name, gateway.Port, [gateway.ProcessId], [gateway, .. owned]) { Registry = redis.ProcessId };
     }
 
     private static async Task<Peer> StartYarpAsync(RunningAgent agent, TemporaryRedis redis)
