@@ -32,14 +32,11 @@ internal sealed class RefusalPace(TimeProvider time)
     /// <summary>How long it takes until one refusal less counts.</summary>
     public static readonly TimeSpan Forgiveness = TimeSpan.FromSeconds(10);
 
-    private static readonly TimeSpan TellAgainAfter = TimeSpan.FromMinutes(1);
-
     private readonly Lock _lock = new();
     private readonly Dictionary<string, LinkedListNode<Address>> _addresses = [];
     private readonly LinkedList<Address> _longestUnseenFirst = [];
+    private readonly Throttle _lines = new(time, TimeSpan.FromMinutes(1), LinesPerMinute);
     private int _held;
-    private int _linesLeft = LinesPerMinute;
-    private long _linesSince = time.GetTimestamp();
 
     /// <summary>How many addresses are remembered now.</summary>
     public int Addresses
@@ -71,7 +68,7 @@ internal sealed class RefusalPace(TimeProvider time)
             long now = time.GetTimestamp();
             address.Refusals = Math.Min(MostCounted, Math.Max(0, address.Refusals - (time.GetElapsedTime(address.SeenAt, now) / Forgiveness)) + 1);
             address.SeenAt = now;
-            int toTell = CountToTell(address, now);
+            int toTell = CountToTell(address);
             TimeSpan delay = Delay(address.Refusals);
             if (delay == TimeSpan.Zero)
                 return new Turn(delay, IsTooMany: false, toTell);
@@ -102,7 +99,7 @@ internal sealed class RefusalPace(TimeProvider time)
         {
             if (_addresses.Count >= MostAddresses)
                 Forget();
-            node = new LinkedListNode<Address>(new Address(name) { SeenAt = time.GetTimestamp() });
+            node = new LinkedListNode<Address>(new Address(name, Throttle.OncePerMinute(time)) { SeenAt = time.GetTimestamp() });
             _addresses.Add(name, node);
         }
 
@@ -120,19 +117,12 @@ internal sealed class RefusalPace(TimeProvider time)
         _longestUnseenFirst.Remove(node);
     }
 
-    private int CountToTell(Address address, long now)
+    private int CountToTell(Address address)
     {
         address.Untold++;
-        if (time.GetElapsedTime(_linesSince, now) >= TellAgainAfter)
-        {
-            _linesSince = now;
-            _linesLeft = LinesPerMinute;
-        }
-
-        if ((address.ToldAt is { } told && time.GetElapsedTime(told, now) < TellAgainAfter) || _linesLeft == 0)
+        if (!_lines.IsOpen || !address.Lines.TryPass())
             return 0;
-        _linesLeft--;
-        address.ToldAt = now;
+        _lines.TryPass();
         int count = address.Untold;
         address.Untold = 0;
         return count;
@@ -157,7 +147,7 @@ internal sealed class RefusalPace(TimeProvider time)
         public void Dispose() => Done?.Invoke();
     }
 
-    private sealed class Address(string name)
+    private sealed class Address(string name, Throttle lines)
     {
         public string Name { get; } = name;
 
@@ -169,6 +159,6 @@ internal sealed class RefusalPace(TimeProvider time)
 
         public int Untold { get; set; }
 
-        public long? ToldAt { get; set; }
+        public Throttle Lines => lines;
     }
 }

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 
@@ -7,9 +6,7 @@ namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 /// <summary>What becomes of events, in metrics, and in the log as far as an operator should know: a line a minute for each webhook at most.</summary>
 internal sealed partial class WebhookReport
 {
-    private static readonly TimeSpan TellAgainAfter = TimeSpan.FromMinutes(1);
-
-    private readonly ConcurrentDictionary<string, long> _told = [];
+    private readonly Dictionary<string, Throttle> _lines = []; // two of each webhook
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Counter<long> _delivered;
@@ -42,11 +39,12 @@ internal sealed partial class WebhookReport
 
     private bool IsDue(string what)
     {
-        long now = _time.GetTimestamp();
-        if (_told.TryGetValue(what, out long told) && _time.GetElapsedTime(told, now) < TellAgainAfter)
-            return false;
-        _told[what] = now;
-        return true;
+        lock (_lines)
+        {
+            if (!_lines.TryGetValue(what, out Throttle? throttle))
+                _lines[what] = throttle = Throttle.OncePerMinute(_time);
+            return throttle.TryPass();
+        }
     }
 
     [LoggerMessage(1601, LogLevel.Warning, "The webhook {Webhook} is not told of some events: {Reason}.")]

@@ -22,7 +22,6 @@ internal sealed class ClientHistory(TimeProvider time)
     public static readonly TimeSpan FamiliarFor = TimeSpan.FromDays(1);
 
     private const int MostDoublings = 5; // with more it would not be held back for longer, only be remembered for longer
-    private static readonly TimeSpan TellAgainAfter = TimeSpan.FromMinutes(1);
 
     private readonly Lock _lock = new();
     private readonly BoundedMemory<Record> _records = new(MostClients);
@@ -103,10 +102,7 @@ internal sealed class ClientHistory(TimeProvider time)
         lock (_lock)
         {
             Record record = See(client.Keys[^1].Name);
-            if (record.ToldAt is { } told && time.GetElapsedTime(told) < TellAgainAfter)
-                return false;
-            record.ToldAt = time.GetTimestamp();
-            return true;
+            return (record.News ??= Throttle.OncePerMinute(time)).TryPass();
         }
     }
 
@@ -149,7 +145,7 @@ internal sealed class ClientHistory(TimeProvider time)
 
         public long FailedAt { get; set; }
 
-        public long? ToldAt { get; set; }
+        public Throttle? News { get; set; }
     }
 
     private sealed class Admission

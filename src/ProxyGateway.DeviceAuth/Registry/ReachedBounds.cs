@@ -10,7 +10,7 @@ internal sealed partial class ReachedBounds(DeviceRegistry registry, TimeProvide
     public static readonly TimeSpan Pace = TimeSpan.FromMinutes(10);
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<ReachedBound, long> _told = []; // as many as there are rules in the configuration
+    private readonly Dictionary<ReachedBound, Throttle> _throttles = []; // as many as there are rules in the configuration
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -28,9 +28,10 @@ internal sealed partial class ReachedBounds(DeviceRegistry registry, TimeProvide
     {
         lock (_lock)
         {
-            if (_told.TryGetValue(bound, out long told) && time.GetElapsedTime(told) < Pace)
+            if (!_throttles.TryGetValue(bound, out Throttle? throttle))
+                _throttles[bound] = throttle = new Throttle(time, Pace);
+            if (!throttle.TryPass())
                 return;
-            _told[bound] = time.GetTimestamp();
         }
 
         if (bound.IsInAll)

@@ -12,7 +12,7 @@ public sealed class DirectionTests
 
     // The root namespace is what an embedder sees first. Others use these types of it; the rest puts the library together.
     private static readonly ImmutableHashSet<string> OptionTypes = ["DeviceAuthOptions", "DeviceAuthLimits", "DeviceAuthDefaults", "HttpRequests", "IDeviceAuthSettings"];
-    private static readonly ImmutableHashSet<string> ToolTypes = ["LogText", "PacedLogger", "TimeMark", "Telemetry", "IDeviceAuthorizationBuilder"];
+    private static readonly ImmutableHashSet<string> ToolTypes = ["LogText", "PacedLogger", "Throttle", "TimeMark", "Telemetry", "IDeviceAuthorizationBuilder"];
 
     private static readonly Layers Library = new(
         "ProxyGateway.DeviceAuth",
@@ -57,7 +57,7 @@ public sealed class DirectionTests
     private static readonly ImmutableHashSet<string> InternalsOfAdmin =
     [
         "ConfigurationLayers", "ConfigurationPart", "GatewayConfiguration", "Log", "OriginNames", "SectionReader", // its section is read as strictly as the gate's
-        "ConnectionRequestMiddleware", "FileStatus", "LogText", "PacedLogger", "PrivateFile", "PublicKeyText", "SafeText", "SilenceLimits",
+        "ConnectionRequestMiddleware", "FileStatus", "LogText", "PacedLogger", "PrivateFile", "PublicKeyText", "SafeText", "SilenceLimits", "Throttle",
     ];
 
     private static readonly Lazy<SourceGraph> Graph = new(() => SourceGraph.Of(SourceGraph.Sources("ProxyGateway.DeviceAuth*")));

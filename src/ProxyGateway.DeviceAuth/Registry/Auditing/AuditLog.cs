@@ -20,7 +20,6 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan FlushTimeout = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan WarnAgainAfter = TimeSpan.FromMinutes(1);
 
     private readonly IAuditStore? _store;
     private readonly IAuditListener[] _listeners;
@@ -30,6 +29,9 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private readonly string _writer = Guid.NewGuid().ToString("N");
     private readonly string _gateway = Environment.MachineName;
     private readonly AuditPace _pace;
+    private readonly Throttle _warningsOfDrops;
+    private readonly Throttle _warningsOfStore;
+    private readonly Throttle _warningsOfShortage;
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _giveUp;
 
@@ -38,9 +40,6 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private readonly int[] _waiting = new int[Enum.GetValues<AuditSource>().Length];
     private long _droppedInAll;
     private long _droppedAtWarning;
-    private long? _warnedOfDrops;
-    private long? _warnedOfStore;
-    private long? _warnedOfShortage;
     private long _leftOut;
     private Task _running = Task.CompletedTask;
 
@@ -56,6 +55,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         ArgumentNullException.ThrowIfNull(meters);
         (_time, _logger, _store, _listeners) = (time, logger, store, [.. listeners ?? []]);
         _pace = new AuditPace(time, Take);
+        (_warningsOfDrops, _warningsOfStore, _warningsOfShortage) = (Throttle.OncePerMinute(time), Throttle.OncePerMinute(time), Throttle.OncePerMinute(time));
         _giveUp = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         _dropped = meters.Create(Telemetry.MeterName).CreateCounter<long>(
             "proxygateway.audit.dropped", "{entry}", "Audit entries that were dropped because the store did not take them in time.");
@@ -123,8 +123,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
             WarnOfDrops();
         }
 
-        _warnedOfDrops = null; // the last word is not held back
-        WarnOfDrops();
+        WarnOfDrops(isLast: true);
     }
 
     private List<AuditEntry> TakeBatch()
@@ -154,7 +153,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
             }
             catch (RegistryUnavailableException e)
             {
-                if (IsDue(ref _warnedOfStore))
+                if (_warningsOfStore.TryPass())
                     LogStoreAway(e);
             }
             catch (Exception e)
@@ -175,7 +174,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         if (receipt.LeftOut > 0)
             _dropped.Add(receipt.LeftOut);
         _leftOut += receipt.LeftOut;
-        if (receipt.Shortage is not null && IsDue(ref _warnedOfShortage))
+        if (receipt.Shortage is not null && _warningsOfShortage.TryPass())
             LogShortage(receipt.Shortage, _leftOut);
     }
 
@@ -188,21 +187,13 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         Interlocked.Add(ref _droppedInAll, count);
     }
 
-    private void WarnOfDrops()
+    private void WarnOfDrops(bool isLast = false)
     {
         long dropped = Interlocked.Read(ref _droppedInAll);
-        if (dropped == _droppedAtWarning || !IsDue(ref _warnedOfDrops))
+        if (dropped == _droppedAtWarning || !(isLast || _warningsOfDrops.TryPass()))
             return;
         LogDropped(dropped - _droppedAtWarning, dropped);
         _droppedAtWarning = dropped;
-    }
-
-    private bool IsDue(ref long? warned)
-    {
-        if (warned is { } last && _time.GetElapsedTime(last) < WarnAgainAfter)
-            return false;
-        warned = _time.GetTimestamp();
-        return true;
     }
 
     [LoggerMessage(1301, LogLevel.Warning, "{Count} audit entries were dropped ({Total} since the start): the registry did not take them in time.")]
