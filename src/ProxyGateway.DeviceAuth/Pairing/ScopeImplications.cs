@@ -10,11 +10,17 @@ public sealed class ScopeImplications(ImmutableDictionary<string, ImmutableDicti
     private readonly FrozenDictionary<string, Implied> _implied =
         byRole.ToFrozenDictionary(role => role.Key, role => new Implied(role.Value), StringComparer.Ordinal);
 
-    /// <summary>The built-in ones: <c>operator.admin</c> covers <c>operator.*</c>, <c>operator.write</c> covers <c>operator.read</c>.</summary>
+    /// <summary>
+    /// The built-in ones, which OpenClaw has: <c>operator.admin</c> covers <c>operator.*</c>; <c>operator.write</c> covers <c>operator.read</c>,
+    /// <c>operator.talk</c>, <c>operator.sessions.read</c> and <c>operator.sessions.write</c>; <c>operator.read</c> and
+    /// <c>operator.sessions.write</c> cover <c>operator.sessions.read</c>.
+    /// </summary>
     public static ScopeImplications Default { get; } = new(ImmutableDictionary<string, ImmutableDictionary<string, ImmutableArray<string>>>.Empty
         .Add("operator", ImmutableDictionary<string, ImmutableArray<string>>.Empty
             .Add("operator.admin", ["operator.*"])
-            .Add("operator.write", ["operator.read"])));
+            .Add("operator.write", ["operator.read", "operator.talk", "operator.sessions.read", "operator.sessions.write"])
+            .Add("operator.read", ["operator.sessions.read"])
+            .Add("operator.sessions.write", ["operator.sessions.read"])));
 
     /// <summary>The implications as they are configured: role, scope, what it covers.</summary>
     public ImmutableDictionary<string, ImmutableDictionary<string, ImmutableArray<string>>> ByRole { get; } = byRole;
