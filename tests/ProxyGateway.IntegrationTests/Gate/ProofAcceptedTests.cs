@@ -10,6 +10,7 @@ public sealed class ProofAcceptedTests(SharedGateway shared) : IClassFixture<Sha
     {
         ["v3"] = new Ask { Version = "v3" },
         ["v2"] = new Ask { Version = "v2" },
+        ["v4, for a profile"] = new Ask { Version = "v4", Profile = "profile-human-1", DeviceFamily = "Phone" },
         ["v3, protocol 3"] = new Ask { Version = "v3", Protocol = 3 },
         ["v2, protocol 3"] = new Ask { Version = "v2", Protocol = 3 },
         ["v2, platform changed, which it does not sign"] = new Ask { Version = "v2", Tamper = f => f.Client()["platform"] = "other" },

@@ -12,6 +12,20 @@ public sealed class ProofTests(SharedGateway shared) : IClassFixture<SharedGatew
     // One that fails several checks at once shows which comes first.
     private static readonly Dictionary<string, Func<TestDevice, Ask>> SignatureInvalid = new()
     {
+        ["a profile that version 3 does not sign"] = _ => new Ask { Profile = "profile-human-1" },
+        ["a profile that version 2 does not sign"] = _ => new Ask { Version = "v2", Profile = "profile-human-1" },
+        ["a profile changed"] = _ => new Ask
+        {
+            Version = "v4",
+            Profile = "profile-human-1",
+            Tamper = f => f.Params()["auth"]!["trustedBrokerProfileId"] = "profile-human-2",
+        },
+        ["a profile removed"] = _ => new Ask
+        {
+            Version = "v4",
+            Profile = "profile-human-1",
+            Tamper = f => f.Params()["auth"]!.AsObject().Remove("trustedBrokerProfileId"),
+        },
         ["no signature"] = _ => Tampered(f => f.Device()["signature"] = ""),
         ["signature of another key"] = d => Tampered(f => f.Device()["signature"] = Other.Sign(new Ask().PayloadOf(d, (long)f.Device()["signedAt"]!))),
         ["signature of something else"] = d => Tampered(f => f.Device()["signature"] = d.Sign("something else")),

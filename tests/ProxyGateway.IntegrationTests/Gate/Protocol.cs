@@ -42,6 +42,9 @@ internal sealed record Ask
 
     public string? Token { get; init; } = "secret";
 
+    /// <summary>For whom the device says it acts: signed in version 4.</summary>
+    public string? Profile { get; init; }
+
     public string Version { get; init; } = "v3";
 
     public int Protocol { get; init; } = 4;
@@ -57,7 +60,18 @@ internal sealed record Ask
     public string PayloadOf(TestDevice device, long? time = null)
     {
         long signedAt = time ?? SignedAt.ToUnixTimeMilliseconds();
-        string payload = $"{Version}|{device.Id}|{ClientId}|{ClientMode}|{Role ?? "operator"}|{string.Join(',', Scopes ?? [])}|{signedAt}|{Token}|{Nonce}";
+        string[] scopes = Scopes ?? [];
+        if (Version == "v4")
+        {
+            string?[] fields =
+            [
+                device.Id.ToString(), ClientId, ClientMode, Role ?? "operator", $"{scopes.Length}", .. scopes, $"{signedAt}", Token, Nonce,
+                Platform.Trim().ToLowerInvariant(), DeviceFamily?.Trim().ToLowerInvariant(), Profile,
+            ];
+            return string.Join('|', fields.Select(f => $"{f?.Length ?? 0}:{f}").Prepend("v4"));
+        }
+
+        string payload = $"{Version}|{device.Id}|{ClientId}|{ClientMode}|{Role ?? "operator"}|{string.Join(',', scopes)}|{signedAt}|{Token}|{Nonce}";
         return Version == "v3" ? $"{payload}|{Platform.Trim().ToLowerInvariant()}|{DeviceFamily?.Trim().ToLowerInvariant()}" : payload;
     }
 
@@ -92,6 +106,8 @@ internal sealed record Ask
             parameters["scopes"] = new JsonArray([.. Scopes.Select(s => JsonValue.Create(s))]);
         if (Token is not null)
             parameters["auth"] = new JsonObject { ["token"] = Token };
+        if (Profile is not null)
+            parameters["auth"]!["trustedBrokerProfileId"] = Profile;
         var frame = new JsonObject { ["type"] = "req", ["id"] = Id, ["method"] = "connect", ["params"] = parameters };
         Tamper?.Invoke(frame);
         return frame.ToJsonString();

@@ -94,8 +94,8 @@ public sealed class StrictRequestTests(SharedGateway shared) : IClassFixture<Sha
         ["auth a text"] = (Tampered(f => f.Params()["auth"] = "secret"), "params.auth is malformed"),
         ["token null"] = (Tampered(f => f.Params()["auth"]!["token"] = null), "params.auth is malformed"),
         ["token a number"] = (Tampered(f => f.Params()["auth"]!["token"] = 1), "params.auth is malformed"),
-        ["token with a bar"] = (new Ask { Token = "a|b" }, "params.auth is malformed"),
-        ["token with a line break"] = (new Ask { Token = "a\nb" }, "params.auth is malformed"),
+        ["token with a bar"] = (new Ask { Token = "a|b" }, "params.auth is malformed: a token must not hold a comma, a | or a control character"),
+        ["token with a line break"] = (new Ask { Token = "a\nb" }, "params.auth is malformed: a token must not hold a comma, a | or a control character"),
         ["another token null"] = (Tampered(f => f.Params()["auth"]!["deviceToken"] = null), "params.auth is malformed"),
         ["another token a number"] = (Tampered(f => f.Params()["auth"]!["bootstrapToken"] = 1), "params.auth is malformed"),
 

@@ -41,6 +41,49 @@ public sealed class ConnectProofTests : IDisposable
     }
 
     [Fact]
+    public void Version_four_has_the_length_before_each_field()
+    {
+        ConnectRequest request = Signed(isVersionTwo: false) with
+        {
+            ClientId = "gateway-client",
+            ClientMode = "backend",
+            Scopes = ["operator.read", "operator.write"],
+            SignedToken = "tok-456",
+            Platform = "Linux",
+        };
+        var device = new ConnectDevice("dev-3", "", "", 1_700_000_000_002, "nonce-ghi");
+
+        Encoding.UTF8.GetString(ConnectProof.PayloadOfVersionFour(request, device, "nonce-ghi", "profile-human-1")).ShouldBe(
+            "v4|5:dev-3|14:gateway-client|7:backend|8:operator|1:2|13:operator.read|14:operator.write|13:1700000000002|7:tok-456|9:nonce-ghi|5:linux|0:|15:profile-human-1");
+    }
+
+    [Theory]
+    [InlineData("profile-human-1", "linux", true)]
+    [InlineData("", "linux", true)]
+    [InlineData("pröfile", "linux", false)] // bytes or characters: nobody knows
+    [InlineData("profile-human-1", "línux", false)]
+    public void Version_four_is_accepted_where_bytes_and_characters_are_as_many(string profile, string platform, bool isAccepted)
+    {
+        Verify(SignedForProfile(profile, platform)).ShouldBe(isAccepted ? ProofFailure.None : ProofFailure.SignatureInvalid);
+    }
+
+    [Fact]
+    public void A_profile_is_accepted_with_the_signature_that_covers_it_alone()
+    {
+        ConnectRequest signed = SignedForProfile("profile-human-1", "linux");
+
+        Verify(signed with { TrustedBrokerProfileId = "profile-human-2" }).ShouldBe(ProofFailure.SignatureInvalid);
+        Verify(signed with { TrustedBrokerProfileId = null }).ShouldBe(ProofFailure.SignatureInvalid);
+        Verify(signed with { Scopes = ["operator.read", "operator.admin"] }).ShouldBe(ProofFailure.SignatureInvalid);
+        foreach (bool isVersionTwo in (bool[])[false, true])
+        {
+            ConnectRequest older = Signed(isVersionTwo);
+            Verify(older).ShouldBe(ProofFailure.None);
+            Verify(older with { TrustedBrokerProfileId = "profile-human-1" }).ShouldBe(ProofFailure.SignatureInvalid);
+        }
+    }
+
+    [Fact]
     public async Task Every_place_is_given_back()
     {
         using var limiter = new ProofVerificationLimiter();
@@ -82,6 +125,14 @@ public sealed class ConnectProofTests : IDisposable
         },
     });
 
+    private ConnectRequest SignedForProfile(string profile, string platform)
+    {
+        ConnectRequest request = Signed(isVersionTwo: false) with { Platform = platform, TrustedBrokerProfileId = profile };
+        ConnectDevice device = request.Device!;
+        byte[] signature = SignatureAlgorithm.Ed25519.Sign(_key, ConnectProof.PayloadOfVersionFour(request, device, "nonce", profile));
+        return request with { Device = device with { Signature = Base64Url.EncodeToString(signature) } };
+    }
+
     private ConnectRequest Signed(bool isVersionTwo)
     {
         byte[] publicKey = _key.PublicKey.Export(KeyBlobFormat.RawPublicKey);
@@ -102,6 +153,7 @@ public sealed class ConnectProofTests : IDisposable
             Scopes = ["operator.read"],
             SharedToken = null,
             SignedToken = "",
+            TrustedBrokerProfileId = null,
             Device = new ConnectDevice(id.ToString(), Base64Url.EncodeToString(publicKey), Base64Url.EncodeToString(signature), time, "nonce"),
         };
     }

@@ -35,6 +35,7 @@ internal sealed class ConnectMember
     public static readonly ConnectMember Token = new("token");
     public static readonly ConnectMember DeviceToken = new("deviceToken");
     public static readonly ConnectMember BootstrapToken = new("bootstrapToken");
+    public static readonly ConnectMember TrustedBrokerProfileId = new("trustedBrokerProfileId");
     public static readonly ConnectMember Device = new("device");
     public static readonly ConnectMember PublicKey = new("publicKey");
     public static readonly ConnectMember Signature = new("signature");

@@ -58,17 +58,58 @@ internal static class ConnectProof
         if (!PublicKeyText.TryDecode(device.Signature, signature))
             return ProofFailure.SignatureInvalid;
 
-        ref bool signsVersionTwo = ref versions.SignsVersionTwo(request);
-        bool guess = signsVersionTwo;
-        if (!Ed25519.Verify(key, Payload(request, device, nonce, version3: !guess), signature))
-        {
-            if (!Ed25519.Verify(key, Payload(request, device, nonce, version3: guess), signature))
-                return ProofFailure.SignatureInvalid;
-            signsVersionTwo = !guess;
-        }
+        if (!IsSigned(request, device, nonce, key, signature, versions))
+            return ProofFailure.SignatureInvalid;
 
         claim = new Claim(id, Base64Url.EncodeToString(key), request.Role, ScopeSet.Of(request.Scopes), request.Describe());
         return ProofFailure.None;
+    }
+
+    // A profile is signed in version 4 only: taken with an older signature, anybody who relays a request could add one.
+    private static bool IsSigned(
+        ConnectRequest request, ConnectDevice device, string nonce, ReadOnlySpan<byte> key, ReadOnlySpan<byte> signature, PayloadVersions versions)
+    {
+        if (request.TrustedBrokerProfileId is { } profile)
+        {
+            ReadOnlySpan<byte> payload = PayloadOfVersionFour(request, device, nonce, profile);
+            return Ascii.IsValid(payload) && Ed25519.Verify(key, payload, signature);
+        }
+
+        ref bool signsVersionTwo = ref versions.SignsVersionTwo(request);
+        bool guess = signsVersionTwo;
+        if (Ed25519.Verify(key, Payload(request, device, nonce, version3: !guess), signature))
+            return true;
+        if (!Ed25519.Verify(key, Payload(request, device, nonce, version3: guess), signature))
+            return false;
+        signsVersionTwo = !guess;
+        return true;
+    }
+
+    /// <summary>
+    /// Each field with its length before it. Whether that counts bytes or characters is not known, so a payload that is not ASCII, where the
+    /// two differ, must not be accepted.
+    /// </summary>
+    internal static ReadOnlySpan<byte> PayloadOfVersionFour(ConnectRequest request, ConnectDevice device, string nonce, string profile)
+    {
+        var payload = new ArrayBufferWriter<byte>(512);
+        Write(payload, "v4");
+        WriteFields(payload, device.Id, request.ClientId, request.ClientMode, request.Role, request.Scopes.Count.ToString(CultureInfo.InvariantCulture));
+        foreach (string scope in request.Scopes)
+        {
+            WriteFields(payload, scope);
+        }
+
+        WriteFields(payload, device.SignedAt.ToString(CultureInfo.InvariantCulture), request.SignedToken, nonce);
+        WriteFields(payload, Normalize(request.Platform), Normalize(request.DeviceFamily), profile);
+        return payload.WrittenSpan;
+    }
+
+    private static void WriteFields(ArrayBufferWriter<byte> payload, params ReadOnlySpan<string> texts)
+    {
+        foreach (string text in texts)
+        {
+            Write(payload, "|", text.Length.ToString(CultureInfo.InvariantCulture), ":", text);
+        }
     }
 
     private static ReadOnlySpan<byte> Payload(ConnectRequest request, ConnectDevice device, string nonce, bool version3)

@@ -33,6 +33,9 @@ internal sealed record ConnectRequest
     /// <summary>The token that is signed: the first of <c>token</c>, <c>deviceToken</c>, <c>bootstrapToken</c> that is there, or empty.</summary>
     public required string SignedToken { get; init; }
 
+    /// <summary><c>auth.trustedBrokerProfileId</c>, for whom the device says it acts; null if for nobody but itself. It is signed in version 4 only.</summary>
+    public required string? TrustedBrokerProfileId { get; init; }
+
     /// <summary>What the client says of its device; null if nothing.</summary>
     public required ConnectDevice? Device { get; init; }
 

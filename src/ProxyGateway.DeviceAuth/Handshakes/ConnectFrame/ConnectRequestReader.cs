@@ -58,8 +58,8 @@ internal static class ConnectRequestReader
         if (!TryGetObject(parameters, ConnectMember.Client, out JsonElement? c) || c is not { } client
             || !TryGetText(client, ConnectMember.Id, out string? clientId) || !IsSignable(clientId)
             || !TryGetText(client, ConnectMember.Mode, out string? clientMode) || !IsSignable(clientMode)
-            || !TryGetText(client, ConnectMember.Platform, out string? platform) || (platform is { Length: > 0 } && !IsSignable(platform))
-            || !TryGetText(client, ConnectMember.DeviceFamily, out string? deviceFamily) || (deviceFamily is { Length: > 0 } && !IsSignable(deviceFamily))
+            || !TryGetText(client, ConnectMember.Platform, out string? platform) || !IsSignableOrEmpty(platform)
+            || !TryGetText(client, ConnectMember.DeviceFamily, out string? deviceFamily) || !IsSignableOrEmpty(deviceFamily)
             || !TryGetText(client, ConnectMember.DisplayName, out string? displayName))
         {
             return "params.client is malformed";
@@ -71,8 +71,12 @@ internal static class ConnectRequestReader
             return "params.role is malformed";
         if (!TryGetScopes(parameters, out List<string> scopes))
             return "params.scopes is malformed";
-        if (!TryGetTokens(parameters, out string? sharedToken, out string signedToken))
+        if (!TryGetTokens(parameters, out string? sharedToken, out string signedToken, out string? profile))
             return "params.auth is malformed";
+        if (!IsSignableOrEmpty(signedToken))
+            return "params.auth is malformed: a token must not hold a comma, a | or a control character";
+        if (!IsSignableOrEmpty(profile))
+            return "params.auth.trustedBrokerProfileId is malformed";
         if (!TryGetDevice(parameters, out ConnectDevice? device))
             return "params.device is malformed";
 
@@ -89,6 +93,7 @@ internal static class ConnectRequestReader
             Scopes = scopes,
             SharedToken = sharedToken,
             SignedToken = signedToken,
+            TrustedBrokerProfileId = profile,
             Device = device,
         };
         return null;
@@ -123,23 +128,23 @@ internal static class ConnectRequestReader
         return true;
     }
 
-    private static bool TryGetTokens(JsonElement parameters, out string? shared, out string signed)
+    private static bool TryGetTokens(JsonElement parameters, out string? shared, out string signed, out string? profile)
     {
-        shared = null;
-        signed = "";
+        (shared, signed, profile) = (null, "", null);
         if (!TryGetObject(parameters, ConnectMember.Auth, out JsonElement? a))
             return false;
         if (a is not { } auth)
             return true;
         if (!TryGetText(auth, ConnectMember.Token, out shared)
             || !TryGetText(auth, ConnectMember.DeviceToken, out string? device)
-            || !TryGetText(auth, ConnectMember.BootstrapToken, out string? bootstrap))
+            || !TryGetText(auth, ConnectMember.BootstrapToken, out string? bootstrap)
+            || !TryGetText(auth, ConnectMember.TrustedBrokerProfileId, out profile))
         {
             return false;
         }
 
         signed = shared ?? device ?? bootstrap ?? "";
-        return signed.Length == 0 || IsSignable(signed);
+        return true;
     }
 
     private static bool TryGetDevice(JsonElement parameters, out ConnectDevice? device)
@@ -187,6 +192,8 @@ internal static class ConnectRequestReader
         return !parameters.TryGetProperty(name.Utf8, out JsonElement member)
             || (member.ValueKind == JsonValueKind.Number && member.TryGetInt32(out version));
     }
+
+    private static bool IsSignableOrEmpty(string? text) => string.IsNullOrEmpty(text) || IsSignable(text);
 
     /// <summary>Whether a text may stand in the signed payload, whose separators are not escaped.</summary>
     private static bool IsSignable(string? text)
