@@ -160,6 +160,6 @@ internal static partial class AdminListenerLog
     [LoggerMessage(315, LogLevel.Information, "The command line reaches this gateway by the socket {Path}")]
     public static partial void SocketMade(ILogger logger, string path);
 
-    [LoggerMessage(316, LogLevel.Warning, "The command line's socket {Path} cannot be made, so that it comes by Admin:Url: {Reason}")]
+    [LoggerMessage(316, LogLevel.Warning, "The command line's socket {Path} cannot be made; commands use Admin:Url instead: {Reason}")]
     public static partial void NoSocket(ILogger logger, string path, string reason);
 }

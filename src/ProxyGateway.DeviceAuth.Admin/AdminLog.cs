@@ -20,13 +20,13 @@ internal static partial class AdminLog
     [LoggerMessage(307, LogLevel.Information, "Operator {Operator} took role {Role} from device {Device}")]
     public static partial void GrantTaken(ILogger logger, string @operator, string role, DeviceId device);
 
-    [LoggerMessage(308, LogLevel.Information, "Operator {Operator} calls device {Device} {Label}")]
+    [LoggerMessage(308, LogLevel.Information, "Operator {Operator} set the label of device {Device} to {Label}")]
     public static partial void Labelled(ILogger logger, string @operator, DeviceId device, string? label);
 
     [LoggerMessage(309, LogLevel.Information, "Operator {Operator} blocked device {Device}")]
     public static partial void Blocked(ILogger logger, string @operator, DeviceId device);
 
-    [LoggerMessage(312, LogLevel.Information, "Operator {Operator} let device {Device} in again")]
+    [LoggerMessage(312, LogLevel.Information, "Operator {Operator} unblocked device {Device}")]
     public static partial void Unblocked(ILogger logger, string @operator, DeviceId device);
 
     [LoggerMessage(313, LogLevel.Information, "Operator {Operator} imported devices: {Added} added, {Extended} extended, of {Count}")]

@@ -16,18 +16,18 @@ internal static partial class Log
     [LoggerMessage(5, LogLevel.Warning, "The document of device {Device} is damaged. The device is left out of lists and not admitted until an operator removes it.")]
     public static partial void DamagedDocument(ILogger logger, DeviceId device, Exception exception);
 
-    [LoggerMessage(6, LogLevel.Warning, "An index held '{Member}', which is none of ours. It was taken out.")]
+    [LoggerMessage(6, LogLevel.Warning, "An index held '{Member}', which is no gateway's entry. It was removed.")]
     public static partial void ForeignMember(ILogger logger, string member);
 
     [LoggerMessage(4, LogLevel.Warning, "Redis cannot be reached yet. {Reason} Nobody is admitted until it answers.")]
     public static partial void NotConnected(ILogger logger, string reason);
 
-    [LoggerMessage(3, LogLevel.Debug, "An index could not be brought up to date; the next reader repairs it.")]
+    [LoggerMessage(3, LogLevel.Debug, "An index could not be updated; the next reader repairs it.")]
     public static partial void IndexLeftBehind(ILogger logger, Exception exception);
 
-    [LoggerMessage(10, LogLevel.Information, "Changes that other gateways make are heard of.")]
+    [LoggerMessage(10, LogLevel.Information, "Announcements of other gateways' changes arrive.")]
     public static partial void AnnouncementsHeard(ILogger logger);
 
-    [LoggerMessage(11, LogLevel.Warning, "Changes that other gateways make may not be heard of; live sessions are checked as soon as they are again.")]
+    [LoggerMessage(11, LogLevel.Warning, "Announcements of other gateways' changes may be lost; live sessions are checked as soon as they arrive again.")]
     public static partial void AnnouncementsLost(ILogger logger);
 }

@@ -205,9 +205,9 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     [LoggerMessage(1213, LogLevel.Error, "A request of {Path} failed in the gate itself, and was refused.")]
     private partial void LogFailed(string path, Exception exception);
 
-    [LoggerMessage(1216, LogLevel.Error, "Refused an upgrade of {Path}, since its destination is not chosen yet: UseDeviceAuthorization must stand behind UseSessionAffinity and UseLoadBalancing.")]
+    [LoggerMessage(1216, LogLevel.Error, "Refused an upgrade of {Path}, since its destination is not chosen yet: UseDeviceAuthorization must come after UseSessionAffinity and UseLoadBalancing.")]
     private partial void LogTooEarly(string path);
 
-    [LoggerMessage(1214, LogLevel.Information, "A connection does not count as loopback, since it has the header {Header}, which clients do not send by themselves, so that a proxy may have added it. If a client on this machine needs it, name it in DeviceAuth:RequestHeaders.")]
+    [LoggerMessage(1214, LogLevel.Information, "A connection does not count as loopback: a proxy may have added its header {Header}, which clients do not send by themselves. If a client on this machine needs it, name it in DeviceAuth:RequestHeaders.")]
     private partial void LogStrangeHeader(string header);
 }

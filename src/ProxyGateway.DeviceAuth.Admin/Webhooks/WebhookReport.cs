@@ -47,9 +47,9 @@ internal sealed partial class WebhookReport
         }
     }
 
-    [LoggerMessage(1601, LogLevel.Warning, "The webhook {Webhook} is not told of some events: {Reason}.")]
+    [LoggerMessage(1601, LogLevel.Warning, "The webhook {Webhook} misses some events: {Reason}.")]
     private partial void LogDropped(string webhook, string reason);
 
-    [LoggerMessage(1602, LogLevel.Warning, "The webhook {Webhook} cannot be told at the moment, and is tried again: {Reason}.")]
+    [LoggerMessage(1602, LogLevel.Warning, "The webhook {Webhook} does not take events now and is tried again: {Reason}.")]
     private partial void LogFailed(string webhook, string reason);
 }

@@ -13,17 +13,17 @@ internal static partial class Log
     public static partial void RuleFromAnywhere(ILogger logger, string rule, string from);
 
     [LoggerMessage(102, LogLevel.Warning,
-        "Rule {Rule} names users, which can be told on Linux only: here it matches nobody.",
+        "Rule {Rule} names users, which the gateway can identify on Linux only: here it matches nobody.",
         EventName = "RuleWithUsersElsewhere")]
     public static partial void RuleWithUsersElsewhere(ILogger logger, string rule);
 
     [LoggerMessage(103, LogLevel.Information,
-        "Rule {Rule} trusts every process on this machine, pod or container, forwarders that leave no trace included; Users narrows it down.",
+        "Rule {Rule} trusts every process on this machine, pod or container, including forwarders that add no header; Users narrows it down.",
         EventName = "RuleForAllUsers")]
     public static partial void RuleForAllUsers(ILogger logger, string rule);
 
     [LoggerMessage(1040, LogLevel.Information,
-        "Rule {Rule} is about processes, not devices: {Who} can make a new key at any time and be {What}. UpTo says how far that goes.",
+        "Rule {Rule} is about processes, not devices: {Who} can make a new key at any time and be {What}. UpTo limits this.",
         EventName = "RuleForProcesses")]
     public static partial void RuleForProcesses(ILogger logger, string rule, string who, string what);
 
@@ -31,18 +31,18 @@ internal static partial class Log
     public static partial void Reloaded(ILogger logger);
 
     [LoggerMessage(105, LogLevel.Error,
-        "A reload of the configuration was refused, and the one before stays in force: {Error}",
+        "A reload of the configuration was refused; the previous one stays in force: {Error}",
         EventName = "ReloadRefused")]
     public static partial void ReloadRefused(ILogger logger, string error);
 
-    [LoggerMessage(106, LogLevel.Warning, "{Key} was changed, which counts from the next start on.", EventName = "StartOnly")]
+    [LoggerMessage(106, LogLevel.Warning, "{Key} was changed; the change takes effect at the next start.", EventName = "StartOnly")]
     public static partial void StartOnly(ILogger logger, string key);
 
-    [LoggerMessage(108, LogLevel.Error, "A reload was taken, but a part of the program failed to take note of it.", EventName = "ReloadFailed")]
+    [LoggerMessage(108, LogLevel.Error, "A reload was applied, but a part of the program failed to handle it.", EventName = "ReloadFailed")]
     public static partial void ReloadFailed(ILogger logger, Exception exception);
 
     [LoggerMessage(1210, LogLevel.Warning,
-        "Rule {Rule} names user {User}, whose id the kernel shows for every user it cannot tell: a process of that user is not recognised, and matches no rule.",
+        "Rule {Rule} names user {User}, whose id the kernel shows for every user outside this user namespace: a process of that user is not recognised, and matches no rule.",
         EventName = "RuleWithOverflowUser")]
     public static partial void RuleWithOverflowUser(ILogger logger, string rule, uint user);
 }

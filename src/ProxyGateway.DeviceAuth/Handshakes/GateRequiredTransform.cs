@@ -34,6 +34,6 @@ internal sealed partial class GateRequiredTransform(PacedLogger<GateRequiredTran
         await Problems.NotGated(context);
     }
 
-    [LoggerMessage(1215, LogLevel.Error, "A request of {Path} was not forwarded, since it has not been through the gate as one of this route: every pipeline that is given to MapReverseProxy needs UseDeviceAuthorization as its last line.")]
+    [LoggerMessage(1215, LogLevel.Error, "A request of {Path} was not forwarded, since the gate has not checked it for this route: every pipeline given to MapReverseProxy needs UseDeviceAuthorization as its last line.")]
     private partial void LogNotGated(string path);
 }

@@ -109,9 +109,9 @@ internal sealed partial class LoopbackPeers(PacedLogger<LoopbackPeers> logger, F
             : throw new SocketException((int)SocketError.ProtocolOption);
     }
 
-    [LoggerMessage(1211, LogLevel.Warning, "The kernel does not tell whose the other end of a loopback connection is ({Reason}): its user is unknown, and rules with Users do not match.")]
+    [LoggerMessage(1211, LogLevel.Warning, "The kernel does not report the user at the other end of a loopback connection ({Reason}): the user is unknown, and rules with Users do not match.")]
     private partial void LogCannotAsk(string reason);
 
-    [LoggerMessage(1212, LogLevel.Warning, "The kernel's table of sockets lacks a connection of the gateway's own: it has no diagnosis of TCP, or the listener is of another network namespace. Its user is unknown, and rules with Users do not match.")]
+    [LoggerMessage(1212, LogLevel.Warning, "The kernel's table of sockets lacks a connection of the gateway: the kernel has no TCP diagnosis, or the listener belongs to another network namespace. The connection's user is unknown, and rules with Users do not match.")]
     private partial void LogNotInTable();
 }

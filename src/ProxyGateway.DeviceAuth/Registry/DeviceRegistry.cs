@@ -407,7 +407,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     [LoggerMessage(1009, LogLevel.Information, "Rule {Rule} has paired device {Device} as {Role} with [{Scopes}] from {Address}.")]
     private partial void LogPaired(string rule, DeviceId device, string role, string scopes, string? address);
 
-    [LoggerMessage(1510, LogLevel.Warning, "The registry has gone back behind what was taken from device {Device}. It counts as removed until an operator approves it again. Did an old primary come back, or was a backup restored?")]
+    [LoggerMessage(1510, LogLevel.Warning, "The registry has lost a restriction of device {Device}. The device counts as removed until an operator approves it again. Did an old primary come back, or was a backup restored?")]
     private partial void LogBehind(DeviceId device);
 
     [LoggerMessage(1515, LogLevel.Warning, "The document of device {Device} has format {Format}, and this gateway reads formats up to {Known}. The device is not admitted here and cannot be changed here until this gateway is upgraded.")]

@@ -41,7 +41,7 @@ internal sealed partial class ReachedBounds(DeviceRegistry registry, TimeProvide
     }
 
     [LoggerMessage(1710, LogLevel.Error,
-        "Rule {Rule} has paired {Limit} devices within an hour (MaxDevicesPerHour), and pairs no more for now: new devices wait for an operator. Unless so many are expected, a process makes up keys.")]
+        "Rule {Rule} has paired {Limit} devices within an hour (MaxDevicesPerHour), and pairs no more for now: new devices wait for an operator. Unless you expect so many, a process is making up keys.")]
     private partial void LogPerHour(string rule, int limit);
 
     [LoggerMessage(1711, LogLevel.Error,

@@ -240,27 +240,27 @@ internal sealed partial class Gatekeeper(
     private partial void LogPairingRequired(
         DeviceId device, string role, string scopes, string? address, string reason, RequestId request, PairingRequestStatus status);
 
-    [LoggerMessage(1003, LogLevel.Warning, "Too many pairing requests are open; the ask of device {Device} from {Address} was put off.")]
+    [LoggerMessage(1003, LogLevel.Warning, "Too many pairing requests are open; device {Device} from {Address} must try again later.")]
     private partial void LogTooManyRequests(DeviceId device, string? address);
 
-    [LoggerMessage(1004, LogLevel.Warning, "Device {Device} has {Limit} sessions already; one more was put off.")]
+    [LoggerMessage(1004, LogLevel.Warning, "Device {Device} already has {Limit} sessions; another one was refused.")]
     private partial void LogTooManySessions(DeviceId device, int limit);
 
     [LoggerMessage(1005, LogLevel.Error, "The registry is unavailable; device {Device} was not admitted.")]
     private partial void LogRegistryUnavailable(DeviceId device, Exception exception);
 
-    [LoggerMessage(1006, LogLevel.Error, "Changes of the registry have not been heard of for too long; device {Device} was not admitted.")]
+    [LoggerMessage(1006, LogLevel.Error, "Announcements of changes have not arrived for too long; device {Device} was not admitted.")]
     private partial void LogStale(DeviceId device);
 
     [LoggerMessage(1007, LogLevel.Information, "Device {Device} is blocked, and was refused from {Address}.")]
     private partial void LogBlocked(DeviceId device, string? address);
 
-    [LoggerMessage(1008, LogLevel.Information, "Device {Device} from {Address} is not covered, and did not show the token to ask with (DeviceAuth:SharedToken).")]
+    [LoggerMessage(1008, LogLevel.Information, "No grant covers device {Device} from {Address}, and it did not send the token that a request needs (DeviceAuth:SharedToken).")]
     private partial void LogUnauthorized(DeviceId device, string? address);
 
-    [LoggerMessage(1110, LogLevel.Warning, "A device from {Address} was put off: its turn did not come within {Timeout} (DeviceAuth:HandshakeTimeout).")]
+    [LoggerMessage(1110, LogLevel.Warning, "A device from {Address} must try again later: its turn did not come within {Timeout} (DeviceAuth:HandshakeTimeout).")]
     private partial void LogBusy(string? address, TimeSpan timeout);
 
-    [LoggerMessage(1111, LogLevel.Warning, "The record of device {Device} changes faster than it can be read; one more connection of it was put off.")]
+    [LoggerMessage(1111, LogLevel.Warning, "The record of device {Device} changes too fast for a decision; another connection of it must try again later.")]
     private partial void LogContended(DeviceId device);
 }

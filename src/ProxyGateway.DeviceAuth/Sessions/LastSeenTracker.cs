@@ -112,6 +112,6 @@ internal sealed partial class LastSeenTracker : BackgroundService
         }
     }
 
-    [LoggerMessage(1401, LogLevel.Warning, "When devices were last seen cannot be noted at the moment: {Reason}")]
+    [LoggerMessage(1401, LogLevel.Warning, "The times at which devices were last seen cannot be written now: {Reason}")]
     private partial void LogFailed(string reason);
 }

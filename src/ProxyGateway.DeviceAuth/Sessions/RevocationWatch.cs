@@ -262,9 +262,9 @@ internal sealed partial class RevocationWatch : BackgroundService
     [LoggerMessage(1502, LogLevel.Error, "The sessions of device {Device} could not be checked, and are closed.")]
     private partial void LogCheckFailed(DeviceId device, Exception exception);
 
-    [LoggerMessage(1503, LogLevel.Error, "Changes of the registry have not been heard of for {Limit}. Nobody is admitted until they are.")]
+    [LoggerMessage(1503, LogLevel.Error, "Announcements of changes have not arrived for {Limit}. Nobody is admitted until they do.")]
     private partial void LogStale(TimeSpan limit);
 
-    [LoggerMessage(1504, LogLevel.Information, "Changes of the registry are heard of again.")]
+    [LoggerMessage(1504, LogLevel.Information, "Announcements of changes arrive again.")]
     private partial void LogCurrentAgain();
 }

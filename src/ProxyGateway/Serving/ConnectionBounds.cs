@@ -55,6 +55,6 @@ internal sealed partial class ConnectionBounds(IDeviceAuthSettings settings, ILo
     [LoggerMessage(1222, LogLevel.Information, "The data port holds up to {Connections} connections, the operators' up to {Operators}; the process may have {Handles} file handles.")]
     private static partial void LogBounds(ILogger logger, int connections, int operators, int? handles);
 
-    [LoggerMessage(1223, LogLevel.Warning, "DeviceAuth:Limits:Connections is {Configured}, but there are file handles for {Connections} only, which counts; raise the limit of open files (LimitNOFILE).")]
+    [LoggerMessage(1223, LogLevel.Warning, "DeviceAuth:Limits:Connections is {Configured}, but the file handles allow only {Connections}, which is the limit; raise the limit of open files (LimitNOFILE).")]
     private static partial void LogTooMany(ILogger logger, int configured, int connections);
 }

@@ -85,6 +85,6 @@ internal static partial class RoutesReader
 
     private static string OneLine(Exception e) => e.Message.ReplaceLineEndings(" ");
 
-    [LoggerMessage(107, LogLevel.Error, "A reload of the routes was refused, and those before stay in force: {Error}")]
+    [LoggerMessage(107, LogLevel.Error, "A reload of the routes was refused; the previous ones stay in force: {Error}")]
     private static partial void LogReloadRefused(ILogger logger, string error);
 }

@@ -117,7 +117,7 @@ public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
 
         Interlocked.Read(ref counted).ShouldBe(2);
         _log.All.Where(l => l.Contains("127.0.0.3")).ShouldHaveSingleItem().ShouldBe(
-            "Warning: Without a key, or with a wrong one, 127.0.0.3 asked 1 times for what operators may see");
+            "Warning: Without a valid key, 127.0.0.3 made 1 requests to the operators' endpoints");
         _log.All.ShouldAllBe(l => !l.Contains("challenged"));
         _log.All.ShouldAllBe(l => !l.Contains("wrong-key-wrong-key") && !l.Contains(TestAdmin.Approver));
     }

@@ -113,7 +113,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
         _layer.Set("Admin:Url", "http://127.0.0.1:1234");
         _layer.Announce();
 
-        _log.All.ShouldContain("Warning: Admin:Url was changed, which counts from the next start on.");
+        _log.All.ShouldContain("Warning: Admin:Url was changed; the change takes effect at the next start.");
     }
 
     [Fact]
@@ -145,7 +145,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
         await ShouldComeToAsync(second, 200);
         (await StatusAsync(first)).ShouldBe(401);
         File.GetUnixFileMode(KeyFile).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        _log.All.ShouldContain($"Warning: There was no operators' key file any more, so that a new key was made, in {KeyFile}");
+        _log.All.ShouldContain($"Warning: The operators' key file was missing; a new key was made, in {KeyFile}");
         NoSecretIsLogged(first, second);
     }
 
@@ -158,7 +158,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
 
         File.SetUnixFileMode(KeyFile, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.OtherRead);
         await ShouldComeToAsync(Old, 401);
-        _log.All.ShouldContain(l => l.StartsWith("Error: No operator is let in", StringComparison.Ordinal) && l.Contains("chmod 600"));
+        _log.All.ShouldContain(l => l.StartsWith("Error: No operator is admitted", StringComparison.Ordinal) && l.Contains("chmod 600"));
 
         File.SetUnixFileMode(KeyFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         await ShouldComeToAsync(Old, 200);
@@ -167,12 +167,12 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
         await ShouldComeToAsync(Old, 401);
         await AfterALookAsync();
         (await StatusAsync("short")).ShouldBeOneOf(401, 429);
-        _log.All.Count(l => l.StartsWith("Error: No operator is let in", StringComparison.Ordinal) && l.Contains("holds no key")).ShouldBe(1);
+        _log.All.Count(l => l.StartsWith("Error: No operator is admitted", StringComparison.Ordinal) && l.Contains("holds no key")).ShouldBe(1);
 
         File.Delete(KeyFile);
         Directory.CreateDirectory(KeyFile);
         await Eventually.HoldsAsync(
-            () => Task.FromResult(_log.All.Count(l => l.StartsWith("Error: No operator is let in", StringComparison.Ordinal)) == 3), "it is told");
+            () => Task.FromResult(_log.All.Count(l => l.StartsWith("Error: No operator is admitted", StringComparison.Ordinal)) == 3), "it is told");
     }
 
     [Fact]

@@ -107,13 +107,13 @@ public sealed class FewHandlesTests : IAsyncLifetime
         (await operators.GetAsync("/admin/v1/me")).StatusCode.ShouldBe(HttpStatusCode.OK);
 
         await LimitHandlesAsync(10);
-        await _gateway.PrintsAsync("the key from before counts");
+        await _gateway.PrintsAsync("the previous key stays valid");
         (await operators.GetAsync("/admin/v1/me")).StatusCode.ShouldBe(HttpStatusCode.OK);
         await LimitHandlesAsync(Limit);
 
         // What is wrong with the file itself counts as ever.
         File.SetUnixFileMode(_program.KeyFile, UnixFileMode.UserRead | UnixFileMode.OtherRead);
-        await _gateway.PrintsAsync("No operator is let in");
+        await _gateway.PrintsAsync("No operator is admitted");
         (await operators.GetAsync("/admin/v1/me")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
         await LimitHandlesAsync(10);
         await _gateway.PrintsAsync("cannot be read or made");

@@ -72,7 +72,7 @@ public sealed class KeyRotationProgramTests : IAsyncLifetime, IDisposable
         JsonDocument.Parse(text).RootElement.GetProperty("paths").EnumerateObject().Count().ShouldBeGreaterThan(5);
         (await AskAsync("/admin/v1/me", key: null)).Status.ShouldBe(HttpStatusCode.Unauthorized);
         (await AskAsync("/admin/v1/me", "wrong")).Status.ShouldBe(HttpStatusCode.Unauthorized);
-        await _gateway.PrintsAsync("Without a key, or with a wrong one, 127.0.0.1 asked 1 times");
+        await _gateway.PrintsAsync("Without a valid key, 127.0.0.1 made 1 requests");
     }
 
     private void Configure(string name, string key)

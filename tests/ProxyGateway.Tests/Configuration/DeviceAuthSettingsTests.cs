@@ -22,7 +22,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
         _log.Texts.ShouldContain("Information: Pairing policy: Role operator: operator.admin covers operator.*.");
         _log.Texts.ShouldContain(t => t.StartsWith("Information: Rule loopback trusts every process"));
         _log.Texts.ShouldContain("Information: Pairing policy: New devices in an hour: loopback 1000; rules may hold 100000 devices in all. Past that an operator decides.");
-        _log.Texts.ShouldContain("Information: Rule loopback is about processes, not devices: any local process can make a new key at any time and be a device of any role with any scopes, operator.admin included. UpTo says how far that goes.");
+        _log.Texts.ShouldContain("Information: Rule loopback is about processes, not devices: any local process can make a new key at any time and be a device of any role with any scopes, operator.admin included. UpTo limits this.");
         _log.Texts.ShouldAllBe(t => t.StartsWith("Information"));
     }
 
@@ -85,7 +85,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
         _source.Reload();
 
         heard.ShouldBe(1);
-        _log.Texts.ShouldContain("Error: A reload was taken, but a part of the program failed to take note of it.");
+        _log.Texts.ShouldContain("Error: A reload was applied, but a part of the program failed to handle it.");
     }
 
     [Fact]
@@ -101,7 +101,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
         _source.Reload();
 
         settings.Current.ShouldBeSameAs(before);
-        _log.Texts.Count(t => t.StartsWith("Error: A reload of the configuration was refused, and the one before stays in force: DeviceAuth:", StringComparison.Ordinal)).ShouldBe(2);
+        _log.Texts.Count(t => t.StartsWith("Error: A reload of the configuration was refused; the previous one stays in force: DeviceAuth:", StringComparison.Ordinal)).ShouldBe(2);
         _log.Texts.Count.ShouldBe(2);
 
         _source.Set("DeviceAuth:HandshakeTimeout", "00:00:05");

@@ -119,7 +119,7 @@ public sealed class GatewayConfigurationTests : IDisposable
 
         Numbers(configuration.Current).ShouldBe((2, 1));
         _partsTold.ShouldBe(1);
-        _log.Texts.ShouldHaveSingleItem().ShouldContain("failed to take note");
+        _log.Texts.ShouldHaveSingleItem().ShouldContain("failed to handle");
     }
 
     [Fact]

@@ -32,7 +32,7 @@ internal sealed partial class HandshakeLog(ILogger logger)
     [LoggerMessage(1101, LogLevel.Information, "Refused a handshake from {Address}: {Code} {Reason}.")]
     private partial void LogRefused(string? address, ushort code, string reason);
 
-    [LoggerMessage(1107, LogLevel.Information, "A handshake from {Address} that was silent for longest has given way to another (DeviceAuth:Limits).")]
+    [LoggerMessage(1107, LogLevel.Information, "A silent handshake from {Address} was evicted for another (DeviceAuth:Limits).")]
     private partial void LogGaveWay(string? address);
 
     [LoggerMessage(1102, LogLevel.Warning, "The backend of {Path} did not begin with a connect.challenge. Is it an OpenClaw-protocol backend? "

@@ -143,7 +143,7 @@ public sealed class AuditLogTests : IDisposable
         }
 
         await PassUntilAsync(() => _drops.Count == 3);
-        _log.Of(1304).ShouldHaveSingleItem().ShouldContain("short of room: 12 of 16 MiB");
+        _log.Of(1304).ShouldHaveSingleItem().ShouldContain("short of space: 12 of 16 MiB");
     }
 
     private static AuditEntry Entry(string kind, int number) => new() { Kind = kind, Reason = $"{number}" };
