@@ -4,6 +4,7 @@ using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 
 namespace ProxyGateway.DeviceAuth.Admin;
@@ -44,7 +45,7 @@ internal sealed class KeyRefusals
             AccessLog.Refused(_logger, address, turn.ToTell);
 
         if (turn.IsTooMany)
-            context.Response.Headers.RetryAfter = RefusalPace.LongestDelay.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+            context.Response.Headers.RetryAfter = FailurePacer.LongestDelay.TotalSeconds.ToString(CultureInfo.InvariantCulture);
         else
             context.Response.Headers.WWWAuthenticate = "Bearer";
         if (turn.Delay > TimeSpan.Zero)

@@ -1,3 +1,4 @@
+using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 
 namespace ProxyGateway.DeviceAuth.Admin;
@@ -20,21 +21,11 @@ internal sealed class RefusalPace(TimeProvider time)
     /// <summary>How many addresses are remembered.</summary>
     public const int MostAddresses = 4096;
 
-    private const int MostCounted = AtOnce + 7; // more would not wait longer, only be remembered for longer
+    private const int MostFailuresCounted = 7;
     private const int LinesPerMinute = 30;
 
-    /// <summary>How long the first wait is; each one doubles it.</summary>
-    public static readonly TimeSpan ShortestDelay = TimeSpan.FromMilliseconds(250);
-
-    /// <summary>How long a wait may be.</summary>
-    public static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(5);
-
-    /// <summary>How long it takes until one refusal less counts.</summary>
-    public static readonly TimeSpan Forgiveness = TimeSpan.FromSeconds(10);
-
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, LinkedListNode<Address>> _addresses = [];
-    private readonly LinkedList<Address> _longestUnseenFirst = [];
+    private readonly BoundedMemory<Address> _addresses = new(MostAddresses, static a => a.Held == 0); // one whose refusals wait would start again with none
     private readonly Throttle _lines = new(time, TimeSpan.FromMinutes(1), LinesPerMinute);
     private int _held;
 
@@ -64,12 +55,9 @@ internal sealed class RefusalPace(TimeProvider time)
     {
         lock (_lock)
         {
-            Address address = Find(name);
-            long now = time.GetTimestamp();
-            address.Refusals = Math.Min(MostCounted, Math.Max(0, address.Refusals - (time.GetElapsedTime(address.SeenAt, now) / Forgiveness)) + 1);
-            address.SeenAt = now;
+            Address address = _addresses.See(name, () => new Address(time));
+            TimeSpan delay = address.Failures.Fail(AtOnce);
             int toTell = CountToTell(address);
-            TimeSpan delay = Delay(address.Refusals);
             if (delay == TimeSpan.Zero)
                 return new Turn(delay, IsTooMany: false, toTell);
             if (address.Held >= MostHeldPerAddress || _held >= MostHeld)
@@ -78,43 +66,6 @@ internal sealed class RefusalPace(TimeProvider time)
             _held++;
             return new Turn(delay, IsTooMany: false, toTell, () => GiveBack(address));
         }
-    }
-
-    private static TimeSpan Delay(double refusals)
-    {
-        int waits = (int)Math.Ceiling(refusals) - AtOnce;
-        if (waits <= 0)
-            return TimeSpan.Zero;
-        TimeSpan delay = ShortestDelay * Math.Pow(2, waits - 1);
-        return delay < LongestDelay ? delay : LongestDelay;
-    }
-
-    private Address Find(string name)
-    {
-        if (_addresses.TryGetValue(name, out LinkedListNode<Address>? node))
-        {
-            _longestUnseenFirst.Remove(node);
-        }
-        else
-        {
-            if (_addresses.Count >= MostAddresses)
-                Forget();
-            node = new LinkedListNode<Address>(new Address(name, Throttle.OncePerMinute(time)) { SeenAt = time.GetTimestamp() });
-            _addresses.Add(name, node);
-        }
-
-        _longestUnseenFirst.AddLast(node);
-        return node.Value;
-    }
-
-    // Not one whose refusals wait: it would start again with none. There are fewer of them than addresses.
-    private void Forget()
-    {
-        LinkedListNode<Address> node = _longestUnseenFirst.First!;
-        while (node.Value.Held > 0)
-            node = node.Next!;
-        _addresses.Remove(node.Value.Name);
-        _longestUnseenFirst.Remove(node);
     }
 
     private int CountToTell(Address address)
@@ -147,18 +98,14 @@ internal sealed class RefusalPace(TimeProvider time)
         public void Dispose() => Done?.Invoke();
     }
 
-    private sealed class Address(string name, Throttle lines)
+    private sealed class Address(TimeProvider time)
     {
-        public string Name { get; } = name;
+        public FailurePacer Failures { get; } = new(time, MostFailuresCounted);
 
-        public double Refusals { get; set; }
-
-        public long SeenAt { get; set; }
+        public Throttle Lines { get; } = Throttle.OncePerMinute(time);
 
         public int Held { get; set; }
 
         public int Untold { get; set; }
-
-        public Throttle Lines => lines;
     }
 }

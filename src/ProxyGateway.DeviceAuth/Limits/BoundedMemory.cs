@@ -3,7 +3,8 @@ namespace ProxyGateway.DeviceAuth.Limits;
 /// <summary>What is remembered of clients: a bounded number of them, and the one that was unseen for longest is forgotten first. Not for several threads at a time.</summary>
 /// <typeparam name="T">What is remembered of each.</typeparam>
 /// <param name="capacity">How many are remembered.</param>
-internal sealed class BoundedMemory<T>(int capacity)
+/// <param name="mayForget">Which may be forgotten; null: all. Of so many there must always be one.</param>
+internal sealed class BoundedMemory<T>(int capacity, Predicate<T>? mayForget = null)
 {
     private readonly Dictionary<string, LinkedListNode<(string Client, T Value)>> _clients = [];
     private readonly LinkedList<(string Client, T Value)> _longestUnseenFirst = [];
@@ -31,16 +32,21 @@ internal sealed class BoundedMemory<T>(int capacity)
         else
         {
             if (_clients.Count >= capacity)
-            {
-                _clients.Remove(_longestUnseenFirst.First!.Value.Client);
-                _longestUnseenFirst.RemoveFirst();
-            }
-
+                Forget();
             node = new LinkedListNode<(string Client, T Value)>((client, create()));
             _clients.Add(client, node);
         }
 
         _longestUnseenFirst.AddLast(node);
         return node.Value.Value;
+    }
+
+    private void Forget()
+    {
+        LinkedListNode<(string Client, T Value)> node = _longestUnseenFirst.First!;
+        while (mayForget?.Invoke(node.Value.Value) == false)
+            node = node.Next!;
+        _clients.Remove(node.Value.Client);
+        _longestUnseenFirst.Remove(node);
     }
 }

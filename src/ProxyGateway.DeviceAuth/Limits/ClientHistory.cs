@@ -9,19 +9,10 @@ internal sealed class ClientHistory(TimeProvider time)
     /// <summary>How many keys of clients are remembered.</summary>
     public const int MostClients = 8192;
 
-    /// <summary>How long the first refusal is held back once a client has failed too often; each further failure doubles it.</summary>
-    public static readonly TimeSpan ShortestDelay = TimeSpan.FromMilliseconds(250);
-
-    /// <summary>How long a refusal is held back at most.</summary>
-    public static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(5);
-
-    /// <summary>How long it takes until one failure less counts.</summary>
-    public static readonly TimeSpan Forgiveness = TimeSpan.FromSeconds(10);
-
     /// <summary>How long the admission of a paired device makes its address familiar.</summary>
     public static readonly TimeSpan FamiliarFor = TimeSpan.FromDays(1);
 
-    private const int MostDoublings = 5; // with more it would not be held back for longer, only be remembered for longer
+    private const int MostFailuresCounted = 5;
 
     private readonly Lock _lock = new();
     private readonly BoundedMemory<Record> _records = new(MostClients);
@@ -66,7 +57,7 @@ internal sealed class ClientHistory(TimeProvider time)
             TimeSpan longest = TimeSpan.Zero;
             foreach (ClientKey key in client.Keys)
             {
-                TimeSpan delay = Fail(See(key.Name), Times(free, key.Multiple));
+                TimeSpan delay = (See(key.Name).Failures ??= new FailurePacer(time, MostFailuresCounted)).Fail(Times(free, key.Multiple));
                 longest = delay > longest ? delay : longest;
             }
 
@@ -108,19 +99,6 @@ internal sealed class ClientHistory(TimeProvider time)
 
     private static int Times(int limit, int multiple) => (int)Math.Min(int.MaxValue, (long)limit * multiple);
 
-    private TimeSpan Fail(Record record, int free)
-    {
-        long now = time.GetTimestamp();
-        double forgiven = time.GetElapsedTime(record.FailedAt, now) / Forgiveness;
-        record.Failures = Math.Min((double)free + MostDoublings, Math.Max(0, record.Failures - forgiven) + 1);
-        record.FailedAt = now;
-        int doublings = (int)(Math.Ceiling(record.Failures) - free) - 1;
-        if (doublings < 0)
-            return TimeSpan.Zero;
-        TimeSpan delay = ShortestDelay * (1 << doublings);
-        return delay < LongestDelay ? delay : LongestDelay;
-    }
-
     private Familiarity FamiliarityUnderLock(Client client)
     {
         uint bits = 0;
@@ -141,9 +119,7 @@ internal sealed class ClientHistory(TimeProvider time)
 
         public long BegunAt { get; set; }
 
-        public double Failures { get; set; }
-
-        public long FailedAt { get; set; }
+        public FailurePacer? Failures { get; set; }
 
         public Throttle? News { get; set; }
     }

@@ -11,27 +11,11 @@ public sealed class RefusalPaceTests
     public RefusalPaceTests() => _pace = new RefusalPace(_time);
 
     [Fact]
-    public void The_first_are_answered_at_once_and_then_each_waits_twice_as_long() =>
-        Delays("a", 14).ShouldBe([0, 0, 0, 0, 0, 250, 500, 1000, 2000, 4000, 5000, 5000, 5000, 5000]);
-
-    [Fact]
     public void Another_address_does_not_wait()
     {
         Delays("a", 20);
 
         Delays("b", 5).ShouldAllBe(d => d == 0);
-    }
-
-    [Fact]
-    public void What_an_address_did_is_forgotten_in_time()
-    {
-        Delays("a", 1000).Last().ShouldBe(5000);
-
-        _time.Advance(RefusalPace.Forgiveness * 4);
-        Delays("a", 1).ShouldBe([2000]);
-
-        _time.Advance(RefusalPace.Forgiveness * 12);
-        Delays("a", 6).ShouldBe([0, 0, 0, 0, 0, 250]);
     }
 
     [Fact]

@@ -64,7 +64,7 @@ public sealed class FloodTests
         await Eventually.HoldsAsync(
             () =>
             {
-                _time.Advance(ClientHistory.ShortestDelay / 10);
+                _time.Advance(FailurePacer.ShortestDelay / 10);
                 return Task.FromResult(refusal.IsCompleted);
             },
             "the refusal comes in the end");

@@ -56,8 +56,8 @@ public sealed class DirectionTests
     // What Admin uses although an application of others could not. The list is to shrink.
     private static readonly ImmutableHashSet<string> InternalsOfAdmin =
     [
-        "ConfigurationLayers", "ConfigurationPart", "GatewayConfiguration", "Log", "OriginNames", "SectionReader", // its section is read as strictly as the gate's
-        "ConnectionRequestMiddleware", "FileStatus", "LogText", "PacedLogger", "PrivateFile", "PublicKeyText", "SafeText", "SilenceLimits", "Throttle",
+        "BoundedMemory", "ConfigurationLayers", "ConfigurationPart", "GatewayConfiguration", "Log", "OriginNames", "SectionReader", // its section is read as strictly as the gate's
+        "ConnectionRequestMiddleware", "FailurePacer", "FileStatus", "LogText", "PacedLogger", "PrivateFile", "PublicKeyText", "SafeText", "SilenceLimits", "Throttle",
     ];
 
     private static readonly Lazy<SourceGraph> Graph = new(() => SourceGraph.Of(SourceGraph.Sources("ProxyGateway.DeviceAuth*")));

@@ -37,7 +37,7 @@ public sealed class ClientHistoryTests
         Fail("a", 10).ShouldBe([0, 0, 0, 250, 500, 1000, 2000, 4000, 4000, 4000]);
         Fail("b", 3).ShouldBe([0, 0, 0]);
 
-        _time.Advance(2 * ClientHistory.Forgiveness);
+        _time.Advance(2 * FailurePacer.Forgiveness);
         Fail("a", 2).ShouldBe([2000, 4000]);
 
         _time.Advance(TimeSpan.FromMinutes(5));
@@ -81,23 +81,6 @@ public sealed class ClientHistoryTests
     }
 
     [Fact]
-    public void What_is_remembered_is_bounded_and_who_was_unseen_longest_is_forgotten_first()
-    {
-        var memory = new BoundedMemory<object>(2);
-        object first = memory.See("a", () => new object());
-        object second = memory.See("b", () => new object());
-        memory.See("a", () => new object()).ShouldBeSameAs(first);
-
-        memory.See("c", () => new object());
-
-        memory.Count.ShouldBe(2);
-        memory.TryGet("a", out object known).ShouldBeTrue();
-        known.ShouldBeSameAs(first);
-        memory.TryGet("b", out _).ShouldBeFalse();
-        memory.See("b", () => new object()).ShouldNotBeSameAs(second);
-    }
-
-    [Fact]
     public void Users_of_this_machine_have_a_rate_of_their_own_within_that_of_all_of_them()
     {
         Begin(User(1), 25, perSecond: 10).ShouldBe(10);
@@ -134,7 +117,7 @@ public sealed class ClientHistoryTests
             last = _history.Fail(Site(i * 256), free: 1);
         last.ShouldBe(TimeSpan.Zero);
 
-        _history.Fail(Site(16 * 256), free: 1).ShouldBe(ClientHistory.ShortestDelay);
+        _history.Fail(Site(16 * 256), free: 1).ShouldBe(FailurePacer.ShortestDelay);
         _history.Fail(Site(65_536), free: 1).ShouldBe(TimeSpan.Zero);
     }
 

@@ -1,0 +1,37 @@
+using ProxyGateway.DeviceAuth.Limits;
+
+namespace ProxyGateway.Tests.Limits;
+
+public sealed class BoundedMemoryTests
+{
+    [Fact]
+    public void What_is_remembered_is_bounded_and_who_was_unseen_longest_is_forgotten_first()
+    {
+        var memory = new BoundedMemory<object>(2);
+        object first = memory.See("a", () => new object());
+        object second = memory.See("b", () => new object());
+        memory.See("a", () => new object()).ShouldBeSameAs(first);
+
+        memory.See("c", () => new object());
+
+        memory.Count.ShouldBe(2);
+        memory.TryGet("a", out object known).ShouldBeTrue();
+        known.ShouldBeSameAs(first);
+        memory.TryGet("b", out _).ShouldBeFalse();
+        memory.See("b", () => new object()).ShouldNotBeSameAs(second);
+    }
+
+    [Fact]
+    public void What_may_not_be_forgotten_is_not()
+    {
+        var memory = new BoundedMemory<string>(2, mayForget: v => v != "kept");
+        memory.See("a", () => "kept");
+        memory.See("b", () => "b");
+
+        memory.See("c", () => "c");
+
+        memory.Count.ShouldBe(2);
+        memory.TryGet("a", out _).ShouldBeTrue();
+        memory.TryGet("b", out _).ShouldBeFalse();
+    }
+}
