@@ -47,101 +47,40 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <param name="origin">Where it comes from.</param>
     /// <param name="terms">The terms in force: asked for at each decision, once the record is read, so that the newest count also where it is decided again.</param>
     /// <param name="cancellationToken">Gives up; what was being written may or may not have been.</param>
-    public async ValueTask<Admission> AdmitAsync(Claim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, CancellationToken cancellationToken)
+    public ValueTask<Admission> AdmitAsync(Claim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(origin);
         ArgumentNullException.ThrowIfNull(terms);
-        Locality locality = origin.Locality;
+        AdmissionTerms inForce = default;
         ImmutableArray<string> exhausted = []; // rules that turn out to have paired as many devices as they may
-        for (int attempt = 0; attempt < MaxAttempts; attempt++)
+        var peer = new Lazy<PeerUser>(origin.LookUpPeerUser); // looked up once, however often it is decided
+        ClaimOrigin from = origin with { LookUpPeerUser = () => peer.Value };
+        return RepeatAsync(
+            claim.Device, () => (inForce = terms()).Rules, reading => Decide(reading, claim, from, inForce, exhausted), Conclude, by: null, cancellationToken);
+
+        Admission? Conclude(Step<Admission> step, SwapResult result)
         {
-            await WaitBeforeAsync(attempt, cancellationToken);
-            long asOf = _memory.Restrictions;
-            (DeviceRecord? stored, DateTimeOffset now) = await GetAsync(claim.Device, cancellationToken);
-            (PairingRules rules, bool mayAsk) = terms();
-            Judgement judgement = Judge(claim.Device, stored, now, rules.Lifetimes, asOf);
-            if (judgement.IsOvertaken)
-                continue;
-            DeviceRecord? record = judgement.Record?.AsOf(now);
-            PairingPolicy policy = rules.Policy.Without(exhausted);
-            PairingDecision decision = policy.Decide(record, claim, locality);
-            if (!mayAsk && decision is not (PairingDecision.Admit or PairingDecision.Refuse))
-                return new Admission.Unauthorized();
-            if (decision is PairingDecision.LookUpPeerUser)
-            {
-                locality = locality with { Peer = origin.LookUpPeerUser() };
-                decision = policy.Decide(record, claim, locality);
-            }
-
-            Admission admission;
-            DeviceRecord? next = null;
-            AuditEntry? deed = null;
-            RulePairing? pairing = null;
-            switch (decision)
-            {
-                case PairingDecision.Admit:
-                    return new Admission.Admitted(record!, Rule: null, now);
-                case PairingDecision.Refuse:
-                    return new Admission.Blocked();
-                case PairingDecision.AutoApprove approve:
-                    next = Stamp(judgement, Transitions.AutoApprove(record, claim, approve.Rule, rules.Policy.Implications, now, rules.Lifetimes), now);
-                    admission = new Admission.Admitted(next, approve.Rule, now);
-                    pairing = PairingBy(approve, policy);
-                    deed = new AuditEntry
-                    {
-                        Kind = AuditKinds.DeviceAutoApproved,
-                        DeviceId = claim.Device,
-                        Role = claim.Role,
-                        Scopes = claim.Scopes,
-                        Reason = approve.Reason.ToWireName(),
-                        Rule = approve.Rule,
-                        Address = origin.Address,
-                        Locality = rules.Policy.Classify(locality),
-                        Client = claim.Client,
-                    };
-                    break;
-                case PairingDecision.RequirePairing require:
-                    Ask ask = Transitions.Ask(
-                        record, claim, require.Reason, rules.Policy.Classify(locality), origin.Address, now, rules.Lifetimes);
-                    if (ask.Outcome == AskOutcome.TooMany)
-                        return new Admission.TooManyRequests();
-                    next = ask.Outcome switch
-                    {
-                        AskOutcome.Opened => Stamp(judgement, ask.Next, now),
-                        AskOutcome.Renewed => ask.Next,
-                        _ => null,
-                    };
-                    admission = new Admission.Refused(require.Reason, ask.Request!, record, IsNew: ask.Outcome == AskOutcome.Opened);
-                    break;
-                default:
-                    throw new InvalidOperationException("The policy asks for a user that was looked up.");
-            }
-
-            if (judgement.IsBehind)
-                next = Stamp(judgement, next ?? record!, now); // what was taken is taken again
-            if (next is null)
-                return admission;
-            switch (await SwapAsync(stored, next, now, rules, by: null, deed, cancellationToken, pairing: pairing))
+            switch (result)
             {
                 case SwapResult.Swapped:
-                    if (pairing is not null)
-                        LogPaired(pairing.Rule, claim.Device, claim.Role, LogText.Of(claim.Scopes), origin.Address);
-                    return admission;
+                    if (step.Pairing is not null)
+                        LogPaired(step.Pairing.Rule, claim.Device, claim.Role, LogText.Of(claim.Scopes), origin.Address);
+                    return step.Answer;
                 case SwapResult.TooManyRequests:
                     return new Admission.TooManyRequests();
                 case SwapResult.TooManyOfRule:
-                    exhausted = exhausted.Add(pairing!.Rule); // another rule may still approve: rules only widen
-                    BoundReached?.Invoke(new ReachedBound(pairing.Rule, pairing.MaxPerHour, IsInAll: false));
-                    break;
+                    exhausted = exhausted.Add(step.Pairing!.Rule); // another rule may still approve: rules only widen
+                    BoundReached?.Invoke(new ReachedBound(step.Pairing.Rule, step.Pairing.MaxPerHour, IsInAll: false));
+                    return null;
                 case SwapResult.TooManyByRules:
-                    exhausted = [.. rules.Policy.AutoApprove.Select(r => r.Name)];
-                    BoundReached?.Invoke(new ReachedBound(pairing!.Rule, pairing.MaxInAll, IsInAll: true));
-                    break;
+                    exhausted = [.. inForce.Rules.Policy.AutoApprove.Select(r => r.Name)];
+                    BoundReached?.Invoke(new ReachedBound(step.Pairing!.Rule, step.Pairing.MaxInAll, IsInAll: true));
+                    return null;
+                default:
+                    return null;
             }
         }
-
-        throw Contended();
     }
 
     /// <summary>An operator approves a request. Null if there is none.</summary>
@@ -240,18 +179,10 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     internal bool IsNews(DeviceId id, string version) => _memory.IsNews(id, version);
 
     /// <summary>A device's record, and the store's time; that of a removed device if the store has gone back behind what was taken from it.</summary>
-    internal async ValueTask<(DeviceRecord? Record, DateTimeOffset Now)> ReadAsync(DeviceId id, Lifetimes lifetimes, CancellationToken cancellationToken)
+    internal async ValueTask<(DeviceRecord? Record, DateTimeOffset Now)> ReadAsync(DeviceId id, PairingRules rules, CancellationToken cancellationToken)
     {
-        for (int attempt = 0; attempt < MaxAttempts; attempt++)
-        {
-            await WaitBeforeAsync(attempt, cancellationToken);
-            long asOf = _memory.Restrictions;
-            (DeviceRecord? stored, DateTimeOffset now) = await GetAsync(id, cancellationToken);
-            if (Judge(id, stored, now, lifetimes, asOf) is { IsOvertaken: false } judgement)
-                return (judgement.Record, now);
-        }
-
-        throw Contended();
+        Reading read = await RepeatAsync<Reading>(id, () => rules, static reading => new(reading), static (_, _) => null, by: null, cancellationToken);
+        return (read.Record, read.Stored.Now);
     }
 
     /// <summary>Reads, decides and writes, until nobody else was faster. What was <see cref="DecisionOutcome.Done"/> gets a version of its own.</summary>
@@ -261,38 +192,65 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <param name="by">The operator; null if none.</param>
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    internal async ValueTask<Decision?> WriteAsync(
-        DeviceId id, Func<StoredDevice, Decision?> decide, AuditEntry? deed, Operator? by, PairingRules rules, CancellationToken cancellationToken)
+    internal ValueTask<Decision?> WriteAsync(
+        DeviceId id, Func<StoredDevice, Decision?> decide, AuditEntry? deed, Operator? by, PairingRules rules, CancellationToken cancellationToken) => RepeatAsync(
+            id,
+            () => rules,
+            reading =>
+            {
+                (StoredDevice stored, Judgement judgement) = reading;
+                Decision? decision = decide(judgement.IsBehind ? new StoredDevice(judgement.Record, stored.Now) : stored);
+                DeviceRecord? next = decision?.Outcome switch
+                {
+                    DecisionOutcome.Done => Stamp(judgement, decision.Record, stored.Now),
+
+                    // It may have been done a moment ago, and its acknowledgement lost: nobody is told so before it is certain.
+                    DecisionOutcome.AlreadyDone or DecisionOutcome.NotFound when reading.Replaced is { } record =>
+                        judgement.IsBehind ? Stamp(judgement, judgement.Record!, stored.Now) : record,
+                    _ => null,
+                };
+                return new Step<Decision?>(next is null ? decision : decision! with { Record = next }, next)
+                {
+                    Deed = decision?.Outcome == DecisionOutcome.Done ? deed : null,
+                };
+            },
+            static (step, result) => result == SwapResult.Swapped ? step.Answer : null,
+            by,
+            cancellationToken);
+
+    /// <summary>
+    /// Reads, lets a transition decide, and swaps, until nobody else was faster. The transition is pure and runs again at every attempt; a record that
+    /// was overtaken while it was read does not get to it.
+    /// </summary>
+    /// <param name="id">The device.</param>
+    /// <param name="rules">The rules in force: asked for once the record is read.</param>
+    /// <param name="decide">The transition.</param>
+    /// <param name="conclude">The answer after a swap; null: read and decide again.</param>
+    /// <param name="by">The operator; null if none.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    private async ValueTask<T> RepeatAsync<T>(
+        DeviceId id, Func<PairingRules> rules, Func<Reading, Step<T>> decide, Func<Step<T>, SwapResult, T?> conclude, Operator? by, CancellationToken cancellationToken)
+        where T : class?
     {
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
             await WaitBeforeAsync(attempt, cancellationToken);
             long asOf = _memory.Restrictions;
             StoredDevice stored = await GetAsync(id, cancellationToken);
-            DeviceRecord? record = stored.Damage is null ? stored.Record : null;
-            Judgement judgement = stored.Damage is null ? Judge(id, record, stored.Now, rules.Lifetimes, asOf) : default;
+            PairingRules inForce = rules();
+            Judgement judgement = stored.Damage is null ? Judge(id, stored.Record, stored.Now, inForce.Lifetimes, asOf) : default;
             if (judgement.IsOvertaken)
                 continue;
-            Decision? decision = decide(judgement.IsBehind ? new StoredDevice(judgement.Record, stored.Now) : stored);
-            switch (decision)
-            {
-                case { Outcome: DecisionOutcome.Done }:
-                    decision = decision with { Record = Stamp(judgement, decision.Record, stored.Now) };
-                    break;
-                case { Outcome: DecisionOutcome.AlreadyDone or DecisionOutcome.NotFound } when record is not null:
-                    // It may have been done a moment ago, and its acknowledgement lost: nobody is told so before it is certain.
-                    decision = decision with { Record = judgement.IsBehind ? Stamp(judgement, judgement.Record!, stored.Now) : record };
-                    break;
-                default:
-                    return decision;
-            }
-
-            bool isDone = decision.Outcome == DecisionOutcome.Done;
-            if (await SwapAsync(record, decision.Record, stored.Now, rules, by, isDone ? deed : null, cancellationToken, stored.Damage is DamagedDocumentException) == SwapResult.Swapped)
-                return decision;
+            var reading = new Reading(stored, judgement);
+            Step<T> step = decide(reading);
+            if (step.Next is not { } next)
+                return step.Answer;
+            SwapResult result = await SwapAsync(reading, step, next, inForce, by, cancellationToken);
+            if (conclude(step, result) is { } answer)
+                return answer;
         }
 
-        throw Contended();
+        throw new RegistryUnavailableException("A device's record changes faster than it can be read.") { IsContended = true };
     }
 
     private async ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
@@ -330,21 +288,56 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         return decision;
     }
 
-    private async ValueTask<SwapResult> SwapAsync(
-        DeviceRecord? previous,
-        DeviceRecord next,
-        DateTimeOffset now,
-        PairingRules rules,
-        Operator? by,
-        AuditEntry? deed,
-        CancellationToken cancellationToken,
-        bool replacesDamage = false,
-        RulePairing? pairing = null)
+    private static Step<Admission> Decide(Reading reading, Claim claim, ClaimOrigin origin, AdmissionTerms terms, ImmutableArray<string> exhausted)
     {
+        (PairingRules rules, bool mayAsk) = terms;
+        (Judgement judgement, DateTimeOffset now) = (reading.Judgement, reading.Stored.Now);
+        DeviceRecord? record = reading.Record?.AsOf(now);
+        PairingPolicy policy = rules.Policy.Without(exhausted);
+        Locality locality = origin.Locality;
+        PairingDecision decision = policy.Decide(record, claim, locality);
+        if (!mayAsk && decision is not (PairingDecision.Admit or PairingDecision.Refuse))
+            return new(new Admission.Unauthorized());
+        if (decision is PairingDecision.LookUpPeerUser)
+        {
+            locality = locality with { Peer = origin.LookUpPeerUser() };
+            decision = policy.Decide(record, claim, locality);
+        }
+
+        switch (decision)
+        {
+            case PairingDecision.Admit:
+                return new(new Admission.Admitted(record!, Rule: null, now));
+            case PairingDecision.Refuse:
+                return new(new Admission.Blocked());
+            case PairingDecision.AutoApprove approve:
+                DeviceRecord approved = Stamp(judgement, Transitions.AutoApprove(record, claim, approve.Rule, rules.Policy.Implications, now, rules.Lifetimes), now);
+                return new(new Admission.Admitted(approved, approve.Rule, now), approved)
+                {
+                    Deed = AuditTrail.AutoApproved(claim, approve, origin.Address, rules.Policy.Classify(locality)),
+                    Pairing = PairingBy(approve, policy),
+                };
+            case PairingDecision.RequirePairing require:
+                Ask ask = Transitions.Ask(record, claim, require.Reason, rules.Policy.Classify(locality), origin.Address, now, rules.Lifetimes);
+                if (ask.Outcome == AskOutcome.TooMany)
+                    return new(new Admission.TooManyRequests());
+                DeviceRecord? next = ask.Outcome is AskOutcome.Opened or AskOutcome.Renewed ? ask.Next : null;
+                if (judgement.IsBehind || ask.Outcome == AskOutcome.Opened)
+                    next = Stamp(judgement, next ?? record!, now); // what was taken is taken again
+                return new(new Admission.Refused(require.Reason, ask.Request!, record, IsNew: ask.Outcome == AskOutcome.Opened), next);
+            default:
+                throw new InvalidOperationException("The policy asks for a user that was looked up.");
+        }
+    }
+
+    private async ValueTask<SwapResult> SwapAsync<T>(
+        Reading reading, Step<T> step, DeviceRecord next, PairingRules rules, Operator? by, CancellationToken cancellationToken)
+    {
+        (DeviceRecord? previous, DateTimeOffset now) = (reading.Replaced, reading.Stored.Now);
         var swap = new DeviceSwap(previous, next, Transitions.ExpiresAt(next, rules.Lifetimes, now), rules.Limits)
         {
-            ReplacesDamage = replacesDamage,
-            Pairing = pairing,
+            ReplacesDamage = reading.Stored.Damage is DamagedDocumentException,
+            Pairing = step.Pairing,
         };
         SwapResult? result = null;
         bool isUncertain = true;
@@ -362,7 +355,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         {
             // Without an answer it may have been written, and whoever repeats it would find it done.
             if (result is null or SwapResult.Swapped)
-                EnterChange(swap, now, by, deed, uncertain: result is null && isUncertain);
+                EnterChange(swap, now, by, step.Deed, uncertain: result is null && isUncertain);
         }
 
         if (result == SwapResult.Swapped)
@@ -426,7 +419,30 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
 
     private static string NewVersion() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));
 
-    private static RegistryUnavailableException Contended() => new("A device's record changes faster than it can be read.") { IsContended = true };
+    /// <summary>What a transition goes by.</summary>
+    /// <param name="Stored">What was read.</param>
+    /// <param name="Judgement">What it counts for; nothing if the document cannot be read.</param>
+    private sealed record Reading(StoredDevice Stored, Judgement Judgement)
+    {
+        /// <summary>The record that counts; null if there is none.</summary>
+        /// <exception cref="UnreadableDocumentException">There is one, and it cannot be read.</exception>
+        public DeviceRecord? Record => Stored.Damage is null ? Judgement.Record : throw Stored.Damage;
+
+        /// <summary>The record that a swap replaces; null if there is none, or none that can be read.</summary>
+        public DeviceRecord? Replaced => Stored.Damage is null ? Stored.Record : null;
+    }
+
+    /// <summary>What a transition comes to.</summary>
+    /// <param name="Answer">The answer, once <paramref name="Next"/> is written.</param>
+    /// <param name="Next">The record to write; null if nothing is.</param>
+    private sealed record Step<T>(T Answer, DeviceRecord? Next = null)
+    {
+        /// <summary>What it is in the audit, beside what becomes of requests.</summary>
+        public AuditEntry? Deed { get; init; }
+
+        /// <summary>The rule that pairs the device by it; null if none does.</summary>
+        public RulePairing? Pairing { get; init; }
+    }
 }
 
 /// <summary>What the registry needs to know of the configuration in force.</summary>

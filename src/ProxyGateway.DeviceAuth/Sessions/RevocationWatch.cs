@@ -234,7 +234,7 @@ internal sealed partial class RevocationWatch : BackgroundService
         try
         {
             var asOf = new TimeMark(_time); // the machine may sleep while the answer is under way
-            (DeviceRecord? record, DateTimeOffset now) = await _registry.ReadAsync(device, _settings.Current.PairingRules.Lifetimes, cancellationToken);
+            (DeviceRecord? record, DateTimeOffset now) = await _registry.ReadAsync(device, _settings.Current.PairingRules, cancellationToken);
             _sessions.Recheck(device, record, now, asOf);
             return true;
         }

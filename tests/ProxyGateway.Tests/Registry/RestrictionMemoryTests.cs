@@ -205,7 +205,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
         await ShouldBeAdmittedAsync();
         await SetNodeAsync("a", "b");
         OvertakeNextReading(() => SetNodeAsync("a"));
-        DeviceRecord read = (await _gateway.ReadAsync(_claim.Device, Silent.Lifetimes, None)).Record!;
+        DeviceRecord read = (await _gateway.ReadAsync(_claim.Device, Silent, None)).Record!;
         Silent.Policy.Admits(read, _claim).ShouldBeTrue("nothing of role operator was taken");
         read.ScopesOf("node").ShouldBe(ScopeSet.Of("a"));
 

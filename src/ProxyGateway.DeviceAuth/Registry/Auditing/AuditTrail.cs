@@ -51,6 +51,20 @@ public static class AuditTrail
         },
         by);
 
+    /// <summary>A rule has approved a device.</summary>
+    internal static AuditEntry AutoApproved(Claim claim, PairingDecision.AutoApprove approval, string? address, LocalityKind locality) => new()
+    {
+        Kind = AuditKinds.DeviceAutoApproved,
+        DeviceId = claim.Device,
+        Role = claim.Role,
+        Scopes = claim.Scopes,
+        Reason = approval.Reason.ToWireName(),
+        Rule = approval.Rule,
+        Address = address,
+        Locality = locality,
+        Client = claim.Client,
+    };
+
     private static DateTimeOffset? UntilOf(PairingRequest request, DeviceRecord record) =>
         request.Status == PairingRequestStatus.Approved ? record.Grants.GetValueOrDefault(request.Role)?.Until : null;
 
