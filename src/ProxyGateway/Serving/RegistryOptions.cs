@@ -14,7 +14,7 @@ internal sealed record RegistryOptions
     /// </summary>
     public int AuditEntries { get; init; } = 100_000;
 
-    /// <summary>How many bytes of entries each of these three may have at most.</summary>
+    /// <summary>How many bytes of entries each of the four histories may have at most.</summary>
     public int AuditBytes { get; init; } = 64 * 1024 * 1024;
 
     /// <summary>The file of <see cref="RegistryProvider.Sqlite"/>, absolute or relative to the content root.</summary>
