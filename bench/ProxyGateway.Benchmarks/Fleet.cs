@@ -14,13 +14,13 @@ internal static class Fleet
     private static readonly ScopeSet Scopes = ScopeSet.Of("operator.read", "operator.write");
 
     /// <summary>The claim of a device that its grant covers.</summary>
-    public static Claim Claim(int number)
+    public static DeviceClaim Claim(int number)
     {
         Span<byte> seed = stackalloc byte[sizeof(int)];
         BinaryPrimitives.WriteInt32LittleEndian(seed, number);
         byte[] key = SHA256.HashData(seed);
         string name = string.Create(CultureInfo.InvariantCulture, $"Workstation {number}");
-        return new Claim(DeviceId.Of(key), Base64Url.EncodeToString(key), "operator", Scopes, new ClientDescription("cli", name, "linux", "cli"));
+        return new DeviceClaim(DeviceId.Of(key), Base64Url.EncodeToString(key), "operator", Scopes, new ClientDescription("cli", name, "linux", "cli"));
     }
 
     /// <summary>The first devices, paired by an operator.</summary>
@@ -30,7 +30,7 @@ internal static class Fleet
         ImmutableSortedDictionary<string, Grant> grants = new DeviceRecord { Id = default, PublicKey = "", CreatedAt = now }.Grants.Add("operator", grant);
         for (int number = 0; number < count; number++)
         {
-            Claim claim = Claim(number);
+            DeviceClaim claim = Claim(number);
             yield return new StoredDocument(
                 new DeviceRecord
                 {

@@ -104,25 +104,25 @@ internal static class RegistryBenchmark
 
     private static async Task DecideAsync(Subject subject, Series series, int count)
     {
-        Claim[] claims = [.. Enumerable.Range(0, count).Select(_ => subject.AnyClaim())];
-        foreach (Claim claim in claims)
+        DeviceClaim[] claims = [.. Enumerable.Range(0, count).Select(_ => subject.AnyClaim())];
+        foreach (DeviceClaim claim in claims)
             await series.MeasureAsync(() => AdmitAsync(subject, claim));
     }
 
     /// <summary>Decisions in a second when many ask at once.</summary>
     private static async Task<double> DecideTogetherAsync(Subject subject)
     {
-        Claim[][] claims = [.. Enumerable.Range(0, Callers).Select(_ => Enumerable.Range(0, Turn).Select(_ => subject.AnyClaim()).ToArray())];
+        DeviceClaim[][] claims = [.. Enumerable.Range(0, Callers).Select(_ => Enumerable.Range(0, Turn).Select(_ => subject.AnyClaim()).ToArray())];
         long started = Stopwatch.GetTimestamp();
         await Task.WhenAll(claims.Select(own => Task.Run(async () =>
         {
-            foreach (Claim claim in own)
+            foreach (DeviceClaim claim in own)
                 await AdmitAsync(subject, claim);
         })));
         return Callers * Turn / Stopwatch.GetElapsedTime(started).TotalSeconds;
     }
 
-    private static async ValueTask AdmitAsync(Subject subject, Claim claim)
+    private static async ValueTask AdmitAsync(Subject subject, DeviceClaim claim)
     {
         if (await subject.Registry.AdmitAsync(claim, Origin, Rules, None) is not Admission.Admitted)
             throw new InvalidOperationException("A paired device was not admitted.");
@@ -151,7 +151,7 @@ internal static class RegistryBenchmark
         }
     }
 
-    private static async Task<string> PagesAsync<T>(Func<ValueTask<Page<T>>> list)
+    private static async Task<string> PagesAsync<T>(Func<ValueTask<PagedResult<T>>> list)
     {
         var series = new Series();
         for (int i = 0; i < Turn; i++)

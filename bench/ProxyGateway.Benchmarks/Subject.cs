@@ -65,7 +65,7 @@ internal sealed class Subject : IAsyncDisposable
     }
 
     /// <summary>A claim of any of the devices.</summary>
-    public Claim AnyClaim() => Fleet.Claim(Random.Shared.Next(Devices));
+    public DeviceClaim AnyClaim() => Fleet.Claim(Random.Shared.Next(Devices));
 
     public async ValueTask DisposeAsync()
     {

@@ -25,7 +25,7 @@ public class HandshakeSteps
     private byte[] _frame = [];
     private byte[] _hello = [];
     private ConnectRequest _request = null!;
-    private Claim _claim = null!;
+    private DeviceClaim _claim = null!;
     private DeviceRecord _record = null!;
     private DeviceRecord _narrower = null!;
 
@@ -72,7 +72,7 @@ public class HandshakeSteps
     [Benchmark]
     public object Verify()
     {
-        _ = ConnectProof.Verify(_request, SignedRequest.Nonce, _signed.At, Skew, _versions, out Claim claim);
+        _ = ConnectProof.Verify(_request, SignedRequest.Nonce, _signed.At, Skew, _versions, out DeviceClaim claim);
         return claim;
     }
 

@@ -18,7 +18,7 @@ public class RegistrySteps
     private static readonly PairingRules Rules = new(
         PairingPolicy.Default, new Lifetimes(TimeSpan.FromHours(1), TimeSpan.FromDays(90)), PendingLimits.None);
 
-    private readonly Claim _claim = Fleet.Claim(Devices / 2);
+    private readonly DeviceClaim _claim = Fleet.Claim(Devices / 2);
     private Subject? _subject;
     private IDeviceStore _store = null!;
     private DeviceRegistry _registry = null!;

@@ -32,8 +32,7 @@ internal sealed class AdminKeyHandler(
         Context.Features.Set(found);
         Context.Features.Set(new Operator(key.Name, key.UpTo, Context.Connection.RemoteIpAddress?.ToString()));
         var identity = new ClaimsIdentity(
-            [new System.Security.Claims.Claim(ClaimTypes.Name, key.Name), new System.Security.Claims.Claim(ClaimTypes.Role, key.Role.ToString())],
-            Scheme.Name);
+            [new Claim(ClaimTypes.Name, key.Name), new Claim(ClaimTypes.Role, key.Role.ToString())], Scheme.Name);
         return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Scheme.Name)));
     }
 

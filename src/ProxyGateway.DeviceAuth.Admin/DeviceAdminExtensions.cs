@@ -138,9 +138,3 @@ public static class DeviceAdminExtensions
         }
     }
 }
-
-internal static class AdminPolicies
-{
-    public const string Read = "Admin.Read";
-    public const string Decide = "Admin.Decide";
-}

@@ -72,7 +72,7 @@ internal static class DeviceEndpoints
         int bytes = 0;
         do
         {
-            Page<DeviceRecord> page = await registry.ListDevicesAsync(cursor, Math.Min(query.Limit - items.Count, ReadAtOnce), context.RequestAborted);
+            PagedResult<DeviceRecord> page = await registry.ListDevicesAsync(cursor, Math.Min(query.Limit - items.Count, ReadAtOnce), context.RequestAborted);
             items.AddRange(page.Items.Select(DeviceView.Of).Concat(page.Newer.Select(DeviceView.Of)).OrderBy(device => device.Id.ToString(), StringComparer.Ordinal));
             bytes += page.Items.Sum(RuleBounds.SizeOf);
             cursor = page.Next;

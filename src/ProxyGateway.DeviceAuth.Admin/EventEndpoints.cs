@@ -89,7 +89,7 @@ internal static class EventEndpoints
         await context.Response.Body.FlushAsync(cancellationToken);
         while (true)
         {
-            AuditStretch? read = await TryReadAsync(audit, last, cancellationToken);
+            AuditRange? read = await TryReadAsync(audit, last, cancellationToken);
             if (read is { IsComplete: false } && !isTold)
                 await WriteAsync(context, time, Event("gap", id: null, "{}"u8), cancellationToken);
             isTold = read is { IsComplete: false };
@@ -121,7 +121,7 @@ internal static class EventEndpoints
     private static async Task<long> NewestAsync(IAuditStore audit, CancellationToken cancellationToken) =>
         (await audit.ListAsync(new AuditFilter(), before: null, limit: 1, cancellationToken)).Items is [var newest, ..] ? newest.Id : 0;
 
-    private static async Task<AuditStretch?> TryReadAsync(IAuditStore audit, long after, CancellationToken cancellationToken)
+    private static async Task<AuditRange?> TryReadAsync(IAuditStore audit, long after, CancellationToken cancellationToken)
     {
         try
         {

@@ -41,7 +41,7 @@ internal static class RequestEndpoints
     {
         if (!PageQuery.TryRead(context.Request.Query, out PageQuery query))
             return AdminProblems.InvalidPage;
-        Page<PairingRequest> page = await registry.ListOpenRequestsAsync(query.Cursor, query.Limit, context.RequestAborted);
+        PagedResult<PairingRequest> page = await registry.ListOpenRequestsAsync(query.Cursor, query.Limit, context.RequestAborted);
         RequestView[] views = await Task.WhenAll(page.Items.Select(request => ViewAsync(request, context, registry, settings)));
         return TypedResults.Json(new PageView<RequestView>(views, page.Next), AdminJsonContext.Default.PageViewRequestView);
     }

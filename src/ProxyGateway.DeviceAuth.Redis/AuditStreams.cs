@@ -70,12 +70,12 @@ internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept, l
         return new AuditPage(found, before);
     }
 
-    public async Task<AuditStretch> ReadAfterAsync(long id, int limit, Deadline deadline, CancellationToken cancellationToken)
+    public async Task<AuditRange> ReadAfterAsync(long id, int limit, Deadline deadline, CancellationToken cancellationToken)
     {
         RedisResult result = await redis.RunAsync(
             Script.ReadAudit, keys.AuditStreams, [$"({Format(id)}", limit, kept], deadline, cancellationToken);
         IEnumerable<AuditEntry> entries = Read(result[0]).SelectMany(c => c).OrderBy(e => e.Id).Take(limit).Select(e => AuditDocument.Deserialize(e.Document, e.Id));
-        return new AuditStretch([.. entries], IsComplete: !((string[])result[1]!).Any(oldest => ParseId(oldest) > id));
+        return new AuditRange([.. entries], IsComplete: !((string[])result[1]!).Any(oldest => ParseId(oldest) > id));
     }
 
     private static string Format(long id) => string.Create(

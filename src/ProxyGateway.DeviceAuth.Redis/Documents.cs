@@ -94,7 +94,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
                 swap.ExpiresAt?.ToUnixTimeMilliseconds() ?? RedisValue.EmptyString,
                 isOfSubstance ? keys.Changes : RedisValue.EmptyString,
                 $"{swap.Id} {swap.Next.Version}",
-                swap.TakesAway ? 1 : RedisValue.EmptyString,
+                swap.IsRestriction ? 1 : RedisValue.EmptyString,
                 toBeConfirmed ? 1 : RedisValue.EmptyString,
                 damaged,
             ],

@@ -74,7 +74,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         ArgumentNullException.ThrowIfNull(swap);
         var deadline = new Deadline(_timeout);
         await _mark.EnsureAsync(deadline, cancellationToken);
-        bool toBeConfirmed = _replicas is not null && swap.TakesAway;
+        bool toBeConfirmed = _replicas is not null && swap.IsRestriction;
         bool documentIsUntouched = true;
         string? lineage;
         try
@@ -124,7 +124,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     }
 
     /// <inheritdoc/>
-    public async ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    public async ValueTask<PagedResult<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var deadline = new Deadline(_timeout);
@@ -152,7 +152,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
                 if (document.Record is { IsListed: true } || document.Newer is not null)
                 {
                     if (found.Count + newer.Count == limit)
-                        return new Page<DeviceRecord>(found, last) { Newer = newer };
+                        return new PagedResult<DeviceRecord>(found, last) { Newer = newer };
                     last = id.ToString();
                     if (document.Newer is { } other)
                         newer.Add(other);
@@ -170,13 +170,13 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
             }
 
             if (members.Length < count)
-                return new Page<DeviceRecord>(found, Next: null) { Newer = newer };
+                return new PagedResult<DeviceRecord>(found, Next: null) { Newer = newer };
             after = members[^1];
         }
     }
 
     /// <inheritdoc/>
-    public async ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    public async ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var deadline = new Deadline(_timeout);
@@ -200,7 +200,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
                 if (request?.IsOpen(open.Now) == true || (document.Newer is not null && !newer.Contains(document.Newer)))
                 {
                     if (found.Count + newer.Count == limit)
-                        return new Page<PairingRequest>(found, last) { Newer = newer };
+                        return new PagedResult<PairingRequest>(found, last) { Newer = newer };
                     last = member.Request.ToString();
                     if (document.Newer is { } other)
                         newer.Add(other);
@@ -220,7 +220,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
             }
         }
 
-        return new Page<PairingRequest>(found, Next: null) { Newer = newer };
+        return new PagedResult<PairingRequest>(found, Next: null) { Newer = newer };
     }
 
     /// <inheritdoc/>
@@ -286,7 +286,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     }
 
     /// <inheritdoc/>
-    public async ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+    public async ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
         await _audit.ReadAfterAsync(id, limit, new Deadline(_timeout), cancellationToken);
 
     /// <inheritdoc/>

@@ -21,7 +21,7 @@ public sealed record RedisStoreOptions
     public long AuditBytes { get; init; } = 64 * 1024 * 1024;
 
     /// <summary>
-    /// How many replicas must have what takes something away (<see cref="DeviceSwap.TakesAway"/>) before it is acknowledged. Replication is
+    /// How many replicas must have what takes something away (<see cref="DeviceSwap.IsRestriction"/>) before it is acknowledged. Replication is
     /// asynchronous: with 0, what was acknowledged in the last moments before a failover may be lost. Grants are never waited for: one that is
     /// lost is asked for again.
     /// </summary>

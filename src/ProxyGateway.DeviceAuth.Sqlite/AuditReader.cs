@@ -61,13 +61,13 @@ internal sealed class AuditReader(SqliteConnection connection)
         return new AuditPage(found, Next: null);
     }
 
-    public AuditStretch ReadAfter(long id, int limit)
+    public AuditRange ReadAfter(long id, int limit)
     {
         using SqliteDataReader rows = _readAfter.Set("$after", id).Set("$limit", limit).ExecuteReader();
         var entries = new List<AuditEntry>();
         while (rows.Read())
             entries.Add(AuditDocument.Deserialize(rows.GetFieldValue<byte[]>(1), rows.GetInt64(0)));
-        return new AuditStretch(entries, IsComplete: _dropped.ExecuteScalar() is not long dropped || dropped <= id); // asked last: what went meanwhile counts
+        return new AuditRange(entries, IsComplete: _dropped.ExecuteScalar() is not long dropped || dropped <= id); // asked last: what went meanwhile counts
     }
 
     private static bool Is(SqliteDataReader rows, int column, string? wanted) => wanted is null || (!rows.IsDBNull(column) && rows.GetString(column) == wanted);

@@ -66,7 +66,7 @@ internal sealed class Reader : IDisposable
     public DeviceId? FindRequest(RequestId id) =>
         _findRequest.Set("$id", id.ToString()).ExecuteScalar() is string text && DeviceId.TryParse(text, out DeviceId device) ? device : null;
 
-    public Page<DeviceRecord> ListDevices(string? after, int limit)
+    public PagedResult<DeviceRecord> ListDevices(string? after, int limit)
     {
         using SqliteDataReader rows = _listDevices.Set("$after", after ?? "").ExecuteReader();
         var records = new List<DeviceRecord>();
@@ -76,7 +76,7 @@ internal sealed class Reader : IDisposable
             if (!TryDocument(rows, out DeviceRecord? record, out NewerDocument? document))
                 continue;
             if (records.Count + newer.Count == limit)
-                return new Page<DeviceRecord>(records, after) { Newer = newer };
+                return new PagedResult<DeviceRecord>(records, after) { Newer = newer };
             if (record is not null)
                 records.Add(record);
             else
@@ -84,10 +84,10 @@ internal sealed class Reader : IDisposable
             after = rows.GetString(0);
         }
 
-        return new Page<DeviceRecord>(records, Next: null) { Newer = newer };
+        return new PagedResult<DeviceRecord>(records, Next: null) { Newer = newer };
     }
 
-    public Page<PairingRequest> ListOpenRequests(string? before, int limit, DateTimeOffset now)
+    public PagedResult<PairingRequest> ListOpenRequests(string? before, int limit, DateTimeOffset now)
     {
         _listOpenRequests.Set("$now", now.ToUnixTimeMilliseconds()).Set("$before", before ?? "~"); // ids are digits and letters
         using SqliteDataReader rows = _listOpenRequests.ExecuteReader();
@@ -101,7 +101,7 @@ internal sealed class Reader : IDisposable
                 || (document is not null && newer.Contains(document)))
                 continue;
             if (requests.Count + newer.Count == limit)
-                return new Page<PairingRequest>(requests, before) { Newer = newer };
+                return new PagedResult<PairingRequest>(requests, before) { Newer = newer };
             if (request is not null)
                 requests.Add(request);
             else
@@ -109,7 +109,7 @@ internal sealed class Reader : IDisposable
             before = rows.GetString(4);
         }
 
-        return new Page<PairingRequest>(requests, Next: null) { Newer = newer };
+        return new PagedResult<PairingRequest>(requests, Next: null) { Newer = newer };
     }
 
     public List<StoredDocument> ListAll(DeviceId? after, int limit, DateTimeOffset now)

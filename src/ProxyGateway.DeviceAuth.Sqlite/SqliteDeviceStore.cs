@@ -86,14 +86,14 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
         ValueTask.FromResult(Read(reader => reader.FindRequest(id), cancellationToken));
 
     /// <inheritdoc/>
-    public ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    public ValueTask<PagedResult<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         return ValueTask.FromResult(Read(reader => reader.ListDevices(cursor, limit), cancellationToken));
     }
 
     /// <inheritdoc/>
-    public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    public ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         DateTimeOffset now = Now;
@@ -160,7 +160,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     }
 
     /// <inheritdoc/>
-    public ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+    public ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
         ValueTask.FromResult(Read(reader => reader.Audit.ReadAfter(id, limit), cancellationToken));
 
     /// <inheritdoc/>

@@ -35,7 +35,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     [Fact]
     public async Task What_is_entered_is_read_back_whole_newest_first()
     {
-        Claim claim = Some.Claim("operator", "operator.read", "operator.write");
+        DeviceClaim claim = Some.Claim("operator", "operator.read", "operator.write");
         AuditEntry whole = new()
         {
             Time = new DateTimeOffset(2026, 11, 22, 10, 0, 0, 123, TimeSpan.Zero),
@@ -187,14 +187,14 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     public async Task Whoever_reads_on_from_before_what_is_kept_is_told()
     {
         await AppendAsync(Entry(AuditKinds.DeviceRefused, "first"));
-        AuditStretch all = await Store.ReadAfterAsync(0, 10, default);
+        AuditRange all = await Store.ReadAfterAsync(0, 10, default);
         all.IsComplete.ShouldBeTrue();
         long first = all.Items.ShouldHaveSingleItem().Id;
         for (int i = 0; i < 20; i++)
             await AppendAsync([.. Enumerable.Range(0, 250).Select(j => Entry(AuditKinds.DeviceRefused, $"{i} {j}"))]);
         await AppendAsync(Entry(AuditKinds.RequestApproved, "decided"));
 
-        AuditStretch stretch = await Store.ReadAfterAsync(first, 10, default);
+        AuditRange stretch = await Store.ReadAfterAsync(first, 10, default);
         stretch.IsComplete.ShouldBeFalse();
         (await Store.ReadAfterAsync(stretch.Items[^1].Id, 10, default)).IsComplete.ShouldBeTrue();
         AuditEntry newest = (await Store.ListAsync(Any, before: null, 1, default)).Items.ShouldHaveSingleItem();

@@ -12,10 +12,10 @@ internal abstract class DelegatingStore(IDeviceStore inner) : IDeviceStore
 
     public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => inner.FindRequestAsync(id, cancellationToken);
 
-    public virtual ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+    public virtual ValueTask<PagedResult<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         inner.ListDevicesAsync(cursor, limit, cancellationToken);
 
-    public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+    public ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         inner.ListOpenRequestsAsync(cursor, limit, cancellationToken);
 
     public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken) =>

@@ -86,7 +86,7 @@ public abstract partial class DeviceStoreContract
         if (!IsCopyable)
             return;
         ICopyableDeviceStore source = await OpenOtherAsync();
-        Claim stranger = Some.Claim();
+        DeviceClaim stranger = Some.Claim();
         await PairAsync(stranger);
         await InhabitAsync(source);
         List<StoredDocument> before = await DocumentsAsync(Copyable);
@@ -117,7 +117,7 @@ public abstract partial class DeviceStoreContract
     {
         if (!IsCopyable || !CanBeDamaged)
             return;
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
         await DamageAsync(claim.Device, DocumentDamage.NotJson);
         ICopyableDeviceStore target = await OpenOtherAsync();
@@ -134,7 +134,7 @@ public abstract partial class DeviceStoreContract
         var all = new Inhabitants(Paired: Some.Claim("operator", "operator.read"), Removed: Some.Claim(), Asking: Some.Claim(), Rejected: Some.Claim(), Legacy: Some.Claim());
         DeviceRecord legacy = Some.Paired(all.Legacy, now) with { Legacy = true, LastSeenAt = now };
         await store.SwapAsync(new DeviceSwap(Previous: null, legacy, ExpiresAt: null, PendingLimits.None), None);
-        foreach (Claim claim in new[] { all.Paired, all.Removed })
+        foreach (DeviceClaim claim in new[] { all.Paired, all.Removed })
             (await registry.ApproveAsync(await AskAsync(claim), scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
         (await registry.RemoveAsync(all.Removed.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
         (await registry.RejectAsync(await AskAsync(all.Rejected), Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
@@ -142,7 +142,7 @@ public abstract partial class DeviceStoreContract
         await AskAsync(all.Paired.Asking("node"));
         return all;
 
-        async Task<RequestId> AskAsync(Claim claim) =>
+        async Task<RequestId> AskAsync(DeviceClaim claim) =>
             (await registry.AdmitAsync(claim, Some.Origin with { Address = "192.0.2.1" }, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request.Id;
     }
 
@@ -177,7 +177,7 @@ public abstract partial class DeviceStoreContract
         return other;
     }
 
-    private sealed record Inhabitants(Claim Paired, Claim Removed, Claim Asking, Claim Rejected, Claim Legacy);
+    private sealed record Inhabitants(DeviceClaim Paired, DeviceClaim Removed, DeviceClaim Asking, DeviceClaim Rejected, DeviceClaim Legacy);
 
     /// <summary>A clock that stands still.</summary>
     private sealed class StoppedClock(DateTimeOffset now) : TimeProvider

@@ -20,9 +20,9 @@ public abstract partial class DeviceStoreContract
     {
         if (!CanBeDamaged)
             return;
-        Claim[] claims = [Some.Claim(), Some.Claim(), Some.Claim()];
+        DeviceClaim[] claims = [Some.Claim(), Some.Claim(), Some.Claim()];
         Array.Sort(claims, (a, b) => string.CompareOrdinal(a.Device.ToString(), b.Device.ToString()));
-        foreach (Claim claim in claims)
+        foreach (DeviceClaim claim in claims)
         {
             await PairAsync(claim);
             await AskAsync(claim.Asking("node"), Some.Rules);
@@ -54,7 +54,7 @@ public abstract partial class DeviceStoreContract
     {
         if (!CanBeDamaged)
             return;
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         await PairAsync(claim);
         DeviceRecord stale = (await Store.GetAsync(claim.Device, None)).Record!;
         await AskAsync(claim.Asking("node"), Some.Rules, "192.0.2.1");
@@ -104,8 +104,8 @@ public abstract partial class DeviceStoreContract
     {
         if (!CanBeDamaged)
             return;
-        Claim claim = Some.Claim("operator", "operator.read");
-        Claim other = Some.Claim();
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim other = Some.Claim();
         await PairAsync(claim);
         await PairAsync(other);
         await AskAsync(claim.Asking("node"), Some.Rules);
@@ -160,7 +160,7 @@ public abstract partial class DeviceStoreContract
         string? cursor = null;
         do
         {
-            Page<DeviceRecord> page = await Store.ListDevicesAsync(cursor, pageSize, None);
+            PagedResult<DeviceRecord> page = await Store.ListDevicesAsync(cursor, pageSize, None);
             listed.AddRange(page.Items.Select(d => d.Id));
             cursor = page.Next;
         }

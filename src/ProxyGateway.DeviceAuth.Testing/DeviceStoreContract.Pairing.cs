@@ -13,12 +13,12 @@ public abstract partial class DeviceStoreContract
         PairingRules rules = Bounded(perHour: 2, inAll: 100);
         var reached = new ConcurrentQueue<ReachedBound>();
         Registry.BoundReached += reached.Enqueue;
-        Claim first = Some.Claim("operator", "operator.read");
+        DeviceClaim first = Some.Claim("operator", "operator.read");
         (await PairByRuleAsync(first, rules)).ShouldBe("loopback");
         (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("loopback");
         reached.ShouldBeEmpty();
 
-        Claim third = Some.Claim("operator", "operator.read");
+        DeviceClaim third = Some.Claim("operator", "operator.read");
         Admission.Refused refused = (await Registry.AdmitAsync(third, Some.Loopback, rules, None)).ShouldBeOfType<Admission.Refused>();
 
         refused.Reason.ShouldBe(PairingReason.NotPaired);
@@ -47,7 +47,7 @@ public abstract partial class DeviceStoreContract
     public async Task The_same_device_counts_once_however_often_it_is_paired()
     {
         PairingRules rules = Bounded(perHour: 2, inAll: 2);
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         var fleet = new DeviceFleet(Registry, TimeProvider.System);
         for (int i = 0; i < 3; i++)
         {
@@ -77,8 +77,8 @@ public abstract partial class DeviceStoreContract
     public async Task Room_comes_back_when_devices_of_rules_are_removed_forgotten_or_an_operators()
     {
         PairingRules rules = Bounded(perHour: 100, inAll: 2);
-        Claim removed = Some.Claim();
-        Claim approved = Some.Claim("operator", "operator.read");
+        DeviceClaim removed = Some.Claim();
+        DeviceClaim approved = Some.Claim("operator", "operator.read");
         await PairAsync(Some.Claim());
         await PairByRuleAsync(removed, rules);
         await PairByRuleAsync(approved, rules);
@@ -104,7 +104,7 @@ public abstract partial class DeviceStoreContract
         PairingRules rules = Bounded(perHour: 100, inAll: 2);
         ICopyableDeviceStore store = await OpenOtherAsync();
         var source = new DeviceRegistry(store);
-        foreach (Claim claim in new[] { Some.Claim(), Some.Claim() })
+        foreach (DeviceClaim claim in new[] { Some.Claim(), Some.Claim() })
             (await source.AdmitAsync(claim, Some.Loopback, rules, None)).ShouldBeOfType<Admission.Admitted>();
 
         await new RegistryCopy(store, Copyable).RunAsync(None);
@@ -123,6 +123,6 @@ public abstract partial class DeviceStoreContract
     };
 
     /// <summary>The rule that let the device in just now; null if it has to wait for an operator, or had been let in before.</summary>
-    protected async Task<string?> PairByRuleAsync(Claim claim, PairingRules rules) =>
+    protected async Task<string?> PairByRuleAsync(DeviceClaim claim, PairingRules rules) =>
         await Registry.AdmitAsync(claim, Some.Loopback, rules, None) is Admission.Admitted admitted ? admitted.Rule : null;
 }

@@ -32,7 +32,7 @@ public abstract partial class DeviceStoreContract
     {
         var office = new AutoApproveRule { Name = "office", FromNetworks = [IPNetwork.Parse("10.0.0.0/8")], Reasons = [PairingReason.ScopeUpgrade] };
         PairingRules rules = new DeviceAuthOptions { MaxPendingRequests = 40, Policy = new PairingPolicy { AutoApprove = [office] } }.PairingRules;
-        Claim paired = Some.Claim("operator", "operator.read");
+        DeviceClaim paired = Some.Claim("operator", "operator.read");
         await PairAsync(paired);
 
         (await FillAsync(i => $"198.{i}.0.1")).ShouldBe(20, "a half, whoever they are");
@@ -55,9 +55,9 @@ public abstract partial class DeviceStoreContract
     public async Task Devices_that_a_rule_pairs_for_the_asking_leave_room_for_others()
     {
         PairingRules rules = RulesThatPairNodes(pending: 40);
-        Claim known = Some.Claim("operator", "operator.read");
+        DeviceClaim known = Some.Claim("operator", "operator.read");
         await PairAsync(known);
-        Claim subagent = Some.Claim("node");
+        DeviceClaim subagent = Some.Claim("node");
         await PairByRuleAsync(subagent, "127.0.0.1", rules);
 
         (await FillAsync(i => $"198.{i}.0.1")).ShouldBe(20, "a half, with keys that were paired in the network and taken elsewhere");
@@ -71,7 +71,7 @@ public abstract partial class DeviceStoreContract
         {
             for (int asked = 0; ; asked++)
             {
-                Claim claim = Some.Claim("node");
+                DeviceClaim claim = Some.Claim("node");
                 string from = address(asked);
                 await PairByRuleAsync(claim, from.StartsWith("198.", StringComparison.Ordinal) ? "10.0.0.1" : from, rules);
                 if (await Registry.AdmitAsync(claim.Asking("operator", "operator.admin"), From(from), rules, None) is not Admission.Refused)
@@ -84,7 +84,7 @@ public abstract partial class DeviceStoreContract
     public async Task A_request_keeps_its_share_when_an_operator_approves_its_device()
     {
         PairingRules rules = RulesThatPairNodes(pending: 12); // three for the network
-        Claim claim = Some.Claim("node");
+        DeviceClaim claim = Some.Claim("node");
         await PairByRuleAsync(claim, "10.0.0.1", rules);
         PairingRequest approved = await FromNetworkAsync(claim.Asking("operator", "operator.read"));
         PairingRequest open = await FromNetworkAsync(claim.Asking("operator", "operator.admin"));
@@ -101,7 +101,7 @@ public abstract partial class DeviceStoreContract
         await FromNetworkAsync(Some.Claim());
         (await Registry.AdmitAsync(Some.Claim(), From("10.3.0.1"), rules, None)).ShouldBeOfType<Admission.TooManyRequests>("its place came back, and no more than that");
 
-        async Task<PairingRequest> FromNetworkAsync(Claim asking) =>
+        async Task<PairingRequest> FromNetworkAsync(DeviceClaim asking) =>
             (await Registry.AdmitAsync(asking, From("10.2.0.1"), rules, None)).ShouldBeOfType<Admission.Refused>().Request;
     }
 
@@ -137,6 +137,6 @@ public abstract partial class DeviceStoreContract
         return new ClaimOrigin(new Locality(isLoopback, isLoopback ? null : from), address, () => PeerUser.Unknown);
     }
 
-    private async Task PairByRuleAsync(Claim claim, string address, PairingRules rules) =>
+    private async Task PairByRuleAsync(DeviceClaim claim, string address, PairingRules rules) =>
         (await Registry.AdmitAsync(claim, From(address), rules, None)).ShouldBeOfType<Admission.Admitted>().Rule.ShouldBe("nodes");
 }

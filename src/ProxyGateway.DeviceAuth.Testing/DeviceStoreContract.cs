@@ -50,7 +50,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     public async Task What_is_written_is_read_back_whole()
     {
         DateTimeOffset now = await NowAsync();
-        Claim claim = Some.Claim("operator", "operator.read", "operator.write");
+        DeviceClaim claim = Some.Claim("operator", "operator.read", "operator.write");
         DeviceRecord record = Transitions.Ask(
             Some.Paired(claim, now), claim.Asking("node"), PairingReason.RoleUpgrade, LocalityKind.Network, "192.0.2.1", now, Some.Lifetimes).Next
             with
@@ -113,7 +113,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     public async Task A_device_that_was_never_approved_leaves_nothing_behind()
     {
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromMilliseconds(200), TimeSpan.FromDays(90)) };
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         PairingRequest request = await AskAsync(claim, rules);
 
         await PassAsync(request.ExpiresAt + rules.Lifetimes.Request + TimeSpan.FromMilliseconds(50));
@@ -129,7 +129,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     public async Task An_approved_device_never_expires()
     {
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(200)) };
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         PairingRequest request = await AskAsync(claim, Some.Rules);
         (await Registry.ApproveAsync(request.Id, scopes: null, Some.Operator, rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
 
@@ -143,7 +143,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     public async Task A_blocked_device_is_listed_for_good_though_nobody_ever_heard_of_it()
     {
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1)) };
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         (await Registry.ChangeAsync(claim.Device, new DeviceChange.Block("lost"), Some.Operator, rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
 
         await PassAsync(await NowAsync() + (3 * rules.Lifetimes.Request));
@@ -160,7 +160,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task A_blocked_device_that_is_paired_is_listed_once_before_during_and_after()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
 
         foreach (DeviceChange change in new DeviceChange[] { new DeviceChange.Block(Reason: null), new DeviceChange.Unblock() })
@@ -173,7 +173,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task A_grant_covers_until_its_end_by_the_stores_time()
     {
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         await PairAsync(claim);
         DateTimeOffset end = await NowAsync() + TimeSpan.FromSeconds(2);
         var terms = new GrantTerms(claim.Scopes, end);
@@ -190,10 +190,10 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task A_forgotten_device_is_gone_and_may_come_back()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
         (await Registry.AdmitAsync(claim, Some.Loopback, silent, None)).ShouldBeOfType<Admission.Admitted>();
-        Claim kept = Some.Claim();
+        DeviceClaim kept = Some.Claim();
         await PairAsync(kept);
         var fleet = new DeviceFleet(Registry, TimeProvider.System);
 
@@ -207,7 +207,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task A_removed_device_is_a_mark_that_is_not_listed()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
 
         (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
@@ -222,7 +222,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task The_same_ask_ten_times_is_one_request()
     {
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
 
         var ids = new HashSet<RequestId>();
         for (int i = 0; i < 10; i++)
@@ -237,7 +237,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task The_same_ask_from_many_at_once_is_one_request()
     {
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
 
         PairingRequest[] requests = await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => Task.Run(() => AskAsync(claim, Some.Rules))));
 
@@ -266,7 +266,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task A_resolved_request_is_not_open_and_still_found()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         PairingRequest approved = await AskAsync(claim, Some.Rules);
         PairingRequest rejected = await AskAsync(claim.Asking("node"), Some.Rules);
         await Registry.ApproveAsync(approved.Id, scopes: null, Some.Operator, Some.Rules, None);
@@ -294,12 +294,12 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     public async Task No_more_requests_than_allowed_are_open_in_all()
     {
         PairingRules rules = Some.Rules with { Limits = new PendingLimits(InAll: 3, PerAddress: int.MaxValue) };
-        Claim first = Some.Claim();
+        DeviceClaim first = Some.Claim();
         PairingRequest open = await AskAsync(first, rules);
         await AskAsync(Some.Claim(), rules);
         await AskAsync(Some.Claim(), rules);
 
-        Claim late = Some.Claim();
+        DeviceClaim late = Some.Claim();
         (await Registry.AdmitAsync(late, Some.Origin, rules, None)).ShouldBeOfType<Admission.TooManyRequests>();
         (await Store.GetAsync(late.Device, None)).Record.ShouldBeNull("a refused ask leaves nothing behind");
         (await AskAsync(first, rules)).Id.ShouldBe(open.Id, "an open ask is no new one");
@@ -316,7 +316,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         PairingRequest open = await AskAsync(Some.Claim(), rules, "192.0.2.1");
         await AskAsync(Some.Claim(), rules, "192.0.2.1");
 
-        Claim late = Some.Claim();
+        DeviceClaim late = Some.Claim();
         (await Registry.AdmitAsync(late, Some.Origin with { Address = "192.0.2.1" }, rules, None)).ShouldBeOfType<Admission.TooManyRequests>();
         await AskAsync(Some.Claim(), rules, "192.0.2.2");
         await AskAsync(Some.Claim(), rules, address: null);
@@ -335,7 +335,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         await AskAsync(Some.Claim(), rules, "2001:db8:1:2::1");
         PairingRequest second = await AskAsync(Some.Claim(), rules, "2001:db8:1:2:ffff::1");
 
-        Claim late = Some.Claim();
+        DeviceClaim late = Some.Claim();
         (await Registry.AdmitAsync(late, Some.Origin with { Address = "2001:db8:1:2::3" }, rules, None)).ShouldBeOfType<Admission.TooManyRequests>();
         await AskAsync(Some.Claim(), rules, "2001:db8:1:3::1");
         second.Address.ShouldBe("2001:db8:1:2:ffff::1", "operators see the address itself");
@@ -378,7 +378,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     {
         PairingRules roomy = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(3), TimeSpan.FromDays(1)) };
         PairingRules full = roomy with { Limits = new PendingLimits(InAll: 0, PerAddress: 0) };
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         PairingRequest first = await AskAsync(claim, roomy, "192.0.2.1");
         await PassAsync(first.CreatedAt.AddSeconds(2));
 
@@ -393,7 +393,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     [Fact]
     public async Task Many_writers_on_one_device_lose_nothing()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         string[] roles = [.. Enumerable.Range(0, Transitions.MaxOpenRequestsPerDevice).Select(i => $"role{i}")];
         var decisions = new ConcurrentBag<Decision>();
 
@@ -428,7 +428,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     {
         for (int round = 0; round < 20; round++)
         {
-            Claim claim = Some.Claim("operator", "operator.read");
+            DeviceClaim claim = Some.Claim("operator", "operator.read");
             PairingRequest request = await AskAsync(claim, Some.Rules);
 
             Decision?[] decisions = await Task.WhenAll(
@@ -448,7 +448,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(3), TimeSpan.FromDays(1)) };
         for (int round = 0; round < 5; round++)
         {
-            Claim claim = Some.Claim("operator", "operator.read");
+            DeviceClaim claim = Some.Claim("operator", "operator.read");
             PairingRequest request = await AskAsync(claim, rules);
             await PassAsync(request.CreatedAt.AddMilliseconds(301)); // a tenth of the lifetime: the next ask renews
 
@@ -471,7 +471,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     {
         for (int round = 0; round < 20; round++)
         {
-            Claim claim = Some.Claim("operator", "operator.read");
+            DeviceClaim claim = Some.Claim("operator", "operator.read");
             await PairAsync(claim);
             PairingRequest request = await AskAsync(claim.Asking("node"), Some.Rules);
 
@@ -509,7 +509,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
             DeviceRecord[] existing = [.. devices];
             for (int i = 0; !done.IsCancellationRequested; i++)
             {
-                Claim passing = Some.Claim();
+                DeviceClaim passing = Some.Claim();
                 await PairAsync(passing);
                 await Registry.RemoveAsync(passing.Device, Some.Operator, Some.Rules, None);
                 DeviceRecord touched = existing[i * 7 % Count];
@@ -520,7 +520,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         string? cursor = null;
         do
         {
-            Page<DeviceRecord> page = await Store.ListDevicesAsync(cursor, 500, None);
+            PagedResult<DeviceRecord> page = await Store.ListDevicesAsync(cursor, 500, None);
             page.Items.Count.ShouldBeLessThanOrEqualTo(500);
             visited.AddRange(page.Items.Select(d => d.Id));
             cursor = page.Next;
@@ -538,7 +538,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     {
         if (!KeepsLastSeen)
             return;
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         await PairAsync(claim);
         DeviceRecord before = (await Store.GetAsync(claim.Device, None)).Record!;
         before.LastSeenAt.ShouldBeNull();
@@ -560,7 +560,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     {
         if (!KeepsLastSeen)
             return;
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         await PairAsync(claim);
         DateTimeOffset now = await NowAsync();
         await SeeAsync(claim, now);
@@ -576,8 +576,8 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         if (!KeepsLastSeen)
             return;
         DateTimeOffset now = await NowAsync();
-        Claim unknown = Some.Claim();
-        Claim removed = Some.Claim("operator", "operator.read");
+        DeviceClaim unknown = Some.Claim();
+        DeviceClaim removed = Some.Claim("operator", "operator.read");
         await PairAsync(removed);
         await SeeAsync(removed, now);
         await Registry.RemoveAsync(removed.Device, Some.Operator, Some.Rules, None);
@@ -599,7 +599,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         if (!KeepsLastSeen)
             return;
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromMilliseconds(300), TimeSpan.FromDays(90)) };
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         PairingRequest request = await AskAsync(claim, rules);
 
         await SeeAsync(claim, await NowAsync());
@@ -614,7 +614,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     {
         if (!KeepsLastSeen)
             return;
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         await PairAsync(claim);
         using var done = new CancellationTokenSource();
         DateTimeOffset start = await NowAsync();
@@ -653,10 +653,10 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     /// <summary>Checks behind the store's back that nothing of an expired device and its request is kept.</summary>
     /// <param name="claim">The device.</param>
     /// <param name="request">The request.</param>
-    protected abstract Task LeavesNothingAsync(Claim claim, PairingRequest request);
+    protected abstract Task LeavesNothingAsync(DeviceClaim claim, PairingRequest request);
 
     /// <summary>Notes that the device was seen.</summary>
-    protected Task SeeAsync(Claim claim, DateTimeOffset at) => ((ILastSeenStore)Store).NoteSeenAsync([new SeenDevice(claim.Device, at)], None).AsTask();
+    protected Task SeeAsync(DeviceClaim claim, DateTimeOffset at) => ((ILastSeenStore)Store).NoteSeenAsync([new SeenDevice(claim.Device, at)], None).AsTask();
 
     /// <summary>The store's time.</summary>
     protected async Task<DateTimeOffset> NowAsync() => (await Store.GetAsync(Some.Claim().Device, None)).Now;
@@ -666,11 +666,11 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         await Store.SwapAsync(new DeviceSwap(previous, next, ExpiresAt: null, PendingLimits.None), None);
 
     /// <summary>Has the device ask, from elsewhere, for what an operator has to approve.</summary>
-    protected async Task<PairingRequest> AskAsync(Claim claim, PairingRules rules, string? address = null) =>
+    protected async Task<PairingRequest> AskAsync(DeviceClaim claim, PairingRules rules, string? address = null) =>
         (await Registry.AdmitAsync(claim, Some.Origin with { Address = address }, rules, None)).ShouldBeOfType<Admission.Refused>().Request;
 
     /// <summary>Has the device ask, and an operator approve.</summary>
-    protected async Task PairAsync(Claim claim)
+    protected async Task PairAsync(DeviceClaim claim)
     {
         PairingRequest request = await AskAsync(claim, Some.Rules);
         (await Registry.ApproveAsync(request.Id, scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
@@ -683,7 +683,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         string? cursor = null;
         do
         {
-            Page<PairingRequest> page = await Store.ListOpenRequestsAsync(cursor, pageSize, None);
+            PagedResult<PairingRequest> page = await Store.ListOpenRequestsAsync(cursor, pageSize, None);
             page.Items.Count.ShouldBeLessThanOrEqualTo(pageSize);
             listed.AddRange(page.Items.Select(r => r.Id));
             cursor = page.Next;

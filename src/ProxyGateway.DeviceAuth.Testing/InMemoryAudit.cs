@@ -32,7 +32,7 @@ internal sealed class InMemoryAudit
         return found.Length <= limit ? new AuditPage(found, Next: null) : new AuditPage(found[..limit], found[limit - 1].Id);
     }
 
-    public AuditStretch ReadAfter(long id, int limit) =>
+    public AuditRange ReadAfter(long id, int limit) =>
         new([.. _entries.Select(e => e.Entry).SkipWhile(e => e.Id <= id).Take(limit)], IsComplete: _lastDropped <= id);
 
     private void Trim(AuditSource source)

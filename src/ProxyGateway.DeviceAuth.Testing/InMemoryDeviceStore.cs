@@ -81,7 +81,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
         new(Locked(_ => _requests.TryGetValue(id, out IndexedRequest found) ? found.Device : (DeviceId?)null, cancellationToken));
 
     /// <inheritdoc/>
-    public ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    public ValueTask<PagedResult<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         return new(Locked(
@@ -95,7 +95,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
     }
 
     /// <inheritdoc/>
-    public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    public ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         return new(Locked(
@@ -209,7 +209,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
     }
 
     /// <inheritdoc/>
-    public ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+    public ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
         new(Locked(_ => _audit.ReadAfter(id, limit), cancellationToken));
 
     /// <summary>Closes the store: from now on every call throws <see cref="RegistryUnavailableException"/>.</summary>
@@ -338,7 +338,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
     }
 
     // One document that cannot be read must not hide the others.
-    private Page<T> PageOf<TId, T>(IEnumerable<(TId Id, DeviceId Device)> ordered, int limit, Func<TId, DeviceRecord, T?> itemOf)
+    private PagedResult<T> PageOf<TId, T>(IEnumerable<(TId Id, DeviceId Device)> ordered, int limit, Func<TId, DeviceRecord, T?> itemOf)
         where TId : notnull
         where T : class
     {
@@ -365,7 +365,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
             if (item is null && (document is null || newer.Contains(document)))
                 continue;
             if (items.Count + newer.Count == limit)
-                return new Page<T>(items, last) { Newer = newer };
+                return new PagedResult<T>(items, last) { Newer = newer };
             if (item is not null)
                 items.Add(item);
             else
@@ -373,7 +373,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
             last = id.ToString();
         }
 
-        return new Page<T>(items, Next: null) { Newer = newer };
+        return new PagedResult<T>(items, Next: null) { Newer = newer };
     }
 
     private readonly record struct IndexedRequest(DeviceId Device, PendingShare Share, long? OpenUntil);

@@ -23,17 +23,17 @@ internal static class Some
     public static ClaimOrigin Loopback { get; } = new(new Locality(IsLoopback: true), "127.0.0.1", () => PeerUser.Unknown);
 
     /// <summary>A claim of a new device.</summary>
-    public static Claim Claim(string role = "operator", params string[] scopes)
+    public static DeviceClaim Claim(string role = "operator", params string[] scopes)
     {
         byte[] key = RandomNumberGenerator.GetBytes(32);
-        return new Claim(DeviceId.Of(key), Base64Url.EncodeToString(key), role, ScopeSet.Of(scopes), new ClientDescription("cli", "Some device"));
+        return new DeviceClaim(DeviceId.Of(key), Base64Url.EncodeToString(key), role, ScopeSet.Of(scopes), new ClientDescription("cli", "Some device"));
     }
 
     /// <summary>Another claim of the same device.</summary>
-    public static Claim Asking(this Claim claim, string role, params string[] scopes) => claim with { Role = role, Scopes = ScopeSet.Of(scopes) };
+    public static DeviceClaim Asking(this DeviceClaim claim, string role, params string[] scopes) => claim with { Role = role, Scopes = ScopeSet.Of(scopes) };
 
     /// <summary>The record of a device that holds one grant.</summary>
-    public static DeviceRecord Paired(Claim claim, DateTimeOffset now) => new()
+    public static DeviceRecord Paired(DeviceClaim claim, DateTimeOffset now) => new()
     {
         Id = claim.Device,
         PublicKey = claim.PublicKey,

@@ -130,7 +130,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         {
             LogOriginRefused(LogText.Of(context.Request.Path));
             metrics.UpgradeRefused("origin");
-            if (history.IsNews(client))
+            if (history.IsAuditDue(client))
                 Enter(origin, options, "origin");
             await Problems.OriginRefused(context);
             return;
@@ -168,7 +168,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
             BudgetScope.Destination => "destination",
             _ => "all",
         });
-        if (history.IsNews(client))
+        if (history.IsAuditDue(client))
             Enter(origin, options, exhausted is BudgetScope.Rate or BudgetScope.Address ? "budget-of-address" : "budget");
         return Problems.OverBudget(context, exhausted);
     }

@@ -14,12 +14,3 @@ internal static class ExitCodes
     /// <summary>Nothing answers where the gateway should be.</summary>
     public const int Unreachable = 3;
 }
-
-/// <summary>Ends the program with one line on the standard error.</summary>
-internal sealed class CommandFailedException : Exception
-{
-    public CommandFailedException(int exitCode, string message)
-        : base(message) => ExitCode = exitCode;
-
-    public int ExitCode { get; }
-}

@@ -88,7 +88,7 @@ internal sealed class ClientHistory(TimeProvider time)
     /// Whether the audit should hear again that a client is over its budget, or of a foreign origin: at most once a minute of the widest of its keys. A flood
     /// of refusals must not become a flood of writes.
     /// </summary>
-    public bool IsNews(Client client)
+    public bool IsAuditDue(Client client)
     {
         lock (_lock)
         {

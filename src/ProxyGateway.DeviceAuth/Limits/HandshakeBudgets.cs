@@ -81,7 +81,7 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
                 return BudgetScope.All;
             if (needed.Scope != BudgetScope.None)
             {
-                loser = FindLoser(needed, client, familiarity, mine);
+                loser = FindHandshakeToEvict(needed, client, familiarity, mine);
                 if (loser is null)
                     return needed.Scope;
                 Evict(loser);
@@ -136,7 +136,7 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
         }
     }
 
-    private HandshakePlace? FindLoser(Needed needed, Client client, Familiarity familiarity, ImmutableArray<Tally> mine)
+    private HandshakePlace? FindHandshakeToEvict(Needed needed, Client client, Familiarity familiarity, ImmutableArray<Tally> mine)
     {
         foreach (HandshakePlace place in _heldBackOldestFirst)
         {

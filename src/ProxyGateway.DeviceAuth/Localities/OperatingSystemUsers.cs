@@ -3,16 +3,6 @@ using System.Runtime.InteropServices;
 
 namespace ProxyGateway.DeviceAuth.Localities;
 
-/// <summary>The users of this machine.</summary>
-public interface IOperatingSystemUsers
-{
-    /// <summary>The numeric id of the user that this process runs as; null where users have no numeric ids.</summary>
-    uint? CurrentId { get; }
-
-    /// <summary>The numeric id of the user with this name; null if there is none.</summary>
-    uint? FindId(string name);
-}
-
 /// <summary>The users that the C library knows: <c>/etc/passwd</c> and whatever else the machine is set up to ask.</summary>
 public sealed partial class OperatingSystemUsers : IOperatingSystemUsers
 {

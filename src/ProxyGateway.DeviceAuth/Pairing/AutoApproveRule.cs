@@ -34,7 +34,7 @@ public sealed record AutoApproveRule
     public int MaxDevicesPerHour { get; init; } = 1000;
 
     /// <summary>Whether the rule approves, leaving its <see cref="Users"/> aside.</summary>
-    internal bool MatchesButForUsers(PairingReason reason, Claim claim, Locality locality, ScopeImplications implications) =>
+    internal bool MatchesButForUsers(PairingReason reason, DeviceClaim claim, Locality locality, ScopeImplications implications) =>
         Reasons.Contains(reason)
         && (Browsers || !locality.IsBrowser)
         && MatchesFrom(locality)

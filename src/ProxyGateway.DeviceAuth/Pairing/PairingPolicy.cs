@@ -2,16 +2,6 @@ using System.Collections.Immutable;
 
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>What becomes of devices that another gateway paired without keeping roles or scopes.</summary>
-public enum LegacyDevices
-{
-    /// <summary>What is missing on record is an upgrade like any other: scopes a scope upgrade, a role a role upgrade.</summary>
-    Upgrade,
-
-    /// <summary>They must be approved again by an operator, whatever the rules say.</summary>
-    RePair,
-}
-
 /// <summary>
 /// Decides whether a claim is covered by what is on record, approved by a rule, or left to an operator.
 /// Pure: no I/O, no clock, no logging; the same arguments always give the same answer.
@@ -40,7 +30,7 @@ public sealed record PairingPolicy
     /// <param name="record">What the registry has on the device, as of now; null if nothing.</param>
     /// <param name="claim">What the device has proved to be and asks for.</param>
     /// <param name="locality">Where it connects from.</param>
-    public PairingDecision Decide(DeviceRecord? record, Claim claim, Locality locality)
+    public PairingDecision Decide(DeviceRecord? record, DeviceClaim claim, Locality locality)
     {
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(locality);
@@ -70,10 +60,10 @@ public sealed record PairingPolicy
     }
 
     /// <summary>Whether the record lets the claim in: the device is not blocked, and what it asks for is covered.</summary>
-    public bool Admits(DeviceRecord? record, Claim claim) => record?.Block is null && Uncovered(record, claim) is null;
+    public bool Admits(DeviceRecord? record, DeviceClaim claim) => record?.Block is null && Uncovered(record, claim) is null;
 
     /// <summary>Why the record does not cover the claim; null if it does. The first that fails is the reason.</summary>
-    public PairingReason? Uncovered(DeviceRecord? record, Claim claim)
+    public PairingReason? Uncovered(DeviceRecord? record, DeviceClaim claim)
     {
         ArgumentNullException.ThrowIfNull(claim);
         if (record is null || !record.IsPaired || MustPairAgain(record, claim.Role))

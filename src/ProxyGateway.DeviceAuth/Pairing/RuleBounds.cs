@@ -22,7 +22,7 @@ public static class RuleBounds
     public const int RecordBytes = 16 * 1024;
 
     /// <summary>Whether a rule may approve the claim: what the device would hold then is within the bounds.</summary>
-    internal static bool Allow(DeviceRecord? record, Claim claim)
+    internal static bool Allow(DeviceRecord? record, DeviceClaim claim)
     {
         if (claim.Scopes.Bytes > ClaimBytes)
             return false;

@@ -26,14 +26,14 @@ public abstract record DeviceChange
     internal abstract Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now);
 
     /// <summary>The audit's entry of it, without device, operator and time.</summary>
-    internal abstract AuditEntry Deed { get; }
+    internal abstract AuditEntry Operation { get; }
 
     /// <summary>Sets what the device may do in a role that it holds, or gives it one more. The device has to be paired.</summary>
     /// <param name="Role">The role.</param>
     /// <param name="Terms">What is granted.</param>
     public sealed record SetGrant(string Role, GrantTerms Terms) : DeviceChange
     {
-        internal override AuditEntry Deed => new() { Kind = AuditKinds.GrantChanged, Role = Role, Scopes = Terms.Scopes ?? ScopeSet.Empty, Until = Terms.Until };
+        internal override AuditEntry Operation => new() { Kind = AuditKinds.GrantChanged, Role = Role, Scopes = Terms.Scopes ?? ScopeSet.Empty, Until = Terms.Until };
 
         internal override Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now) =>
             record is null ? null : Transitions.SetGrant(record, Role, Terms, by, rules.Policy.Implications, now, rules.Lifetimes);
@@ -43,7 +43,7 @@ public abstract record DeviceChange
     /// <param name="Role">The role.</param>
     public sealed record TakeGrant(string Role) : DeviceChange
     {
-        internal override AuditEntry Deed => new() { Kind = AuditKinds.GrantRemoved, Role = Role };
+        internal override AuditEntry Operation => new() { Kind = AuditKinds.GrantRemoved, Role = Role };
 
         internal override Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now) =>
             record is null ? null : Transitions.SetGrant(record, Role, terms: null, by, rules.Policy.Implications, now, rules.Lifetimes);
@@ -53,7 +53,7 @@ public abstract record DeviceChange
     /// <param name="Label">The name, safe to show; null for none.</param>
     public sealed record SetLabel(string? Label) : DeviceChange
     {
-        internal override AuditEntry Deed => new() { Kind = AuditKinds.DeviceLabelled, Note = Label };
+        internal override AuditEntry Operation => new() { Kind = AuditKinds.DeviceLabelled, Note = Label };
 
         internal override Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now) =>
             record is null ? null : Transitions.SetLabel(record, Label, now, rules.Lifetimes);
@@ -63,7 +63,7 @@ public abstract record DeviceChange
     /// <param name="Reason">Why, safe to show; null if there is nothing to say.</param>
     public sealed record Block(string? Reason) : DeviceChange
     {
-        internal override AuditEntry Deed => new() { Kind = AuditKinds.DeviceBlocked, Note = Reason };
+        internal override AuditEntry Operation => new() { Kind = AuditKinds.DeviceBlocked, Note = Reason };
 
         internal override Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now) =>
             Transitions.Block(record, id, Reason, by, now, rules.Lifetimes);
@@ -72,7 +72,7 @@ public abstract record DeviceChange
     /// <summary>Lets a blocked device in again.</summary>
     public sealed record Unblock : DeviceChange
     {
-        internal override AuditEntry Deed => new() { Kind = AuditKinds.DeviceUnblocked };
+        internal override AuditEntry Operation => new() { Kind = AuditKinds.DeviceUnblocked };
 
         internal override Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now) =>
             record is null ? null : Transitions.Unblock(record, by, rules.Policy.Implications, now, rules.Lifetimes);
@@ -81,7 +81,7 @@ public abstract record DeviceChange
     /// <summary>Removes the device, also one whose record is damaged: then <see cref="Apply"/> sees none.</summary>
     public sealed record Remove : DeviceChange
     {
-        internal override AuditEntry Deed => new() { Kind = AuditKinds.DeviceRemoved };
+        internal override AuditEntry Operation => new() { Kind = AuditKinds.DeviceRemoved };
 
         internal override Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now)
         {
@@ -98,7 +98,7 @@ public abstract record DeviceChange
     /// <param name="Rule">The rule's name.</param>
     public sealed record RemoveByRule(string Rule) : DeviceChange
     {
-        internal override AuditEntry Deed => new() { Kind = AuditKinds.DeviceRemoved, Rule = Rule };
+        internal override AuditEntry Operation => new() { Kind = AuditKinds.DeviceRemoved, Rule = Rule };
 
         internal override Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now) =>
             record is null ? null : Transitions.RemoveByRule(record, Rule, by, now, rules.Lifetimes);

@@ -27,7 +27,7 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         ArgumentNullException.ThrowIfNull(device);
         ArgumentNullException.ThrowIfNull(rules);
         ImportOutcome outcome = default;
-        var deed = new AuditEntry { Kind = AuditKinds.DeviceImported, DeviceId = device.Id, Note = device.Label };
+        var operation = new AuditEntry { Kind = AuditKinds.DeviceImported, DeviceId = device.Id, Note = device.Label };
         await registry.WriteAsync(
             device.Id,
             stored =>
@@ -41,7 +41,7 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
                 (outcome, DeviceRecord? next) = DeviceImport.Apply(stored.Record, device, by, rules.Policy.Implications, stored.Now);
                 return next is null || dryRun ? null : new Decision(DecisionOutcome.Done, next);
             },
-            deed,
+            operation,
             by,
             rules,
             cancellationToken);
@@ -68,7 +68,7 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         {
             int count = limit is null ? atOnce : Math.Min(atOnce, limit.Value - removed.Removed - removed.Narrowed);
             atOnce = Math.Min(2 * atOnce, ReadAtOnce);
-            Page<DeviceRecord> page = await registry.ListDevicesAsync(cursor, count, cancellationToken);
+            PagedResult<DeviceRecord> page = await registry.ListDevicesAsync(cursor, count, cancellationToken);
             removed = await RemoveByRuleAsync(removed, page.Items, rule, dryRun, by, rules, cancellationToken);
             removed = removed with { NewerFormat = removed.NewerFormat + page.Newer.Count };
             cursor = page.Next;
@@ -90,13 +90,13 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         {
             if (record.Grants.Values.Any(g => g.RoleRule is null) || record.LastSeenAt > time.GetUtcNow() - unseenFor)
                 continue;
-            var deed = new AuditEntry { Kind = AuditKinds.DeviceForgotten, DeviceId = record.Id };
+            var operation = new AuditEntry { Kind = AuditKinds.DeviceForgotten, DeviceId = record.Id };
             Decision? decision = await registry.WriteAsync(
                 record.Id,
                 stored => stored is { Damage: not NewerDocumentException, Record: { } found } && Transitions.ForgetIdle(found, stored.Now - unseenFor, stored.Now, rules.Lifetimes) is { } next
                     ? new Decision(DecisionOutcome.Done, next)
                     : null,
-                deed,
+                operation,
                 by: null,
                 rules,
                 cancellationToken);
@@ -142,23 +142,11 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         string? cursor = null;
         do
         {
-            Page<DeviceRecord> page = await registry.ListDevicesAsync(cursor, ReadAtOnce, cancellationToken);
+            PagedResult<DeviceRecord> page = await registry.ListDevicesAsync(cursor, ReadAtOnce, cancellationToken);
             foreach (DeviceRecord record in page.Items)
                 yield return record;
             cursor = page.Next;
         }
         while (cursor is not null);
     }
-}
-
-/// <summary>What became of the devices that a rule had approved.</summary>
-/// <param name="Removed">Devices that held nothing else, and are removed.</param>
-/// <param name="Narrowed">Devices that hold something else, and lost what was the rule's.</param>
-public sealed record RemovedByRule(int Removed, int Narrowed)
-{
-    /// <summary>Devices that were left as they are, as their documents have a newer format: this gateway cannot tell whether the rule approved them.</summary>
-    public int NewerFormat { get; init; }
-
-    /// <summary>Where the next part begins; null if this was the last.</summary>
-    public string? Next { get; init; }
 }

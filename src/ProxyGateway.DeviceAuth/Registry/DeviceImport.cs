@@ -3,53 +3,6 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>A device as another gateway has it on record.</summary>
-/// <param name="Id">The device.</param>
-/// <param name="PublicKey">The raw public key as base64url without padding; its SHA-256 is the id.</param>
-/// <param name="Grants">Role -> terms; terms without scopes are those of a gateway that kept none.</param>
-public sealed record ImportedDevice(DeviceId Id, string PublicKey, ImmutableSortedDictionary<string, GrantTerms> Grants)
-{
-    /// <summary>It was paired without any role on record.</summary>
-    public bool Legacy { get; init; }
-
-    /// <summary>Role -> what of its grant a rule approved there, and is that rule's here too. All else is the operator's who imports it.</summary>
-    public ImmutableSortedDictionary<string, GrantParts> Parts { get; init; } = ImmutableSortedDictionary.Create<string, GrantParts>(StringComparer.Ordinal);
-
-    /// <summary>What operators call it, safe to show; null if nothing.</summary>
-    public string? Label { get; init; }
-
-    /// <summary>What it says about itself, safe to show.</summary>
-    public ClientDescription Client { get; init; } = new();
-}
-
-/// <summary>What became of an imported device.</summary>
-public enum ImportOutcome
-{
-    /// <summary>It is paired now, and was not.</summary>
-    Added,
-
-    /// <summary>It was paired, and holds more now, or holds by an operator's approval what it held by a rule's.</summary>
-    Extended,
-
-    /// <summary>It holds all of that already.</summary>
-    Unchanged,
-
-    /// <summary>The operator's ceiling does not allow all of it; nothing of it was taken.</summary>
-    AboveCeiling,
-
-    /// <summary>An operator has removed the device, or said no to one of the roles; nothing of it was taken.</summary>
-    RefusedBefore,
-
-    /// <summary>An operator has blocked the device.</summary>
-    Blocked,
-
-    /// <summary>The end of a grant is past.</summary>
-    UntilIsPast,
-
-    /// <summary>What is on record of the device has a format that this gateway does not know; nothing was taken.</summary>
-    NewerFormat,
-}
-
 /// <summary>
 /// An import is an operator's approval of many devices at once: within their ceiling, and nowhere where an operator has said no. What a
 /// device holds already is neither narrowed nor prolonged.

@@ -36,18 +36,18 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Gives up; what was being written may or may not have been.</param>
     /// <exception cref="RegistryUnavailableException">Nothing may be concluded: admit nobody.</exception>
-    public ValueTask<Admission> AdmitAsync(Claim claim, ClaimOrigin origin, PairingRules rules, CancellationToken cancellationToken)
+    public ValueTask<Admission> AdmitAsync(DeviceClaim claim, ClaimOrigin origin, PairingRules rules, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(rules);
         return AdmitAsync(claim, origin, () => new AdmissionTerms(rules), cancellationToken);
     }
 
-    /// <inheritdoc cref="AdmitAsync(Claim, ClaimOrigin, PairingRules, CancellationToken)"/>
+    /// <inheritdoc cref="AdmitAsync(DeviceClaim, ClaimOrigin, PairingRules, CancellationToken)"/>
     /// <param name="claim">The verified claim.</param>
     /// <param name="origin">Where it comes from.</param>
     /// <param name="terms">The terms in force: asked for at each decision, once the record is read, so that the newest count also where it is decided again.</param>
     /// <param name="cancellationToken">Gives up; what was being written may or may not have been.</param>
-    public ValueTask<Admission> AdmitAsync(Claim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, CancellationToken cancellationToken)
+    public ValueTask<Admission> AdmitAsync(DeviceClaim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(origin);
@@ -130,12 +130,12 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
                     ? next with { Outcome = DecisionOutcome.OtherVersion }
                     : next;
             },
-            change.Deed with { DeviceId = id },
+            change.Operation with { DeviceId = id },
             by,
             rules,
             cancellationToken);
         if (decision?.Outcome == DecisionOutcome.AboveCeiling)
-            audit?.Enter(AuditTrail.Refused(by, id, request: null, change.Deed.Role, change.Deed.Scopes));
+            audit?.Enter(AuditTrail.Refused(by, id, request: null, change.Operation.Role, change.Operation.Scopes));
         return decision;
     }
 
@@ -153,11 +153,11 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     }
 
     /// <inheritdoc cref="IDeviceStore.ListDevicesAsync"/>
-    public async ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+    public async ValueTask<PagedResult<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         Note(await store.ListDevicesAsync(cursor, limit, cancellationToken));
 
     /// <inheritdoc cref="IDeviceStore.ListOpenRequestsAsync"/>
-    public async ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+    public async ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         Note(await store.ListOpenRequestsAsync(cursor, limit, cancellationToken));
 
     /// <inheritdoc cref="IDeviceStore.PingAsync"/>
@@ -176,7 +176,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     }
 
     /// <summary>Whether this gateway knows the device, and has not seen its record in this version.</summary>
-    internal bool IsNews(DeviceId id, string version) => _memory.IsNews(id, version);
+    internal bool IsUnseenVersion(DeviceId id, string version) => _memory.IsUnseenVersion(id, version);
 
     /// <summary>A device's record, and the store's time; that of a removed device if the store has gone back behind what was taken from it.</summary>
     internal async ValueTask<(DeviceRecord? Record, DateTimeOffset Now)> ReadAsync(DeviceId id, PairingRules rules, CancellationToken cancellationToken)
@@ -188,12 +188,12 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <summary>Reads, decides and writes, until nobody else was faster. What was <see cref="DecisionOutcome.Done"/> gets a version of its own.</summary>
     /// <param name="id">The device.</param>
     /// <param name="decide">Decides by what is stored; null, and every outcome but <c>Done</c>, changes nothing.</param>
-    /// <param name="deed">What it is in the audit, beside what becomes of requests; null if nothing.</param>
+    /// <param name="operation">What it is in the audit, beside what becomes of requests; null if nothing.</param>
     /// <param name="by">The operator; null if none.</param>
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Gives up.</param>
     internal ValueTask<Decision?> WriteAsync(
-        DeviceId id, Func<StoredDevice, Decision?> decide, AuditEntry? deed, Operator? by, PairingRules rules, CancellationToken cancellationToken) => RepeatAsync(
+        DeviceId id, Func<StoredDevice, Decision?> decide, AuditEntry? operation, Operator? by, PairingRules rules, CancellationToken cancellationToken) => RepeatAsync(
             id,
             () => rules,
             reading =>
@@ -211,7 +211,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
                 };
                 return new Step<Decision?>(next is null ? decision : decision! with { Record = next }, next)
                 {
-                    Deed = decision?.Outcome == DecisionOutcome.Done ? deed : null,
+                    Operation = decision?.Outcome == DecisionOutcome.Done ? operation : null,
                 };
             },
             static (step, result) => result == SwapResult.Swapped ? step.Answer : null,
@@ -263,7 +263,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         return stored;
     }
 
-    private Page<T> Note<T>(Page<T> page)
+    private PagedResult<T> Note<T>(PagedResult<T> page)
     {
         foreach (NewerDocument document in page.Newer)
             Note(document);
@@ -282,13 +282,13 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
             return null;
         Decision? decision = await WriteAsync(
-            device, stored => stored.Record is { } record ? decide(record, stored.Now) : null, deed: null, by, rules, cancellationToken);
+            device, stored => stored.Record is { } record ? decide(record, stored.Now) : null, operation: null, by, rules, cancellationToken);
         if (decision is { Outcome: DecisionOutcome.AboveCeiling, Request: { } asked })
             audit?.Enter(AuditTrail.Refused(by, device, id, asked.Role, asked.Scopes));
         return decision;
     }
 
-    private static Step<Admission> Decide(Reading reading, Claim claim, ClaimOrigin origin, AdmissionTerms terms, ImmutableArray<string> exhausted)
+    private static Step<Admission> Decide(Reading reading, DeviceClaim claim, ClaimOrigin origin, AdmissionTerms terms, ImmutableArray<string> exhausted)
     {
         (PairingRules rules, bool mayAsk) = terms;
         (Judgement judgement, DateTimeOffset now) = (reading.Judgement, reading.Stored.Now);
@@ -314,7 +314,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
                 DeviceRecord approved = Stamp(judgement, Transitions.AutoApprove(record, claim, approve.Rule, rules.Policy.Implications, now, rules.Lifetimes), now);
                 return new(new Admission.Admitted(approved, approve.Rule, now), approved)
                 {
-                    Deed = AuditTrail.AutoApproved(claim, approve, origin.Address, rules.Policy.Classify(locality)),
+                    Operation = AuditTrail.AutoApproved(claim, approve, origin.Address, rules.Policy.Classify(locality)),
                     Pairing = PairingBy(approve, policy),
                 };
             case PairingDecision.RequirePairing require:
@@ -355,7 +355,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         {
             // Without an answer it may have been written, and whoever repeats it would find it done.
             if (result is null or SwapResult.Swapped)
-                EnterChange(swap, now, by, step.Deed, uncertain: result is null && isUncertain);
+                EnterChange(swap, now, by, step.Operation, uncertain: result is null && isUncertain);
         }
 
         if (result == SwapResult.Swapped)
@@ -363,11 +363,11 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         return result.Value;
     }
 
-    private void EnterChange(DeviceSwap swap, DateTimeOffset now, Operator? by, AuditEntry? deed, bool uncertain)
+    private void EnterChange(DeviceSwap swap, DateTimeOffset now, Operator? by, AuditEntry? operation, bool uncertain)
     {
         if (audit is null)
             return;
-        foreach (AuditEntry entry in AuditTrail.Of(swap.Previous, swap.Next, now, by, deed))
+        foreach (AuditEntry entry in AuditTrail.Of(swap.Previous, swap.Next, now, by, operation))
             audit.Enter(entry with { Uncertain = uncertain });
     }
 
@@ -409,7 +409,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     // A version of its own; and if it takes something away, a time that is later than that of every document before.
     private static DeviceRecord Stamp(Judgement previous, DeviceRecord next, DateTimeOffset now)
     {
-        bool takes = previous.IsBehind || (previous.Record is { } before && SeenRecord.TakesAway(before, next, now));
+        bool takes = previous.IsBehind || (previous.Record is { } before && SeenRecord.IsRestriction(before, next, now));
         return next with
         {
             Version = NewVersion(),
@@ -438,20 +438,9 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     private sealed record Step<T>(T Answer, DeviceRecord? Next = null)
     {
         /// <summary>What it is in the audit, beside what becomes of requests.</summary>
-        public AuditEntry? Deed { get; init; }
+        public AuditEntry? Operation { get; init; }
 
         /// <summary>The rule that pairs the device by it; null if none does.</summary>
         public RulePairing? Pairing { get; init; }
     }
 }
-
-/// <summary>What the registry needs to know of the configuration in force.</summary>
-/// <param name="Policy">The pairing policy.</param>
-/// <param name="Lifetimes">How long things stay on record.</param>
-/// <param name="Limits">How many requests may be open.</param>
-public sealed record PairingRules(PairingPolicy Policy, Lifetimes Lifetimes, PendingLimits Limits);
-
-/// <summary>By what a claim is decided.</summary>
-/// <param name="Rules">The policy and bounds in force.</param>
-/// <param name="MayAsk">Whether it may be approved, or ask to be, where it is not covered already; false if it lacks the shared token.</param>
-public readonly record struct AdmissionTerms(PairingRules Rules, bool MayAsk = true);

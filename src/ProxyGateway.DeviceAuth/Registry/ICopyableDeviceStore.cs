@@ -1,5 +1,3 @@
-using ProxyGateway.DeviceAuth.Pairing;
-
 namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>A store whose whole content can be read, and written as it is: for moving a registry, and for filling one in one go.</summary>
@@ -19,8 +17,3 @@ public interface ICopyableDeviceStore : IDeviceStore
     /// <exception cref="RegistryUnavailableException">Something cannot be written.</exception>
     Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken);
 }
-
-/// <summary>A document as a store has it.</summary>
-/// <param name="Record">The record.</param>
-/// <param name="ExpiresAt">When the store forgets it, by its own time; null for never.</param>
-public readonly record struct StoredDocument(DeviceRecord Record, DateTimeOffset? ExpiresAt);

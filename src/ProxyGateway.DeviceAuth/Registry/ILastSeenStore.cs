@@ -15,8 +15,3 @@ public interface ILastSeenStore
     /// <exception cref="RegistryUnavailableException">The store cannot be reached, or is too slow.</exception>
     ValueTask NoteSeenAsync(IReadOnlyList<SeenDevice> devices, CancellationToken cancellationToken);
 }
-
-/// <summary>A device that was seen.</summary>
-/// <param name="Device">The device.</param>
-/// <param name="At">When; kept to the millisecond.</param>
-public readonly record struct SeenDevice(DeviceId Device, DateTimeOffset At);

@@ -54,7 +54,7 @@ internal sealed class RestrictionMemory
     }
 
     /// <summary>Whether the device is remembered, and its record was not seen in this version last.</summary>
-    public bool IsNews(DeviceId device, string version)
+    public bool IsUnseenVersion(DeviceId device, string version)
     {
         lock (_lock)
         {

@@ -9,9 +9,3 @@ public sealed record RulePairing(string Rule, int MaxPerHour, int MaxInAll)
     /// <summary>Over how long <see cref="MaxPerHour"/> counts.</summary>
     public static TimeSpan Window { get; } = TimeSpan.FromHours(1);
 }
-
-/// <summary>A rule would have paired a device, and rules have paired as many as they may: an operator decides.</summary>
-/// <param name="Rule">The rule's name.</param>
-/// <param name="Limit">How many it, or they, may pair.</param>
-/// <param name="IsInAll">Whether that counts the devices of all rules, and not those of one within an hour.</param>
-public sealed record ReachedBound(string Rule, int Limit, bool IsInAll);

@@ -89,13 +89,13 @@ internal sealed class SeenRecord
         };
 
     /// <summary>Whether a device may do less by one record than by the one before it, or less may be approved for it without an operator.</summary>
-    public static bool TakesAway(DeviceRecord previous, DeviceRecord next, DateTimeOffset now) =>
-        next.TakenAt > previous.TakenAt || TakesAway(previous.AsOf(now), next.AsOf(now));
+    public static bool IsRestriction(DeviceRecord previous, DeviceRecord next, DateTimeOffset now) =>
+        next.TakenAt > previous.TakenAt || IsRestriction(previous.AsOf(now), next.AsOf(now));
 
     // Many connections of a device may be decided on at once, and a record that was read be told of here after several that came later. So where both
     // documents say when something was last taken, only that counts: an earlier record that holds less is no restriction.
     private static bool WasTaken(DeviceRecord previous, DeviceRecord next, DateTimeOffset now) =>
-        previous.TakenAt is { } before && next.TakenAt is { } after ? after > before : TakesAway(previous, next, now);
+        previous.TakenAt is { } before && next.TakenAt is { } after ? after > before : IsRestriction(previous, next, now);
 
     public void Charge()
     {
@@ -116,7 +116,7 @@ internal sealed class SeenRecord
             versions.RemoveAt(0);
     }
 
-    private static bool TakesAway(DeviceRecord before, DeviceRecord after) =>
+    private static bool IsRestriction(DeviceRecord before, DeviceRecord after) =>
         (after.Block is not null && before.Block is null)
         || (before.Legacy && !after.Legacy)
         || (after.Refusals is { } marks && (before.Refusals is not { } earlier || IsMarkedMore(earlier, marks)))

@@ -3,11 +3,6 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>How long things stay on record.</summary>
-/// <param name="Request">How long a request waits for an operator, and how long a resolved one stays readable.</param>
-/// <param name="Removed">How long an operator's no is remembered for a device that holds no grant.</param>
-public readonly record struct Lifetimes(TimeSpan Request, TimeSpan Removed);
-
 /// <summary>
 /// Every change that a device's record can undergo, as pure functions: record and time in, record out. A store writes what they
 /// return; nobody else makes records.
@@ -25,7 +20,7 @@ public static class Transitions
 
     /// <summary>A rule approves exactly what the claim asks for.</summary>
     public static DeviceRecord AutoApprove(
-        DeviceRecord? record, Claim claim, string rule, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
+        DeviceRecord? record, DeviceClaim claim, string rule, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Begin(record, claim, now, lifetimes);
         Grant grant = Grant.ByRule(next.Grants.GetValueOrDefault(claim.Role), claim.Scopes, rule, now); // what an operator has set an end to, no rule prolongs
@@ -34,7 +29,7 @@ public static class Transitions
 
     /// <summary>The device asks an operator for what no grant covers.</summary>
     public static Ask Ask(
-        DeviceRecord? record, Claim claim, PairingReason reason, LocalityKind locality, string? address, DateTimeOffset now, Lifetimes lifetimes)
+        DeviceRecord? record, DeviceClaim claim, PairingReason reason, LocalityKind locality, string? address, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Begin(record, claim, now, lifetimes);
         PairingRequest? same = next.Requests.LastOrDefault(r => r.Asks(claim.Role, claim.Scopes)
@@ -295,7 +290,7 @@ public static class Transitions
     public static DateTimeOffset? ExpiresAt(DeviceRecord record, Lifetimes lifetimes, DateTimeOffset now) =>
         ExpiresAt(record, lifetimes) is { } at && at <= now ? now + lifetimes.Request : ExpiresAt(record, lifetimes);
 
-    private static DeviceRecord Begin(DeviceRecord? record, Claim claim, DateTimeOffset now, Lifetimes lifetimes)
+    private static DeviceRecord Begin(DeviceRecord? record, DeviceClaim claim, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(claim);
         return record is null

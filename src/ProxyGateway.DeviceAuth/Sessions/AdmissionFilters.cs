@@ -17,7 +17,7 @@ internal sealed partial class AdmissionFilters(IEnumerable<IAdmissionFilter> fil
     /// <param name="origin">Where it comes from.</param>
     /// <param name="options">The options in force.</param>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>
-    public async ValueTask<Closing?> RefuseAsync(HttpContext context, Claim claim, ClaimOrigin origin, DeviceAuthOptions options)
+    public async ValueTask<Closing?> RefuseAsync(HttpContext context, DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options)
     {
         if (_filters.Length == 0)
             return null;

@@ -1,7 +1,7 @@
 using System.Security.Claims;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features.Authentication;
-using SecurityClaim = System.Security.Claims.Claim;
+using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
 
@@ -16,7 +16,7 @@ internal sealed class DeviceFeature : IDeviceFeature, IHttpAuthenticationFeature
 
     private DeviceFeature(Session session, ClaimsPrincipal? found) => (Claim, ConnectionId, _found) = (session.Claim, session.Number, found);
 
-    public Pairing.Claim Claim { get; }
+    public DeviceClaim Claim { get; }
 
     public long ConnectionId { get; }
 
@@ -35,11 +35,11 @@ internal sealed class DeviceFeature : IDeviceFeature, IHttpAuthenticationFeature
         context.Features.Set<IHttpAuthenticationFeature>(feature);
     }
 
-    private static ClaimsIdentity IdentityOf(Pairing.Claim claim) => new(
+    private static ClaimsIdentity IdentityOf(DeviceClaim claim) => new(
         [
-            new SecurityClaim(DeviceClaimTypes.DeviceId, claim.Device.ToString()),
-            new SecurityClaim(DeviceClaimTypes.Role, claim.Role),
-            .. claim.Scopes.Select(scope => new SecurityClaim(DeviceClaimTypes.Scope, scope)),
+            new Claim(DeviceClaimTypes.DeviceId, claim.Device.ToString()),
+            new Claim(DeviceClaimTypes.Role, claim.Role),
+            .. claim.Scopes.Select(scope => new Claim(DeviceClaimTypes.Scope, scope)),
         ],
         AuthenticationType,
         nameType: DeviceClaimTypes.DeviceId,

@@ -33,7 +33,7 @@ internal sealed partial class Gatekeeper(
     /// </returns>
     /// <exception cref="OperationCanceledException">It is.</exception>
     public async ValueTask<(Admission Admission, Session? Session)> DecideAsync(
-        Claim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
+        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
         // A device that waits in this queue has not reached the registry: its answer must not say that the registry is away.
         if (!await TryEnterAsync(options.HandshakeTimeout, cancellationToken))
@@ -56,7 +56,7 @@ internal sealed partial class Gatekeeper(
     /// <param name="claim">What the device proved; null if nothing, and then it is not named.</param>
     /// <param name="origin">Where it comes from.</param>
     /// <param name="options">The options in force when the connection came.</param>
-    public void PutOff(Claim? claim, ClaimOrigin origin, DeviceAuthOptions options)
+    public void PutOff(DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options)
     {
         LogBusy(origin.Address, options.HandshakeTimeout);
         audit.Enter(Refusal(claim, origin, options, "busy"));
@@ -67,7 +67,7 @@ internal sealed partial class Gatekeeper(
     /// <param name="claim">What the device proved; null if nothing, and then it is not named.</param>
     /// <param name="origin">Where it comes from.</param>
     /// <param name="options">The options in force when the connection came.</param>
-    public void Refused(Closing closing, Claim? claim, ClaimOrigin origin, DeviceAuthOptions options) =>
+    public void Refused(Closing closing, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options) =>
         audit.Enter(Refusal(claim, origin, options, closing.Reason) with { CloseCode = closing.Code });
 
     /// <summary>The backend has accepted an admitted device.</summary>
@@ -103,7 +103,7 @@ internal sealed partial class Gatekeeper(
     }
 
     private async ValueTask<(Admission Admission, Session? Session)> DecideInTurnAsync(
-        Claim claim, ClaimOrigin origin, DeviceAuthOptions cameBy, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
+        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions cameBy, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
         DeviceAuthOptions options = settings.Current;
         if (!options.HasTheSameDoor(cameBy))
@@ -151,7 +151,7 @@ internal sealed partial class Gatekeeper(
     private async ValueTask<Admission> DecideAsync(
         Session session, ClaimOrigin origin, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
-        Claim claim = session.Claim;
+        DeviceClaim claim = session.Claim;
         DeviceAuthOptions options = settings.Current;
         try
         {
@@ -220,7 +220,7 @@ internal sealed partial class Gatekeeper(
         }
     }
 
-    private static AuditEntry Entry(string kind, Claim? claim, ClaimOrigin origin, DeviceAuthOptions options) => new()
+    private static AuditEntry Entry(string kind, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options) => new()
     {
         Kind = kind,
         DeviceId = claim?.Device,
@@ -230,7 +230,7 @@ internal sealed partial class Gatekeeper(
         Locality = options.Policy.Classify(origin.Locality),
     };
 
-    private static AuditEntry Refusal(Claim? claim, ClaimOrigin origin, DeviceAuthOptions options, string reason) =>
+    private static AuditEntry Refusal(DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options, string reason) =>
         Entry(AuditKinds.DeviceRefused, claim, origin, options) with { Reason = reason };
 
     [LoggerMessage(1001, LogLevel.Information, "Admitted device {Device} as {Role} with [{Scopes}] from {Address} by {By}.")]

@@ -9,7 +9,7 @@ namespace ProxyGateway.DeviceAuth.Sessions;
 public interface IDeviceFeature
 {
     /// <summary>What the device has proved and asked for, and what its grant covered when it was admitted.</summary>
-    Claim Claim { get; }
+    DeviceClaim Claim { get; }
 
     /// <summary>The connection's number, as <see cref="IDeviceConnections"/> has it.</summary>
     long ConnectionId { get; }

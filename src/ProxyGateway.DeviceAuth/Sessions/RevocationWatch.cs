@@ -87,7 +87,7 @@ internal sealed partial class RevocationWatch : BackgroundService
             }
 
             if (announcement is Announcement.Changed changed
-                && (_sessions.NeedsRecheck(changed.Device, changed.Version) || _registry.IsNews(changed.Device, changed.Version)))
+                && (_sessions.NeedsRecheck(changed.Device, changed.Version) || _registry.IsUnseenVersion(changed.Device, changed.Version)))
                 Check(changed.Device, cancellationToken);
             if (Volatile.Read(ref _gapsSwept) == Volatile.Read(ref _gaps))
                 Renew();

@@ -15,7 +15,7 @@ internal sealed class Session : IDisposable
     private string? _version;
     private SessionEnd? _end;
 
-    public Session(SessionTable table, long number, Claim claim, ClaimOrigin origin, TimeProvider time)
+    public Session(SessionTable table, long number, DeviceClaim claim, ClaimOrigin origin, TimeProvider time)
     {
         _table = table;
         _time = time;
@@ -30,7 +30,7 @@ internal sealed class Session : IDisposable
     public long Number { get; }
 
     /// <summary>What the device proved and asked for.</summary>
-    public Claim Claim { get; }
+    public DeviceClaim Claim { get; }
 
     /// <summary>Where it comes from.</summary>
     public ClaimOrigin Origin { get; }

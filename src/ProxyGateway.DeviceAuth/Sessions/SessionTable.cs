@@ -45,7 +45,7 @@ internal sealed class SessionTable
     /// <summary>
     /// Enters a session before the registry is asked, so that a change in between is not missed. Null if the device has as many as it may.
     /// </summary>
-    public Session? TryEnter(Claim claim, ClaimOrigin origin, int limit)
+    public Session? TryEnter(DeviceClaim claim, ClaimOrigin origin, int limit)
     {
         lock (_lock)
         {

@@ -6,9 +6,6 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Connecting;
 
-/// <summary>What a device asks for.</summary>
-internal sealed record ConnectAsk(Uri Url, string Role, IReadOnlyList<string> Scopes, string? Token);
-
 /// <summary>One connection of a device, as far as the handshake goes: challenge, signed <c>connect</c>, answer.</summary>
 internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
 {

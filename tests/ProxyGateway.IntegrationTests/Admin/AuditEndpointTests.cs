@@ -7,7 +7,7 @@ namespace ProxyGateway.IntegrationTests.Admin;
 
 public sealed class AuditEndpointTests : IAsyncLifetime
 {
-    private readonly Claim _claim = Some.Claim("operator", "operator.read", "operator.write");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read", "operator.write");
     private TestAdmin _admin = null!;
 
     public async Task InitializeAsync() => _admin = await TestAdmin.StartAsync();

@@ -6,7 +6,7 @@ namespace ProxyGateway.IntegrationTests.Admin;
 /// <summary>What operators change about a device, and how two of them do not undo each other's.</summary>
 public sealed class DeviceChangeEndpointTests : IAsyncLifetime
 {
-    private readonly Claim _claim = Some.Claim("operator", "operator.read", "operator.write");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read", "operator.write");
     private TestAdmin _admin = null!;
     private string _device = null!;
 
@@ -210,7 +210,7 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     [Fact]
     public async Task A_device_that_is_not_paired_is_given_nothing()
     {
-        Claim stranger = Some.Claim("operator");
+        DeviceClaim stranger = Some.Claim("operator");
         await _admin.AskAsync(stranger);
         string path = $"/admin/v1/devices/{stranger.Device}";
 

@@ -33,7 +33,7 @@ public sealed class DeviceEndpointTests : IAsyncLifetime
     [Fact]
     public async Task A_device_shows_its_grants_and_nothing_internal()
     {
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         await _admin.PairAsync(claim);
         PairingRequest rejected = await _admin.AskAsync(claim.Asking("node"));
         await _admin.PostAsync($"/admin/v1/requests/{rejected.Id}/reject"); // leaves a mark
@@ -74,7 +74,7 @@ public sealed class DeviceEndpointTests : IAsyncLifetime
     [Fact]
     public async Task A_device_with_nothing_approved_is_not_found()
     {
-        Claim claim = Some.Claim("operator");
+        DeviceClaim claim = Some.Claim("operator");
         await _admin.AskAsync(claim);
 
         (await _admin.GetAsync($"/admin/v1/devices/{claim.Device}")).ShouldBeProblem(404, "device-not-found");

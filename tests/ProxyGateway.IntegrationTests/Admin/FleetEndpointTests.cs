@@ -16,10 +16,10 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     [Fact]
     public async Task A_dry_run_tells_what_the_run_does()
     {
-        Claim fresh = Some.Claim();
-        Claim held = Some.Claim("operator", "operator.read");
+        DeviceClaim fresh = Some.Claim();
+        DeviceClaim held = Some.Claim("operator", "operator.read");
         await _admin.PairAsync(held);
-        Claim removed = Some.Claim("operator", "operator.read");
+        DeviceClaim removed = Some.Claim("operator", "operator.read");
         await _admin.DeleteAsync($"/admin/v1/devices/{await _admin.PairAsync(removed)}");
         string devices = string.Join(
             ',',
@@ -53,7 +53,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     [Fact]
     public async Task Nobody_imports_above_their_ceiling()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         string body = $$"""{"devices":[{{Device(claim.PublicKey, """{"operator":{"scopes":["operator.admin"]}}""")}}]}""";
 
         Outcomes(await ImportAsync(body, TestAdmin.Limited)).ShouldBe(["above-ceiling"]);
@@ -89,8 +89,8 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     [InlineData("{}")]
     public async Task A_device_with_grants_that_are_none_is_not_imported_and_the_others_are(string grants)
     {
-        Claim claim = Some.Claim();
-        Claim sound = Some.Claim();
+        DeviceClaim claim = Some.Claim();
+        DeviceClaim sound = Some.Claim();
 
         string devices = Device(claim.PublicKey, grants) + "," + Device(sound.PublicKey, """{"operator":{"scopes":[]}}""");
         Answer answer = await ImportAsync($$"""{"devices":[{{devices}}]}""");
@@ -102,13 +102,13 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     [Fact]
     public async Task What_a_rule_approved_is_taken_back_and_the_rest_stays()
     {
-        Claim byRule = Some.Claim("operator", "operator.read");
-        Claim both = Some.Claim("operator", "operator.read");
+        DeviceClaim byRule = Some.Claim("operator", "operator.read");
+        DeviceClaim both = Some.Claim("operator", "operator.read");
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
-        foreach (Claim claim in new[] { byRule, both })
+        foreach (DeviceClaim claim in new[] { byRule, both })
             (await _admin.Registry.AdmitAsync(claim, Some.Loopback, silent, default)).ShouldBeOfType<Admission.Admitted>();
         await _admin.PairAsync(both.Asking("node"));
-        Claim operators = Some.Claim("operator");
+        DeviceClaim operators = Some.Claim("operator");
         await _admin.PairAsync(operators);
 
         Answer dry = await _admin.PostAsync("/admin/v1/devices/remove-by-rule", json: """{"rule":"loopback","dryRun":true}""");
@@ -130,7 +130,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     [Fact]
     public async Task What_a_rule_and_an_operator_approved_in_one_role_is_shown_and_the_rules_part_taken_back()
     {
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         await _admin.PairAsync(claim);
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
         (await _admin.Registry.AdmitAsync(claim.Asking("operator", "operator.write"), Some.Loopback, silent, default)).ShouldBeOfType<Admission.Admitted>();
@@ -150,7 +150,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     [Fact]
     public async Task A_rules_part_is_imported_as_the_rules()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         string grants = """{"operator":{"scopes":["a","b"],"parts":{"rules":{"office":["b"]}}},"node":{"scopes":["c"],"parts":{"rules":{"office":["c"]},"role":"office"}}}""";
 
         Outcomes(await ImportAsync($$"""{"devices":[{{Device(claim.PublicKey, grants)}}]}""")).ShouldBe(["added"]);
@@ -176,7 +176,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     [Fact]
     public async Task What_an_operator_imports_is_no_rules_any_more()
     {
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
         (await _admin.Registry.AdmitAsync(claim, Some.Loopback, silent, default)).ShouldBeOfType<Admission.Admitted>();
         string body = $$"""{"devices":[{{Device(claim.PublicKey, """{"operator":{"scopes":["operator.read"]}}""")}}]}""";

@@ -17,7 +17,7 @@ public sealed class HostileBodyTests : IAsyncLifetime
         "[]", "{}", "[null]", "[[null]]", "[{}]", "[7]", "[\"\\ud800\"]", "{\"\":null}", "{\"x\":null}", "{\"x\":7}", "{\"x\":[null]}", "{\"x\":{\"scopes\":[null]}}", "{\"\\ud800\":{}}",
     ];
 
-    private readonly Claim _device = Some.Claim();
+    private readonly DeviceClaim _device = Some.Claim();
     private TestAdmin _admin = null!;
     private JsonObject _document = null!;
 

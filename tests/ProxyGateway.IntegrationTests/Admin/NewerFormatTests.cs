@@ -9,7 +9,7 @@ namespace ProxyGateway.IntegrationTests.Admin;
 /// <summary>A device whose document a newer gateway wrote: operators see it, and cannot change it here.</summary>
 public sealed class NewerFormatTests : IAsyncLifetime
 {
-    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
     private TestAdmin _admin = null!;
     private PairingRequest _request = null!;
     private DeviceRecord _record = null!;
@@ -41,8 +41,8 @@ public sealed class NewerFormatTests : IAsyncLifetime
     [Fact]
     public async Task It_is_marked_where_it_is_listed_and_shown()
     {
-        Claim[] others = [Some.Claim(), Some.Claim()];
-        foreach (Claim other in others)
+        DeviceClaim[] others = [Some.Claim(), Some.Claim()];
+        foreach (DeviceClaim other in others)
             await _admin.PairAsync(other);
 
         JsonElement[] listed = [.. (await _admin.GetAsync("/admin/v1/devices")).Json.GetProperty("items").EnumerateArray()];
@@ -84,7 +84,7 @@ public sealed class NewerFormatTests : IAsyncLifetime
     [Fact]
     public async Task An_import_and_the_removal_of_a_rule_leave_it_out_and_say_so()
     {
-        Claim other = Some.Claim();
+        DeviceClaim other = Some.Claim();
         string devices = string.Join(',', new[] { _claim, other }.Select(c => """{"publicKey":"KEY","grants":{"node":{"scopes":[]}}}""".Replace("KEY", c.PublicKey, StringComparison.Ordinal)));
 
         Answer imported = await _admin.PostAsync("/admin/v1/devices/import", json: $$"""{"devices":[{{devices}}]}""");

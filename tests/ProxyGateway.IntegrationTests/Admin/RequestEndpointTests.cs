@@ -15,7 +15,7 @@ public sealed class RequestEndpointTests : IAsyncLifetime
     [Fact]
     public async Task A_request_shows_what_a_device_asks_for()
     {
-        Claim claim = Some.Claim("operator", "operator.write", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.write", "operator.read");
         PairingRequest asked = await _admin.AskAsync(claim);
 
         Answer answer = await _admin.GetAsync($"/admin/v1/requests/{asked.Id}");
@@ -84,7 +84,7 @@ public sealed class RequestEndpointTests : IAsyncLifetime
     [Fact]
     public async Task Approving_answers_with_the_device_also_when_repeated()
     {
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         PairingRequest asked = await _admin.AskAsync(claim);
 
         for (int i = 0; i < 2; i++)

@@ -15,7 +15,7 @@ public sealed class SessionEndpointTests : IAsyncLifetime
     [Fact]
     public async Task A_session_shows_who_is_there_as_what_since_when_and_until_when()
     {
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         using Session session = Admit(claim, until: DateTimeOffset.UtcNow.AddHours(1));
 
         Answer answer = await _admin.GetAsync("/admin/v1/sessions", TestAdmin.Viewer);
@@ -45,7 +45,7 @@ public sealed class SessionEndpointTests : IAsyncLifetime
     [Fact]
     public async Task Sessions_come_oldest_first_page_by_page_and_by_device()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         Session[] sessions = [Admit(claim), Admit(Some.Claim()), Admit(claim), Admit(Some.Claim()), Admit(claim)];
 
         (await IdsAsync("/admin/v1/sessions?limit=2")).ShouldBe(sessions.Select(s => s.Claim.Device.ToString()));
@@ -56,7 +56,7 @@ public sealed class SessionEndpointTests : IAsyncLifetime
             session.Dispose();
     }
 
-    private Session Admit(Claim claim, DateTimeOffset? until = null)
+    private Session Admit(DeviceClaim claim, DateTimeOffset? until = null)
     {
         DeviceRecord record = Some.Paired(claim, DateTimeOffset.UtcNow);
         record = record with { Grants = record.Grants.SetItem(claim.Role, record.Grants[claim.Role] with { Until = until }) };

@@ -99,14 +99,14 @@ internal sealed class TestAdmin : IAsyncDisposable
     }
 
     /// <summary>A device asks for something, and has to wait.</summary>
-    public async Task<PairingRequest> AskAsync(Claim claim)
+    public async Task<PairingRequest> AskAsync(DeviceClaim claim)
     {
         Admission admission = await Registry.AdmitAsync(claim, Some.Origin, Some.Rules, default);
         return admission.ShouldBeOfType<Admission.Refused>().Request;
     }
 
     /// <summary>A device asks for something, and gets it.</summary>
-    public async Task<DeviceId> PairAsync(Claim claim)
+    public async Task<DeviceId> PairAsync(DeviceClaim claim)
     {
         PairingRequest request = await AskAsync(claim);
         (await Registry.ApproveAsync(request.Id, scopes: null, Some.Operator, Some.Rules, default))!.Outcome.ShouldBe(DecisionOutcome.Done);

@@ -12,8 +12,8 @@ public sealed class RegistryCopyTests : IDisposable
     private static readonly CancellationToken None = CancellationToken.None;
 
     private readonly ProgramUnderTest _program = new();
-    private readonly Claim _paired = Some.Claim("operator", "operator.read");
-    private readonly Claim _removed = Some.Claim();
+    private readonly DeviceClaim _paired = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _removed = Some.Claim();
     private readonly string _redis;
 
     public RegistryCopyTests(SharedRedis.Fixture redis)
@@ -38,7 +38,7 @@ public sealed class RegistryCopyTests : IDisposable
         back.Json.GetProperty("devices").GetInt32().ShouldBe(2);
         await using SqliteDeviceStore first = Open("first.db");
         await using SqliteDeviceStore second = Open("second.db");
-        foreach (Claim claim in new[] { _paired, _removed })
+        foreach (DeviceClaim claim in new[] { _paired, _removed })
         {
             DeviceDocument.Serialize((await second.GetAsync(claim.Device, None)).Record!)
                 .ShouldBe(DeviceDocument.Serialize((await first.GetAsync(claim.Device, None)).Record!));
@@ -107,12 +107,12 @@ public sealed class RegistryCopyTests : IDisposable
     {
         await using SqliteDeviceStore store = Open(name);
         var registry = new DeviceRegistry(store);
-        foreach (Claim claim in new[] { _paired, _removed })
+        foreach (DeviceClaim claim in new[] { _paired, _removed })
             await registry.ApproveAsync((await AskAsync(claim)).Id, scopes: null, Some.Operator, Some.Rules, None);
         await registry.RemoveAsync(_removed.Device, Some.Operator, Some.Rules, None);
         return await AskAsync(_paired.Asking("node"));
 
-        async Task<PairingRequest> AskAsync(Claim claim) =>
+        async Task<PairingRequest> AskAsync(DeviceClaim claim) =>
             (await registry.AdmitAsync(claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request;
     }
 }

@@ -96,7 +96,7 @@ public sealed class GateFuzzTests(ITestOutputHelper output)
                 }
             }));
         gateway.Backend.Raw = AnswerAsync;
-        var claim = new Claim(_recorded.Paired.Id, _recorded.Paired.PublicKey, "operator", ScopeSet.Of(["operator.read"]), ClientDescription.Sanitize(null, null, null, null));
+        var claim = new DeviceClaim(_recorded.Paired.Id, _recorded.Paired.PublicKey, "operator", ScopeSet.Of(["operator.read"]), ClientDescription.Sanitize(null, null, null, null));
         await gateway.Registry.AdmitAsync(claim, Some.Origin, gateway.Rules, default);
         PairingRequest request = (await gateway.Registry.ListOpenRequestsAsync(cursor: null, 1, default)).Items.Single();
         await gateway.ApproveAsync(request.Id.ToString());

@@ -152,7 +152,7 @@ public sealed class StrictRequestTests(SharedGateway shared) : IClassFixture<Sha
             Token = new string('t', 4096),
         };
         var device = new TestDevice();
-        var claim = new Claim(device.Id, device.PublicKey, ask.Role!, ScopeSet.Of(ask.Scopes!), new ClientDescription()); // more than a rule approves
+        var claim = new DeviceClaim(device.Id, device.PublicKey, ask.Role!, ScopeSet.Of(ask.Scopes!), new ClientDescription()); // more than a rule approves
         await shared.Gateway.Store.SwapAsync(new DeviceSwap(null, Some.Paired(claim, DateTimeOffset.UtcNow), ExpiresAt: null, PendingLimits.None), default);
         await using Encounter encounter = await Encounter.AskAsync(shared.Gateway, device, ask);
 

@@ -56,7 +56,7 @@ public sealed class TrustedProxyTests(TrustedProxyTests.BehindProxies shared) : 
 
     [Theory]
     [MemberData(nameof(NotBelieved))]
-    public async Task Any_other_address_does_not(string[] headers)
+    public async Task An_address_that_a_client_claims_for_itself_does_not_count(string[] headers)
     {
         Encounter encounter = await Encounter.AskAsync(
             shared.Gateway, new TestDevice(), port: shared.Gateway.RemotePort, host: "gateway.example.org", headers: headers);

@@ -46,7 +46,7 @@ public sealed class UsersTests(UsersTests.OwnUserGateway shared) : IClassFixture
     [InlineData(Way.IPv4ToDualMode)]
     [InlineData(Way.IPv6ToDualMode)]
     [InlineData(Way.UnixSocket)]
-    public async Task Another_user_is_not(Way way)
+    public async Task Another_user_is_not_admitted_by_a_rule_for_this_user(Way way)
     {
         Stream stream = EndPointOf(way) switch
         {

@@ -20,7 +20,7 @@ public sealed class IdleDevicesTests : IAsyncLifetime, IDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("idle-");
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly Settings _settings = new();
-    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
     private SqliteDeviceStore _store = null!;
     private UnreliableStore _unreliable = null!;
     private AuditLog _audit = null!;
@@ -122,9 +122,9 @@ public sealed class IdleDevicesTests : IAsyncLifetime, IDisposable
 
         public int Looks => Volatile.Read(ref _looks);
 
-        public override async ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
+        public override async ValueTask<PagedResult<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken)
         {
-            Page<DeviceRecord>? page = IsAway ? null : await base.ListDevicesAsync(cursor, limit, cancellationToken);
+            PagedResult<DeviceRecord>? page = IsAway ? null : await base.ListDevicesAsync(cursor, limit, cancellationToken);
             Interlocked.Increment(ref _looks);
             return page ?? throw new RegistryUnavailableException("away");
         }

@@ -54,7 +54,7 @@ public sealed class InMemoryDeviceStoreTests : OwnStoreContract
     [Fact]
     public async Task A_decision_does_not_undo_that_the_device_was_seen_meanwhile()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
         DeviceRecord read = (await Store.GetAsync(claim.Device, default)).Record!;
         await SeeAsync(claim, _time.GetUtcNow());
@@ -67,7 +67,7 @@ public sealed class InMemoryDeviceStoreTests : OwnStoreContract
     [Fact]
     public async Task A_store_that_is_away_or_closed_is_unavailability()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
         Memory.IsAvailable = false;
         await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.GetAsync(claim.Device, default));
@@ -89,7 +89,7 @@ public sealed class InMemoryDeviceStoreTests : OwnStoreContract
         return Task.CompletedTask;
     }
 
-    protected override Task LeavesNothingAsync(Claim claim, PairingRequest request)
+    protected override Task LeavesNothingAsync(DeviceClaim claim, PairingRequest request)
     {
         Memory.DocumentOf(claim.Device).ShouldBeNull();
         Memory.Counts.ShouldBe((1, 1), "those of the device that has asked since");

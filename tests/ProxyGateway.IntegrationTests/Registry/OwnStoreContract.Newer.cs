@@ -28,7 +28,7 @@ public abstract partial class OwnStoreContract
     public async Task Members_that_only_a_newer_gateway_knows_stay_whatever_is_written()
     {
         DateTimeOffset now = await NowAsync();
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         DeviceRecord record = Transitions.AutoApprove(
             Some.Paired(claim, now), claim.Asking("operator", "operator.write"), "loopback", ScopeImplications.Default, now, Some.Lifetimes);
         record = Transitions.Ask(record, claim.Asking("node"), PairingReason.RoleUpgrade, LocalityKind.Remote, "192.0.2.1", now, Some.Lifetimes).Next;
@@ -68,9 +68,9 @@ public abstract partial class OwnStoreContract
     [Fact]
     public async Task A_device_of_a_newer_format_is_not_admitted_and_others_are()
     {
-        Claim[] claims = [Some.Claim(), Some.Claim(), Some.Claim()];
+        DeviceClaim[] claims = [Some.Claim(), Some.Claim(), Some.Claim()];
         Array.Sort(claims, (a, b) => string.CompareOrdinal(a.Device.ToString(), b.Device.ToString()));
-        foreach (Claim claim in claims)
+        foreach (DeviceClaim claim in claims)
         {
             await PairAsync(claim);
             await AskAsync(claim.Asking("node"), Some.Rules);
@@ -89,7 +89,7 @@ public abstract partial class OwnStoreContract
             page => page.Newer.ShouldBe([newer]),
             page => page.Next.ShouldBeNull());
         (await PagesAsync(cursor => Store.ListDevicesAsync(cursor, 1, None))).ShouldBe([1, 1, 1], "one of a newer format counts for the limit");
-        Page<PairingRequest> open = await Store.ListOpenRequestsAsync(cursor: null, 10, None);
+        PagedResult<PairingRequest> open = await Store.ListOpenRequestsAsync(cursor: null, 10, None);
         open.Items.Select(r => r.DeviceId).ShouldBe([claims[0].Device, claims[2].Device], ignoreOrder: true);
         open.Newer.ShouldBe([newer]);
         (await PagesAsync(cursor => Store.ListOpenRequestsAsync(cursor, 1, None))).ShouldBe([1, 1, 1]);
@@ -106,7 +106,7 @@ public abstract partial class OwnStoreContract
     public async Task A_document_of_a_newer_format_is_never_replaced(DeviceChange change)
     {
         ArgumentNullException.ThrowIfNull(change);
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         await PairAsync(claim);
         PairingRequest request = await AskAsync(claim.Asking("node"), Some.Rules);
         DeviceRecord stale = (await Store.GetAsync(claim.Device, None)).Record!;
@@ -138,8 +138,8 @@ public abstract partial class OwnStoreContract
     {
         var fleet = new DeviceFleet(Registry, TimeProvider.System);
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
-        Claim[] claims = [Some.Claim(), Some.Claim(), Some.Claim()];
-        foreach (Claim claim in claims)
+        DeviceClaim[] claims = [Some.Claim(), Some.Claim(), Some.Claim()];
+        foreach (DeviceClaim claim in claims)
             (await Registry.AdmitAsync(claim, Some.Loopback, silent, None)).ShouldBeOfType<Admission.Admitted>();
         (_, NewerDocument newer) = await RaiseFormatAsync(claims[1].Device);
 
@@ -162,7 +162,7 @@ public abstract partial class OwnStoreContract
     public async Task A_registry_with_a_document_of_a_newer_format_is_not_copied()
     {
         await using ICopyableDeviceStore target = await OpenOtherAsync(new FakeTimeProvider(await NowAsync()));
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
         await RaiseFormatAsync(claim.Device);
 
@@ -177,7 +177,7 @@ public abstract partial class OwnStoreContract
     {
         var log = new Gate.CapturedLog();
         var registry = new DeviceRegistry(Store, audit: null, new LoggerFactory([log]).CreateLogger<DeviceRegistry>());
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
         (await registry.CountNewerAsync(None)).ShouldBe((0, 0));
         (DeviceRecord before, _) = await RaiseFormatAsync(claim.Device);
@@ -215,13 +215,13 @@ public abstract partial class OwnStoreContract
         return (await target.GetAsync(id, None)).Record!;
     }
 
-    private static async Task<List<int>> PagesAsync<T>(Func<string?, ValueTask<Page<T>>> list)
+    private static async Task<List<int>> PagesAsync<T>(Func<string?, ValueTask<PagedResult<T>>> list)
     {
         var pages = new List<int>();
         string? cursor = null;
         do
         {
-            Page<T> page = await list(cursor);
+            PagedResult<T> page = await list(cursor);
             pages.Add(page.Items.Count + page.Newer.Count);
             cursor = page.Next;
         }

@@ -14,7 +14,7 @@ public sealed class PlainDeviceStoreTests : DeviceStoreContract
 
     protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(new Plain(new InMemoryDeviceStore()));
 
-    protected override Task LeavesNothingAsync(Claim claim, PairingRequest request) => Task.CompletedTask; // nothing of it can be seen
+    protected override Task LeavesNothingAsync(DeviceClaim claim, PairingRequest request) => Task.CompletedTask; // nothing of it can be seen
 
     private sealed class Plain(IDeviceStore inner) : DelegatingStore(inner);
 }

@@ -43,7 +43,7 @@ public sealed class RedisAccessTests : IDisposable
         await using RedisDeviceStore waiting = Open($"{server.EndPoint},ssl=true,user=gateway,password=hunter2", loggers, waitForReplicas: 1);
         var registry = new DeviceRegistry(store);
 
-        Claim claim = Some.Claim("operator", "operator.read");
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
         RequestId id = (await registry.AdmitAsync(claim, Some.Loopback, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request.Id;
         (await registry.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem();
         (await registry.ApproveAsync(id, scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);

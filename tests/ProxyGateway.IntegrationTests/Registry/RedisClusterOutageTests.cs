@@ -20,7 +20,7 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
         await using RedisCluster cluster = await RedisCluster.StartAsync();
         await using RedisDeviceStore store = OpenAt(cluster);
         var registry = new DeviceRegistry(store);
-        ILookup<bool, Claim> byLoss = await PairAsync(registry, cluster, cluster.Masters[0]);
+        ILookup<bool, DeviceClaim> byLoss = await PairAsync(registry, cluster, cluster.Masters[0]);
 
         await cluster.Masters[0].KillAsync();
         int rounds = 0;
@@ -28,9 +28,9 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
         do
         {
             isNoticed = (await cluster.Masters[1].ExecuteAsync("CLUSTER", "NODES")).ToString().Contains("master,fail ", StringComparison.Ordinal);
-            foreach (Claim claim in byLoss[true].Take(2))
+            foreach (DeviceClaim claim in byLoss[true].Take(2))
                 await Should.ThrowAsync<RegistryUnavailableException>(async () => await registry.AdmitAsync(claim, Some.Loopback, Silent, None));
-            foreach (Claim claim in byLoss[false])
+            foreach (DeviceClaim claim in byLoss[false])
                 (await registry.AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>();
             rounds++;
         }
@@ -50,12 +50,12 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
         await using RedisCluster cluster = await RedisCluster.StartAsync();
         await using RedisDeviceStore store = OpenAt(cluster);
         var registry = new DeviceRegistry(store);
-        ILookup<bool, Claim> byLoss = await PairAsync(registry, cluster, cluster.Masters[0]);
+        ILookup<bool, DeviceClaim> byLoss = await PairAsync(registry, cluster, cluster.Masters[0]);
         foreach (RedisServer master in cluster.Masters)
             await master.ExecuteAsync("CONFIG", "SET", "cluster-require-full-coverage", "yes");
 
         await cluster.Masters[0].KillAsync();
-        Claim other = byLoss[false].First();
+        DeviceClaim other = byLoss[false].First();
         await Eventually.HoldsAsync(async () => !await AreAdmittedAsync(registry, [other]), "the whole cluster is down");
 
         (await Should.ThrowAsync<RegistryUnavailableException>(async () => await store.GetAsync(other.Device, None))).Message.ShouldContain("CLUSTERDOWN");
@@ -69,7 +69,7 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
         await using RedisCluster cluster = await RedisCluster.StartAsync();
         await using RedisDeviceStore store = OpenAt(cluster);
         var registry = new DeviceRegistry(store);
-        Claim claim = (await PairAsync(registry, cluster, cluster.Masters[0]))[true].First();
+        DeviceClaim claim = (await PairAsync(registry, cluster, cluster.Masters[0]))[true].First();
 
         SlotMove move = await SlotMove.BeginAsync(cluster, KeyOf(claim));
         (await registry.AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>("ASK");
@@ -86,13 +86,13 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
         await using RedisCluster cluster = await RedisCluster.StartAsync(withReplicas: true);
         await using RedisDeviceStore store = OpenAt(cluster, waitForReplicas: 1);
         var registry = new DeviceRegistry(store);
-        ILookup<bool, Claim> byLoss = await PairAsync(registry, cluster, cluster.Masters[0], count: 200);
-        var acknowledged = new List<Claim>();
+        ILookup<bool, DeviceClaim> byLoss = await PairAsync(registry, cluster, cluster.Masters[0], count: 200);
+        var acknowledged = new List<DeviceClaim>();
         Task remover = Task.Run(async () =>
         {
             try
             {
-                foreach (Claim claim in byLoss[true])
+                foreach (DeviceClaim claim in byLoss[true])
                 {
                     (await registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
                     acknowledged.Add(claim);
@@ -108,14 +108,14 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
         await cluster.Masters[0].KillAsync();
         long killed = Stopwatch.GetTimestamp();
         await remover;
-        foreach (Claim claim in byLoss[false])
+        foreach (DeviceClaim claim in byLoss[false])
             (await registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue("what other nodes have goes on");
         await Eventually.HoldsAsync(() => AnswersAsync(store, byLoss[true].First()), "the cluster has replaced the node");
         TimeSpan took = Stopwatch.GetElapsedTime(killed);
 
         output.WriteLine($"{acknowledged.Count} of the {byLoss[true].Count()} removals on the node were acknowledged. Its replica answered {took.TotalMilliseconds:F0} ms after the kill (node time-out 2 s).");
         acknowledged.Count.ShouldBeLessThan(byLoss[true].Count(), "it was killed in the middle");
-        foreach (Claim claim in acknowledged)
+        foreach (DeviceClaim claim in acknowledged)
             (await registry.AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Refused>();
     }
 
@@ -125,7 +125,7 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
         await using RedisCluster cluster = await RedisCluster.StartAsync(withReplicas: true);
         await using RedisDeviceStore store = OpenAt(cluster, waitForReplicas: 1);
         var registry = new DeviceRegistry(store);
-        Claim[] claims = [.. (await PairAsync(registry, cluster, cluster.Masters[0]))[true]];
+        DeviceClaim[] claims = [.. (await PairAsync(registry, cluster, cluster.Masters[0]))[true]];
         (await registry.RemoveAsync(claims[0].Device, Some.Operator, Some.Rules, None)).ShouldBeTrue("it is connected");
         SlotMove move = await SlotMove.BeginAsync(cluster, KeyOf(claims[1]));
         await move.EndAsync();
@@ -155,9 +155,9 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
         new RedisStoreOptions { Configuration = cluster.Configuration, Timeout = TimeSpan.FromSeconds(5), WaitForReplicas = waitForReplicas },
         NullLogger<RedisDeviceStore>.Instance);
 
-    private static string KeyOf(Claim claim) => $"pg:{{{claim.Device}}}";
+    private static string KeyOf(DeviceClaim claim) => $"pg:{{{claim.Device}}}";
 
-    private static async Task<bool> AnswersAsync(RedisDeviceStore store, Claim claim)
+    private static async Task<bool> AnswersAsync(RedisDeviceStore store, DeviceClaim claim)
     {
         try
         {
@@ -171,12 +171,12 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
     }
 
     /// <summary>Pairs devices all over the cluster; those that this node has are under true.</summary>
-    private static async Task<ILookup<bool, Claim>> PairAsync(DeviceRegistry registry, RedisCluster cluster, RedisServer node, int count = 30)
+    private static async Task<ILookup<bool, DeviceClaim>> PairAsync(DeviceRegistry registry, RedisCluster cluster, RedisServer node, int count = 30)
     {
-        var claims = new List<(bool, Claim Claim)>();
+        var claims = new List<(bool, DeviceClaim Claim)>();
         for (int i = 0; i < count; i++)
         {
-            Claim claim = Some.Claim("operator", "operator.read");
+            DeviceClaim claim = Some.Claim("operator", "operator.read");
             await Eventually.HoldsAsync(() => AreAdmittedAsync(registry, [claim]), "a device is paired"); // on a busy machine a node may be late
             claims.Add((await cluster.MasterOfAsync(KeyOf(claim)) == node, claim));
         }
@@ -184,11 +184,11 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
         return claims.ToLookup(c => c.Item1, c => c.Claim);
     }
 
-    private static async Task<bool> AreAdmittedAsync(DeviceRegistry registry, IEnumerable<Claim> claims)
+    private static async Task<bool> AreAdmittedAsync(DeviceRegistry registry, IEnumerable<DeviceClaim> claims)
     {
         try
         {
-            foreach (Claim claim in claims)
+            foreach (DeviceClaim claim in claims)
             {
                 if (await registry.AdmitAsync(claim, Some.Loopback, Silent, None) is not Admission.Admitted)
                     return false;

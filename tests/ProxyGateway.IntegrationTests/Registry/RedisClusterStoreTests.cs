@@ -35,7 +35,7 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : OwnSto
         await using CommandMonitor monitor = await CommandMonitor.StartAsync(redis.Cluster.Masters);
         for (int i = 0; i < 10; i++)
         {
-            Claim claim = Some.Claim();
+            DeviceClaim claim = Some.Claim();
             await PairAsync(claim);
             PairingRequest rejected = await AskAsync(claim.Asking("node"), Some.Rules, "192.0.2.1");
             await Registry.RejectAsync(rejected.Id, Some.Operator, Some.Rules, CancellationToken.None);
@@ -67,7 +67,7 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : OwnSto
     public async Task Lost_indexes_come_back()
     {
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(10), TimeSpan.FromDays(1)) };
-        Claim paired = Some.Claim();
+        DeviceClaim paired = Some.Claim();
         await PairAsync(paired);
         PairingRequest open = await AskAsync(paired.Asking("node"), rules, "192.0.2.1");
         RedisKey[] indexes = [$"{_prefix}pending", $"{_prefix}devices", $"{_prefix}address:192.0.2.1", $"{_prefix}request:{open.Id}"];
@@ -92,7 +92,7 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : OwnSto
     [Fact]
     public async Task Whoever_reads_an_index_takes_out_what_is_wrong_in_it()
     {
-        Claim paired = Some.Claim();
+        DeviceClaim paired = Some.Claim();
         await PairAsync(paired);
         PairingRequest open = await AskAsync(paired.Asking("node"), Some.Rules, "192.0.2.1");
         DateTimeOffset now = await NowAsync();
@@ -116,7 +116,7 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : OwnSto
     protected override Task<Func<Task>> DamageAsync(DeviceId id, DocumentDamage damage) =>
         RedisDeviceStoreTests.DamageAsync(Behind, $"{_prefix}{{{id}}}", damage);
 
-    protected override async Task LeavesNothingAsync(Claim claim, PairingRequest request) =>
+    protected override async Task LeavesNothingAsync(DeviceClaim claim, PairingRequest request) =>
         (await KeysAsync()).ShouldNotContain(key => key.ToString().Contains(claim.Device.ToString()) || key.ToString().Contains(request.Id.ToString()));
 
     private async Task<List<RedisKey>> KeysAsync()

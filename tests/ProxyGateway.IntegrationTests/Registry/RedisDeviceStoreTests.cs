@@ -33,7 +33,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     [Fact]
     public async Task A_swap_that_was_not_to_be_leaves_nothing_in_the_indexes()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         DateTimeOffset now = await NowAsync();
         Ask ask = Ask(claim, now);
         DeviceRecord somebodyElses = Some.Paired(claim, now);
@@ -48,7 +48,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     [Fact]
     public async Task A_renewal_that_came_too_late_does_not_bring_a_request_back()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         PairingRequest request = await AskAsync(claim, Some.Rules, "192.0.2.1");
         DeviceRecord before = (await Store.GetAsync(claim.Device, CancellationToken.None)).Record!;
         await Registry.RejectAsync(request.Id, Some.Operator, Some.Rules, CancellationToken.None);
@@ -64,8 +64,8 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     [Fact]
     public async Task Whoever_lists_devices_takes_out_what_is_not_paired()
     {
-        Claim paired = Some.Claim();
-        Claim removed = Some.Claim();
+        DeviceClaim paired = Some.Claim();
+        DeviceClaim removed = Some.Claim();
         await PairAsync(paired);
         await PairAsync(removed);
         await Registry.RemoveAsync(removed.Device, Some.Operator, Some.Rules, CancellationToken.None);
@@ -73,7 +73,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
         await Behind.KeyDeleteAsync($"{_prefix}{{{_prefix}devices}}:{removed.Device}"); // as it goes by itself some time after the pairing
         await Behind.SortedSetAddAsync($"{_prefix}devices", Some.Claim().Device.ToString(), 0);
 
-        Page<DeviceRecord> page = await Store.ListDevicesAsync(cursor: null, 1, CancellationToken.None);
+        PagedResult<DeviceRecord> page = await Store.ListDevicesAsync(cursor: null, 1, CancellationToken.None);
 
         page.Items.ShouldHaveSingleItem().Id.ShouldBe(paired.Device);
         page.Next.ShouldBeNull();
@@ -93,7 +93,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
         string aboutToBe = $"{RequestId.New(now)}:{Some.Claim().Device}";
         await Behind.SortedSetAddAsync($"{_prefix}pending", [new(resolved, later), new(givenUp, later), new(aboutToBe, later)]);
 
-        Page<PairingRequest> page = await Store.ListOpenRequestsAsync(cursor: null, 1, CancellationToken.None);
+        PagedResult<PairingRequest> page = await Store.ListOpenRequestsAsync(cursor: null, 1, CancellationToken.None);
 
         page.Items.ShouldHaveSingleItem().Id.ShouldBe(open.Id);
         (await Behind.SortedSetRangeByRankAsync($"{_prefix}pending")).ShouldBe([$"{open.Id}:{open.DeviceId}", aboutToBe], ignoreOrder: true);
@@ -102,7 +102,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     [Fact]
     public async Task What_is_not_ours_in_an_index_is_taken_out()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
         PairingRequest open = await AskAsync(claim.Asking("node"), Some.Rules);
         foreach (RedisValue foreign in (RedisValue[])["", "no device", "zz:zz", new byte[] { 0xff, 0xfe }])
@@ -121,7 +121,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     [Fact]
     public async Task A_device_that_is_being_paired_stays_in_the_index_though_its_gateway_dies()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         PairingRequest request = await AskAsync(claim, Some.Rules);
         using var gate = new RedisGate(redis.Server.EndPoint, _prefix);
         await using RedisDeviceStore store = OpenAt($"{gate.EndPoint},protocol=resp2");
@@ -158,7 +158,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     public async Task Lost_indexes_come_back_with_the_next_write()
     {
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(3), TimeSpan.FromDays(1)) };
-        Claim paired = Some.Claim();
+        DeviceClaim paired = Some.Claim();
         await PairAsync(paired);
         PairingRequest open = await AskAsync(paired.Asking("node"), rules, "192.0.2.1");
         await Behind.KeyDeleteAsync([$"{_prefix}pending", $"{_prefix}devices", $"{_prefix}address:192.0.2.1", $"{_prefix}request:{open.Id}"]);
@@ -177,12 +177,12 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     {
         var announced = new System.Collections.Concurrent.ConcurrentQueue<string>();
         await _behind.GetSubscriber().SubscribeAsync(RedisChannel.Literal($"{_prefix}changes"), (_, message) => announced.Enqueue(message.ToString()));
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
         DeviceRecord record = (await Store.GetAsync(claim.Device, CancellationToken.None)).Record!;
         await PutAsync(record, record with { Client = new ClientDescription("another") }); // its version is the same
         await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, CancellationToken.None);
-        Claim last = Some.Claim();
+        DeviceClaim last = Some.Claim();
         await AskAsync(last, Some.Rules);
 
         await Eventually.HoldsAsync(() => Task.FromResult(announced.Any(m => m.StartsWith(last.Device.ToString(), StringComparison.Ordinal))), "the last change is announced");
@@ -196,7 +196,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     public async Task What_counts_as_paired_by_a_rule_goes_after_an_hour()
     {
         PairingRules rules = Bounded(perHour: 1, inAll: 100);
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairByRuleAsync(claim, rules);
         RedisKey key = $"{_prefix}rule:loopback";
         (await Behind.KeyTimeToLiveAsync(key))!.Value.ShouldBe(RulePairing.Window, TimeSpan.FromMinutes(1));
@@ -214,7 +214,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     public async Task Whoever_finds_no_room_for_a_device_of_a_rule_takes_out_what_is_none()
     {
         PairingRules rules = Bounded(perHour: 100, inAll: 3);
-        Claim paired = Some.Claim();
+        DeviceClaim paired = Some.Claim();
         await PairByRuleAsync(paired, rules);
         await Behind.SortedSetAddAsync($"{_prefix}by-rules", [new(Some.Claim().Device.ToString(), 0), new("no device", 0)]);
 
@@ -289,7 +289,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
 
     protected override Task<Func<Task>> DamageAsync(DeviceId id, DocumentDamage damage) => DamageAsync(Behind, $"{_prefix}{{{id}}}", damage);
 
-    protected override async Task LeavesNothingAsync(Claim claim, PairingRequest request) =>
+    protected override async Task LeavesNothingAsync(DeviceClaim claim, PairingRequest request) =>
         (await KeysAsync()).ShouldNotContain(key => key.ToString().Contains(claim.Device.ToString()) || key.ToString().Contains(request.Id.ToString()));
 
     /// <summary>Damages the document under a key; what is returned repairs it.</summary>
@@ -314,7 +314,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
         new RedisStoreOptions { Configuration = configuration, KeyPrefix = _prefix, Timeout = TimeSpan.FromSeconds(10) },
         LoggerOf<RedisDeviceStore>());
 
-    private static Ask Ask(Claim claim, DateTimeOffset now) =>
+    private static Ask Ask(DeviceClaim claim, DateTimeOffset now) =>
         Transitions.Ask(record: null, claim, PairingReason.NotPaired, LocalityKind.Remote, "192.0.2.1", now, Some.Lifetimes);
 
     private async Task<List<RedisKey>> KeysAsync()

@@ -17,8 +17,8 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
     private static readonly CancellationToken None = CancellationToken.None;
     private static readonly PairingRules Silent = Some.Rules with { Policy = PairingPolicy.Default };
 
-    private readonly Claim _paired = Some.Claim("operator", "operator.read");
-    private readonly Claim _removed = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _paired = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _removed = Some.Claim("operator", "operator.read");
     private Replication _redis = null!;
     private RedisDeviceStore _store = null!;
     private DeviceRegistry _gateway = null!;
@@ -29,7 +29,7 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
     {
         _redis = await Replication.StartAsync();
         await using RedisDeviceStore setUp = OpenAt(_redis.Primary.EndPoint);
-        foreach (Claim claim in new[] { _paired, _removed })
+        foreach (DeviceClaim claim in new[] { _paired, _removed })
             (await new DeviceRegistry(setUp).AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>();
         await Eventually.HoldsAsync(
             async () => (long)await _redis.Replica.ExecuteAsync("EXISTS", $"pg:{{{_paired.Device}}}", $"pg:{{{_removed.Device}}}") == 2, "the replica has them");
@@ -187,7 +187,7 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
     }
 
     /// <summary>What becomes of a claim; null if the registry is unavailable.</summary>
-    private async Task<Admission?> TryAsync(Claim claim)
+    private async Task<Admission?> TryAsync(DeviceClaim claim)
     {
         try
         {

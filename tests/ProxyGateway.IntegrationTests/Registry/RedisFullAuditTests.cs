@@ -55,7 +55,7 @@ public sealed class RedisFullAuditTests(ITestOutputHelper output) : IAsyncLifeti
     [Fact]
     public async Task However_much_strangers_ask_for_a_new_device_is_admitted_and_operators_decide()
     {
-        Claim waiting = Some.Claim("node");
+        DeviceClaim waiting = Some.Claim("node");
         RequestId asked = (await _registry.AdmitAsync(waiting, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request.Id;
 
         // 64 scopes of 128 letters each, as one frame may ask for; more of it, cut as it is, than the server holds, and small ones before.
@@ -72,7 +72,7 @@ public sealed class RedisFullAuditTests(ITestOutputHelper output) : IAsyncLifeti
         _shortages.ShouldNotBeEmpty();
         _shortages.ShouldAllBe(s => s.EndsWith("of 16.0 MiB (maxmemory)", StringComparison.Ordinal));
 
-        Claim newcomer = Some.Claim("operator", "operator.read");
+        DeviceClaim newcomer = Some.Claim("operator", "operator.read");
         (await _registry.AdmitAsync(newcomer, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>();
         (await _registry.ApproveAsync(asked, scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
         DeviceId stranger = Some.Claim().Device;

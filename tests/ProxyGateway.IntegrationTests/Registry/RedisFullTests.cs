@@ -13,7 +13,7 @@ public sealed class RedisFullTests : IAsyncLifetime
     private static readonly CancellationToken None = CancellationToken.None;
     private static readonly PairingRules Silent = Some.Rules with { Policy = PairingPolicy.Default };
 
-    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
     private RedisServer _server = null!;
     private ConnectionMultiplexer _behind = null!;
     private RedisDeviceStore _store = null!;
@@ -87,7 +87,7 @@ public sealed class RedisFullTests : IAsyncLifetime
     public async Task A_document_that_is_refused_last_of_all_leaves_nothing_that_shows()
     {
         await MakeRoomAsync();
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await _behind.GetDatabase().ListLeftPushAsync($"pg:{{{claim.Device}}}", "no document");
         SortedDictionary<string, string> before = await EverythingAsync();
 

@@ -22,7 +22,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
     // Time-outs are exact to the timer; the rest is room for a busy build machine.
     private static readonly TimeSpan Soon = Timeout + TimeSpan.FromSeconds(2);
 
-    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
     private RedisServer _server = null!;
     private RedisDeviceStore _store = null!;
     private DeviceRegistry _registry = null!;
@@ -44,7 +44,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
     [Fact]
     public async Task What_was_acknowledged_survives_a_kill()
     {
-        var paired = new List<Claim>();
+        var paired = new List<DeviceClaim>();
         for (int i = 0; i < 50; i++)
         {
             paired.Add(Some.Claim("operator", "operator.read"));
@@ -56,7 +56,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
         await _server.RestartAsync();
         await RecoversAsync("a kill and restart");
 
-        foreach (Claim claim in paired)
+        foreach (DeviceClaim claim in paired)
         {
             (await _registry.AdmitAsync(claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
         }
@@ -67,14 +67,14 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
     [Fact]
     public async Task Writers_in_the_middle_of_a_kill_lose_nothing_acknowledged()
     {
-        var acknowledged = new List<Claim>();
+        var acknowledged = new List<DeviceClaim>();
         Task writer = Task.Run(async () =>
         {
             try
             {
                 while (true)
                 {
-                    Claim claim = Some.Claim("operator", "operator.read");
+                    DeviceClaim claim = Some.Claim("operator", "operator.read");
                     await PairAsync(claim);
                     acknowledged.Add(claim);
                 }
@@ -91,7 +91,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
         await _server.RestartAsync();
         await RecoversAsync("a kill in the middle of writes");
 
-        foreach (Claim claim in acknowledged)
+        foreach (DeviceClaim claim in acknowledged)
         {
             (await _registry.AdmitAsync(claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
         }
@@ -124,7 +124,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
     {
         await using RedisDeviceStore hasty = OpenAt(_server, Timeout);
         var registry = new DeviceRegistry(hasty);
-        Claim[] claims = [.. Enumerable.Range(0, 200).Select(_ => Some.Claim())];
+        DeviceClaim[] claims = [.. Enumerable.Range(0, 200).Select(_ => Some.Claim())];
         Task[] asks = [.. claims.Select(claim => Task.Run(() => registry.AdmitAsync(claim, Some.Loopback, Some.Rules, None).AsTask()))];
         await Task.WhenAny(asks); // some have been written, some have not, some are on their way
         await _server.StopAsync();
@@ -135,7 +135,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
         output.WriteLine($"{asks.Count(a => a.IsFaulted)} of {asks.Length} asks failed.");
         asks.Where(a => a.IsFaulted).ShouldAllBe(a => a.Exception!.InnerException is RegistryUnavailableException);
         var listed = (await _store.ListOpenRequestsAsync(cursor: null, 1000, None)).Items.Select(r => r.DeviceId).ToHashSet();
-        foreach (Claim claim in claims)
+        foreach (DeviceClaim claim in claims)
         {
             bool written = (await _store.GetAsync(claim.Device, None)).Record is not null;
             listed.Contains(claim.Device).ShouldBe(written);
@@ -267,7 +267,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
         (await _registry.AdmitAsync(_claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>("an approved device stays approved");
     }
 
-    private async Task PairAsync(Claim claim)
+    private async Task PairAsync(DeviceClaim claim)
     {
         Admission admission = await _registry.AdmitAsync(claim, Some.Origin, Some.Rules, None);
         RequestId id = admission.ShouldBeOfType<Admission.Refused>().Request.Id;

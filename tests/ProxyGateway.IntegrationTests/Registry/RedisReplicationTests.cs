@@ -27,13 +27,13 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
     {
         await using RedisDeviceStore store = Open(waitForReplicas: 1, Patient);
         var registry = new DeviceRegistry(store);
-        Claim[] claims = await PairAsync(registry, 400);
-        var acknowledged = new List<Claim>();
+        DeviceClaim[] claims = await PairAsync(registry, 400);
+        var acknowledged = new List<DeviceClaim>();
         Task taker = Task.Run(async () =>
         {
             try
             {
-                foreach (Claim claim in claims)
+                foreach (DeviceClaim claim in claims)
                 {
                     if (acknowledged.Count % 2 == 0)
                         (await registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
@@ -56,7 +56,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
 
         output.WriteLine($"{acknowledged.Count} of {claims.Length} were acknowledged; the store found the new primary in {took.TotalMilliseconds:F0} ms.");
         acknowledged.Count.ShouldBeLessThan(claims.Length, "the primary was killed in the middle");
-        foreach (Claim claim in acknowledged)
+        foreach (DeviceClaim claim in acknowledged)
             (await registry.AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Refused>();
     }
 
@@ -66,7 +66,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
         await using RedisDeviceStore store = Open(waitForReplicas: 1, Hasty);
         await using RedisDeviceStore patient = Open(waitForReplicas: 1, Patient);
         var registry = new DeviceRegistry(store);
-        Claim claim = (await PairAsync(new DeviceRegistry(patient), 1)).Single();
+        DeviceClaim claim = (await PairAsync(new DeviceRegistry(patient), 1)).Single();
         await _redis.Replica.StopAsync();
 
         for (int i = 0; i < 2; i++)
@@ -96,7 +96,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
     {
         await using RedisDeviceStore store = Open(waitForReplicas, Hasty);
         var registry = new DeviceRegistry(store);
-        Claim claim = (await PairAsync(registry, 1)).Single();
+        DeviceClaim claim = (await PairAsync(registry, 1)).Single();
         await Replication.IsCaughtUpAsync(_redis.Replica);
         await _redis.Replica.ExecuteAsync("REPLICAOF", "127.0.0.1", "1"); // keeps what it has, and hears of nothing more
 
@@ -127,14 +127,14 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
     {
         await using RedisDeviceStore store = Open(waitForReplicas: 1, 3 * Patient);
         var registry = new DeviceRegistry(store);
-        Claim[] claims = await PairAsync(registry, 11);
+        DeviceClaim[] claims = await PairAsync(registry, 11);
         await _redis.Replica.StopAsync();
 
         Task[] removals = [.. claims[1..].Select(claim => registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None).AsTask())];
         TimeSpan took = await Eventually.HoldsAsync(
             async () =>
             {
-                foreach (Claim claim in claims[1..])
+                foreach (DeviceClaim claim in claims[1..])
                 {
                     if ((await store.GetAsync(claim.Device, None)).Record!.IsPaired)
                         return false;
@@ -158,7 +158,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
         var keys = new Keys("pg:");
         var options = new RedisStoreOptions { Configuration = _redis.Configuration, Timeout = Patient };
         await using RedisDeviceStore store = Open(waitForReplicas: 0, Patient);
-        Claim claim = (await PairAsync(new DeviceRegistry(store), 1)).Single();
+        DeviceClaim claim = (await PairAsync(new DeviceRegistry(store), 1)).Single();
         await using var replicas = new Replicas(new RedisConnection(options, NullLogger.Instance), keys, wanted: 1);
         string lineage = (await _redis.Primary.ExecuteAsync("INFO", "replication")).ToString().Split('\n')
             .Single(line => line.StartsWith("master_replid:", StringComparison.Ordinal)).Split(':')[1].Trim();
@@ -175,7 +175,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
     {
         await using RedisDeviceStore store = Open(waitForReplicas: 1, Patient);
         var registry = new DeviceRegistry(store);
-        Claim[] claims = await PairAsync(registry, 2);
+        DeviceClaim[] claims = await PairAsync(registry, 2);
         await registry.SetGrantAsync(claims[0].Device, claims[0].Role, ScopeSet.Empty, Some.Operator, Some.Rules, None);
         await registry.RemoveAsync(claims[1].Device, Some.Operator, Some.Rules, None);
 
@@ -191,10 +191,10 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
         new RedisStoreOptions { Configuration = _redis.Configuration, Timeout = timeout, WaitForReplicas = waitForReplicas },
         NullLogger<RedisDeviceStore>.Instance);
 
-    private static async Task<Claim[]> PairAsync(DeviceRegistry registry, int count)
+    private static async Task<DeviceClaim[]> PairAsync(DeviceRegistry registry, int count)
     {
-        Claim[] claims = [.. Enumerable.Range(0, count).Select(_ => Some.Claim("operator", "operator.read"))];
-        foreach (Claim claim in claims)
+        DeviceClaim[] claims = [.. Enumerable.Range(0, count).Select(_ => Some.Claim("operator", "operator.read"))];
+        foreach (DeviceClaim claim in claims)
             (await registry.AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>();
         return claims;
     }

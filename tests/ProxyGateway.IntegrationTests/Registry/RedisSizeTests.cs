@@ -44,7 +44,7 @@ public sealed class RedisSizeTests(ITestOutputHelper output) : IAsyncLifetime
         await Parallel.ForAsync(0, 500, new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (i, _) =>
         {
             ClaimOrigin origin = Some.Origin with { Address = $"192.0.2.{i % 20}" };
-            Claim claim = Some.Claim();
+            DeviceClaim claim = Some.Claim();
             (await _registry.AdmitAsync(claim, origin, rules, None)).ShouldBeOfType<Admission.Refused>();
             await _registry.AdmitAsync(claim.Asking("node"), origin, rules, None); // a second request in the same document
         });

@@ -28,21 +28,21 @@ public sealed class RedisTrafficTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public Task Killed_and_restarted() => OutageAsync(_server.KillAsync, () => _server.RestartAsync());
+    public Task Nothing_is_lost_when_Redis_is_killed_and_restarted() => OutageAsync(_server.KillAsync, () => _server.RestartAsync());
 
     [Fact]
-    public async Task Stopped_and_continued()
+    public async Task Nothing_is_lost_when_Redis_is_stopped_and_continued()
     {
         await using RedisDeviceStore hasty = OpenAt(_server, new RedisStoreOptions().Timeout);
         await OutageAsync(_server.StopAsync, _server.ContinueAsync, tries: 6, hasty);
     }
 
     [Fact]
-    public Task Turned_replica_and_primary_again() => OutageAsync(
+    public Task Nothing_is_lost_when_Redis_becomes_a_replica_and_a_primary_again() => OutageAsync(
         () => _server.ExecuteAsync("REPLICAOF", "127.0.0.1", "1"), () => _server.ExecuteAsync("REPLICAOF", "NO", "ONE"));
 
     [Fact]
-    public async Task Loading_its_data()
+    public async Task Nothing_is_lost_while_Redis_loads_its_data()
     {
         await using (ConnectionMultiplexer behind = await _server.ConnectAsync())
         {
@@ -64,7 +64,7 @@ public sealed class RedisTrafficTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Told_to_forget_its_scripts()
+    public async Task Nothing_is_lost_when_Redis_forgets_its_scripts()
     {
         await using Traffic traffic = await Traffic.StartAsync(_store);
         await using ConnectionMultiplexer behind = await _server.ConnectAsync();
@@ -79,7 +79,7 @@ public sealed class RedisTrafficTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Told_to_close_its_connections()
+    public async Task Nothing_is_lost_when_Redis_closes_its_connections()
     {
         await using Traffic traffic = await Traffic.StartAsync(_store);
         await using ConnectionMultiplexer behind = await _server.ConnectAsync();

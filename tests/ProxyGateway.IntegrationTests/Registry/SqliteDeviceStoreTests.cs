@@ -70,7 +70,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     [Fact]
     public async Task A_reopened_file_has_everything()
     {
-        Claim paired = Some.Claim("operator", "operator.read");
+        DeviceClaim paired = Some.Claim("operator", "operator.read");
         await PairAsync(paired);
         PairingRequest open = await AskAsync(paired.Asking("node"), Some.Rules);
 
@@ -105,7 +105,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     [InlineData("(select document from devices d where d.id <> devices.id)")]
     public async Task A_damaged_document_is_no_answer(string damage)
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
         await PairAsync(Some.Claim());
         Execute($"UPDATE devices SET document = {damage} WHERE id = '{claim.Device}'");
@@ -116,7 +116,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     [Fact]
     public async Task A_row_that_is_no_devices_is_left_out_of_lists()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
         await AskAsync(claim.Asking("node"), Some.Rules);
         Execute("INSERT INTO devices (id, version, paired, document) SELECT '0', version, paired, document FROM devices");
@@ -142,8 +142,8 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     [Fact]
     public async Task A_file_of_the_first_version_has_everything_afterwards()
     {
-        Claim paired = Some.Claim("operator", "operator.read");
-        Claim removed = Some.Claim();
+        DeviceClaim paired = Some.Claim("operator", "operator.read");
+        DeviceClaim removed = Some.Claim();
         await PairAsync(paired);
         await PairAsync(removed);
         await Registry.RemoveAsync(removed.Device, Some.Operator, Some.Rules, CancellationToken.None);
@@ -232,7 +232,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     [Fact]
     public async Task A_swap_that_fails_half_way_leaves_nothing_and_the_next_one_works()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         Execute("CREATE TRIGGER full BEFORE INSERT ON requests BEGIN SELECT RAISE(ABORT, 'the disk is full'); END");
         await Should.ThrowAsync<RegistryUnavailableException>(() => AskAsync(claim, Some.Rules));
 
@@ -304,7 +304,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
         return Task.CompletedTask;
     }
 
-    protected override Task LeavesNothingAsync(Claim claim, PairingRequest request)
+    protected override Task LeavesNothingAsync(DeviceClaim claim, PairingRequest request)
     {
         Execute($"SELECT count(*) FROM devices WHERE id = '{claim.Device}'").ShouldBe(0L);
         Execute($"SELECT count(*) FROM requests WHERE device = '{claim.Device}'").ShouldBe(0L);

@@ -20,9 +20,9 @@ internal sealed class Traffic : IAsyncDisposable
 
     private readonly DeviceRegistry _registry;
     private readonly DeviceRegistry _patient;
-    private readonly Claim[] _paired = [.. Enumerable.Range(0, Devices).Select(_ => Some.Claim("operator", "operator.read"))];
-    private readonly Claim[] _removed = [.. Enumerable.Range(0, Devices).Select(_ => Some.Claim("operator", "operator.read"))];
-    private readonly ConcurrentQueue<Claim> _approved = [];
+    private readonly DeviceClaim[] _paired = [.. Enumerable.Range(0, Devices).Select(_ => Some.Claim("operator", "operator.read"))];
+    private readonly DeviceClaim[] _removed = [.. Enumerable.Range(0, Devices).Select(_ => Some.Claim("operator", "operator.read"))];
+    private readonly ConcurrentQueue<DeviceClaim> _approved = [];
     private readonly ConcurrentQueue<(long Began, long Ended, bool IsAdmitted)> _admissions = [];
     private readonly CancellationTokenSource _over = new();
     private Task _running = Task.CompletedTask;
@@ -41,9 +41,9 @@ internal sealed class Traffic : IAsyncDisposable
     public static async Task<Traffic> StartAsync(IDeviceStore store, IDeviceStore? patient = null)
     {
         var traffic = new Traffic(store, patient ?? store);
-        foreach (Claim claim in traffic._paired.Concat(traffic._removed))
+        foreach (DeviceClaim claim in traffic._paired.Concat(traffic._removed))
             (await traffic._patient.AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>();
-        foreach (Claim claim in traffic._removed)
+        foreach (DeviceClaim claim in traffic._removed)
             (await traffic._patient.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
         traffic._running = Task.WhenAll(
             Task.Run(() => traffic.RepeatAsync(traffic.ConnectPairedAsync)),
@@ -85,13 +85,13 @@ internal sealed class Traffic : IAsyncDisposable
         await _over.CancelAsync();
         await _running;
         int lost = 0;
-        foreach (Claim claim in _approved.Concat(_paired))
+        foreach (DeviceClaim claim in _approved.Concat(_paired))
         {
             if (await _patient.AdmitAsync(claim, Some.Loopback, Some.Rules, None) is not Admission.Admitted)
                 lost++;
         }
 
-        foreach (Claim claim in _removed)
+        foreach (DeviceClaim claim in _removed)
             await ConnectRemovedAsync(_patient, claim);
         _wronglyAdmitted.ShouldBe(0, "wrongly admitted");
         lost.ShouldBe(0, "approvals lost");
@@ -105,7 +105,7 @@ internal sealed class Traffic : IAsyncDisposable
         _over.Dispose();
     }
 
-    private async Task RepeatAsync(Func<Claim, Task> call)
+    private async Task RepeatAsync(Func<DeviceClaim, Task> call)
     {
         for (int i = 0; !_over.IsCancellationRequested; i++)
         {
@@ -120,7 +120,7 @@ internal sealed class Traffic : IAsyncDisposable
         }
     }
 
-    private async Task ConnectPairedAsync(Claim claim)
+    private async Task ConnectPairedAsync(DeviceClaim claim)
     {
         long began = Stopwatch.GetTimestamp();
         bool isAdmitted = false;
@@ -136,17 +136,17 @@ internal sealed class Traffic : IAsyncDisposable
         }
     }
 
-    private Task ConnectRemovedAsync(Claim claim) => ConnectRemovedAsync(_registry, claim);
+    private Task ConnectRemovedAsync(DeviceClaim claim) => ConnectRemovedAsync(_registry, claim);
 
-    private async Task ConnectRemovedAsync(DeviceRegistry registry, Claim claim)
+    private async Task ConnectRemovedAsync(DeviceRegistry registry, DeviceClaim claim)
     {
         if (await registry.AdmitAsync(claim, Some.Loopback, Silent, None) is Admission.Admitted)
             Interlocked.Increment(ref _wronglyAdmitted);
     }
 
-    private async Task PairAsync(Claim another)
+    private async Task PairAsync(DeviceClaim another)
     {
-        Claim claim = Some.Claim(another.Role, [.. another.Scopes]);
+        DeviceClaim claim = Some.Claim(another.Role, [.. another.Scopes]);
         if (await _registry.AdmitAsync(claim, Some.Origin, Some.Rules, None) is Admission.Refused { Request.Id: var id }
             && await _registry.ApproveAsync(id, scopes: null, Some.Operator, Some.Rules, None) is { Outcome: DecisionOutcome.Done })
             _approved.Enqueue(claim);

@@ -168,17 +168,17 @@ internal sealed class SoakDevice(TestGateway[] gateways, SoakCounts counts, Rand
     }
 
     // An operator who gets no answer asks again.
-    private async Task<T> InsistAsync<T>(Func<Task<T>> deed)
+    private async Task<T> InsistAsync<T>(Func<Task<T>> operation)
     {
         while (true)
         {
             try
             {
-                return await deed();
+                return await operation();
             }
             catch (RegistryUnavailableException)
             {
-                counts.Add("deeds repeated");
+                counts.Add("operations repeated");
                 await Task.Delay(50); // as long as the registry is away there is nothing else to wait for
             }
         }

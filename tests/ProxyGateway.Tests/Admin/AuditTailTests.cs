@@ -24,6 +24,6 @@ public sealed class AuditTailTests
 
         public ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken) => new(new AuditPage([], Next: null));
 
-        public ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
+        public ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) => throw new NotSupportedException();
     }
 }

@@ -44,7 +44,7 @@ public sealed class WebhookReaderTests
     [InlineData("/hook")]
     [InlineData("https://user:hunter2@example.org/hook")]
     [InlineData("https://example.org/hook#hunter2")]
-    public void An_address_that_would_is_not(string url)
+    public void An_address_that_gives_the_secret_or_the_events_away_is_refused(string url)
     {
         string error = Read($$"""{ "Url": "{{url}}", "Secret": "{{Secret}}" }""").Errors.ShouldHaveSingleItem();
 

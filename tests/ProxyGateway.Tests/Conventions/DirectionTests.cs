@@ -97,7 +97,7 @@ public sealed class DirectionTests
         Library.Upwards(Planted("namespace ProxyGateway.DeviceAuth.Localities; class Planted { string Name => nameof(IDeviceAuthSettings); }")).ShouldNotBeEmpty();
         Library.Upwards(Planted("using ProxyGateway.DeviceAuth.Sessions; namespace ProxyGateway.DeviceAuth.Limits; class Planted { Session? _session; }")).ShouldNotBeEmpty();
         Library.Upwards(Planted("namespace ProxyGateway.DeviceAuth.Sessions; class Planted { int _code = Handshakes.Problems.Code; }")).ShouldNotBeEmpty();
-        Library.Placeless(Planted("using ProxyGateway.DeviceAuth.Pairing; namespace ProxyGateway.DeviceAuth.Elsewhere; class Planted { Claim? _claim; }")).ShouldNotBeEmpty();
+        Library.Placeless(Planted("using ProxyGateway.DeviceAuth.Pairing; namespace ProxyGateway.DeviceAuth.Elsewhere; class Planted { DeviceClaim? _claim; }")).ShouldNotBeEmpty();
         OfPairing(Planted("namespace ProxyGateway.DeviceAuth.Pairing; class Planted { const string Meter = Telemetry.MeterName; }")).ShouldNotBeEmpty();
         OfTheRegistry(Planted("using ProxyGateway.DeviceAuth.WebSockets; namespace ProxyGateway.DeviceAuth.Registry; class Planted { Opcode _opcode; }")).ShouldNotBeEmpty();
         OfTheRegistry(Planted("namespace ProxyGateway.DeviceAuth.Registry.Auditing; class Planted(IDeviceAuthSettings settings);")).ShouldNotBeEmpty();

@@ -73,11 +73,11 @@ public sealed class ClientHistoryTests
     [Fact]
     public void A_client_is_news_once_a_minute()
     {
-        _history.IsNews(One("a")).ShouldBeTrue();
-        _history.IsNews(One("a")).ShouldBeFalse();
-        _history.IsNews(One("b")).ShouldBeTrue();
+        _history.IsAuditDue(One("a")).ShouldBeTrue();
+        _history.IsAuditDue(One("a")).ShouldBeFalse();
+        _history.IsAuditDue(One("b")).ShouldBeTrue();
         _time.Advance(TimeSpan.FromMinutes(1));
-        _history.IsNews(One("a")).ShouldBeTrue();
+        _history.IsAuditDue(One("a")).ShouldBeTrue();
     }
 
     [Fact]
@@ -124,8 +124,8 @@ public sealed class ClientHistoryTests
     [Fact]
     public void A_site_is_news_once_a_minute_however_many_networks_it_has()
     {
-        _history.IsNews(Site(0)).ShouldBeTrue();
-        _history.IsNews(Site(256)).ShouldBeFalse();
+        _history.IsAuditDue(Site(0)).ShouldBeTrue();
+        _history.IsAuditDue(Site(256)).ShouldBeFalse();
     }
 
     private static Client One(string name) => new([new(name, 1)], Host: 0);

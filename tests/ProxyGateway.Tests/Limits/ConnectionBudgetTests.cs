@@ -132,8 +132,8 @@ public sealed class ConnectionBudgetTests
     /// <summary>Whatever happens in whatever order: no limit is overdrawn, who has a request is not closed, and once all is over nothing is taken.</summary>
     [Property(MaxTest = 300)]
     public Property Every_place_comes_back() => Prop.ForAll(
-        Gen.Choose(0, 4).SelectMany(deed => Gen.Choose(0, 11).Select(which => (deed, which))).ListOf().ToArbitrary(),
-        deeds =>
+        Gen.Choose(0, 4).SelectMany(operation => Gen.Choose(0, 11).Select(which => (operation, which))).ListOf().ToArbitrary(),
+        operations =>
         {
             var limits = new ConnectionLimits(All: 4, PerAddress: 2);
             var budget = new ConnectionBudget(() => limits);
@@ -142,10 +142,10 @@ public sealed class ConnectionBudgetTests
             var gone = new HashSet<ConnectionPlace>();
             var left = new HashSet<ConnectionPlace>(); // of itself, with requests under way or not
             var blocks = new Dictionary<ConnectionPlace, int>();
-            foreach ((int deed, int which) in deeds)
+            foreach ((int operation, int which) in operations)
             {
                 ConnectionPlace? place = places.Count == 0 ? null : places[which % places.Count];
-                switch (deed)
+                switch (operation)
                 {
                     case 0 or 1:
                         ConnectionPlace? self = null;

@@ -263,18 +263,18 @@ public sealed class HandshakeBudgetsTests
     /// </summary>
     [Property(MaxTest = 300)]
     public Property Every_place_comes_back() => Prop.ForAll(
-        Gen.Choose(0, 5).SelectMany(deed => Gen.Choose(0, 11).Select(which => (deed, which))).ListOf().ToArbitrary(),
-        deeds =>
+        Gen.Choose(0, 5).SelectMany(operation => Gen.Choose(0, 11).Select(which => (operation, which))).ListOf().ToArbitrary(),
+        operations =>
         {
             DeviceAuthLimits limits = Few with { Handshakes = 9, HandshakesPerDestination = 8 };
             var budgets = new HandshakeBudgets();
             var places = new List<HandshakePlace>();
             var spoken = new HashSet<HandshakePlace>();
             var over = new HashSet<HandshakePlace>();
-            foreach ((int deed, int which) in deeds)
+            foreach ((int operation, int which) in operations)
             {
                 HandshakePlace? place = places.Count == 0 ? null : places[which % places.Count];
-                switch (deed)
+                switch (operation)
                 {
                     case 0 or 5 when budgets.TryTake(User(which % 6), which % 6 == 0 ? Familiar(0, 1) : Familiar(1), $"{which % 2}", limits, out HandshakePlace taken) == BudgetScope.None:
                         places.Add(taken);

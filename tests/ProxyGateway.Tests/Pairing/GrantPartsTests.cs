@@ -11,7 +11,7 @@ public sealed class GrantPartsTests
     private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
     private static readonly DateTimeOffset Later = Start.AddHours(1);
 
-    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
     public void A_rules_upgrade_leaves_the_operator_what_the_operator_approved()

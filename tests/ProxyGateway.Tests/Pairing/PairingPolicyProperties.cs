@@ -83,7 +83,7 @@ public sealed class PairingPolicyProperties
     };
 
     /// <summary>A policy and what it has to decide.</summary>
-    public sealed record Case(PairingPolicy Policy, DeviceRecord? Record, Claim Claim, Locality Locality);
+    public sealed record Case(PairingPolicy Policy, DeviceRecord? Record, DeviceClaim Claim, Locality Locality);
 
     /// <summary>Cases from few roles, scopes and places, so that they often meet.</summary>
     private static class Cases

@@ -14,7 +14,7 @@ internal static class PolicyCases
 
     public static DeviceRecord Nothing { get; } = new() { Id = Device, PublicKey = "", CreatedAt = default };
 
-    public static Claim Asks(string role, params string[] scopes) => new(Device, "", role, ScopeSet.Of(scopes), new ClientDescription());
+    public static DeviceClaim Asks(string role, params string[] scopes) => new(Device, "", role, ScopeSet.Of(scopes), new ClientDescription());
 
     public static DeviceRecord Holds(string role, params string[] scopes) => Nothing.And(role, scopes);
 
@@ -24,7 +24,7 @@ internal static class PolicyCases
     public static DeviceRecord Refused(string role) => Nothing with { Refusals = new RefusalMarks { At = default, Roles = ScopeSet.Of(role) } };
 
     /// <summary>The decision in a few words.</summary>
-    public static string Decide(PairingPolicy policy, DeviceRecord? record, Claim claim, Locality locality) => policy.Decide(record, claim, locality) switch
+    public static string Decide(PairingPolicy policy, DeviceRecord? record, DeviceClaim claim, Locality locality) => policy.Decide(record, claim, locality) switch
     {
         PairingDecision.Admit => "admit",
         PairingDecision.AutoApprove approve => $"approve {approve.Rule} {approve.Reason.ToWireName()}",

@@ -16,7 +16,7 @@ public sealed class RuleBoundsTests
         AutoApprove = [new AutoApproveRule { Name = "everything", FromAny = true, Reasons = [.. Enum.GetValues<PairingReason>()] }],
     };
 
-    private readonly Claim _claim = Some.Claim();
+    private readonly DeviceClaim _claim = Some.Claim();
 
     [Theory]
     [InlineData(16, 125, true)] // each with its quotes and a comma: 2,048 bytes
@@ -26,7 +26,7 @@ public sealed class RuleBoundsTests
     [InlineData(64, 128, false)]
     public void A_claim_has_two_kibibytes_of_scopes_at_most_for_a_rule(int count, int length, bool approved)
     {
-        Claim claim = _claim.Asking("operator", Scopes(count, length));
+        DeviceClaim claim = _claim.Asking("operator", Scopes(count, length));
 
         Decide(record: null, claim).ShouldBe(approved ? "everything" : "not-paired");
         Everything.Decide(Some.Paired(claim, Start), claim, Loopback).ShouldBeOfType<PairingDecision.Admit>("what is covered is covered");
@@ -40,7 +40,7 @@ public sealed class RuleBoundsTests
     public void A_grant_has_128_scopes_and_four_kibibytes_at_most_by_rules(int held, int length, bool approved)
     {
         DeviceRecord record = Some.Paired(_claim.Asking("operator", Scopes(held, length)), Start);
-        Claim claim = _claim.Asking("operator", new string('z', length));
+        DeviceClaim claim = _claim.Asking("operator", new string('z', length));
 
         Decide(record, claim).ShouldBe(approved ? "everything" : "scope-upgrade");
     }
@@ -51,7 +51,7 @@ public sealed class RuleBoundsTests
         DeviceRecord record = Some.Paired(_claim.Asking("role0"), Start);
         for (int i = 1; i < RuleBounds.Roles; i++)
         {
-            Claim claim = _claim.Asking($"role{i}");
+            DeviceClaim claim = _claim.Asking($"role{i}");
             Decide(record, claim).ShouldBe("everything");
             record = Approved(record, claim);
         }
@@ -73,7 +73,7 @@ public sealed class RuleBoundsTests
     [Fact]
     public void An_operator_may_approve_more_and_no_rule_adds_to_that()
     {
-        Claim wide = _claim.Asking("operator", Scopes(64, 128));
+        DeviceClaim wide = _claim.Asking("operator", Scopes(64, 128));
         Ask ask = Transitions.Ask(record: null, wide, PairingReason.NotPaired, LocalityKind.Loopback, address: null, Start, Some.Lifetimes);
 
         DeviceRecord approved = Transitions.Approve(ask.Next, ask.Request!.Id, new GrantTerms(), Some.Operator, Implications, Start, Some.Lifetimes).Record;
@@ -106,7 +106,7 @@ public sealed class RuleBoundsTests
         for (int i = 0; i < 200; i++)
         {
             string[] scopes = [.. Enumerable.Range(0, random.Next(20)).Select(_ => $"{random.Next(1_000_000)}".PadLeft(length, 's')[^Math.Min(length, 128)..])];
-            Claim claim = _claim.Asking($"{random.Next(30)}".PadLeft(length, 'r')[^length..], scopes);
+            DeviceClaim claim = _claim.Asking($"{random.Next(30)}".PadLeft(length, 'r')[^length..], scopes);
             if (policies[random.Next(2)].Decide(record, claim, Loopback) is PairingDecision.AutoApprove approve)
                 record = Transitions.AutoApprove(record, claim, approve.Rule, Implications, Start.AddMinutes(i), Some.Lifetimes);
         }
@@ -146,7 +146,7 @@ public sealed class RuleBoundsTests
         int opened = 0;
         for (int i = 0; i < 40; i++)
         {
-            Claim claim = _claim.Asking($"role{i}", Scopes(64, 128));
+            DeviceClaim claim = _claim.Asking($"role{i}", Scopes(64, 128));
             Ask ask = Transitions.Ask(record, claim, PairingReason.RoleUpgrade, LocalityKind.Remote, address: null, Start, Some.Lifetimes);
             if (ask.Outcome == AskOutcome.TooMany)
                 continue;
@@ -162,10 +162,10 @@ public sealed class RuleBoundsTests
 
     private static string[] Scopes(int count, int length) => [.. Enumerable.Range(0, count).Select(i => $"{i}".PadLeft(length, 's'))];
 
-    private static DeviceRecord Approved(DeviceRecord record, Claim claim) =>
+    private static DeviceRecord Approved(DeviceRecord record, DeviceClaim claim) =>
         Transitions.AutoApprove(record, claim, "everything", Implications, Start, Some.Lifetimes);
 
-    private static string Decide(DeviceRecord? record, Claim claim) => Everything.Decide(record, claim, Loopback) switch
+    private static string Decide(DeviceRecord? record, DeviceClaim claim) => Everything.Decide(record, claim, Loopback) switch
     {
         PairingDecision.AutoApprove approve => approve.Rule,
         PairingDecision.RequirePairing require => require.Reason.ToWireName(),

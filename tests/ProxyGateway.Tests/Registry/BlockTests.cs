@@ -9,7 +9,7 @@ public sealed class BlockTests
 {
     private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
 
-    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
     public void It_is_refused_though_a_grant_covers_it_and_a_rule_would_approve_it()

@@ -177,7 +177,7 @@ public sealed class CorpusTests
         }
     }
 
-    private static Claim Claim(string role, params string[] scopes) => new(Device, Key, role, ScopeSet.Of(scopes), new ClientDescription());
+    private static DeviceClaim Claim(string role, params string[] scopes) => new(Device, Key, role, ScopeSet.Of(scopes), new ClientDescription());
 
     private static (int Commit, string Name) Parse(string file) => file.Split('.') is [var commit, var name, _] ? (Array.IndexOf(Commits, commit), name) : default;
 

@@ -9,7 +9,7 @@ public sealed class DeviceImportTests
 {
     private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
 
-    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
     public void A_new_device_holds_just_what_is_imported_and_the_operator_is_on_record()

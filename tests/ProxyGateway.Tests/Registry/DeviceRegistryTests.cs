@@ -11,7 +11,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
 
     private readonly OneDeviceStore _store = new();
     private readonly DeviceRegistry _registry;
-    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
     private readonly List<DeviceRecord> _changed = [];
 
     public DeviceRegistryTests()
@@ -142,7 +142,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     [Fact]
     public async Task Whoever_repeats_what_takes_away_has_it_confirmed_again()
     {
-        Claim node = _claim.Asking("node");
+        DeviceClaim node = _claim.Asking("node");
         PairingRequest rejected = await AskAsync(node);
         await _registry.RejectAsync(rejected.Id, Some.Operator, Some.Rules, None);
         PairingRequest partly = await AskAsync(_claim.Asking("operator", "operator.read", "operator.write"));
@@ -152,10 +152,10 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
         await RepeatsAsync(async () => (await _registry.ApproveAsync(partly.Id, ScopeSet.Of("operator.read"), Some.Operator, Some.Rules, None))!.Outcome
             .ShouldBe(DecisionOutcome.AlreadyDone));
         await _registry.SetGrantAsync(_claim.Device, "operator", ScopeSet.Empty, Some.Operator, Some.Rules, None);
-        _store.LastSwap!.TakesAway.ShouldBeTrue("it narrows");
+        _store.LastSwap!.IsRestriction.ShouldBeTrue("it narrows");
         _store.Time.Advance(TimeSpan.FromMilliseconds(1));
         await _registry.SetGrantAsync(_claim.Device, "operator", ScopeSet.Empty, Some.Operator, Some.Rules, None);
-        _store.LastSwap!.TakesAway.ShouldBeTrue("it narrowed");
+        _store.LastSwap!.IsRestriction.ShouldBeTrue("it narrowed");
         await _registry.SetGrantAsync(_claim.Device, "operator", scopes: null, Some.Operator, Some.Rules, None);
         await RepeatsAsync(async () => (await _registry.SetGrantAsync(_claim.Device, "operator", scopes: null, Some.Operator, Some.Rules, None)).ShouldBeNull());
         await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None);
@@ -183,11 +183,11 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
         await repeat();
 
         _store.Writes.ShouldBe(writes + 1);
-        _store.LastSwap!.TakesAway.ShouldBeTrue();
+        _store.LastSwap!.IsRestriction.ShouldBeTrue();
         _store.Record.ShouldBe(before);
         _changed.ShouldBeEmpty();
     }
 
-    private async Task<PairingRequest> AskAsync(Claim claim) =>
+    private async Task<PairingRequest> AskAsync(DeviceClaim claim) =>
         (await _registry.AdmitAsync(claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request;
 }

@@ -32,8 +32,8 @@ public sealed class DeviceSwapTests
 
     [Theory]
     [MemberData(nameof(Cases), DisableDiscoveryEnumeration = true)]
-    public void What_takes_away_is_known(string what, DeviceRecord? previous, DeviceRecord next, bool takesAway) =>
-        new DeviceSwap(previous, next, ExpiresAt: null, PendingLimits.None).TakesAway.ShouldBe(takesAway, what);
+    public void What_takes_away_is_known(string what, DeviceRecord? previous, DeviceRecord next, bool isRestriction) =>
+        new DeviceSwap(previous, next, ExpiresAt: null, PendingLimits.None).IsRestriction.ShouldBe(isRestriction, what);
 
     private static DeviceRecord Granting(string role, params string[] scopes) => Paired with { Grants = Paired.Grants.SetItem(role, Grant(scopes)) };
 

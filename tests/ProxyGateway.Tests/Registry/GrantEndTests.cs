@@ -11,7 +11,7 @@ public sealed class GrantEndTests
     private static readonly DateTimeOffset End = Start.AddHours(1);
     private static readonly Locality Loopback = new(IsLoopback: true);
 
-    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
     public void It_covers_until_its_end_and_not_at_it()

@@ -41,13 +41,13 @@ public sealed class GrantOwnersProperties
     [Property(Arbitrary = [typeof(Steps)], MaxTest = 1000, EndSize = 30)]
     public void What_each_approved_is_known_and_a_rule_loses_just_its_own(Step[] steps)
     {
-        Claim device = Some.Claim();
+        DeviceClaim device = Some.Claim();
         DeviceRecord? record = null;
         var owners = new SortedDictionary<string, string>(StringComparer.Ordinal); // scope -> who; the role itself is ""
         foreach ((Step step, int i) in steps.Select((s, i) => (s, i)))
         {
             DateTimeOffset now = Start.AddMinutes(i);
-            Claim claim = device.Asking("operator", [.. Scopes.Where((_, s) => (step.Scopes & (1 << s)) != 0)]);
+            DeviceClaim claim = device.Asking("operator", [.. Scopes.Where((_, s) => (step.Scopes & (1 << s)) != 0)]);
             string rule = Rules[step.Rule];
             DeviceRecord? before = record;
             string[] asked = ["", .. claim.Scopes];

@@ -9,7 +9,7 @@ public sealed class HousekeepingTests
     private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
     private static readonly DateTimeOffset Now = Start.AddDays(30);
 
-    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
     public void A_device_that_is_forgotten_is_a_stranger_again_whom_a_rule_may_pair()

@@ -38,7 +38,7 @@ public sealed class PendingShareTests
     [InlineData(RoleUpgrade, null)]
     public void A_request_of_an_older_version_counts_as_it_did(PairingReason reason, LocalityKind? strangers)
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         DeviceRecord record = Some.Paired(claim, Start) with { Requests = [Request(reason, Remote) with { DeviceId = claim.Device }] };
         byte[] document = DeviceDocument.Serialize(record);
         Encoding.UTF8.GetString(document).ShouldNotContain("byRulesAlone", Case.Insensitive, "that is how older versions wrote it");
@@ -51,7 +51,7 @@ public sealed class PendingShareTests
     [Fact]
     public void What_a_request_counts_with_is_kept_with_it()
     {
-        Claim claim = Some.Claim();
+        DeviceClaim claim = Some.Claim();
         DeviceRecord record = Some.Paired(claim, Start) with { Requests = [Request(RoleUpgrade, Remote) with { DeviceId = claim.Device, ByRulesAlone = true }] };
 
         DeviceRecord read = DeviceDocument.Deserialize(DeviceDocument.Serialize(record), record.Id, record.Version);

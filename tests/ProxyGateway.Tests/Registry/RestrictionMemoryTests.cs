@@ -12,7 +12,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     private readonly OneDeviceStore _store = new();
     private readonly DeviceRegistry _gateway;
     private readonly DeviceRegistry _elsewhere;
-    private readonly Claim _claim = Some.Claim("operator", "operator.read", "operator.write");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read", "operator.write");
 
     public RestrictionMemoryTests() => (_gateway, _elsewhere) = (new DeviceRegistry(_store), new DeviceRegistry(_store));
 
@@ -250,7 +250,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
         memory.Judge(_claim.Device, removed, now, Some.Lifetimes, memory.Restrictions);
         for (int i = 0; i < 1000; i++)
         {
-            Claim stranger = Some.Claim();
+            DeviceClaim stranger = Some.Claim();
             memory.Judge(stranger.Device, null, now, Some.Lifetimes, memory.Restrictions);
             memory.Replaced(null, Some.Paired(stranger, now) with { Grants = removed.Grants }, now, Some.Lifetimes);
         }
@@ -258,7 +258,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
         memory.Count.ShouldBe(1);
         for (int i = 0; i < RestrictionMemory.MostDevices + 100; i++)
         {
-            Claim paired = Some.Claim();
+            DeviceClaim paired = Some.Claim();
             memory.Judge(paired.Device, Some.Paired(paired, now), now, Some.Lifetimes, memory.Restrictions);
         }
 
@@ -267,7 +267,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
         memory.Judge(_claim.Device, Some.Paired(_claim, now), now, Some.Lifetimes, memory.Restrictions).IsBehind.ShouldBeTrue();
     }
 
-    private static DeviceRecord Removed(Claim claim, DateTimeOffset now) => Transitions.Remove(Some.Paired(claim, now), Some.Operator, now, Some.Lifetimes);
+    private static DeviceRecord Removed(DeviceClaim claim, DateTimeOffset now) => Transitions.Remove(Some.Paired(claim, now), Some.Operator, now, Some.Lifetimes);
 
     private void OvertakeNextReading(Func<Task> change) => _store.AfterRead = async () =>
     {

@@ -154,18 +154,18 @@ public sealed class TransitionsProperties
     {
         if (after is null || before == after)
             return;
-        bool takesAway = new DeviceSwap(before, after, ExpiresAt: null, PendingLimits.None).TakesAway;
+        bool isRestriction = new DeviceSwap(before, after, ExpiresAt: null, PendingLimits.None).IsRestriction;
         bool hasRunOut = before?.Grants.Any(g => g.Value.Until is not null && !after.Grants.ContainsKey(g.Key)) == true;
         if (step.Kind is Kind.Connect or Kind.ConnectFromElsewhere && !hasRunOut)
-            takesAway.ShouldBeFalse($"{step.Kind} is not an operator's");
+            isRestriction.ShouldBeFalse($"{step.Kind} is not an operator's");
         if (step.Kind == Kind.Block && before?.Block is null)
-            takesAway.ShouldBeTrue("a block is a no");
+            isRestriction.ShouldBeTrue("a block is a no");
         if (step.Kind is Kind.Remove or Kind.TakeGrant or Kind.Reject)
-            takesAway.ShouldBeTrue($"{step.Kind} is a no");
+            isRestriction.ShouldBeTrue($"{step.Kind} is a no");
         if (before is not null && Roles.Any(role => before.ScopesOf(role).Except(after.ScopesOf(role)).Any()
             || (before.Grants.ContainsKey(role) && !after.Grants.ContainsKey(role))
             || (after.Refusals?.Covers(role) == true && before.Refusals?.Covers(role) != true)))
-            takesAway.ShouldBeTrue();
+            isRestriction.ShouldBeTrue();
     });
 
     [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
@@ -201,9 +201,9 @@ public sealed class TransitionsProperties
     });
 
     /// <summary>Lets the steps happen, as <see cref="DeviceRegistry"/> would, and looks at each.</summary>
-    private static void Run(Step[] steps, Action<DeviceRecord?, Step, DeviceRecord?, Claim> look)
+    private static void Run(Step[] steps, Action<DeviceRecord?, Step, DeviceRecord?, DeviceClaim> look)
     {
-        Claim device = Some.Claim();
+        DeviceClaim device = Some.Claim();
         DeviceRecord? record = null;
         DateTimeOffset now = Start;
         foreach (Step step in steps)
@@ -211,14 +211,14 @@ public sealed class TransitionsProperties
             now = now.AddSeconds(step.Seconds);
             if (record is not null && Transitions.ExpiresAt(record, Some.Lifetimes) <= now)
                 record = null; // as a store does
-            Claim claim = device.Asking(Roles[step.Role], [.. Scopes.Where((_, i) => (step.Scopes & (1 << i)) != 0)]);
+            DeviceClaim claim = device.Asking(Roles[step.Role], [.. Scopes.Where((_, i) => (step.Scopes & (1 << i)) != 0)]);
             DeviceRecord? next = Happen(record, step, claim, now);
             look(record, step, next, claim);
             record = next;
         }
     }
 
-    private static DeviceRecord? Happen(DeviceRecord? record, Step step, Claim claim, DateTimeOffset now)
+    private static DeviceRecord? Happen(DeviceRecord? record, Step step, DeviceClaim claim, DateTimeOffset now)
     {
         Lifetimes lifetimes = Some.Lifetimes;
         var policy = new PairingPolicy

@@ -9,7 +9,7 @@ public sealed class TransitionsTests
     private static readonly Lifetimes Lifetimes = Some.Lifetimes;
     private static readonly ScopeImplications Implications = ScopeImplications.Default;
 
-    private readonly Claim _claim = Some.Claim("operator", "operator.read", "operator.write");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read", "operator.write");
 
     [Fact]
     public void A_rule_approves_exactly_what_is_asked_for()
@@ -70,7 +70,7 @@ public sealed class TransitionsTests
         Ask first = Ask(record: null, _claim, Start);
 
         Ask(first.Next, _claim.Asking("operator", "operator.write", "operator.read", "operator.read"), Start).Request.ShouldBe(first.Request);
-        foreach (Claim other in new[] { _claim.Asking("operator", "operator.read"), _claim.Asking("operator"), _claim.Asking("node", [.. _claim.Scopes]) })
+        foreach (DeviceClaim other in new[] { _claim.Asking("operator", "operator.read"), _claim.Asking("operator"), _claim.Asking("node", [.. _claim.Scopes]) })
         {
             Ask beside = Ask(first.Next, other, Start);
             beside.Outcome.ShouldBe(AskOutcome.Opened);
@@ -160,7 +160,7 @@ public sealed class TransitionsTests
         DeviceRecord? record = null;
         foreach (string[] approval in approvals.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(a => a.Split(':')))
         {
-            Claim claim = _claim.Asking(approval[1]);
+            DeviceClaim claim = _claim.Asking(approval[1]);
             if (approval[0] == "rule")
             {
                 record = Transitions.AutoApprove(record, claim, "lan", Implications, Start, Lifetimes);
@@ -399,7 +399,7 @@ public sealed class TransitionsTests
         Approve(ask.Next, ask.Request!.Id, scopes: null, Start).Record.Grants["operator"].Scopes.ShouldBe(ScopeSet.Empty);
     }
 
-    private static Ask Ask(DeviceRecord? record, Claim claim, DateTimeOffset now) =>
+    private static Ask Ask(DeviceRecord? record, DeviceClaim claim, DateTimeOffset now) =>
         Transitions.Ask(record, claim, PairingReason.NotPaired, LocalityKind.Remote, address: null, now, Lifetimes);
 
     private static Decision Approve(DeviceRecord record, RequestId id, ScopeSet? scopes, DateTimeOffset now) =>

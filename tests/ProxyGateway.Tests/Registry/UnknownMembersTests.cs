@@ -11,7 +11,7 @@ public sealed class UnknownMembersTests
 {
     private static readonly DateTimeOffset Now = new(2026, 11, 30, 12, 0, 0, TimeSpan.Zero);
     private static readonly ScopeImplications Implications = ScopeImplications.Default;
-    private static readonly Claim Device = Some.Claim("operator", "operator.read");
+    private static readonly DeviceClaim Device = Some.Claim("operator", "operator.read");
 
     /// <summary>Every change of a record.</summary>
     public static TheoryData<string, Func<DeviceRecord, DeviceRecord>> Changes { get; } = new()
@@ -171,7 +171,7 @@ public sealed class UnknownMembersTests
     private static ImportedDevice Import(string role, params string[] scopes) => new(
         Device.Device, Device.PublicKey, System.Collections.Immutable.ImmutableSortedDictionary<string, GrantTerms>.Empty.Add(role, new GrantTerms(ScopeSet.Of(scopes))));
 
-    private static Ask Ask(DeviceRecord record, Claim claim) =>
+    private static Ask Ask(DeviceRecord record, DeviceClaim claim) =>
         Transitions.Ask(record, claim, PairingReason.RoleUpgrade, LocalityKind.Remote, "192.0.2.1", Now, Some.Lifetimes);
 
     private static DeviceRecord Renewed(Ask ask)

@@ -284,7 +284,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
 
     private Session Admit(string scope, bool provisional = false, string? claims = null)
     {
-        Claim claim = Some.Claim("operator", scope);
+        DeviceClaim claim = Some.Claim("operator", scope);
         DeviceRecord record = Some.Paired(claim, DateTimeOffset.UnixEpoch);
         claim = claim.Asking("operator", claims ?? scope);
         _store.Write(record);

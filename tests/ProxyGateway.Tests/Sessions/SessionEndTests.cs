@@ -11,7 +11,7 @@ public sealed class SessionEndTests
 {
     private static readonly DateTimeOffset StoresNow = new(2031, 1, 1, 0, 0, 0, TimeSpan.Zero); // years from the clock here
     private readonly FakeTimeProvider _time = new();
-    private readonly Claim _claim = Some.Claim("operator", "operator.read");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
     public void It_is_closed_when_its_grant_runs_out()

@@ -8,7 +8,7 @@ public sealed class SessionTests
 {
     private static readonly PairingPolicy Policy = PairingPolicy.Default;
     private static readonly DateTimeOffset Now = DateTimeOffset.UnixEpoch;
-    private readonly Claim _claim = Some.Claim("operator", "operator.write");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.write");
     private readonly DeviceRecord _wide;
     private readonly DeviceRecord _narrow;
 

@@ -34,7 +34,7 @@ internal static class Answers
     };
 
     /// <summary>The claim is decided, and the device not admitted.</summary>
-    public static Refusal Refused(string id, Claim claim, Admission admission) => admission switch
+    public static Refusal Refused(string id, DeviceClaim claim, Admission admission) => admission switch
     {
         Admission.Refused refused => PairingRequired(id, claim, refused),
         Admission.Blocked => Blocked(id, claim),
@@ -62,7 +62,7 @@ internal static class Answers
     public static Refusal RefusedByFilter(string id, Closing closing) => Refuse(closing, id, "INVALID_REQUEST");
 
     /// <summary>An operator has blocked the device: it need not ask again by itself.</summary>
-    private static Refusal Blocked(string id, Claim claim) => new(Closing.DeviceBlocked, Answer(id, "NOT_PAIRED", Closing.DeviceBlocked.Reason, json =>
+    private static Refusal Blocked(string id, DeviceClaim claim) => new(Closing.DeviceBlocked, Answer(id, "NOT_PAIRED", Closing.DeviceBlocked.Reason, json =>
     {
         json.WriteStartObject("details"u8);
         json.WriteString("code"u8, "PAIRING_REQUIRED"u8);
@@ -76,7 +76,7 @@ internal static class Answers
     }));
 
     /// <summary>An operator has to approve, or has rejected.</summary>
-    private static Refusal PairingRequired(string id, Claim claim, Admission.Refused refused)
+    private static Refusal PairingRequired(string id, DeviceClaim claim, Admission.Refused refused)
     {
         PairingRequest request = refused.Request;
         bool rejected = request.Status == PairingRequestStatus.Rejected;

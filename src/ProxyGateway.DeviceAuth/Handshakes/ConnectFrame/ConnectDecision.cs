@@ -41,7 +41,7 @@ internal sealed class ConnectDecision(
         if (draining.IsUnderWay)
             return new ConnectOutcome(request.Id, Answers.Restarting(request.Id));
 
-        Claim claim = found.Claim!;
+        DeviceClaim claim = found.Claim!;
         if (await filters.RefuseAsync(handshake.Http, claim, handshake.Origin, settings.Current) is { } closing)
         {
             gatekeeper.Refused(closing, claim, handshake.Origin, handshake.Options);

@@ -32,7 +32,7 @@ internal static class ConnectProof
     /// <param name="versions">What others like it have signed; hears of this one if it is proved.</param>
     /// <param name="claim">What is proved.</param>
     public static ProofFailure Verify(
-        ConnectRequest request, string nonce, DateTimeOffset now, TimeSpan skew, PayloadVersions versions, out Claim claim)
+        ConnectRequest request, string nonce, DateTimeOffset now, TimeSpan skew, PayloadVersions versions, out DeviceClaim claim)
     {
         claim = null!;
         if (request.Device is not { } device)
@@ -61,7 +61,7 @@ internal static class ConnectProof
         if (!IsSigned(request, device, nonce, key, signature, versions))
             return ProofFailure.SignatureInvalid;
 
-        claim = new Claim(id, Base64Url.EncodeToString(key), request.Role, ScopeSet.Of(request.Scopes), request.Describe());
+        claim = new DeviceClaim(id, Base64Url.EncodeToString(key), request.Role, ScopeSet.Of(request.Scopes), request.Describe());
         return ProofFailure.None;
     }
 

@@ -7,4 +7,4 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// <param name="Malformed">What the client is told if it is none.</param>
 /// <param name="Failure">What is wrong with the proof.</param>
 /// <param name="Claim">What is proved; null if something is wrong.</param>
-internal readonly record struct Examination(ConnectRequest? Request, Refusal? Malformed, ProofFailure Failure, Claim? Claim);
+internal readonly record struct Examination(ConnectRequest? Request, Refusal? Malformed, ProofFailure Failure, DeviceClaim? Claim);

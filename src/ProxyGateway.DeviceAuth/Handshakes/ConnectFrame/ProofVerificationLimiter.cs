@@ -28,7 +28,7 @@ internal sealed class ProofVerificationLimiter : IDisposable
             await Task.Yield(); // off the loop, where this and what comes after it, a store that blocks above all, would hold up other connections
             if (!ConnectRequestReader.TryRead(message, out ConnectRequest request, out Refusal malformed))
                 return new Examination(Request: null, malformed, ProofFailure.None, Claim: null);
-            ProofFailure failure = ConnectProof.Verify(request, nonce, now, skew, _versions, out Claim claim);
+            ProofFailure failure = ConnectProof.Verify(request, nonce, now, skew, _versions, out DeviceClaim claim);
             return new Examination(request, Malformed: null, failure, claim);
         }
         finally

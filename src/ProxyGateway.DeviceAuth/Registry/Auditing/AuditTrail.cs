@@ -10,8 +10,8 @@ public static class AuditTrail
     /// <param name="next">The record after.</param>
     /// <param name="now">The store's time of the change.</param>
     /// <param name="by">The operator who made the change; null if none did.</param>
-    /// <param name="deed">What was done, where that is more than what became of requests.</param>
-    public static IEnumerable<AuditEntry> Of(DeviceRecord? previous, DeviceRecord next, DateTimeOffset now, Operator? by, AuditEntry? deed)
+    /// <param name="operation">What was done, where that is more than what became of requests.</param>
+    public static IEnumerable<AuditEntry> Of(DeviceRecord? previous, DeviceRecord next, DateTimeOffset now, Operator? by, AuditEntry? operation)
     {
         ArgumentNullException.ThrowIfNull(next);
         if (previous is not null && previous.Version != next.Version)
@@ -20,8 +20,8 @@ public static class AuditTrail
                 yield return new AuditEntry { Kind = AuditKinds.GrantExpired, DeviceId = next.Id, Role = role, Scopes = grant.Scopes, Until = grant.Until };
         }
 
-        if (deed is not null)
-            yield return By(deed, by);
+        if (operation is not null)
+            yield return By(operation, by);
         foreach (PairingRequest request in next.Requests)
         {
             PairingRequest? earlier = previous?.FindRequest(request.Id);
@@ -52,7 +52,7 @@ public static class AuditTrail
         by);
 
     /// <summary>A rule has approved a device.</summary>
-    internal static AuditEntry AutoApproved(Claim claim, PairingDecision.AutoApprove approval, string? address, LocalityKind locality) => new()
+    internal static AuditEntry AutoApproved(DeviceClaim claim, PairingDecision.AutoApprove approval, string? address, LocalityKind locality) => new()
     {
         Kind = AuditKinds.DeviceAutoApproved,
         DeviceId = claim.Device,

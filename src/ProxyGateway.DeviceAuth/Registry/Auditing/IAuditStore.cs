@@ -1,5 +1,3 @@
-using ProxyGateway.DeviceAuth.Pairing;
-
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
 /// <summary>
@@ -28,37 +26,5 @@ public interface IAuditStore
     /// <param name="id">The id of the last entry that is known; 0 for the oldest that is kept.</param>
     /// <param name="limit">How many at most.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken);
+    ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken);
 }
-
-/// <summary>Entries that are written together.</summary>
-/// <param name="Writer">Who writes; unique to one run of one gateway.</param>
-/// <param name="Number">Counts the writer's batches.</param>
-/// <param name="Entries">The entries.</param>
-public sealed record AuditBatch(string Writer, long Number, IReadOnlyList<AuditEntry> Entries);
-
-/// <summary>Which entries are wanted; null is any.</summary>
-/// <param name="Kind">One of <see cref="AuditKinds"/>.</param>
-/// <param name="Device">Entries about this device.</param>
-/// <param name="Operator">Entries that name this operator.</param>
-public sealed record AuditFilter(string? Kind = null, DeviceId? Device = null, string? Operator = null)
-{
-    /// <summary>Whether the entry is wanted.</summary>
-    public bool Matches(AuditEntry entry)
-    {
-        ArgumentNullException.ThrowIfNull(entry);
-        return (Kind is null || entry.Kind == Kind)
-            && (Device is null || entry.DeviceId == Device)
-            && (Operator is null || entry.Operator == Operator);
-    }
-}
-
-/// <summary>Entries that follow one that is known.</summary>
-/// <param name="Items">The entries, oldest first.</param>
-/// <param name="IsComplete">False if some that followed may no longer be kept.</param>
-public sealed record AuditStretch(IReadOnlyList<AuditEntry> Items, bool IsComplete);
-
-/// <summary>A part of the audit.</summary>
-/// <param name="Items">The entries.</param>
-/// <param name="Next">Where the next page begins; null if this was the last.</param>
-public sealed record AuditPage(IReadOnlyList<AuditEntry> Items, long? Next);

@@ -137,7 +137,7 @@ public sealed class RedisAuditOutageTests(ITestOutputHelper output) : IAsyncLife
         public ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken) =>
             inner.ListAsync(filter, before, limit, cancellationToken);
 
-        public ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+        public ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
             inner.ReadAfterAsync(id, limit, cancellationToken);
     }
 }

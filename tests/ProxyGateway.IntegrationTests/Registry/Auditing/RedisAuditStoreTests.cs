@@ -89,7 +89,7 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
     [Fact]
     public async Task A_sighting_costs_no_memory()
     {
-        Claim claim = Some.Claim("operator", "operator.read", "operator.write");
+        DeviceClaim claim = Some.Claim("operator", "operator.read", "operator.write");
         RedisDeviceStore store = _stores[0];
         await store.SwapAsync(new DeviceSwap(Previous: null, Some.Paired(claim, DateTimeOffset.UtcNow), ExpiresAt: null, PendingLimits.None), default);
         long before = (long)await Behind.ExecuteAsync("MEMORY", "USAGE", $"{_prefix}{{{claim.Device}}}");

@@ -9,7 +9,7 @@ internal static class TypicalEntry
     /// <summary>An entry with so many scopes.</summary>
     public static AuditEntry With(string kind, int scopes)
     {
-        Claim claim = Some.Claim("operator", [.. Enumerable.Range(0, scopes).Select(i => scopes > 8 ? $"{i}{new string('s', 120)}" : $"operator.{i}")]);
+        DeviceClaim claim = Some.Claim("operator", [.. Enumerable.Range(0, scopes).Select(i => scopes > 8 ? $"{i}{new string('s', 120)}" : $"operator.{i}")]);
         return new()
         {
             Time = DateTimeOffset.UtcNow,

@@ -3,41 +3,41 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.IntegrationTests.Registry.Interleaving;
 
-/// <summary>A gateway's registry, and the deeds of those who use it.</summary>
+/// <summary>A gateway's registry, and the operations of those who use it.</summary>
 internal sealed class Gateway(IDeviceStore store, History history, Func<Task<Fate>>? turn, Func<Task<DateTimeOffset>> nowAsync, Func<Task> passAsync)
 {
     private static readonly CancellationToken None = CancellationToken.None;
 
-    public async Task DoAsync(Deed deed)
+    public async Task DoAsync(Operation operation)
     {
-        Performance performance = history.Begin(deed);
+        Performance performance = history.Begin(operation);
         var registry = new DeviceRegistry(new RecordingStore(store, turn, nowAsync) { By = performance });
         (PairingRequest Request, DateTimeOffset At)[] told = [.. history.Told];
-        if (deed.Kind is DeedKind.Approve or DeedKind.ApprovePart or DeedKind.Reject or DeedKind.Find)
+        if (operation.Kind is OperationKind.Approve or OperationKind.ApprovePart or OperationKind.Reject or OperationKind.Find)
         {
             if (told.Length == 0)
                 return;
-            performance.Request = told[^(1 + (deed.Pick % told.Length))].Request.Id;
+            performance.Request = told[^(1 + (operation.Pick % told.Length))].Request.Id;
         }
 
-        performance.Acknowledged = deed.Kind switch
+        performance.Acknowledged = operation.Kind switch
         {
-            DeedKind.Connect => Connected(performance, await registry.AdmitAsync(performance.Claim, performance.Origin, history.Rules, None)),
-            DeedKind.Approve => IsDone(await registry.ApproveAsync(performance.Request!.Value, scopes: null, performance.Operator, history.Rules, None)),
-            DeedKind.ApprovePart =>
-                IsDone(await registry.ApproveAsync(performance.Request!.Value, deed.Scopes, performance.Operator, history.Rules, None)),
-            DeedKind.Reject => IsDone(await registry.RejectAsync(performance.Request!.Value, performance.Operator, history.Rules, None)),
-            DeedKind.SetGrant => IsDone(await registry.SetGrantAsync(
-                performance.Claim.Device, deed.Role, deed.Scopes, performance.Operator, history.Rules, None)),
-            DeedKind.TakeGrant => IsDone(await registry.SetGrantAsync(
-                performance.Claim.Device, deed.Role, scopes: null, performance.Operator, history.Rules, None)),
-            DeedKind.Remove => await registry.RemoveAsync(performance.Claim.Device, performance.Operator, history.Rules, None),
-            DeedKind.Block => IsDone(await registry.ChangeAsync(
+            OperationKind.Connect => Connected(performance, await registry.AdmitAsync(performance.Claim, performance.Origin, history.Rules, None)),
+            OperationKind.Approve => IsDone(await registry.ApproveAsync(performance.Request!.Value, scopes: null, performance.Operator, history.Rules, None)),
+            OperationKind.ApprovePart =>
+                IsDone(await registry.ApproveAsync(performance.Request!.Value, operation.Scopes, performance.Operator, history.Rules, None)),
+            OperationKind.Reject => IsDone(await registry.RejectAsync(performance.Request!.Value, performance.Operator, history.Rules, None)),
+            OperationKind.SetGrant => IsDone(await registry.SetGrantAsync(
+                performance.Claim.Device, operation.Role, operation.Scopes, performance.Operator, history.Rules, None)),
+            OperationKind.TakeGrant => IsDone(await registry.SetGrantAsync(
+                performance.Claim.Device, operation.Role, scopes: null, performance.Operator, history.Rules, None)),
+            OperationKind.Remove => await registry.RemoveAsync(performance.Claim.Device, performance.Operator, history.Rules, None),
+            OperationKind.Block => IsDone(await registry.ChangeAsync(
                 performance.Claim.Device, new DeviceChange.Block(Reason: null), performance.Operator, history.Rules, None)),
-            DeedKind.Unblock => IsDone(await registry.ChangeAsync(
+            OperationKind.Unblock => IsDone(await registry.ChangeAsync(
                 performance.Claim.Device, new DeviceChange.Unblock(), performance.Operator, history.Rules, None)),
-            DeedKind.Find => await FindAsync(registry, told.Last(t => t.Request.Id == performance.Request)),
-            DeedKind.List => await ListAsync(registry),
+            OperationKind.Find => await FindAsync(registry, told.Last(t => t.Request.Id == performance.Request)),
+            OperationKind.List => await ListAsync(registry),
             _ => await PassAsync(),
         };
     }

@@ -6,11 +6,11 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.IntegrationTests.Registry.Interleaving;
 
 /// <summary>Everything that gateways read, tried to write and were told, with the order of what did not overlap.</summary>
-internal sealed class History(Claim[] devices, PairingRules rules)
+internal sealed class History(DeviceClaim[] devices, PairingRules rules)
 {
     private int _time;
 
-    public Claim[] Devices { get; } = devices;
+    public DeviceClaim[] Devices { get; } = devices;
 
     public PairingRules Rules { get; } = rules;
 
@@ -22,22 +22,22 @@ internal sealed class History(Claim[] devices, PairingRules rules)
     /// <summary>Later than every tick before it.</summary>
     public int Tick() => Interlocked.Increment(ref _time);
 
-    public Performance Begin(Deed deed)
+    public Performance Begin(Operation operation)
     {
-        var performance = new Performance(this, deed);
+        var performance = new Performance(this, operation);
         Performances.Enqueue(performance);
         return performance;
     }
 }
 
-/// <summary>A deed as it went.</summary>
-internal sealed class Performance(History history, Deed deed)
+/// <summary>A operation as it went.</summary>
+internal sealed class Performance(History history, Operation operation)
 {
     public History History { get; } = history;
 
-    public Deed Deed { get; } = deed;
+    public Operation Operation { get; } = operation;
 
-    /// <summary>The request that the deed is about, if any.</summary>
+    /// <summary>The request that the operation is about, if any.</summary>
     public RequestId? Request { get; set; }
 
     public List<Read> Reads { get; } = [];
@@ -48,12 +48,12 @@ internal sealed class Performance(History history, Deed deed)
     public bool? Acknowledged { get; set; }
 
     /// <summary>What the claim, the operator or the rules were given to work with.</summary>
-    public Claim Claim => History.Devices[Deed.Device] with { Role = Deed.Role, Scopes = Deed.Scopes };
+    public DeviceClaim Claim => History.Devices[Operation.Device] with { Role = Operation.Role, Scopes = Operation.Scopes };
 
-    public Operator Operator => new($"ops{Deed.Gateway}");
+    public Operator Operator => new($"ops{Operation.Gateway}");
 
     public ClaimOrigin Origin => new(
-        new Locality(Deed.FromLoopback), Deed.FromLoopback ? "127.0.0.1" : $"192.0.2.{Deed.Gateway}", () => PeerUser.Unknown);
+        new Locality(Operation.FromLoopback), Operation.FromLoopback ? "127.0.0.1" : $"192.0.2.{Operation.Gateway}", () => PeerUser.Unknown);
 }
 
 /// <summary>A document as it was read.</summary>

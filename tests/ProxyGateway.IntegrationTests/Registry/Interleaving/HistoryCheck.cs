@@ -56,7 +56,7 @@ internal sealed class HistoryCheck
         foreach (Performance performance in _performances.Where(p => p.Acknowledged is not null))
         {
             int changes = performance.Attempts.Count(a => a is { IsOfSubstance: true, Result: SwapResult.Swapped });
-            changes.ShouldBe(performance.Acknowledged == true ? 1 : 0, $"what is acknowledged is written, once: {performance.Deed}");
+            changes.ShouldBe(performance.Acknowledged == true ? 1 : 0, $"what is acknowledged is written, once: {performance.Operation}");
         }
     }
 
@@ -119,10 +119,10 @@ internal sealed class HistoryCheck
             Text(Timeless(record)).ShouldBe(Text(Timeless(source.Swap.Next)), "what is read is what was written");
         }
 
-        if (attempt.By.Deed.Kind != DeedKind.Connect && swap.Previous is { } same && Text(same) == Text(swap.Next))
+        if (attempt.By.Operation.Kind != OperationKind.Connect && swap.Previous is { } same && Text(same) == Text(swap.Next))
             return; // an operator repeats what was done before; nothing changes, but it is confirmed again
 
-        DeviceRecord expected = Expected(attempt.By, read).ShouldNotBeNull($"no transition writes here: {attempt.By.Deed}");
+        DeviceRecord expected = Expected(attempt.By, read).ShouldNotBeNull($"no transition writes here: {attempt.By.Operation}");
         ImmutableArray<PairingRequest> requests = swap.Next.Requests;
         expected = expected with
         {
@@ -130,20 +130,20 @@ internal sealed class HistoryCheck
             TakenAt = swap.Next.TakenAt, // the registry's own, as the version is
             Requests = [.. expected.Requests.Select((r, i) => read.Record?.FindRequest(r.Id) is null ? r with { Id = requests[i].Id } : r)],
         };
-        Text(swap.Next).ShouldBe(Text(expected), $"the transition says otherwise: {attempt.By.Deed}");
+        Text(swap.Next).ShouldBe(Text(expected), $"the transition says otherwise: {attempt.By.Operation}");
         DateTimeOffset taken = swap.Next.TakenAt.ShouldNotBeNull();
         if (read.Record is not { } before)
             return;
         taken.ShouldBeGreaterThanOrEqualTo(before.TakenAt!.Value);
         if (before.AsOf(read.Now).Grants.Keys.Except(swap.Next.Grants.Keys).Any() || (before.Block is null && swap.Next.Block is not null))
-            taken.ShouldBeGreaterThan(before.TakenAt.Value, $"something was taken: {attempt.By.Deed}");
+            taken.ShouldBeGreaterThan(before.TakenAt.Value, $"something was taken: {attempt.By.Operation}");
         swap.ExpiresAt.ShouldBe(Transitions.ExpiresAt(expected, Lifetimes, read.Now));
     }
 
     private DeviceRecord? Expected(Performance by, Read read)
     {
         (DeviceRecord? record, DateTimeOffset now) = (read.Record, read.Now);
-        if (by.Deed.Kind == DeedKind.Connect)
+        if (by.Operation.Kind == OperationKind.Connect)
         {
             PairingPolicy policy = _history.Rules.Policy;
             Locality locality = by.Origin.Locality;
@@ -156,23 +156,23 @@ internal sealed class HistoryCheck
             };
         }
 
-        if (by.Deed.Kind == DeedKind.Block)
+        if (by.Operation.Kind == OperationKind.Block)
             return Transitions.Block(record, by.Claim.Device, reason: null, by.Operator, now, Lifetimes).Record;
         if (record is null)
             return null;
-        Decision? decision = by.Deed.Kind switch
+        Decision? decision = by.Operation.Kind switch
         {
-            DeedKind.Approve => Transitions.Approve(record, by.Request!.Value, new GrantTerms(), by.Operator, Implications, now, Lifetimes),
-            DeedKind.ApprovePart => Transitions.Approve(record, by.Request!.Value, new GrantTerms(by.Deed.Scopes), by.Operator, Implications, now, Lifetimes),
-            DeedKind.Reject => Transitions.Reject(record, by.Request!.Value, by.Operator, now, Lifetimes),
-            DeedKind.SetGrant => Transitions.SetGrant(record, by.Deed.Role, new GrantTerms(by.Deed.Scopes), by.Operator, Implications, now, Lifetimes),
-            DeedKind.TakeGrant => Transitions.SetGrant(record, by.Deed.Role, terms: null, by.Operator, Implications, now, Lifetimes),
-            DeedKind.Unblock => Transitions.Unblock(record, by.Operator, Implications, now, Lifetimes),
+            OperationKind.Approve => Transitions.Approve(record, by.Request!.Value, new GrantTerms(), by.Operator, Implications, now, Lifetimes),
+            OperationKind.ApprovePart => Transitions.Approve(record, by.Request!.Value, new GrantTerms(by.Operation.Scopes), by.Operator, Implications, now, Lifetimes),
+            OperationKind.Reject => Transitions.Reject(record, by.Request!.Value, by.Operator, now, Lifetimes),
+            OperationKind.SetGrant => Transitions.SetGrant(record, by.Operation.Role, new GrantTerms(by.Operation.Scopes), by.Operator, Implications, now, Lifetimes),
+            OperationKind.TakeGrant => Transitions.SetGrant(record, by.Operation.Role, terms: null, by.Operator, Implications, now, Lifetimes),
+            OperationKind.Unblock => Transitions.Unblock(record, by.Operator, Implications, now, Lifetimes),
             _ => null,
         };
         if (decision is not null)
             return decision.Outcome == DecisionOutcome.Done ? decision.Record : null;
-        return by.Deed.Kind == DeedKind.Remove ? Transitions.Remove(record, by.Operator, now, Lifetimes) : null;
+        return by.Operation.Kind == OperationKind.Remove ? Transitions.Remove(record, by.Operator, now, Lifetimes) : null;
     }
 
     /// <summary>Said apart from the transitions: a grant grows by what the device asked for and whoever decided gave, and by nothing else.</summary>
@@ -184,16 +184,16 @@ internal sealed class HistoryCheck
         foreach ((string role, Grant grant) in next.Grants)
         {
             ScopeSet had = attempt.Swap.Previous?.ScopesOf(role) ?? ScopeSet.Empty;
-            ScopeSet? given = by.Deed.Kind switch
+            ScopeSet? given = by.Operation.Kind switch
             {
-                DeedKind.Connect when role == by.Deed.Role && by.Deed.FromLoopback => by.Deed.Scopes,
-                DeedKind.Approve when role == request!.Role => request.Scopes,
-                DeedKind.ApprovePart when role == request!.Role && Implications.Covers(role, request.Scopes, by.Deed.Scopes) => by.Deed.Scopes,
-                DeedKind.SetGrant when role == by.Deed.Role => by.Deed.Scopes,
+                OperationKind.Connect when role == by.Operation.Role && by.Operation.FromLoopback => by.Operation.Scopes,
+                OperationKind.Approve when role == request!.Role => request.Scopes,
+                OperationKind.ApprovePart when role == request!.Role && Implications.Covers(role, request.Scopes, by.Operation.Scopes) => by.Operation.Scopes,
+                OperationKind.SetGrant when role == by.Operation.Role => by.Operation.Scopes,
                 _ => null,
             };
-            (given is not null || attempt.Swap.Previous?.Grants.ContainsKey(role) == true).ShouldBeTrue($"nobody gave {role}: {by.Deed}");
-            grant.Scopes!.Except(had).Except(given ?? ScopeSet.Empty).ShouldBeEmpty($"nobody gave that: {by.Deed}");
+            (given is not null || attempt.Swap.Previous?.Grants.ContainsKey(role) == true).ShouldBeTrue($"nobody gave {role}: {by.Operation}");
+            grant.Scopes!.Except(had).Except(given ?? ScopeSet.Empty).ShouldBeEmpty($"nobody gave that: {by.Operation}");
         }
     }
 

@@ -48,8 +48,8 @@ public abstract class InterleavingContract(ITestOutputHelper output) : IAsyncLif
     [Fact]
     public async Task However_they_run_nothing_is_lost_and_nothing_invented()
     {
-        var plan = Plan.Of(Environment.TickCount, gateways: 6, deedsOfEach: 100);
-        plan = plan with { IsShortLived = false, Deeds = plan.Deeds.RemoveAll(d => d.Kind == DeedKind.Pass) };
+        var plan = Plan.Of(Environment.TickCount, gateways: 6, operationsOfEach: 100);
+        plan = plan with { IsShortLived = false, Operations = plan.Operations.RemoveAll(d => d.Kind == OperationKind.Pass) };
         output.WriteLine($"seed {plan.Seed}, {plan.Devices} devices");
         History history = Begin(plan);
 
@@ -74,7 +74,7 @@ public abstract class InterleavingContract(ITestOutputHelper output) : IAsyncLif
         {
             for (int i = 0; i < WritesOfEach; i++)
             {
-                Performance performance = history.Begin(new Deed(gateway, DeedKind.Connect, 0, "operator", ScopeSet.Of($"{gateway}.{i}"), FromLoopback: true, Pick: 0));
+                Performance performance = history.Begin(new Operation(gateway, OperationKind.Connect, 0, "operator", ScopeSet.Of($"{gateway}.{i}"), FromLoopback: true, Pick: 0));
                 var registry = new DeviceRegistry(new RecordingStore(store, turn: null, NowAsync) { By = performance });
                 try
                 {
@@ -160,13 +160,13 @@ public abstract class InterleavingContract(ITestOutputHelper output) : IAsyncLif
 
         async Task WorkAsync(Gateway gateway, int number)
         {
-            foreach (Deed deed in plan.Deeds.Where(d => d.Gateway == number))
+            foreach (Operation operation in plan.Operations.Where(d => d.Gateway == number))
             {
                 if (scheduler is not null && await scheduler.StepAsync(number) != Fate.Lives)
                     return;
                 try
                 {
-                    await gateway.DoAsync(deed);
+                    await gateway.DoAsync(operation);
                 }
                 catch (RegistryUnavailableException) when (scheduler?.IsDead(number) == true)
                 {
@@ -181,7 +181,7 @@ public abstract class InterleavingContract(ITestOutputHelper output) : IAsyncLif
         IDeviceStore store = await OpenAfterwardsAsync();
         var registry = new DeviceRegistry(store);
         var left = new List<DeviceRecord>();
-        foreach (Claim device in history.Devices)
+        foreach (DeviceClaim device in history.Devices)
         {
             int start = history.Tick();
             StoredDevice stored = await store.GetAsync(device.Device, None);
@@ -207,16 +207,16 @@ public abstract class InterleavingContract(ITestOutputHelper output) : IAsyncLif
         }
     }
 
-    /// <summary>Leaves out one deed after the other while it still fails, and says what is left.</summary>
+    /// <summary>Leaves out one operation after the other while it still fails, and says what is left.</summary>
     private async Task FailAsync(Plan plan, Exception failure)
     {
-        for (int i = plan.Deeds.Length - 1; i >= 0; i--)
+        for (int i = plan.Operations.Length - 1; i >= 0; i--)
         {
-            Plan smaller = plan with { Deeds = plan.Deeds.RemoveAt(i) };
+            Plan smaller = plan with { Operations = plan.Operations.RemoveAt(i) };
             if ((await TryAsync(smaller)).Failure is { } same)
                 (plan, failure) = (smaller, same);
         }
 
-        throw new InvalidOperationException($"PROXYGATEWAY_TEST_SEED={plan.Seed} fails; with these deeds alone too:\n{plan}\n{failure}", failure);
+        throw new InvalidOperationException($"PROXYGATEWAY_TEST_SEED={plan.Seed} fails; with these operations alone too:\n{plan}\n{failure}", failure);
     }
 }

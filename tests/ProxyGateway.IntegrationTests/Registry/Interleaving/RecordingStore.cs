@@ -29,10 +29,10 @@ internal sealed class RecordingStore(IDeviceStore inner, Func<Task<Fate>>? turn,
     public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) =>
         StepAsync(() => inner.FindRequestAsync(id, cancellationToken));
 
-    public ValueTask<Page<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+    public ValueTask<PagedResult<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         StepAsync(() => inner.ListDevicesAsync(cursor, limit, cancellationToken));
 
-    public ValueTask<Page<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+    public ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         StepAsync(() => inner.ListOpenRequestsAsync(cursor, limit, cancellationToken));
 
     public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken) =>

@@ -43,7 +43,7 @@ public sealed class AuditBoundsTests
     [Fact]
     public void An_entry_as_they_are_stays_as_it_is()
     {
-        Claim claim = Some.Claim("operator", "operator.read", "operator.write");
+        DeviceClaim claim = Some.Claim("operator", "operator.read", "operator.write");
         var entry = new AuditEntry
         {
             Kind = AuditKinds.RequestOpened,

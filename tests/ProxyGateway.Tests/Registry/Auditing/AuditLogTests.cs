@@ -211,7 +211,7 @@ public sealed class AuditLogTests : IDisposable
         public ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken) =>
             throw new NotSupportedException();
 
-        public ValueTask<AuditStretch> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
+        public ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
             throw new NotSupportedException();
     }
 

@@ -8,7 +8,7 @@ public sealed class AuditTrailTests
 {
     private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
     private static readonly Operator By = new("ops", UpTo: null, "192.0.2.9");
-    private readonly Claim _claim = Some.Claim("operator", "operator.read", "operator.write");
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read", "operator.write");
 
     [Fact]
     public void A_grant_that_has_run_out_is_entered_with_the_next_change_and_once()
@@ -18,11 +18,11 @@ public sealed class AuditTrailTests
         paired = paired with { Grants = paired.Grants.SetItem(_claim.Role, ending) };
         DeviceRecord next = Transitions.SetLabel(paired with { Legacy = true }, "Mine", Start, Some.Lifetimes).Record with { Version = Some.Version() };
 
-        AuditEntry entry = AuditTrail.Of(paired, next, Start, By, deed: null).ShouldHaveSingleItem();
+        AuditEntry entry = AuditTrail.Of(paired, next, Start, By, operation: null).ShouldHaveSingleItem();
 
         (entry.Kind, entry.Role, entry.Until, entry.Operator).ShouldBe(("grant-expired", _claim.Role, Start, null));
-        AuditTrail.Of(next, next with { Version = Some.Version() }, Start, By, deed: null).ShouldBeEmpty();
-        AuditTrail.Of(paired, next, Start.AddMilliseconds(-1), By, deed: null).ShouldBeEmpty("it has not run out yet");
+        AuditTrail.Of(next, next with { Version = Some.Version() }, Start, By, operation: null).ShouldBeEmpty();
+        AuditTrail.Of(paired, next, Start.AddMilliseconds(-1), By, operation: null).ShouldBeEmpty("it has not run out yet");
     }
 
     [Fact]
@@ -30,7 +30,7 @@ public sealed class AuditTrailTests
     {
         Ask ask = Ask(record: null, _claim, Start);
 
-        AuditTrail.Of(previous: null, ask.Next, Start, by: null, deed: null).ShouldBe(
+        AuditTrail.Of(previous: null, ask.Next, Start, by: null, operation: null).ShouldBe(
         [
             new AuditEntry
             {
@@ -54,7 +54,7 @@ public sealed class AuditTrailTests
         Ask renewed = Ask(first.Next, _claim, Start.AddMinutes(4));
 
         renewed.Outcome.ShouldBe(AskOutcome.Renewed);
-        AuditTrail.Of(first.Next, renewed.Next, Start, by: null, deed: null).ShouldBeEmpty();
+        AuditTrail.Of(first.Next, renewed.Next, Start, by: null, operation: null).ShouldBeEmpty();
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class AuditTrailTests
         ScopeSet granted = ScopeSet.Of("operator.read");
         Decision approved = Transitions.Approve(ask.Next, ask.Request!.Id, new GrantTerms(granted), By, ScopeImplications.Default, Start, Some.Lifetimes);
 
-        AuditTrail.Of(ask.Next, approved.Record, Start, By, deed: null).ShouldBe(
+        AuditTrail.Of(ask.Next, approved.Record, Start, By, operation: null).ShouldBe(
         [
             new AuditEntry
             {
@@ -86,7 +86,7 @@ public sealed class AuditTrailTests
         Ask wide = Ask(narrow.Next, _claim, Start);
         Decision approved = Transitions.Approve(wide.Next, wide.Request!.Id, new GrantTerms(), By, ScopeImplications.Default, Start, Some.Lifetimes);
 
-        AuditEntry[] entries = [.. AuditTrail.Of(wide.Next, approved.Record, Start, By, deed: null)];
+        AuditEntry[] entries = [.. AuditTrail.Of(wide.Next, approved.Record, Start, By, operation: null)];
 
         entries.Select(e => (e.Kind, e.RequestId, e.Operator)).ShouldBe(
             [("request-covered", narrow.Request!.Id, null), ("request-approved", wide.Request.Id, "ops")]);
@@ -98,7 +98,7 @@ public sealed class AuditTrailTests
         Ask ask = Ask(record: null, _claim, Start);
         Decision rejected = Transitions.Reject(ask.Next, ask.Request!.Id, By, Start, Some.Lifetimes);
 
-        AuditEntry entry = AuditTrail.Of(ask.Next, rejected.Record, Start, By, deed: null).ShouldHaveSingleItem();
+        AuditEntry entry = AuditTrail.Of(ask.Next, rejected.Record, Start, By, operation: null).ShouldHaveSingleItem();
 
         (entry.Kind, entry.Operator, entry.Scopes).ShouldBe(("request-rejected", "ops", _claim.Scopes));
     }
@@ -108,9 +108,9 @@ public sealed class AuditTrailTests
     {
         Ask ask = Ask(Some.Paired(_claim, Start), _claim.Asking("node"), Start);
         DeviceRecord removed = Transitions.Remove(ask.Next, By, Start, Some.Lifetimes);
-        var deed = new AuditEntry { Kind = AuditKinds.DeviceRemoved, DeviceId = _claim.Device };
+        var operation = new AuditEntry { Kind = AuditKinds.DeviceRemoved, DeviceId = _claim.Device };
 
-        AuditTrail.Of(ask.Next, removed, Start, By, deed).Select(e => (e.Kind, e.Operator))
+        AuditTrail.Of(ask.Next, removed, Start, By, operation).Select(e => (e.Kind, e.Operator))
             .ShouldBe([("device-removed", "ops"), ("request-expired", "ops")]);
     }
 
@@ -122,7 +122,7 @@ public sealed class AuditTrailTests
         Ask first = Ask(record: null, _claim, Start);
         Ask second = Ask(first.Next, _claim.Asking("node"), Start.AddMinutes(minutes));
 
-        AuditTrail.Of(first.Next, second.Next, Start, by: null, deed: null).Select(e => (e.Kind, e.RequestId, e.Operator)).ShouldBe(
+        AuditTrail.Of(first.Next, second.Next, Start, by: null, operation: null).Select(e => (e.Kind, e.RequestId, e.Operator)).ShouldBe(
             [("request-expired", first.Request!.Id, null), ("request-opened", second.Request!.Id, (string?)null)], ignoreOrder: true);
     }
 
@@ -145,7 +145,7 @@ public sealed class AuditTrailTests
     [Fact]
     public void A_document_keeps_the_whole_entry_and_takes_more_from_newer_gateways()
     {
-        AuditEntry entry = AuditTrail.Of(previous: null, Ask(record: null, _claim, Start).Next, Start, By, deed: null).Single() with
+        AuditEntry entry = AuditTrail.Of(previous: null, Ask(record: null, _claim, Start).Next, Start, By, operation: null).Single() with
         {
             Time = Start,
             Gateway = "gw",
@@ -161,6 +161,6 @@ public sealed class AuditTrailTests
         Should.Throw<RegistryUnavailableException>(() => AuditDocument.Deserialize("{"u8, id: 9));
     }
 
-    private static Ask Ask(DeviceRecord? record, Claim claim, DateTimeOffset now) =>
+    private static Ask Ask(DeviceRecord? record, DeviceClaim claim, DateTimeOffset now) =>
         Transitions.Ask(record, claim, PairingReason.NotPaired, LocalityKind.Network, "192.0.2.1", now, Some.Lifetimes);
 }

@@ -1,0 +1,18 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>For what operators send: nothing unknown, nothing twice, nothing of another type.</summary>
+[JsonSourceGenerationOptions(
+    JsonSerializerDefaults.Strict,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ApprovalBody))]
+[JsonSerializable(typeof(GrantBody))]
+[JsonSerializable(typeof(LabelBody))]
+[JsonSerializable(typeof(BlockBody))]
+[JsonSerializable(typeof(ProofBody))]
+[JsonSerializable(typeof(ImportBody))]
+[JsonSerializable(typeof(RemoveByRuleBody))]
+internal sealed partial class AdminInputContext : JsonSerializerContext;

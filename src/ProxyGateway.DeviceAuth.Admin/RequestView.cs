@@ -1,0 +1,60 @@
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Admin;
+
+/// <summary>A pairing request, as operators see it.</summary>
+internal sealed record RequestView(
+    RequestId Id,
+    DeviceId DeviceId,
+    string Role,
+    ScopeSet Scopes,
+    PairingReason Reason,
+    ScopeSet? GrantedScopes,
+    ClientDescription Client,
+    string? Address,
+    LocalityKind Locality,
+    PairingRequestStatus Status,
+    string? ResolvedBy,
+    DateTimeOffset? ResolvedAt,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset ExpiresAt)
+{
+    /// <summary>While it is open: the roles that the device holds; absent if it holds none.</summary>
+    public IReadOnlyList<string>? HeldRoles { get; init; }
+
+    /// <summary>While it is open: the scopes that the device holds in the role it asks for; absent if it does not hold the role.</summary>
+    public ScopeSet? HeldScopes { get; init; }
+
+    /// <summary>While it is open: the scopes that the device would get beyond what it holds.</summary>
+    public ScopeSet? NewScopes { get; init; }
+
+    /// <summary>The request, and what it comes to beside what the device holds.</summary>
+    public static RequestView Of(PairingRequest request, DeviceRecord? device, ScopeImplications implications)
+    {
+        if (request.Status != PairingRequestStatus.Open)
+            return Of(request);
+        ScopeSet held = device?.ScopesOf(request.Role) ?? ScopeSet.Empty;
+        return Of(request) with
+        {
+            HeldRoles = device is { Grants.IsEmpty: false } ? [.. device.Grants.Keys] : null,
+            HeldScopes = device?.Grants.ContainsKey(request.Role) == true ? held : null,
+            NewScopes = ScopeSet.Of(request.Scopes.Where(scope => !implications.Covers(request.Role, held, ScopeSet.Of(scope)))),
+        };
+    }
+
+    public static RequestView Of(PairingRequest request) => new(
+        request.Id,
+        request.DeviceId,
+        request.Role,
+        request.Scopes,
+        request.Reason,
+        request.GrantedScopes,
+        request.Client,
+        request.Address,
+        request.Locality,
+        request.Status,
+        request.ResolvedBy,
+        request.ResolvedAt,
+        request.CreatedAt,
+        request.ExpiresAt);
+}

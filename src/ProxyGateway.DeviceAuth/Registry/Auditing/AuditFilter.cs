@@ -1,0 +1,19 @@
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Registry.Auditing;
+
+/// <summary>Which entries are wanted; null is any.</summary>
+/// <param name="Kind">One of <see cref="AuditKinds"/>.</param>
+/// <param name="Device">Entries about this device.</param>
+/// <param name="Operator">Entries that name this operator.</param>
+public sealed record AuditFilter(string? Kind = null, DeviceId? Device = null, string? Operator = null)
+{
+    /// <summary>Whether the entry is wanted.</summary>
+    public bool Matches(AuditEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        return (Kind is null || entry.Kind == Kind)
+            && (Device is null || entry.DeviceId == Device)
+            && (Operator is null || entry.Operator == Operator);
+    }
+}

@@ -1,0 +1,46 @@
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Registry;
+
+/// <summary>A compare-and-swap of one device's record.</summary>
+/// <param name="Previous">The record that was read; null if there was none.</param>
+/// <param name="Next">The record that takes its place.</param>
+/// <param name="ExpiresAt">When the store forgets the new record, by its own time; null for never.</param>
+/// <param name="Limits">How many requests may be open. They are applied to requests that are open in <paramref name="Next"/> only.</param>
+public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateTimeOffset? ExpiresAt, PendingLimits Limits)
+{
+    /// <summary>
+    /// What is to be replaced cannot be read, so <see cref="Previous"/> is null: the swap is a conflict unless a damaged document is there. One of a
+    /// newer format is not damaged.
+    /// </summary>
+    public bool ReplacesDamage { get; init; }
+
+    /// <summary>A rule pairs the device by this swap, which is made only within that rule's bounds; null if none does.</summary>
+    public RulePairing? Pairing { get; init; }
+
+    /// <summary>The device.</summary>
+    public DeviceId Id => Next.Id;
+
+    /// <summary>Requests that are open from now on, or whose expiry moved.</summary>
+    public IEnumerable<PairingRequest> Opened => Next.Requests.Where(r => r.Status == PairingRequestStatus.Open && Previous?.FindRequest(r.Id) != r);
+
+    /// <summary>Requests that were open and are no longer.</summary>
+    public IEnumerable<PairingRequest> Closed => Previous is null ? [] : Previous.Requests.Where(r =>
+        r.Status == PairingRequestStatus.Open && Next.FindRequest(r.Id) is not { Status: PairingRequestStatus.Open });
+
+    /// <summary>
+    /// Whether something is taken away: a grant goes or shrinks, or an operator's no is marked, or the device blocked. Saying it again counts too, be it by a swap
+    /// that changes nothing: whoever repeats a removal whose acknowledgement was lost is not told that it is done before it is.
+    /// </summary>
+    public bool IsRestriction => Previous == Next || (Next.Block is not null && Next.Block != Previous?.Block) || IsMarked(Previous?.Refusals, Next.Refusals)
+        || Previous?.Grants.Keys.Any(role => !IsKeptOrWidened(role, Previous, Next)) == true;
+
+    private static bool IsKeptOrWidened(string role, DeviceRecord before, DeviceRecord after) => after.Grants.TryGetValue(role, out Grant? grant)
+        && (grant == before.Grants[role]
+            || (after.ScopesOf(role).Count > before.ScopesOf(role).Count && !before.ScopesOf(role).Except(after.ScopesOf(role)).Any()));
+
+    // Two marks may be of one millisecond, and the second may add nothing to the first. What clears marks leaves their time alone.
+    private static bool IsMarked(RefusalMarks? before, RefusalMarks? after) => after is not null && !ReferenceEquals(after, before)
+        && (after.At != before?.At || after == before || (after.WholeDevice && (!before.WholeDevice || !after.Cleared.Except(before.Cleared).Any()))
+            || after.Roles.Except(before.Roles).Any() || before.Cleared.Except(after.Cleared).Any());
+}

@@ -1,0 +1,14 @@
+using System.Text.Json.Serialization;
+using ProxyGateway.Operating.Importing;
+
+namespace ProxyGateway.Operating;
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    WriteIndented = true)]
+[JsonSerializable(typeof(ExportedDevices))]
+[JsonSerializable(typeof(RemovedDevice))]
+[JsonSerializable(typeof(CopiedRegistry))]
+[JsonSerializable(typeof(ImportReport))]
+internal sealed partial class ClientJsonContext : JsonSerializerContext;
