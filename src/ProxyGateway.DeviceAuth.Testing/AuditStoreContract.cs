@@ -26,14 +26,14 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     public abstract Task DisposeAsync();
 
     [Fact]
-    public async Task Nothing_entered_is_nothing_read()
+    public async Task An_empty_audit_lists_nothing()
     {
         (await Store.ListAsync(Any, before: null, 10, default)).ShouldSatisfyAllConditions(p => p.Items.ShouldBeEmpty(), p => p.Next.ShouldBeNull());
         (await Store.ReadAfterAsync(0, 10, default)).Items.ShouldBeEmpty();
     }
 
     [Fact]
-    public async Task What_is_entered_is_read_back_whole_newest_first()
+    public async Task Entries_are_read_back_whole_newest_first()
     {
         DeviceClaim claim = Some.Claim("operator", "operator.read", "operator.write");
         AuditEntry whole = new()
@@ -66,7 +66,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
-    public async Task The_same_batch_again_changes_nothing()
+    public async Task A_batch_that_is_sent_twice_is_entered_once()
     {
         var first = new AuditBatch(_writer, 1, [Entry(AuditKinds.DeviceRefused, "1"), Entry(AuditKinds.DeviceRemoved, "2")]);
         var second = new AuditBatch(_writer, 2, [Entry(AuditKinds.DeviceRefused, "3")]);
@@ -78,7 +78,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
-    public async Task Filters_hold_on_every_page()
+    public async Task A_filter_holds_on_every_page()
     {
         DeviceId[] devices = [Some.Claim().Device, Some.Claim().Device];
         string[] kinds = [AuditKinds.DeviceRefused, AuditKinds.DeviceAdmitted, AuditKinds.GrantChanged];
@@ -97,7 +97,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
-    public async Task Pages_hold_each_entry_once_while_others_write()
+    public async Task Pages_have_each_entry_once_while_others_write()
     {
         await AppendAsync([.. Enumerable.Range(0, 120).Select(i => Entry(KindOf(i), $"{i}"))]);
         using var done = new CancellationTokenSource();
@@ -117,7 +117,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
-    public async Task Whoever_reads_on_misses_nothing_and_sees_nothing_twice()
+    public async Task A_reader_that_continues_misses_no_entry_and_gets_none_twice()
     {
         IAuditStore[] stores = [Store, await OpenAnotherAsync(Kept)];
         Task[] writers = [.. stores.Select((store, writer) => Task.Run(async () =>
@@ -151,7 +151,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
-    public async Task A_flood_of_strangers_pushes_out_neither_what_operators_did_nor_who_got_in()
+    public async Task A_flood_of_strangers_pushes_out_neither_operators_actions_nor_admissions()
     {
         await AppendAsync(Entry(AuditKinds.RequestApproved, "decided"), Entry(AuditKinds.DeviceAutoApproved, "got in"));
         for (int i = 0; i < 20; i++)
@@ -168,7 +168,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
-    public async Task A_device_that_comes_and_goes_pushes_out_neither_that_a_rule_has_paired_it_nor_what_operators_did()
+    public async Task A_device_that_reconnects_pushes_out_neither_its_pairing_by_a_rule_nor_operators_actions()
     {
         string[] changes = [AuditKinds.DeviceAutoApproved, AuditKinds.GrantExpired, AuditKinds.DeviceForgotten, AuditKinds.RequestCovered];
         await AppendAsync([Entry(AuditKinds.RequestApproved, "decided"), .. changes.Select(kind => Entry(kind, "changed"))]);
@@ -184,7 +184,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
-    public async Task Whoever_reads_on_from_before_what_is_kept_is_told()
+    public async Task A_reader_whose_position_is_no_longer_kept_hears_of_the_gap()
     {
         await AppendAsync(Entry(AuditKinds.DeviceRefused, "first"));
         AuditRange all = await Store.ReadAfterAsync(0, 10, default);
@@ -203,7 +203,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
-    public async Task A_history_has_a_bound_in_bytes_whatever_the_size_of_its_entries()
+    public async Task A_history_has_a_bound_in_bytes_for_entries_of_any_size()
     {
         const int Bytes = 200_000;
         IAuditStore store = await OpenAsync(kept: 1_000_000, Bytes);
@@ -223,7 +223,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
-    public async Task A_page_reads_so_many_entries_at_most_and_the_next_goes_on()
+    public async Task A_page_reads_a_bounded_number_of_entries_and_the_next_page_continues()
     {
         IAuditStore store = await OpenAsync(kept: 1_000_000);
         DeviceId device = Some.Claim().Device;

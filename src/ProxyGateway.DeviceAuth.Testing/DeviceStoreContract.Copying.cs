@@ -51,7 +51,7 @@ public abstract partial class DeviceStoreContract
     }
 
     [Fact]
-    public async Task A_copy_that_breaks_off_has_every_refusal_and_may_be_repeated()
+    public async Task An_interrupted_copy_has_every_refusal_and_may_be_repeated()
     {
         if (!IsCopyable)
             return;
@@ -81,7 +81,7 @@ public abstract partial class DeviceStoreContract
     }
 
     [Fact]
-    public async Task Nothing_is_copied_over_a_registry_of_its_own()
+    public async Task A_copy_into_a_registry_with_other_devices_is_refused()
     {
         if (!IsCopyable)
             return;
@@ -98,7 +98,7 @@ public abstract partial class DeviceStoreContract
     }
 
     [Fact]
-    public async Task Nothing_is_copied_over_a_device_that_has_changed_since()
+    public async Task A_copy_replaces_no_device_that_has_changed_since()
     {
         if (!IsCopyable)
             return;

@@ -16,7 +16,7 @@ public abstract partial class DeviceStoreContract
 
     [Theory]
     [MemberData(nameof(Damages))]
-    public async Task A_damaged_document_is_a_failure_of_its_device_only(DocumentDamage damage)
+    public async Task A_damaged_document_affects_only_its_device(DocumentDamage damage)
     {
         if (!CanBeDamaged)
             return;
@@ -78,7 +78,7 @@ public abstract partial class DeviceStoreContract
     }
 
     [Fact]
-    public async Task Only_what_is_damaged_is_replaced_as_damaged()
+    public async Task Only_a_damaged_document_is_replaced_as_damaged()
     {
         if (!CanBeDamaged)
             return;

@@ -8,7 +8,7 @@ namespace ProxyGateway.DeviceAuth.Testing;
 public abstract partial class DeviceStoreContract
 {
     [Fact]
-    public async Task A_rule_pairs_so_many_devices_within_an_hour_and_then_an_operator_decides()
+    public async Task A_rule_pairs_a_bounded_number_of_devices_within_an_hour_and_then_an_operator_decides()
     {
         PairingRules rules = Bounded(perHour: 2, inAll: 100);
         var reached = new ConcurrentQueue<ReachedBound>();
@@ -33,7 +33,7 @@ public abstract partial class DeviceStoreContract
     }
 
     [Fact]
-    public async Task A_rule_that_has_done_all_it_may_leaves_other_rules_alone()
+    public async Task A_rule_at_its_bound_does_not_stop_other_rules()
     {
         PairingRules rules = Bounded(perHour: 1, inAll: 100);
         var other = new AutoApproveRule { Name = "other", FromAny = true, Reasons = [PairingReason.NotPaired] };
@@ -63,7 +63,7 @@ public abstract partial class DeviceStoreContract
     [Theory]
     [InlineData(10, 100)]
     [InlineData(100, 10)]
-    public async Task The_bounds_hold_when_many_come_at_once(int perHour, int inAll)
+    public async Task The_bounds_of_rules_hold_under_concurrent_pairings(int perHour, int inAll)
     {
         PairingRules rules = Bounded(perHour, inAll);
 
@@ -74,7 +74,7 @@ public abstract partial class DeviceStoreContract
     }
 
     [Fact]
-    public async Task Room_comes_back_when_devices_of_rules_are_removed_forgotten_or_an_operators()
+    public async Task Devices_that_are_removed_forgotten_or_approved_by_an_operator_make_room_for_rules()
     {
         PairingRules rules = Bounded(perHour: 100, inAll: 2);
         DeviceClaim removed = Some.Claim();
@@ -97,7 +97,7 @@ public abstract partial class DeviceStoreContract
     }
 
     [Fact]
-    public async Task A_copy_counts_what_rules_have_paired()
+    public async Task A_copy_counts_devices_that_rules_have_paired()
     {
         if (!IsCopyable)
             return;

@@ -106,7 +106,7 @@ public abstract partial class DeviceStoreContract
     }
 
     [Fact]
-    public async Task Who_has_no_address_counts_all_the_same()
+    public async Task A_stranger_without_an_address_counts_as_well()
     {
         PairingRules rules = Some.Rules with { Limits = new PendingLimits(InAll: 100, PerAddress: 2) };
         await AskAsync(Some.Claim(), rules, address: null);

@@ -47,7 +47,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_written_is_read_back_whole()
+    public async Task A_written_document_is_read_back_whole()
     {
         DateTimeOffset now = await NowAsync();
         DeviceClaim claim = Some.Claim("operator", "operator.read", "operator.write");
@@ -82,7 +82,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_version_that_begins_like_another_is_another()
+    public async Task A_version_that_is_a_prefix_of_another_does_not_match()
     {
         DeviceRecord record = Some.Paired(Some.Claim(), await NowAsync()) with { Version = "abc" };
         await PutAsync(previous: null, record);
@@ -140,7 +140,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_blocked_device_is_listed_for_good_though_nobody_ever_heard_of_it()
+    public async Task A_blocked_device_that_never_connected_is_listed_for_good()
     {
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1)) };
         DeviceClaim claim = Some.Claim();
@@ -345,7 +345,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Room_comes_back_when_requests_expire()
+    public async Task Expired_requests_make_room_for_new_ones()
     {
         PairingRules rules = Some.Rules with
         {
@@ -361,7 +361,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_limit_holds_when_many_ask_at_once()
+    public async Task The_limit_of_open_requests_holds_when_many_ask_at_once()
     {
         PairingRules rules = Some.Rules with { Limits = new PendingLimits(InAll: 10, PerAddress: int.MaxValue) };
 
@@ -374,7 +374,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Renewals_are_never_refused_for_room()
+    public async Task A_renewal_of_a_request_is_never_refused_for_lack_of_room()
     {
         PairingRules roomy = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(3), TimeSpan.FromDays(1)) };
         PairingRules full = roomy with { Limits = new PendingLimits(InAll: 0, PerAddress: 0) };
@@ -534,7 +534,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task When_a_device_was_seen_is_on_record_and_nothing_else_has_changed()
+    public async Task A_sighting_records_its_time_and_changes_nothing_else()
     {
         if (!KeepsLastSeen)
             return;
@@ -571,7 +571,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Being_seen_makes_no_record_and_brings_none_back()
+    public async Task A_sighting_creates_no_record_and_restores_none()
     {
         if (!KeepsLastSeen)
             return;
@@ -594,7 +594,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Being_seen_does_not_extend_what_expires()
+    public async Task A_sighting_does_not_extend_the_expiry_of_a_document()
     {
         if (!KeepsLastSeen)
             return;
@@ -635,7 +635,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Cancellation_is_heard()
+    public async Task A_cancelled_operation_ends()
     {
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();

@@ -7,7 +7,7 @@ namespace ProxyGateway.Tests;
 public sealed class LogTextTests
 {
     [Fact]
-    public void Scopes_are_a_few_and_a_count()
+    public void Scopes_in_the_log_are_a_few_and_a_count()
     {
         LogText.Of(ScopeSet.Empty).ShouldBeEmpty();
         LogText.Of(ScopeSet.Of("b", "a")).ShouldBe("a b");
@@ -22,7 +22,7 @@ public sealed class LogTextTests
     [InlineData("", "")]
     [InlineData("/agent", "/agent")]
     [InlineData("/a\nb", "/a%0Ab")]
-    public void A_short_path_is_whole(string path, string text) => LogText.Of(new PathString(path)).ShouldBe(text);
+    public void A_short_path_is_logged_whole(string path, string text) => LogText.Of(new PathString(path)).ShouldBe(text);
 
     [Theory]
     [InlineData("x")]
@@ -38,7 +38,7 @@ public sealed class LogTextTests
     }
 
     [Fact]
-    public void An_exception_is_what_it_says_and_what_caused_it()
+    public void An_exception_is_logged_with_its_message_and_its_cause()
     {
         LogText.Of(new IOException("gone")).ShouldBe("IOException: gone");
         LogText.Of(new IOException("gone", new InvalidOperationException("?", new TimeoutException("late")))).ShouldBe("IOException: gone <- TimeoutException: late");

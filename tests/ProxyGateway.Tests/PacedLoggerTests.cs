@@ -16,7 +16,7 @@ public sealed class PacedLoggerTests : IDisposable
     public void Dispose() => _logger.Dispose();
 
     [Fact]
-    public void So_many_lines_of_an_event_are_written_and_then_how_many_were_left_out()
+    public void A_bounded_number_of_lines_of_an_event_is_written_and_then_the_count_of_the_rest()
     {
         Log(7, 1000);
         Log(8, 1);
@@ -33,7 +33,7 @@ public sealed class PacedLoggerTests : IDisposable
     }
 
     [Fact]
-    public void Where_nothing_was_left_out_nothing_is_said()
+    public void If_no_line_was_left_out_no_count_is_written()
     {
         Log(7, 30);
         _time.Advance(TimeSpan.FromMinutes(2));
@@ -42,7 +42,7 @@ public sealed class PacedLoggerTests : IDisposable
     }
 
     [Fact]
-    public void At_the_end_what_was_left_out_is_told()
+    public void At_the_end_the_count_of_left_out_lines_is_written()
     {
         Log(7, 31);
         _logger.Dispose();
@@ -72,7 +72,7 @@ public sealed class PacedLoggerTests : IDisposable
     }
 
     [Fact]
-    public void Only_the_first_of_a_kind_has_its_stack()
+    public void Only_the_first_exception_of_a_kind_has_its_stack()
     {
         var faults = new List<Exception>();
         for (int i = 0; i < 3; i++)
@@ -88,16 +88,16 @@ public sealed class PacedLoggerTests : IDisposable
         }
 
         faults.ForEach(Fail);
-        _lines[0].Text.ShouldContain(nameof(Only_the_first_of_a_kind_has_its_stack));
+        _lines[0].Text.ShouldContain(nameof(Only_the_first_exception_of_a_kind_has_its_stack));
         _lines.Skip(1).ShouldAllBe(l => l.Text == $"failed InvalidOperationException: {new string('m', 256)}... <- TimeoutException: too late");
 
         _time.Advance(TimeSpan.FromMinutes(1));
         faults.ForEach(Fail);
-        _lines[3].Text.ShouldContain(nameof(Only_the_first_of_a_kind_has_its_stack), Case.Sensitive, "a minute later there may be other readers");
+        _lines[3].Text.ShouldContain(nameof(Only_the_first_exception_of_a_kind_has_its_stack), Case.Sensitive, "a minute later there may be other readers");
     }
 
     [Fact]
-    public void What_is_only_on_for_a_closer_look_is_not_paced()
+    public void Debug_and_trace_lines_are_not_limited()
     {
         for (int i = 0; i < 100; i++)
             _logger.LogDebug(new EventId(7), "a line");
@@ -106,7 +106,7 @@ public sealed class PacedLoggerTests : IDisposable
     }
 
     [Fact]
-    public void Lines_that_nobody_wants_use_up_nothing()
+    public void Lines_of_a_disabled_level_use_up_no_budget()
     {
         _lowest = LogLevel.Warning;
         for (int i = 0; i < 100; i++)

@@ -8,7 +8,7 @@ public sealed class ThrottleTests
     private readonly FakeTimeProvider _time = new();
 
     [Fact]
-    public void So_much_passes_in_a_span_that_begins_with_the_first()
+    public void A_bounded_number_passes_in_a_span_that_begins_with_the_first()
     {
         var throttle = new Throttle(_time, TimeSpan.FromSeconds(10), permits: 2);
         _time.Advance(TimeSpan.FromSeconds(7));
@@ -33,7 +33,7 @@ public sealed class ThrottleTests
     }
 
     [Fact]
-    public void To_ask_whether_it_is_open_uses_up_nothing()
+    public void Asking_whether_a_throttle_is_open_uses_nothing_up()
     {
         var throttle = new Throttle(_time, TimeSpan.FromSeconds(10), permits: 2);
 

@@ -8,7 +8,7 @@ public sealed class TimeMarkTests
     private readonly TwoClocks _time = new();
 
     [Fact]
-    public void The_clock_that_says_longer_counts()
+    public void The_clock_with_the_longer_span_counts()
     {
         var mark = new TimeMark(_time);
         mark.Elapsed.ShouldBe(TimeSpan.Zero);

@@ -11,7 +11,7 @@ public sealed class AdminAccessTests : IAsyncLifetime
     public async Task DisposeAsync() => await _admin.DisposeAsync();
 
     [Fact]
-    public async Task Without_a_key_nothing_is_said()
+    public async Task Without_a_key_the_answer_says_nothing()
     {
         string id = new('0', 64);
         (HttpMethod Method, string Path)[] all =
@@ -33,7 +33,7 @@ public sealed class AdminAccessTests : IAsyncLifetime
     [InlineData("Bearer", TestAdmin.Approver + "x")]
     [InlineData("Bearer", "")]
     [InlineData("Basic", TestAdmin.Approver)]
-    public async Task A_wrong_key_is_answered_like_none(string scheme, string key)
+    public async Task A_wrong_key_gets_the_same_answer_as_no_key(string scheme, string key)
     {
         Answer none = await _admin.GetAsync("/admin/v1/devices", key: null);
         Answer wrong = await _admin.SendAsync(HttpMethod.Get, "/admin/v1/devices", key: null, configure: r =>
@@ -59,7 +59,7 @@ public sealed class AdminAccessTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_not_there_is_a_problem_too()
+    public async Task An_unknown_path_is_answered_with_a_problem()
     {
         (await _admin.GetAsync("/nothing")).ShouldBeProblem(404, "not-found");
         (await _admin.GetAsync("/admin/v1")).ShouldBeProblem(404, "not-found");
@@ -68,7 +68,7 @@ public sealed class AdminAccessTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nothing_is_stored_or_guessed_at_by_browsers()
+    public async Task Browsers_neither_store_an_answer_nor_guess_its_type()
     {
         foreach (string? key in new[] { TestAdmin.Approver, null })
         {
@@ -91,7 +91,7 @@ public sealed class AdminAccessTests : IAsyncLifetime
     [InlineData("gateway.localhost:1234", true)]
     [InlineData("127.0.0.1:9090", true)]
     [InlineData("[::1]:9090", true)]
-    public async Task Only_its_own_names_are_answered(string host, bool answered)
+    public async Task Only_requests_to_the_listeners_own_names_are_answered(string host, bool answered)
     {
         Answer answer = await _admin.SendAsync(HttpMethod.Get, "/admin/v1/devices", configure: r => r.Headers.Host = host);
 

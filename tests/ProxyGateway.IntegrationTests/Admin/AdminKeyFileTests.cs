@@ -30,7 +30,7 @@ public sealed class AdminKeyFileTests : IDisposable
     }
 
     [Fact]
-    public void The_key_stays()
+    public void A_second_start_reads_the_same_key()
     {
         AdminKeyRing.Load(new AdminOptions(), _folder.FullName);
         string key = File.ReadAllText(KeyFile);
@@ -43,7 +43,7 @@ public sealed class AdminKeyFileTests : IDisposable
     }
 
     [Fact]
-    public async Task Starts_at_the_same_moment_agree_on_one_key()
+    public async Task Concurrent_starts_agree_on_one_key()
     {
         for (int round = 0; round < 50; round++)
         {
@@ -73,7 +73,7 @@ public sealed class AdminKeyFileTests : IDisposable
     [RootTheory]
     [InlineData("data/admin.key", "belongs to user")]
     [InlineData("data", "The folder")]
-    public void A_key_file_that_another_user_has_put_there_is_refused(string whose, string why)
+    public void A_key_file_of_another_user_is_refused(string whose, string why)
     {
         AdminKeyRing.Load(new AdminOptions(), _folder.FullName);
         OtherUser.Give(Path.Combine(_folder.FullName, whose));
@@ -97,7 +97,7 @@ public sealed class AdminKeyFileTests : IDisposable
     }
 
     [Fact]
-    public void A_pipe_in_the_place_of_a_key_file_holds_nothing_up()
+    public void A_pipe_in_place_of_a_key_file_does_not_block()
     {
         Directory.CreateDirectory(Path.GetDirectoryName(KeyFile)!);
         using (Process make = Process.Start("mkfifo", ["-m", "600", KeyFile]))
@@ -120,7 +120,7 @@ public sealed class AdminKeyFileTests : IDisposable
     }
 
     [Fact]
-    public void With_keys_configured_the_file_does_not_count()
+    public void With_configured_keys_the_key_file_is_not_used()
     {
         AdminKeyRing.Load(new AdminOptions(), _folder.FullName);
         string key = File.ReadAllText(KeyFile);

@@ -37,7 +37,7 @@ public sealed class AdminRegistryDownTests
     }
 
     [Fact]
-    public async Task A_change_that_may_still_be_lost_is_503_and_says_that_it_was_made()
+    public async Task An_unconfirmed_change_is_503_and_says_that_it_was_made()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync(new FailingStore(() => new RegistryUnavailableException("0 of 1") { ChangeWasMade = true }));
 
@@ -48,7 +48,7 @@ public sealed class AdminRegistryDownTests
     }
 
     [Fact]
-    public async Task The_process_is_healthy_all_the_same()
+    public async Task While_the_registry_is_down_healthz_is_200()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync(new FailingStore(() => new RegistryUnavailableException("down")));
 
@@ -58,7 +58,7 @@ public sealed class AdminRegistryDownTests
     }
 
     [Fact]
-    public async Task With_a_registry_it_is_ready_and_asks_for_no_key()
+    public async Task With_a_registry_readyz_is_200_without_a_key()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync();
 
@@ -66,7 +66,7 @@ public sealed class AdminRegistryDownTests
     }
 
     [Fact]
-    public async Task A_fault_is_500_without_details()
+    public async Task An_unexpected_failure_is_500_without_details()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync(new FailingStore(() => new InvalidOperationException("secret")));
 

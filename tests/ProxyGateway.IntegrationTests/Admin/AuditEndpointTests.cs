@@ -15,7 +15,7 @@ public sealed class AuditEndpointTests : IAsyncLifetime
     public async Task DisposeAsync() => await _admin.DisposeAsync();
 
     [Fact]
-    public async Task What_operators_do_is_shown_newest_first_with_their_names_and_addresses()
+    public async Task Operators_actions_are_listed_newest_first_with_names_and_addresses()
     {
         PairingRequest request = await _admin.AskAsync(_claim);
         (await _admin.PostAsync($"/admin/v1/requests/{request.Id}/approve", TestAdmin.Limited)).ShouldBeProblem(403, "above-ceiling");
@@ -38,7 +38,7 @@ public sealed class AuditEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task It_comes_page_by_page_and_filtered()
+    public async Task The_audit_is_listed_page_by_page_and_filtered()
     {
         for (int i = 0; i < 5; i++)
             await _admin.PairAsync(Some.Claim("operator", "operator.read"));
@@ -65,7 +65,7 @@ public sealed class AuditEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Viewers_may_read_it_and_nobody_without_a_key()
+    public async Task Viewers_may_read_the_audit_and_nobody_may_without_a_key()
     {
         (await _admin.GetAsync("/admin/v1/audit", TestAdmin.Viewer)).Status.ShouldBe(200);
         (await _admin.GetAsync("/admin/v1/audit", key: null)).ShouldBeProblem(401, "unauthorized");
@@ -83,11 +83,11 @@ public sealed class AuditEndpointTests : IAsyncLifetime
     [InlineData("cursor=nonsense")]
     [InlineData("cursor=-1")]
     [InlineData("cursor=99999999999999999999")]
-    public async Task What_is_not_understood_is_said(string query) =>
+    public async Task An_invalid_query_is_refused_with_the_reason(string query) =>
         (await _admin.GetAsync("/admin/v1/audit?" + query)).ShouldBeProblem(400, "invalid-request");
 
     [Fact]
-    public async Task An_audit_that_is_not_kept_says_so()
+    public async Task Without_an_audit_the_answer_says_so()
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("admin-");
         SqliteDeviceStore store = SqliteDeviceStore.Open(new SqliteStoreOptions { Path = Path.Combine(folder.FullName, "registry.db") }, TimeProvider.System);

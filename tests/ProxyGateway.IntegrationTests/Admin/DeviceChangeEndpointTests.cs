@@ -58,7 +58,7 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     [InlineData("""{"scopes":[],"until":"tomorrow"}""")]
     [InlineData("""{"scopes":[],"until":null}""")]
     [InlineData("""{"scopes":[],"until":1}""")]
-    public async Task A_grant_that_is_not_understood_changes_nothing(string json)
+    public async Task An_invalid_grant_changes_nothing(string json)
     {
         string before = (await GetAsync()).Text;
 
@@ -68,7 +68,7 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_grant_ends_in_the_future()
+    public async Task A_grant_with_an_end_in_the_past_is_refused()
     {
         (await PutAsync("/grants/operator", """{"scopes":[],"until":"2020-01-01T00:00:00Z"}""")).ShouldBeProblem(422, "until-past");
         PairingRequest asked = await _admin.AskAsync(_claim.Asking("node"));
@@ -76,7 +76,7 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_approval_with_an_end_does_not_end_what_is_held_without_one()
+    public async Task An_approval_with_an_end_does_not_end_scopes_that_are_held_without_one()
     {
         PairingRequest asked = await _admin.AskAsync(_claim.Asking("operator", "operator.admin"));
         PairingRequest node = await _admin.AskAsync(_claim.Asking("node"));
@@ -90,7 +90,7 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nobody_grants_above_their_ceiling_and_the_attempt_is_on_record()
+    public async Task A_grant_above_the_operators_ceiling_is_refused_and_audited()
     {
         (await PutAsync("/grants/operator", """{"scopes":["operator.write"]}""", TestAdmin.Limited)).ShouldBeProblem(403, "above-ceiling");
         (await PutAsync("/grants/node", """{"scopes":[]}""", TestAdmin.Limited)).ShouldBeProblem(403, "above-ceiling");
@@ -118,7 +118,7 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_block_shows_who_and_why_and_is_lifted()
+    public async Task A_block_shows_its_operator_and_reason_and_can_be_lifted()
     {
         Answer blocked = await PutAsync("/block", """{"reason":"lost on the train"}""");
 
@@ -134,7 +134,7 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_unknown_device_is_blocked_shown_and_let_go()
+    public async Task An_unknown_device_can_be_blocked_shown_and_unblocked()
     {
         string stranger = $"/admin/v1/devices/{Some.Claim().Device}";
 
@@ -149,7 +149,7 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nothing_is_changed_on_the_strength_of_what_is_no_longer_so()
+    public async Task A_change_based_on_an_old_version_is_refused()
     {
         string seen = (await GetAsync()).Headers["ETag"];
         (await PutAsync("/label", """{"label":"somebody else's"}""")).Status.ShouldBe(200);
@@ -174,7 +174,7 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_two_operators_who_saw_the_same_one_is_first_and_the_other_hears_of_it()
+    public async Task Of_two_changes_of_the_same_version_the_second_is_refused()
     {
         string seen = (await GetAsync()).Headers["ETag"];
 
@@ -208,7 +208,7 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_device_that_is_not_paired_is_given_nothing()
+    public async Task A_device_that_is_not_paired_gets_no_grant()
     {
         DeviceClaim stranger = Some.Claim("operator");
         await _admin.AskAsync(stranger);
@@ -222,7 +222,7 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_request_tells_what_is_new_in_it()
+    public async Task A_request_shows_which_scopes_are_new()
     {
         PairingRequest scopes = await _admin.AskAsync(_claim.Asking("operator", "operator.admin", "operator.read"));
         PairingRequest role = await _admin.AskAsync(_claim.Asking("node", "camera"));

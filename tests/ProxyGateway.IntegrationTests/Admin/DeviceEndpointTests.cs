@@ -13,7 +13,7 @@ public sealed class DeviceEndpointTests : IAsyncLifetime
     public async Task DisposeAsync() => await _admin.DisposeAsync();
 
     [Fact]
-    public async Task A_page_of_devices_with_long_grants_ends_early_and_the_next_goes_on()
+    public async Task A_page_of_devices_with_long_grants_ends_early_and_the_next_continues()
     {
         string[] scopes = [.. Enumerable.Range(0, 64).Select(i => $"{i}".PadLeft(128, 's'))];
         var paired = new HashSet<string>();
@@ -49,7 +49,7 @@ public sealed class DeviceEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Devices_come_page_by_page()
+    public async Task Devices_are_listed_page_by_page()
     {
         var paired = new List<string>();
         for (int i = 0; i < 5; i++)
@@ -72,7 +72,7 @@ public sealed class DeviceEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_device_with_nothing_approved_is_not_found()
+    public async Task A_device_without_grants_is_not_found()
     {
         DeviceClaim claim = Some.Claim("operator");
         await _admin.AskAsync(claim);

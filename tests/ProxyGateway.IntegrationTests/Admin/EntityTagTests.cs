@@ -16,7 +16,7 @@ public sealed class EntityTagTests
     [InlineData("\"V1\"", false, false, false)]
     [InlineData("\"\"", false, false, false)]
     [InlineData("W/\"v1\"", false, false, false)]
-    public void A_condition_holds_for_what_it_names(string? header, bool first, bool second, bool none)
+    public void If_Match_holds_for_the_version_that_it_names(string? header, bool first, bool second, bool none)
     {
         EntityTags.TryReadIfMatch(Request(header), out IfMatch ifMatch).ShouldBeTrue();
 
@@ -36,15 +36,15 @@ public sealed class EntityTagTests
     [InlineData("\"v1\",")]
     [InlineData("*, \"v1\"")]
     [InlineData("**")]
-    public void Anything_else_is_not_understood(string header) =>
+    public void An_invalid_If_Match_is_refused(string header) =>
         EntityTags.TryReadIfMatch(Request(header), out _).ShouldBeFalse();
 
     [Fact]
-    public void Two_headers_are_not_understood() =>
+    public void Two_If_Match_headers_are_refused() =>
         EntityTags.TryReadIfMatch(Request(new StringValues(["\"v1\"", "\"v1\""])), out _).ShouldBeFalse();
 
     [Fact]
-    public void What_is_written_can_be_read()
+    public void A_written_entity_tag_can_be_read()
     {
         HttpContext context = new DefaultHttpContext();
         EntityTags.Write(context.Response, "v1");

@@ -25,7 +25,7 @@ namespace ProxyGateway.IntegrationTests.Admin;
 public sealed class EventEndpointTests(ITestOutputHelper output)
 {
     [Fact]
-    public async Task A_request_is_told_when_it_is_made_and_when_it_is_decided()
+    public async Task A_request_is_an_event_when_it_is_made_and_when_it_is_decided()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync();
         await using Listener listener = await Listener.OpenAsync(admin, TestAdmin.Viewer);
@@ -49,7 +49,7 @@ public sealed class EventEndpointTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Whoever_comes_back_hears_what_was_missed_and_nothing_twice()
+    public async Task A_client_that_reconnects_gets_the_missed_events_and_none_twice()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync();
         string last;
@@ -73,7 +73,7 @@ public sealed class EventEndpointTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Whoever_missed_what_is_no_longer_kept_is_told_so()
+    public async Task A_client_that_missed_events_which_are_no_longer_kept_gets_a_gap()
     {
         using var folder = new TemporaryFolder();
         SqliteDeviceStore store = SqliteDeviceStore.Open(
@@ -97,7 +97,7 @@ public sealed class EventEndpointTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task What_happens_at_another_gateway_is_told_here()
+    public async Task Events_of_another_gateway_are_sent_too()
     {
         await using RedisServer redis = await RedisServer.StartAsync();
         var options = new RedisStoreOptions { Configuration = redis.EndPoint };
@@ -112,7 +112,7 @@ public sealed class EventEndpointTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task A_listener_outlives_a_registry_that_is_away_for_a_while()
+    public async Task A_stream_survives_an_outage_of_the_registry()
     {
         await using RedisServer redis = await RedisServer.StartAsync();
         var options = new RedisStoreOptions { Configuration = redis.EndPoint, Timeout = TimeSpan.FromSeconds(1) };
@@ -133,7 +133,7 @@ public sealed class EventEndpointTests(ITestOutputHelper output)
     [InlineData("-1")]
     [InlineData("one")]
     [InlineData("99999999999999999999")]
-    public async Task An_id_that_is_none_is_not_understood(string lastEventId)
+    public async Task An_invalid_Last_Event_ID_is_refused(string lastEventId)
     {
         await using TestAdmin admin = await TestAdmin.StartAsync();
         Answer answer = await admin.SendAsync(HttpMethod.Get, "/admin/v1/events", configure: r => r.Headers.Add("Last-Event-ID", lastEventId));
@@ -141,7 +141,7 @@ public sealed class EventEndpointTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Nobody_listens_without_a_key_or_without_an_audit_or_without_a_registry()
+    public async Task A_stream_needs_a_key_an_audit_and_a_registry()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync();
         (await admin.GetAsync("/admin/v1/events", key: null)).ShouldBeProblem(401, "unauthorized");
@@ -150,7 +150,7 @@ public sealed class EventEndpointTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task One_key_does_not_take_the_streams_of_another_and_a_stream_that_ends_gives_its_place_back()
+    public async Task One_key_cannot_use_up_the_streams_of_another_and_an_ended_stream_frees_its_place()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync();
         var ofViewer = new List<Listener>();
@@ -177,7 +177,7 @@ public sealed class EventEndpointTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task A_client_that_does_not_read_does_not_keep_its_stream()
+    public async Task The_stream_of_a_client_that_does_not_read_ends()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using TestAdmin admin = await TestAdmin.StartAsync(configure: s => s.AddSingleton<TimeProvider>(time));
@@ -203,7 +203,7 @@ public sealed class EventEndpointTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void So_many_streams_are_open_in_all()
+    public void The_number_of_streams_in_all_is_bounded()
     {
         var streams = new EventStreams();
         for (int i = 0; i < EventStreams.Most; i++)

@@ -14,7 +14,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     public async Task DisposeAsync() => await _admin.DisposeAsync();
 
     [Fact]
-    public async Task A_dry_run_tells_what_the_run_does()
+    public async Task A_dry_run_reports_what_the_run_would_do()
     {
         DeviceClaim fresh = Some.Claim();
         DeviceClaim held = Some.Claim("operator", "operator.read");
@@ -51,7 +51,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nobody_imports_above_their_ceiling()
+    public async Task An_import_above_the_operators_ceiling_is_refused()
     {
         DeviceClaim claim = Some.Claim();
         string body = $$"""{"devices":[{{Device(claim.PublicKey, """{"operator":{"scopes":["operator.admin"]}}""")}}]}""";
@@ -69,7 +69,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     [InlineData("""{"devices":[{"publicKey":null}]}""")]
     [InlineData("""{"devices":[{"privateKey":"x","publicKey":"x"}]}""")]
     [InlineData("""{"devices":[],"dryrun":true}""")]
-    public async Task An_import_that_is_not_understood_imports_nothing(string json) => (await ImportAsync(json)).ShouldBeProblem(400, "invalid-request");
+    public async Task An_invalid_import_imports_nothing(string json) => (await ImportAsync(json)).ShouldBeProblem(400, "invalid-request");
 
     [Fact]
     public async Task An_import_is_bounded()
@@ -87,7 +87,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     [InlineData("""{"operator":null}""")]
     [InlineData("""{"no role":{"scopes":[]}}""")]
     [InlineData("{}")]
-    public async Task A_device_with_grants_that_are_none_is_not_imported_and_the_others_are(string grants)
+    public async Task A_device_with_invalid_grants_is_not_imported_and_the_others_are(string grants)
     {
         DeviceClaim claim = Some.Claim();
         DeviceClaim sound = Some.Claim();
@@ -100,7 +100,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_a_rule_approved_is_taken_back_and_the_rest_stays()
+    public async Task Removing_by_rule_takes_back_the_rules_grants_and_leaves_others()
     {
         DeviceClaim byRule = Some.Claim("operator", "operator.read");
         DeviceClaim both = Some.Claim("operator", "operator.read");
@@ -128,7 +128,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_a_rule_and_an_operator_approved_in_one_role_is_shown_and_the_rules_part_taken_back()
+    public async Task A_grant_of_a_rule_and_an_operator_shows_both_and_loses_only_the_rules_part()
     {
         DeviceClaim claim = Some.Claim("operator", "operator.read");
         await _admin.PairAsync(claim);
@@ -170,11 +170,11 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     [InlineData("""{"rules":{"off ice":["a"]}}""")]
     [InlineData("""{"rules":{"office":null}}""")]
     [InlineData("""{"rules":{},"role":""}""")]
-    public async Task Parts_that_are_not_of_the_grant_are_not_imported(string parts) =>
+    public async Task Parts_that_do_not_fit_the_grant_are_not_imported(string parts) =>
         Outcomes(await ImportAsync($$"""{"devices":[{{Device(Some.Claim().PublicKey, """{"operator":{"scopes":["a"],"parts":""" + parts + "}}")}}]}""")).ShouldBe(["invalid"]);
 
     [Fact]
-    public async Task What_an_operator_imports_is_no_rules_any_more()
+    public async Task An_operators_import_counts_as_the_operators_approval()
     {
         DeviceClaim claim = Some.Claim("operator", "operator.read");
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
@@ -189,7 +189,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_a_rule_approved_is_taken_back_in_parts_that_go_on_where_the_last_ended()
+    public async Task Removing_by_rule_in_parts_continues_where_the_last_part_ended()
     {
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
         for (int i = 0; i < 7; i++)
@@ -229,7 +229,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Lists_come_to_their_end_with_everything_that_was_there_all_the_while()
+    public async Task A_list_has_every_entry_that_existed_all_the_time()
     {
         var devices = new List<string>();
         var requests = new List<string>();

@@ -50,7 +50,7 @@ public sealed class HostileBodyTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_member_that_is_missing_is_named()
+    public async Task A_refusal_names_the_missing_member()
     {
         int required = 0;
         foreach ((string method, string template, JsonNode body) in Bodies())

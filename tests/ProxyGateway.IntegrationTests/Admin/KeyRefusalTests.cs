@@ -31,7 +31,7 @@ public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
     public void Dispose() => _log.Dispose();
 
     [Fact]
-    public async Task Who_tries_often_waits_and_then_gets_the_same_answer()
+    public async Task Repeated_failures_are_delayed_and_get_the_same_answer()
     {
         using HttpClient client = From("127.0.0.2");
         string[] atOnce = [.. await Task.WhenAll(Enumerable.Range(0, RefusalPace.AtOnce).Select(_ => TryAsync(client, "wrong")))];
@@ -45,7 +45,7 @@ public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task While_hundreds_wait_a_right_key_does_not()
+    public async Task While_hundreds_of_refusals_wait_a_valid_key_does_not_wait()
     {
         var clients = new List<HttpClient>();
         var held = new List<Task<string>>();
@@ -93,7 +93,7 @@ public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Each_is_counted_and_an_address_is_told_of_once()
+    public async Task Each_refusal_is_counted_and_an_address_is_logged_once()
     {
         long counted = 0;
         IMeterFactory meters = _admin.Services.GetRequiredService<IMeterFactory>();
@@ -123,7 +123,7 @@ public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Who_leaves_gives_the_place_back()
+    public async Task A_client_that_leaves_frees_its_place()
     {
         using HttpClient client = From("127.0.0.4");
         for (int i = 0; i < RefusalPace.AtOnce; i++)
@@ -139,7 +139,7 @@ public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_gateway_that_stops_does_not_wait_for_them()
+    public async Task A_stopping_gateway_does_not_wait_for_delayed_refusals()
     {
         using HttpClient client = From("127.0.0.5");
         for (int i = 0; i < RefusalPace.AtOnce; i++)
@@ -154,7 +154,7 @@ public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task What_needs_no_key_never_waits()
+    public async Task Requests_that_need_no_key_never_wait()
     {
         using HttpClient client = From("127.0.0.6");
         for (int i = 0; i < 50; i++)

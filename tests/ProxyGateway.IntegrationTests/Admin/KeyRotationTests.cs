@@ -38,7 +38,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
     public void Dispose() => _log.Dispose();
 
     [Fact]
-    public async Task A_key_that_is_replaced_in_the_configuration_lets_nobody_in_any_more()
+    public async Task A_key_that_is_replaced_in_the_configuration_is_no_longer_valid()
     {
         await StartAsync(("ops", Old, "approver"));
         (await StatusAsync(Old)).ShouldBe(200);
@@ -52,7 +52,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task An_operator_is_added_and_another_is_gone()
+    public async Task A_reload_adds_one_operator_and_removes_another()
     {
         await StartAsync(("ops", Old, "approver"));
 
@@ -65,7 +65,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Who_becomes_a_viewer_decides_no_more()
+    public async Task An_operator_who_becomes_a_viewer_can_no_longer_decide()
     {
         await StartAsync(("ops", Old, "approver"));
         (await Admin.PostAsync("/admin/v1/requests/x/reject", Old)).ShouldBeProblem(404, "request-not-found");
@@ -92,7 +92,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_configuration_that_vanished_changes_no_key_and_brings_no_key_file()
+    public async Task A_configuration_that_vanished_changes_no_key_and_creates_no_key_file()
     {
         await StartAsync(("ops", Old, "approver"));
 
@@ -106,7 +106,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task What_is_read_at_start_only_is_said()
+    public async Task A_change_of_a_setting_that_is_read_only_at_start_is_logged()
     {
         await StartAsync(("ops", Old, "approver"));
 
@@ -117,7 +117,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_key_file_that_is_replaced_counts_at_once()
+    public async Task A_replaced_key_file_is_used_at_once()
     {
         await StartAsync();
         string first = await File.ReadAllTextAsync(KeyFile);
@@ -132,7 +132,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_key_file_that_is_deleted_is_made_anew()
+    public async Task A_deleted_key_file_is_made_again_with_a_new_key()
     {
         await StartAsync();
         string first = await File.ReadAllTextAsync(KeyFile);
@@ -150,7 +150,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_key_file_that_is_not_fit_lets_nobody_in_until_it_is()
+    public async Task An_invalid_key_file_admits_no_operator_until_it_is_corrected()
     {
         await StartAsync();
         Replace(Old);
@@ -176,7 +176,7 @@ public sealed class KeyRotationTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Keys_give_way_to_the_key_file_and_the_other_way_round()
+    public async Task Configured_keys_replace_the_key_file_and_the_other_way_round()
     {
         await StartAsync(("ops", Old, "approver"));
         File.Exists(KeyFile).ShouldBeFalse();

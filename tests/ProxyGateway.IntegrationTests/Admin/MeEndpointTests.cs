@@ -6,7 +6,7 @@ public sealed class MeEndpointTests
     [InlineData(TestAdmin.Approver, """{"name":"ops","role":"approver"}""")]
     [InlineData(TestAdmin.Viewer, """{"name":"eve","role":"viewer"}""")]
     [InlineData(TestAdmin.Limited, """{"name":"lim","role":"approver","upTo":{"operator":["operator.read"]}}""")]
-    public async Task An_operator_learns_who_he_is(string key, string expected)
+    public async Task An_operator_reads_their_name_and_role(string key, string expected)
     {
         await using TestAdmin admin = await TestAdmin.StartAsync();
 
@@ -16,7 +16,7 @@ public sealed class MeEndpointTests
     }
 
     [Fact]
-    public async Task Nobody_else_does()
+    public async Task Without_a_valid_key_me_is_refused()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync();
 

@@ -39,7 +39,7 @@ public sealed class NewerFormatTests : IAsyncLifetime
     public async Task DisposeAsync() => await _admin.DisposeAsync();
 
     [Fact]
-    public async Task It_is_marked_where_it_is_listed_and_shown()
+    public async Task A_device_of_a_newer_format_is_marked_in_lists_and_by_itself()
     {
         DeviceClaim[] others = [Some.Claim(), Some.Claim()];
         foreach (DeviceClaim other in others)
@@ -65,7 +65,7 @@ public sealed class NewerFormatTests : IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Changes))]
-    public async Task It_is_not_changed_and_the_answer_says_to_upgrade(string method, string path, string? body)
+    public async Task A_device_of_a_newer_format_is_not_changed_and_the_answer_says_to_upgrade(string method, string path, string? body)
     {
         Answer answer = await _admin.SendAsync(new HttpMethod(method), $"/admin/v1/devices/{_claim.Device}{path}", json: body);
 
@@ -74,7 +74,7 @@ public sealed class NewerFormatTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Its_requests_are_not_decided_here()
+    public async Task Requests_of_a_device_of_a_newer_format_are_not_decided()
     {
         ShouldSayToUpgrade(await _admin.PostAsync($"/admin/v1/requests/{_request.Id}/approve"));
         ShouldSayToUpgrade(await _admin.PostAsync($"/admin/v1/requests/{_request.Id}/reject"));
@@ -82,7 +82,7 @@ public sealed class NewerFormatTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_import_and_the_removal_of_a_rule_leave_it_out_and_say_so()
+    public async Task An_import_and_a_removal_by_rule_skip_a_device_of_a_newer_format_and_say_so()
     {
         DeviceClaim other = Some.Claim();
         string devices = string.Join(',', new[] { _claim, other }.Select(c => """{"publicKey":"KEY","grants":{"node":{"scopes":[]}}}""".Replace("KEY", c.PublicKey, StringComparison.Ordinal)));
@@ -95,7 +95,7 @@ public sealed class NewerFormatTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Readiness_stays_and_says_how_many_there_are()
+    public async Task Readyz_stays_200_and_counts_devices_of_a_newer_format()
     {
         (await _admin.GetAsync("/readyz", key: null)).Text.ShouldBe("ok", "it was not met yet");
         await _admin.GetAsync("/admin/v1/devices");
@@ -113,7 +113,7 @@ public sealed class NewerFormatTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Audit_entries_of_a_newer_gateway_are_shown_with_all_that_they_have()
+    public async Task Audit_entries_of_a_newer_gateway_are_shown_whole()
     {
         AuditEntry[] entries =
         [

@@ -28,7 +28,7 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     public async Task DisposeAsync() => await _admin.DisposeAsync();
 
     [Fact]
-    public async Task Anybody_may_read_it()
+    public async Task The_description_needs_no_key()
     {
         Answer answer = await _admin.GetAsync("/openapi/v1.json", key: null);
         (answer.Status, answer.MediaType).ShouldBe((200, "application/json"));
@@ -37,7 +37,7 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public void A_reader_understands_it()
+    public void A_parser_reads_the_description()
     {
         ReadResult read = OpenApiDocument.Parse(_document.GetRawText(), OpenApiConstants.Json);
 
@@ -47,7 +47,7 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public void Every_endpoint_is_in_it()
+    public void The_description_has_every_endpoint()
     {
         IEnumerable<string> mapped =
             from endpoint in _admin.Endpoints.OfType<RouteEndpoint>()
@@ -60,7 +60,7 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public void Every_operation_says_what_it_takes_and_gives()
+    public void Every_operation_describes_its_input_and_answers()
     {
         Operations.Select(o => o.Operation.GetProperty("operationId").GetString()).ShouldBeUnique();
         foreach ((string path, string method, JsonElement operation) in Operations)
@@ -85,7 +85,7 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public void Every_reference_leads_somewhere_and_nothing_is_left_open()
+    public void Every_reference_resolves_and_every_schema_is_complete()
     {
         string[] references = [.. Reference().Matches(_document.GetRawText()).Select(m => m.Groups["name"].Value).Distinct()];
         JsonElement schemas = _document.GetProperty("components").GetProperty("schemas");
@@ -96,7 +96,7 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Answers_are_what_it_says()
+    public async Task Answers_match_the_description()
     {
         DeviceId paired = await _admin.PairAsync(Some.Claim("operator", "operator.read"));
         PairingRequest approved = await _admin.AskAsync(Some.Claim("operator", "operator.read"));
@@ -130,7 +130,7 @@ public sealed partial class OpenApiTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Events_are_what_it_says()
+    public async Task Events_match_the_description()
     {
         await _admin.AskAsync(Some.Claim());
         using var request = new HttpRequestMessage(HttpMethod.Get, "/admin/v1/events");

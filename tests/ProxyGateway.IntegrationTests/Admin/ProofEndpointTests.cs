@@ -19,7 +19,7 @@ public sealed class ProofEndpointTests : IAsyncLifetime
     [Theory]
     [InlineData(TestAdmin.Approver)]
     [InlineData(TestAdmin.Viewer)]
-    public async Task Who_knows_a_key_learns_that_the_gateway_does(string key)
+    public async Task A_client_with_a_key_gets_the_gateways_proof(string key)
     {
         Answer answer = await AskAsync(ClientProof(key, Host));
 
@@ -29,7 +29,7 @@ public sealed class ProofEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_does_not_is_answered_like_anybody_without_a_key()
+    public async Task A_client_without_the_key_gets_the_same_answer_as_without_any_key()
     {
         string none = (await _admin.GetAsync("/admin/v1/me", key: null)).Text;
         string[] proofs =
@@ -54,7 +54,7 @@ public sealed class ProofEndpointTests : IAsyncLifetime
     [InlineData("127.0.0.1:1")]
     [InlineData("127.0.0.1")]
     [InlineData("localhost")]
-    public async Task A_proof_that_was_asked_for_elsewhere_is_not_answered(string elsewhere)
+    public async Task A_proof_for_another_address_is_not_answered(string elsewhere)
     {
         string host = elsewhere.Replace("PORT", $"{_admin.Client.BaseAddress!.Port}");
 
@@ -65,7 +65,7 @@ public sealed class ProofEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Guesses_are_paced_and_a_right_proof_never_waits()
+    public async Task Wrong_proofs_are_delayed_and_a_right_one_never_waits()
     {
         KeyRefusals refusals = _admin.Services.GetRequiredService<KeyRefusals>();
         Task[] guesses = [.. Enumerable.Range(0, 12).Select(_ => AskAsync(ClientProof(new string('g', 40), Host)))];
@@ -82,7 +82,7 @@ public sealed class ProofEndpointTests : IAsyncLifetime
     [InlineData("""{"nonce":"x","proof":"x"}""")]
     [InlineData("""{"nonce":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB","proof":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}""")] // a second spelling of the same bytes
     [InlineData("""{"nonce":null,"proof":null}""")]
-    public async Task What_is_no_proof_is_not_understood(string json) => (await _admin.PostAsync("/admin/v1/proof", key: null, json)).ShouldBeProblem(400, "invalid-request");
+    public async Task An_invalid_proof_is_refused(string json) => (await _admin.PostAsync("/admin/v1/proof", key: null, json)).ShouldBeProblem(400, "invalid-request");
 
     private Task<Answer> AskAsync(string proof) => _admin.PostAsync("/admin/v1/proof", key: null, $$"""{"nonce":"{{_nonce}}","proof":"{{proof}}"}""");
 

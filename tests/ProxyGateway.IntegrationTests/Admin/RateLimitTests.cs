@@ -11,7 +11,7 @@ namespace ProxyGateway.IntegrationTests.Admin;
 public sealed class RateLimitTests
 {
     [Fact]
-    public async Task Each_operator_has_a_bucket_of_his_own()
+    public async Task Each_operator_has_a_separate_budget()
     {
         await using TestAdmin admin = await StartAsync(burst: 3);
 
@@ -25,7 +25,7 @@ public sealed class RateLimitTests
     }
 
     [Fact]
-    public async Task Paths_that_are_not_there_and_what_may_not_be_done_count_too()
+    public async Task Unknown_paths_and_forbidden_requests_count_too()
     {
         await using TestAdmin admin = await StartAsync(burst: 2);
 
@@ -35,7 +35,7 @@ public sealed class RateLimitTests
     }
 
     [Fact]
-    public async Task What_needs_no_key_is_not_limited()
+    public async Task Requests_that_need_no_key_are_not_limited()
     {
         await using TestAdmin admin = await StartAsync(burst: 1);
 
@@ -62,7 +62,7 @@ public sealed class RateLimitTests
     }
 
     [Fact]
-    public async Task It_is_generous()
+    public async Task Two_hundred_requests_at_once_are_answered()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync();
 
@@ -72,7 +72,7 @@ public sealed class RateLimitTests
     }
 
     [Fact]
-    public async Task A_body_is_bounded_whatever_an_endpoint_says()
+    public async Task A_body_is_bounded_even_if_an_endpoint_sets_no_bound()
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Services.AddSingleton(TimeProvider.System).AddSingleton(typeof(PacedLogger<>));

@@ -20,7 +20,7 @@ public sealed class ReadinessTests : IDisposable
     public void Dispose() => _log.Dispose();
 
     [Fact]
-    public async Task The_registry_is_asked_once_a_second_however_many_ask()
+    public async Task The_registry_is_asked_once_a_second_for_any_number_of_requests()
     {
         await using TestAdmin admin = await StartAsync();
         TaskCompletionSource held = _store.Hold();
@@ -40,7 +40,7 @@ public sealed class ReadinessTests : IDisposable
     }
 
     [Fact]
-    public async Task A_failure_is_shared_too_told_once_in_the_log_and_over_as_soon_as_the_registry_is_back()
+    public async Task A_failure_is_shared_logged_once_and_over_when_the_registry_is_back()
     {
         await using TestAdmin admin = await StartAsync();
         (await admin.GetAsync("/readyz", key: null)).Status.ShouldBe(200);
@@ -68,7 +68,7 @@ public sealed class ReadinessTests : IDisposable
     }
 
     [Fact]
-    public async Task A_fault_is_no_readiness_and_does_not_stay()
+    public async Task An_unexpected_failure_is_not_ready_and_not_remembered()
     {
         await using TestAdmin admin = await StartAsync();
         _store.Failure = new InvalidOperationException("secret");
@@ -84,7 +84,7 @@ public sealed class ReadinessTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_leaves_does_not_take_the_answer_from_those_who_stay()
+    public async Task A_client_that_leaves_does_not_cancel_the_answer_of_others()
     {
         await using TestAdmin admin = await StartAsync();
         TaskCompletionSource held = _store.Hold();
@@ -102,7 +102,7 @@ public sealed class ReadinessTests : IDisposable
     }
 
     [Fact]
-    public async Task A_gateway_that_does_not_hear_of_changes_is_not_ready_and_says_so_without_a_line_for_each_who_asks()
+    public async Task A_gateway_without_announcements_is_not_ready_and_logs_it_once()
     {
         await using TestAdmin admin = await StartAsync();
         _time.Advance(new FreshnessOptions().StalenessLimit);
@@ -115,7 +115,7 @@ public sealed class ReadinessTests : IDisposable
     }
 
     [Fact]
-    public async Task A_Redis_that_refuses_the_password_is_told_apart_from_one_that_is_away()
+    public async Task A_refused_password_and_an_unreachable_Redis_are_reported_differently()
     {
         await using RedisServer server = await RedisServer.StartAsync(started: true, ["--requirepass", "hunter2"]);
         var options = new RedisStoreOptions { Configuration = $"{server.EndPoint},password=hunter3" };

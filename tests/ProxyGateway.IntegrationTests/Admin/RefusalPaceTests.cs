@@ -11,7 +11,7 @@ public sealed class RefusalPaceTests
     public RefusalPaceTests() => _pace = new RefusalPace(_time);
 
     [Fact]
-    public void Another_address_does_not_wait()
+    public void A_failure_of_one_address_does_not_delay_another()
     {
         Delays("a", 20);
 
@@ -19,7 +19,7 @@ public sealed class RefusalPaceTests
     }
 
     [Fact]
-    public void So_many_of_one_address_wait_and_no_more()
+    public void The_number_of_waiting_refusals_of_an_address_is_bounded()
     {
         Delays("a", RefusalPace.AtOnce);
         RefusalPace.Turn[] held = [.. Enumerable.Range(0, RefusalPace.MostHeldPerAddress).Select(_ => _pace.Take("a"))];
@@ -35,7 +35,7 @@ public sealed class RefusalPaceTests
     }
 
     [Fact]
-    public void So_many_wait_in_all_and_no_more()
+    public void The_number_of_waiting_refusals_in_all_is_bounded()
     {
         int addresses = RefusalPace.MostHeld / RefusalPace.MostHeldPerAddress;
         for (int a = 0; a < addresses; a++)
@@ -51,7 +51,7 @@ public sealed class RefusalPaceTests
     }
 
     [Fact]
-    public void What_is_remembered_is_bounded_and_the_oldest_goes_first()
+    public void The_number_of_remembered_addresses_is_bounded_and_the_oldest_is_forgotten_first()
     {
         Delays("old", RefusalPace.AtOnce);
         Delays("recent", RefusalPace.AtOnce);
@@ -66,7 +66,7 @@ public sealed class RefusalPaceTests
     }
 
     [Fact]
-    public void Who_waits_is_not_forgotten()
+    public void An_address_with_a_waiting_refusal_is_not_forgotten()
     {
         Delays("a", RefusalPace.AtOnce);
         for (int i = 0; i < RefusalPace.MostHeldPerAddress; i++)
@@ -80,7 +80,7 @@ public sealed class RefusalPaceTests
     }
 
     [Fact]
-    public void An_address_is_told_of_once_a_minute_with_what_it_did_meanwhile()
+    public void An_address_is_logged_once_a_minute_with_the_count_since()
     {
         _pace.Take("a").ToTell.ShouldBe(1);
         for (int i = 0; i < 41; i++)

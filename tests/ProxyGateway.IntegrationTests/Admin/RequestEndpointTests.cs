@@ -35,7 +35,7 @@ public sealed class RequestEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Open_requests_come_newest_first_page_by_page()
+    public async Task Open_requests_are_listed_newest_first_page_by_page()
     {
         string[] asked = new string[5];
         for (int i = 0; i < asked.Length; i++)
@@ -64,7 +64,7 @@ public sealed class RequestEndpointTests : IAsyncLifetime
     [InlineData("limit=1&limit=2")]
     [InlineData("limit=%2B5")]
     [InlineData("cursor=")]
-    public async Task A_page_that_cannot_be_is_refused(string query)
+    public async Task An_invalid_page_is_refused(string query)
     {
         (await _admin.GetAsync("/admin/v1/requests?" + query)).ShouldBeProblem(400, "invalid-request");
         (await _admin.GetAsync("/admin/v1/devices?" + query)).ShouldBeProblem(400, "invalid-request");
@@ -74,7 +74,7 @@ public sealed class RequestEndpointTests : IAsyncLifetime
     [InlineData("01m81yeyz0ey1d4nngq3jdef2x")]
     [InlineData("nonsense")]
     [InlineData("..%2f..%2fdevices")]
-    public async Task A_request_that_is_not_there_is_not_found(string id)
+    public async Task An_unknown_request_is_not_found(string id)
     {
         (await _admin.GetAsync($"/admin/v1/requests/{id}")).ShouldBeProblem(404, "request-not-found");
         (await _admin.PostAsync($"/admin/v1/requests/{id}/approve")).ShouldBeProblem(404, "request-not-found");
@@ -126,7 +126,7 @@ public sealed class RequestEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nobody_approves_above_their_ceiling()
+    public async Task An_approval_above_the_operators_ceiling_is_refused()
     {
         PairingRequest write = await _admin.AskAsync(Some.Claim("operator", "operator.write", "operator.read"));
         PairingRequest node = await _admin.AskAsync(Some.Claim("node"));
@@ -150,7 +150,7 @@ public sealed class RequestEndpointTests : IAsyncLifetime
     [InlineData("null")]
     [InlineData("[]")]
     [InlineData("{")]
-    public async Task An_approval_that_is_not_understood_approves_nothing(string json)
+    public async Task An_invalid_approval_approves_nothing(string json)
     {
         PairingRequest asked = await _admin.AskAsync(Some.Claim("operator", "operator.read"));
 
@@ -160,7 +160,7 @@ public sealed class RequestEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_approval_may_say_nothing_or_no_scopes_at_all()
+    public async Task An_approval_may_have_no_body_or_no_scopes()
     {
         PairingRequest all = await _admin.AskAsync(Some.Claim("operator", "operator.read"));
         PairingRequest none = await _admin.AskAsync(Some.Claim("operator", "operator.read"));

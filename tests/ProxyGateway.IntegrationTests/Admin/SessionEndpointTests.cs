@@ -13,7 +13,7 @@ public sealed class SessionEndpointTests : IAsyncLifetime
     public async Task DisposeAsync() => await _admin.DisposeAsync();
 
     [Fact]
-    public async Task A_session_shows_who_is_there_as_what_since_when_and_until_when()
+    public async Task A_session_shows_device_role_start_and_end()
     {
         DeviceClaim claim = Some.Claim("operator", "operator.read");
         using Session session = Admit(claim, until: DateTimeOffset.UtcNow.AddHours(1));
@@ -31,7 +31,7 @@ public sealed class SessionEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Only_who_is_admitted_and_not_on_the_way_out_is_shown()
+    public async Task Only_admitted_sessions_that_are_not_closing_are_listed()
     {
         using Session live = Admit(Some.Claim());
         using Session closed = Admit(Some.Claim());
@@ -43,7 +43,7 @@ public sealed class SessionEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Sessions_come_oldest_first_page_by_page_and_by_device()
+    public async Task Sessions_are_listed_oldest_first_page_by_page_and_by_device()
     {
         DeviceClaim claim = Some.Claim();
         Session[] sessions = [Admit(claim), Admit(Some.Claim()), Admit(claim), Admit(Some.Claim()), Admit(claim)];

@@ -29,7 +29,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     [Theory]
     [InlineData("grant", "node", "--scopes", "a")]
     [InlineData("unblock")]
-    public async Task Where_a_device_gains_something_the_beginning_of_its_id_is_too_little(string command, params string[] more)
+    public async Task A_command_by_which_a_device_gains_something_takes_no_short_id(string command, params string[] more)
     {
         (TestDevice device, _) = await gateway.PairAsync();
 
@@ -44,7 +44,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     [InlineData(2, "--scopes", "a", "--until", "2999-01-01", "--for", "2h")]
     [InlineData(2, "--scopes", "a,b c")]
     [InlineData(1, "--scopes", "a", "--until", "2020-01-01T00:00:00Z")]
-    public async Task A_grant_that_is_not_understood_is_none(int exitCode, params string[] terms)
+    public async Task An_invalid_grant_changes_nothing(int exitCode, params string[] terms)
     {
         string device = new('0', 64);
         if (exitCode == 1)
@@ -57,7 +57,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     [InlineData(".")]
     [InlineData("no/role")]
     [InlineData("%2e%2e")]
-    public async Task What_is_no_role_does_not_lead_to_the_device_itself(string role)
+    public async Task An_invalid_role_does_not_become_the_path_of_the_device(string role)
     {
         TestDevice device = (await gateway.PairAsync()).Device;
 
@@ -68,7 +68,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     }
 
     [Fact]
-    public async Task A_block_closes_the_connection_and_a_label_says_whose_it_is()
+    public async Task A_block_closes_the_connection_and_a_label_is_shown()
     {
         (TestDevice device, Outcome connection) = await gateway.PairAsync();
         string id = device.Id.ToString();
@@ -91,7 +91,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     }
 
     [Fact]
-    public async Task A_device_that_nobody_knows_is_blocked_by_its_whole_id()
+    public async Task An_unknown_device_is_blocked_by_its_whole_id()
     {
         var stranger = new TestDevice();
 
@@ -103,7 +103,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     }
 
     [Fact]
-    public async Task What_a_rule_approved_is_counted_and_taken_back()
+    public async Task Grants_of_a_rule_are_counted_and_taken_back()
     {
         await using var alone = await OtherGatewayAsync();
         (TestDevice device, Outcome connection) = await alone.Fixture.PairAsync();
@@ -119,7 +119,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     }
 
     [Fact]
-    public async Task A_device_shows_which_scopes_are_whose()
+    public async Task A_device_shows_who_approved_which_scopes()
     {
         (TestDevice device, _) = await gateway.PairAsync();
         string id = device.Id.ToString();
@@ -134,7 +134,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     }
 
     [Fact]
-    public async Task An_export_has_what_is_approved_and_nothing_that_is_secret()
+    public async Task An_export_has_grants_and_no_secret()
     {
         (TestDevice device, _) = await gateway.PairAsync();
 
@@ -156,7 +156,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     }
 
     [Fact]
-    public async Task A_request_shows_what_is_new_in_it_and_is_approved_for_a_while()
+    public async Task A_request_shows_its_new_scopes_and_is_approved_for_a_limited_time()
     {
         (TestDevice device, _) = await gateway.PairAsync();
         string request = await gateway.AskAsync(device, "camera", "mic");
@@ -202,7 +202,7 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
     [InlineData("requests", "watch")]
     [InlineData("devices", "export")]
     [InlineData("devices", "block", "0000000000000000000000000000000000000000000000000000000000000000")]
-    public async Task Where_no_gateway_is_every_command_says_so(params string[] command) =>
+    public async Task Without_a_gateway_every_command_says_so(params string[] command) =>
         (await gateway.Program.RunAsync([.. command, "--admin-url", "http://127.0.0.1:1"])).ShouldFail(3).ShouldContain("No gateway answers at http://127.0.0.1:1/");
 
     private static async Task<Alone> OtherGatewayAsync()

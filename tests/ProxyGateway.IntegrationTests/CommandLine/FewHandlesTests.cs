@@ -38,7 +38,7 @@ public sealed class FewHandlesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Idle_connections_past_the_limit_end_nothing_and_shut_nobody_out()
+    public async Task Idle_connections_past_the_limit_end_no_session_and_shut_no_device_out()
     {
         await StartAsync();
         Outcome session = await ShouldBeAdmittedAsync();
@@ -64,7 +64,7 @@ public sealed class FewHandlesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Streams_of_HTTP2_count_as_connections_since_each_has_one_to_the_backend()
+    public async Task Streams_of_HTTP2_count_as_connections()
     {
         await StartAsync(settings =>
         {
@@ -100,7 +100,7 @@ public sealed class FewHandlesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_operator_keeps_the_key_while_its_file_cannot_be_opened_for_want_of_handles()
+    public async Task An_operators_key_stays_valid_while_no_handle_is_left_to_read_its_file()
     {
         await StartAsync();
         using HttpClient operators = Operators();

@@ -10,7 +10,7 @@ public sealed class FileHandlesTests
     [InlineData(1024, 280, 276, 128)]
     [InlineData(400, 280, 21, 14)]
     [InlineData(300, 280, 8, 8)]
-    public void Every_connection_has_a_handle_for_its_backend_and_operators_have_their_own(int limit, int used, int connections, int operators)
+    public void The_limits_keep_a_handle_for_each_backend_connection_and_some_for_operators(int limit, int used, int connections, int operators)
     {
         FileHandles shares = FileHandles.Share(limit, used);
 

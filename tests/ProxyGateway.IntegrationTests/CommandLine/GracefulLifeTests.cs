@@ -42,7 +42,7 @@ public sealed class GracefulLifeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task On_SIGTERM_it_says_so_everywhere_and_ends()
+    public async Task On_SIGTERM_the_gateway_reports_stopping_everywhere_and_ends()
     {
         FrameConnection first = await ConnectAsync();
         FrameConnection second = await ConnectAsync();
@@ -68,7 +68,7 @@ public sealed class GracefulLifeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_reload_disturbs_no_session_and_is_refused_as_a_whole_if_anything_is_wrong()
+    public async Task A_reload_ends_no_session_and_one_with_an_error_is_refused_as_a_whole()
     {
         FrameConnection session = await ConnectAsync();
 

@@ -32,7 +32,7 @@ public sealed class HangUpLogTests : IAsyncLifetime, IDisposable
     public void Dispose() => _backend.Dispose();
 
     [Fact]
-    public async Task Strangers_who_hang_up_have_a_pace_and_hide_no_backend_that_is_down()
+    public async Task Log_lines_of_clients_that_hang_up_are_limited_and_hide_no_backend_that_is_down()
     {
         await using RunningProgram gateway = _program.StartServer("proxygateway.dll", "--DeviceAuth:HttpRequests", "Allow");
         await gateway.PrintsAsync("Application started");
@@ -71,7 +71,7 @@ public sealed class HangUpLogTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task An_operator_who_hangs_up_within_a_body_is_no_fault()
+    public async Task An_operator_who_hangs_up_within_a_body_causes_no_error()
     {
         // With a line of the library's for each request, to see that this listener's are paced, too.
         await using RunningProgram gateway = _program.StartServer("proxygateway.dll", "--Logging:LogLevel:Microsoft.AspNetCore=Information");

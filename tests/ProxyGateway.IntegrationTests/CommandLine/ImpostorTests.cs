@@ -20,7 +20,7 @@ public sealed class ImpostorTests : IDisposable
     [InlineData("401 Unauthorized {}")]
     [InlineData("404 Not Found {}")]
     [InlineData("307 Temporary Redirect {}")]
-    public async Task The_key_is_not_sent_to_who_does_not_know_it(string answer)
+    public async Task The_key_is_not_sent_to_a_server_that_does_not_know_it(string answer)
     {
         using var impostor = new Impostor(0, request => answer.Replace("REFLECTED", ProofIn(request)));
 

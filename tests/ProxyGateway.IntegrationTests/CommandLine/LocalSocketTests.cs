@@ -29,7 +29,7 @@ public sealed class LocalSocketTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_command_line_comes_by_the_socket_which_goes_with_the_gateway()
+    public async Task The_command_line_uses_the_socket_which_is_removed_with_the_gateway()
     {
         File.GetUnixFileMode(SocketPath).ShouldBe(Owners);
         Directory.GetDirectories(Path.GetDirectoryName(SocketPath)!).ShouldBeEmpty();
@@ -84,7 +84,7 @@ public sealed class LocalSocketTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_gateway_that_ends_takes_away_no_other_file_than_its_own()
+    public async Task A_gateway_that_ends_deletes_only_its_own_socket()
     {
         File.Delete(SocketPath);
         await File.WriteAllTextAsync(SocketPath, "");
@@ -99,7 +99,7 @@ public sealed class LocalSocketTests : IAsyncLifetime
     [InlineData("200 OK")]
     [InlineData("401 Unauthorized")]
     [InlineData("403 Forbidden")]
-    public async Task A_socket_of_this_user_that_does_not_know_the_key_is_not_told_it(string status)
+    public async Task The_key_is_not_sent_to_a_socket_of_this_user_that_does_not_know_it(string status)
     {
         using Socket listener = Listen("other.sock");
         Task<Ended> command = _program.RunAsync("devices", "list", "--admin-url", "unix:other.sock");
@@ -124,7 +124,7 @@ public sealed class LocalSocketTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_key_of_the_callers_goes_to_a_socket_here_only_if_nobody_else_can_write_to_this_folder(bool isTrusted)
+    public async Task The_callers_key_is_sent_to_the_folders_socket_only_if_nobody_else_can_write_to_the_folder(bool isTrusted)
     {
         string folder = Path.Combine(_program.Folder, "elsewhere");
         Directory.CreateDirectory(Path.Combine(folder, "data"));
@@ -142,7 +142,7 @@ public sealed class LocalSocketTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Something_else_in_its_place_is_not_replaced()
+    public async Task A_file_that_is_no_socket_is_not_replaced()
     {
         string file = Path.Combine(_program.Folder, "notes");
         await File.WriteAllTextAsync(file, "");
@@ -153,7 +153,7 @@ public sealed class LocalSocketTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Without_a_socket_there_is_none()
+    public async Task With_an_empty_path_no_socket_is_made()
     {
         await using RunningProgram other = _program.StartServer("proxygateway.dll", "Registry:Sqlite:Path=other/registry.db", "--Admin:Socket=", "--Admin:KeyFile=other/admin.key");
 
@@ -166,7 +166,7 @@ public sealed class LocalSocketTests : IAsyncLifetime
     [Theory]
     [InlineData("Host: evil.example", "host-refused")]
     [InlineData("Host: localhost\r\nOrigin: http://evil.example", "origin-refused")]
-    public async Task Pages_of_the_web_are_refused_by_this_way_too(string headers, string problem)
+    public async Task Requests_of_web_pages_are_refused_on_the_socket_too(string headers, string problem)
     {
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         await socket.ConnectAsync(new UnixDomainSocketEndPoint(SocketPath));
@@ -179,7 +179,7 @@ public sealed class LocalSocketTests : IAsyncLifetime
     [RootTheory]
     [InlineData(null)]
     [InlineData("data/admin.sock")]
-    public async Task A_socket_that_another_user_listens_on_hears_nothing(string? configured)
+    public async Task A_socket_of_another_user_gets_no_bytes(string? configured)
     {
         await _gateway.TerminateAsync();
         await _gateway.EndsAsync();

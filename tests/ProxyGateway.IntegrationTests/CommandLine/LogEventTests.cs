@@ -26,14 +26,14 @@ public sealed class LogEventTests
     ];
 
     [Fact]
-    public void Every_event_has_an_id_of_its_own()
+    public void Every_event_has_a_unique_id()
     {
         Events.Length.ShouldBeGreaterThan(60);
         Events.GroupBy(e => e.EventId).Where(g => g.Count() > 1).Select(g => g.Key).ShouldBeEmpty();
     }
 
     [Fact]
-    public void Every_event_is_documented_as_it_is()
+    public void Every_event_is_documented_with_its_level_and_text()
     {
         string page = File.ReadAllText(Path.Combine(Root(), "docs", "log.md"));
         foreach (LoggerMessageAttribute e in Events)

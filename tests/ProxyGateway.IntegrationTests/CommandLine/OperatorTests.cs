@@ -70,7 +70,7 @@ public sealed class OperatorTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_program_itself_tells_of_events_and_lists_its_audit()
+    public async Task The_program_streams_events_and_lists_its_audit()
     {
         using var operators = new HttpClient { BaseAddress = new Uri(_admin) };
         operators.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await File.ReadAllTextAsync(_program.KeyFile));
@@ -86,7 +86,7 @@ public sealed class OperatorTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Less_is_approved_and_more_is_refused()
+    public async Task Fewer_scopes_can_be_approved_and_more_are_refused()
     {
         await _program.RunAsync("connect", _url);
         string request = await AskAsync("--role", "node", "--scopes", "a,b");
@@ -99,7 +99,7 @@ public sealed class OperatorTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_client_that_waits_gets_in_once_it_is_approved()
+    public async Task A_waiting_client_is_admitted_once_it_is_approved()
     {
         await _program.RunAsync("connect", _url);
         Task<Ended> waiting = _program.RunAsync("connect", _url, "--role", "node", "--wait", "--json");
@@ -117,7 +117,7 @@ public sealed class OperatorTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_client_that_is_rejected_waits_no_longer()
+    public async Task A_rejected_client_stops_waiting()
     {
         await _program.RunAsync("connect", _url);
         string request = await AskAsync("--role", "node");

@@ -15,7 +15,7 @@ public sealed class PacedLibrariesTests
     [InlineData("System.Net.Http.HttpClient.Default.ClientHandler", PacedLogger.LinesPerMinute)]
     [InlineData("ProxyGateway.DeviceAuth.Admin.AdminLog", 100)]
     [InlineData("Microsoft.Hosting.Lifetime", 100)]
-    public void Categories_of_libraries_have_a_pace(string category, int written)
+    public void Categories_of_libraries_are_limited(string category, int written)
     {
         using var one = new CapturedLog();
         using var other = new CapturedLog();

@@ -34,7 +34,7 @@ public sealed class PlantedSettingsTests : IDisposable
     [InlineData("PROXYGATEWAY_KEY_FILE=$PWD/own.key \"$@\"")]
     [InlineData("Admin__KeyFile=$PWD/own.key \"$@\"")]
     [InlineData("\"$@\" --key-file own.key")]
-    public async Task A_key_of_the_callers_is_not_sent_where_the_file_says(string shell)
+    public async Task The_callers_key_is_not_sent_to_an_address_from_the_folders_file(string shell)
     {
         WriteKey("own.key");
         Plant($$"""{ "Admin": { "Url": "{{Url}}" } }""");
@@ -49,7 +49,7 @@ public sealed class PlantedSettingsTests : IDisposable
     [InlineData("Admin__Url=HERE PROXYGATEWAY_KEY_FILE=own.key \"$@\"")]
     [InlineData("PROXYGATEWAY_KEY_FILE=own.key \"$@\" --admin-url HERE")]
     [InlineData("\"$@\" --admin-url HERE --key-file own.key")]
-    public async Task What_the_caller_says_goes_together_whatever_the_file_says(string shell)
+    public async Task The_callers_address_and_key_are_used_together_and_the_folders_file_is_ignored(string shell)
     {
         WriteKey("own.key");
         Plant("""{ "Admin": { "Url": "http://127.0.0.1:1", "KeyFile": "/nowhere" } }""");
@@ -69,7 +69,7 @@ public sealed class PlantedSettingsTests : IDisposable
     [InlineData("appsettings.Production.json", UnixFileMode.OtherWrite)]
     [InlineData("", UnixFileMode.OtherWrite)]
     [InlineData("", UnixFileMode.GroupWrite)]
-    public async Task A_file_that_others_can_write_or_replace_is_not_gone_by(string name, UnixFileMode others)
+    public async Task A_file_that_others_can_write_or_replace_is_refused(string name, UnixFileMode others)
     {
         WriteKey("data/admin.key");
         Plant($$"""{ "Admin": { "Url": "{{Url}}" } }""", name.Length > 0 ? name : "appsettings.json");
@@ -84,7 +84,7 @@ public sealed class PlantedSettingsTests : IDisposable
     [RootTheory]
     [InlineData("appsettings.json")]
     [InlineData("")]
-    public async Task A_file_of_another_user_is_not_gone_by(string name)
+    public async Task A_file_of_another_user_is_refused(string name)
     {
         WriteKey("data/admin.key");
         Plant($$"""{ "Admin": { "Url": "{{Url}}" } }""");
@@ -96,7 +96,7 @@ public sealed class PlantedSettingsTests : IDisposable
     }
 
     [RootFact]
-    public async Task A_folder_at_which_the_caller_may_not_look_is_not_gone_by()
+    public async Task A_folder_that_the_caller_may_not_read_is_refused()
     {
         string shell = $"mkdir inner; cd inner; exec setpriv --reuid={OtherUser.Id} --clear-groups \"$@\""; // as with sudo -u, beneath a home of 0700
 
@@ -141,7 +141,7 @@ public sealed class PlantedSettingsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_copy_does_not_go_where_a_file_says_that_others_can_write()
+    public async Task A_copy_does_not_use_a_target_from_a_file_that_others_can_write()
     {
         string registry = Path.Combine(_program.Folder, "data", "registry.db");
         Directory.CreateDirectory(Path.GetDirectoryName(registry)!);

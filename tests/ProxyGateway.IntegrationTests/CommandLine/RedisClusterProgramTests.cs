@@ -25,7 +25,7 @@ public sealed class RedisClusterProgramTests(SharedCluster.Fixture redis) : IAsy
     }
 
     [Fact]
-    public async Task What_one_gateway_approves_another_admits()
+    public async Task A_device_that_one_gateway_approves_is_admitted_by_another()
     {
         string[] where = [$"--Registry:Redis:Configuration={redis.Cluster.Configuration}", $"--Registry:Redis:KeyPrefix=test:{Guid.NewGuid():N}:", "--Registry:Redis:Timeout=00:00:10"];
         await using RunningProgram one = _program.StartServer("proxygateway.dll", where);

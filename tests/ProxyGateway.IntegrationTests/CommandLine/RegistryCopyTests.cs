@@ -27,7 +27,7 @@ public sealed class RegistryCopyTests : IDisposable
     public void Dispose() => _program.Delete();
 
     [Fact]
-    public async Task From_a_file_to_Redis_and_into_another_file()
+    public async Task A_registry_is_copied_from_a_file_to_Redis_and_into_another_file()
     {
         PairingRequest open = await FillAsync("first.db");
 
@@ -52,7 +52,7 @@ public sealed class RegistryCopyTests : IDisposable
     }
 
     [Fact]
-    public async Task Nothing_is_copied_over_another_registry()
+    public async Task A_copy_over_another_registry_is_refused()
     {
         await FillAsync("first.db");
         await using (SqliteDeviceStore other = Open("other.db"))
@@ -65,7 +65,7 @@ public sealed class RegistryCopyTests : IDisposable
     }
 
     [Fact]
-    public async Task A_file_in_use_is_named()
+    public async Task A_copy_of_a_file_in_use_is_refused_and_the_file_is_named()
     {
         await using SqliteDeviceStore used = Open("first.db");
 
@@ -73,7 +73,7 @@ public sealed class RegistryCopyTests : IDisposable
     }
 
     [Fact]
-    public async Task A_file_that_is_not_there_is_not_made()
+    public async Task A_missing_source_file_is_not_created()
     {
         (await _program.RunAsync("registry", "copy", "--from", "sqlite:none.db", "--to", "sqlite:second.db")).ShouldFail(1).ShouldContain("none.db");
 
@@ -93,7 +93,7 @@ public sealed class RegistryCopyTests : IDisposable
     [Theory]
     [InlineData("paper:a", "sqlite:b")]
     [InlineData("sqlite:a", "redis:127.0.0.1,passwrod=hunter2")]
-    public async Task What_is_no_registry_is_2(string from, string to)
+    public async Task An_invalid_location_of_a_registry_exits_with_2(string from, string to)
     {
         await FillAsync("a");
 

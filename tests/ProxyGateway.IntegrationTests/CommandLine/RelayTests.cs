@@ -22,7 +22,7 @@ public sealed class RelayTests : IDisposable
     [InlineData("another port", "127.0.0.1")] // as the default one, where Admin:Url is another
     [InlineData("another address", "127.0.0.2")] // as [::1], where localhost is both
     [InlineData("https", "127.0.0.1")]
-    public async Task Who_passes_the_proof_on_does_not_get_the_key(string way, string address)
+    public async Task A_process_that_relays_the_proof_does_not_get_the_key(string way, string address)
     {
         _program.Configure("http://127.0.0.1:1");
         await using RunningProgram running = _program.StartServer("proxygateway.dll", way == "https" ? Https : []);
@@ -41,7 +41,7 @@ public sealed class RelayTests : IDisposable
     [Theory]
     [InlineData("localhost")]
     [InlineData("[::ffff:127.0.0.1]")]
-    public async Task Whatever_the_gateway_is_called_the_command_line_names_the_end_that_it_has_reached(string host)
+    public async Task The_command_line_proves_to_the_literal_address_under_any_name_of_the_gateway(string host)
     {
         _program.Configure("http://127.0.0.1:1");
         await using RunningProgram running = _program.StartServer("proxygateway.dll");

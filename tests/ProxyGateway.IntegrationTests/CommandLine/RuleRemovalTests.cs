@@ -8,7 +8,7 @@ namespace ProxyGateway.IntegrationTests.CommandLine;
 public sealed class RuleRemovalTests
 {
     [Fact]
-    public async Task What_a_rule_approved_is_removed_in_parts_and_each_is_told()
+    public async Task Devices_of_a_rule_are_removed_in_parts_and_each_part_is_reported()
     {
         await using TestAdmin admin = await TestAdmin.StartAsync();
         DateTimeOffset now = DateTimeOffset.UtcNow;

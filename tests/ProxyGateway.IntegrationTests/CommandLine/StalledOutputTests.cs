@@ -29,7 +29,7 @@ public sealed class StalledOutputTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Devices_are_served_on()
+    public async Task Devices_are_served_while_nobody_reads_the_log()
     {
         // More than ten lines a request, so that there are more than the console's queue takes, and the pipe.
         await using RunningProgram gateway = _program.StartServerInShell(ReaderThatStops, "proxygateway.dll", "--Logging:LogLevel:Microsoft.AspNetCore=Debug");

@@ -13,7 +13,7 @@ public sealed class SystemdEnvironmentTests
     [InlineData("7", "x", "gateway", "", "")]
     [InlineData("7", "1", "gateway", "3", "")]
     [InlineData("7", "3", "admin:gateway:admin", "4", "3 5")]
-    public void Sockets_are_told_apart_by_their_names(string? process, string? count, string names, string gateway, string operators)
+    public void Sockets_are_distinguished_by_their_names(string? process, string? count, string names, string gateway, string operators)
     {
         SystemdSockets sockets = Read(process, count, names);
 
@@ -26,7 +26,7 @@ public sealed class SystemdEnvironmentTests
     [InlineData("1", "proxygateway.socket")]
     [InlineData("2", "gateway")]
     [InlineData("65", "gateway")]
-    public void A_socket_of_which_nobody_knows_whom_it_is_for_ends_the_start(string count, string names) =>
+    public void A_socket_with_an_unknown_name_ends_the_start(string count, string names) =>
         Should.Throw<InvalidDataException>(() => Read("7", count, names)).Message.ShouldContain("FileDescriptorName=gateway");
 
     private static SystemdSockets Read(string? process, string? count, string names) => SystemdSockets.Read(

@@ -41,7 +41,7 @@ public sealed class SystemdSocketTests : IDisposable
     public void Dispose() => _program.Delete();
 
     [Fact]
-    public async Task Who_connects_before_the_gateway_runs_is_served_once_it_does()
+    public async Task A_client_that_connects_before_the_gateway_runs_is_served_once_it_does()
     {
         _program.Configure("http://127.0.0.1:1");
         await using RunningProgram gateway = _program.StartServerInShell(Launcher, "proxygateway.dll");
@@ -63,7 +63,7 @@ public sealed class SystemdSocketTests : IDisposable
     }
 
     [Fact]
-    public async Task With_https_the_command_line_comes_by_the_Unix_socket_all_the_same()
+    public async Task With_https_the_command_line_still_uses_the_Unix_socket()
     {
         using var certificate = new TlsFiles();
         string folder = Path.GetDirectoryName(certificate.AuthorityPath)!;

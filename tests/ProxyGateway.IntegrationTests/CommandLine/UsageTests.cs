@@ -26,7 +26,7 @@ public sealed class UsageTests : IDisposable
     [InlineData("devices", "list", "--admin-url", "http://gateway.example:9090")]
     [InlineData("--Urls")]
     [InlineData("serve", "now")]
-    public async Task What_is_not_understood_is_2(params string[] arguments) => (await _program.RunAsync(arguments)).ShouldFail(2);
+    public async Task An_invalid_command_line_exits_with_2(params string[] arguments) => (await _program.RunAsync(arguments)).ShouldFail(2);
 
     [Fact]
     public async Task Help_names_the_commands_and_the_exit_codes()
@@ -38,7 +38,7 @@ public sealed class UsageTests : IDisposable
     }
 
     [Fact]
-    public async Task Nobody_there_is_3()
+    public async Task An_unreachable_gateway_exits_with_3()
     {
         Directory.CreateDirectory(Path.GetDirectoryName(_program.KeyFile)!);
         File.WriteAllText(_program.KeyFile, new string('x', 43));
@@ -49,7 +49,7 @@ public sealed class UsageTests : IDisposable
     }
 
     [Fact]
-    public async Task Everything_that_is_wrong_with_the_configuration_is_said_at_once()
+    public async Task All_configuration_errors_are_reported_at_once()
     {
         _program.Configure("http://127.0.0.1:1");
 
@@ -65,7 +65,7 @@ public sealed class UsageTests : IDisposable
     }
 
     [Fact]
-    public async Task Without_configuration_it_says_what_is_missing() =>
+    public async Task Without_configuration_the_error_names_appsettings_json() =>
         (await _program.RunAsync()).Error.ShouldContain("appsettings.json");
 
     [Fact]

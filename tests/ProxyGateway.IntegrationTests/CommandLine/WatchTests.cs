@@ -73,7 +73,7 @@ public sealed class WatchTests(GatewayFixture gateway) : IClassFixture<GatewayFi
     }
 
     [Fact]
-    public async Task At_a_terminal_nothing_is_removed_without_a_yes()
+    public async Task At_a_terminal_nothing_is_removed_without_confirmation()
     {
         if (!File.Exists("/usr/bin/script"))
             return;

@@ -28,7 +28,7 @@ public sealed class WebhookProgramTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_device_that_asks_is_told_of()
+    public async Task A_request_of_a_device_is_sent_to_the_webhook()
     {
         WriteSecret(UnixFileMode.UserRead | UnixFileMode.UserWrite);
         await using RunningProgram gateway = _program.StartServer("proxygateway.dll", Settings);

@@ -33,7 +33,7 @@ public sealed class AdminListenerTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Operators_have_a_listener_of_their_own_and_the_key_that_was_made()
+    public async Task Operators_have_a_separate_listener_and_a_generated_key()
     {
         await using TestBackend backend = await TestBackend.StartAsync();
         await StartAsync(backend);
@@ -57,7 +57,7 @@ public sealed class AdminListenerTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_section_that_is_not_valid_is_refused_at_once_and_all_of_it_named()
+    public async Task An_invalid_section_is_refused_at_once_with_all_its_errors()
     {
         InvalidConfigurationException refused = await Should.ThrowAsync<InvalidConfigurationException>(
             () => StartAsync(backend: null, ("Admin:Url", "http://203.0.113.1:1"), ("Admin:Kez", "x")));

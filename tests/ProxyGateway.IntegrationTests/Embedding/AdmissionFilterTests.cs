@@ -20,7 +20,7 @@ public sealed class AdmissionFilterTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task A_filter_without_objection_leaves_the_decision_to_the_policy()
+    public async Task A_filter_that_does_not_refuse_leaves_the_decision_to_the_policy()
     {
         AdmissionContext? seen = null;
         string? path = null;
@@ -42,7 +42,7 @@ public sealed class AdmissionFilterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_device_that_a_filter_refuses_is_told_why_and_leaves_nothing_behind()
+    public async Task A_device_that_a_filter_refuses_gets_the_reason_and_nothing_of_it_is_stored()
     {
         await using TestGateway gateway = await StartAsync((admission, _) =>
             ValueTask.FromResult(admission.Claim.Device == _device.Id ? "come back in the morning" : null));
@@ -66,7 +66,7 @@ public sealed class AdmissionFilterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_paired_device_is_refused_as_well()
+    public async Task A_filter_refuses_a_paired_device_as_well()
     {
         string? objection = null;
         await using TestGateway gateway = await StartAsync((_, _) => ValueTask.FromResult(objection));
@@ -86,7 +86,7 @@ public sealed class AdmissionFilterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_filter_that_does_not_answer_refuses_once_its_time_is_over()
+    public async Task A_filter_that_does_not_answer_in_time_refuses()
     {
         var asked = new TaskCompletionSource();
         await using TestGateway gateway = await StartAsync(async (_, _) =>
@@ -104,7 +104,7 @@ public sealed class AdmissionFilterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_reason_that_no_close_frame_can_carry_refuses_all_the_same()
+    public async Task A_reason_that_no_close_frame_can_carry_still_refuses()
     {
         await using TestGateway gateway = await StartAsync((_, _) => ValueTask.FromResult<string?>(new string('x', 124)));
 
@@ -112,7 +112,7 @@ public sealed class AdmissionFilterTests : IDisposable
     }
 
     [Fact]
-    public async Task One_filter_of_several_is_enough()
+    public async Task One_of_several_filters_can_refuse()
     {
         await using TestGateway gateway = await StartAsync((_, _) => ValueTask.FromResult<string?>(null), (_, _) => ValueTask.FromResult<string?>("no"));
 
@@ -120,7 +120,7 @@ public sealed class AdmissionFilterTests : IDisposable
     }
 
     [Fact]
-    public async Task Before_the_proof_is_verified_no_filter_is_asked()
+    public async Task A_filter_is_asked_only_after_the_proof_is_verified()
     {
         int asked = 0;
         await using TestGateway gateway = await StartAsync((_, _) =>
@@ -136,7 +136,7 @@ public sealed class AdmissionFilterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_device_that_a_filter_holds_up_until_the_gateway_ends_is_told_to_come_back()
+    public async Task A_device_whose_filter_outlasts_the_gateway_gets_gateway_restarting()
     {
         var asked = new TaskCompletionSource();
         var answer = new TaskCompletionSource<string?>();

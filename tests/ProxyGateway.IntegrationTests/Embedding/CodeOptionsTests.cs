@@ -19,7 +19,7 @@ public sealed class CodeOptionsTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task The_gate_goes_by_them()
+    public async Task The_gate_uses_options_that_are_set_in_code()
     {
         await using TestBackend backend = await TestBackend.StartAsync();
         await using WebApplication app = Build(options => options with { Policy = new PairingPolicy { AutoApprove = [] } }, backend.Address);
@@ -29,7 +29,7 @@ public sealed class CodeOptionsTests : IDisposable
     }
 
     [Fact]
-    public void What_a_configuration_could_not_say_is_refused_all_at_once()
+    public void Options_in_code_that_a_configuration_could_not_have_are_refused_all_at_once()
     {
         InvalidConfigurationException refused = Should.Throw<InvalidConfigurationException>(
             () => Build(options => options with { HandshakeTimeout = TimeSpan.FromHours(1), Handshake = "None", MaxHandshakeBytes = 1 }, "http://127.0.0.1:1"));

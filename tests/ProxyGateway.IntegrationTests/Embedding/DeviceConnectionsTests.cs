@@ -19,7 +19,7 @@ public sealed class DeviceConnectionsTests : IAsyncLifetime
     public async Task DisposeAsync() => await _gateway.DisposeAsync();
 
     [Fact]
-    public async Task Admitted_connections_are_listed_as_what_they_are()
+    public async Task Admitted_connections_are_listed_with_device_role_and_scopes()
     {
         Connections.Count.ShouldBe(0);
         FrameConnection first = await ConnectAsync(_device);
@@ -39,7 +39,7 @@ public sealed class DeviceConnectionsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_handshake_under_way_is_no_connection()
+    public async Task A_running_handshake_is_not_listed_as_a_connection()
     {
         await using FrameConnection client = await TestClient.OpenAsync(_gateway.Port);
         await client.ReceiveJsonAsync();
@@ -49,7 +49,7 @@ public sealed class DeviceConnectionsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_application_ends_one_connection_in_its_own_words()
+    public async Task An_application_ends_one_connection_with_its_own_reason()
     {
         FrameConnection ended = await ConnectAsync(_device);
         FrameConnection other = await ConnectAsync(_device);

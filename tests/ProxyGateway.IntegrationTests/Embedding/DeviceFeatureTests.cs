@@ -63,7 +63,7 @@ public sealed class DeviceFeatureTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_applications_own_user_stays_who_it_is()
+    public async Task The_identity_of_the_applications_own_user_is_kept()
     {
         FrameConnection client = await TestClient.OpenAsync(_gateway.Port, "/known");
         await client.ReceiveJsonAsync();
@@ -75,7 +75,7 @@ public sealed class DeviceFeatureTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_refused_device_is_nobody()
+    public async Task A_refused_device_has_no_identity()
     {
         (await TestClient.ConnectAsync(_gateway.RemotePort, _device)).ShouldRequirePairing("not-paired");
 

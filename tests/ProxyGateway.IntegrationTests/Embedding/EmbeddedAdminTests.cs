@@ -47,7 +47,7 @@ public sealed class EmbeddedAdminTests : IAsyncLifetime
     [InlineData("POST", "/ops/devices/import")]
     [InlineData("POST", "/ops/devices/remove-by-rule")]
     [InlineData("POST", "/ops/requests/x/approve")]
-    public async Task The_applications_policies_decide_who_gets_in(string method, string path)
+    public async Task The_applications_policies_decide_who_is_an_operator(string method, string path)
     {
         (await SendAsync(method, path)).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
         (await SendAsync(method, path, user: "mallory", role: "guest")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
@@ -58,7 +58,7 @@ public sealed class EmbeddedAdminTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_group_that_is_open_does_not_open_them()
+    public async Task A_group_that_allows_anonymous_access_does_not_open_the_endpoints()
     {
         await _app.DisposeAsync();
         await StartAsync(
@@ -70,7 +70,7 @@ public sealed class EmbeddedAdminTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_user_decides_and_is_the_operator_in_the_audit()
+    public async Task The_audit_names_the_user_who_decided_as_the_operator()
     {
         PairingRequest request = await AskAsync();
 
@@ -108,14 +108,14 @@ public sealed class EmbeddedAdminTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Errors_are_problems()
+    public async Task Errors_of_embedded_endpoints_are_problem_details()
     {
         await ShouldBeAsync(await SendAsync("GET", "/ops/devices/nobody", "eve", "reader"), HttpStatusCode.NotFound, "device-not-found");
         await ShouldBeAsync(await SendAsync("POST", "/ops/devices/import", "ada", "boss"), HttpStatusCode.BadRequest, "invalid-request");
     }
 
     [Fact]
-    public async Task A_registry_that_is_away_is_a_problem()
+    public async Task An_unavailable_registry_is_answered_with_a_problem()
     {
         await _app.DisposeAsync();
         await StartAsync(services => services.AddSingleton<IDeviceStore>(new FailingStore(() => new RegistryUnavailableException("away"))));

@@ -38,7 +38,7 @@ public sealed class EmbeddedGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task It_gates_its_agent_and_shows_who_is_connected()
+    public async Task The_sample_gates_its_agent_and_lists_connections()
     {
         var device = new TestDevice();
         (await Http.GetAsync(new Uri(_url, "/agent/x"))).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
@@ -56,7 +56,7 @@ public sealed class EmbeddedGateTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task It_is_ready() => (await Http.GetStringAsync(new Uri(_url, "/ready"))).ShouldBe("Healthy");
+    public async Task The_sample_is_ready() => (await Http.GetStringAsync(new Uri(_url, "/ready"))).ShouldBe("Healthy");
 
     private async Task<JsonElement[]> ConnectionsAsync() => (await Http.GetFromJsonAsync<JsonElement[]>(new Uri(_url, "/connections")))!;
 

@@ -37,7 +37,7 @@ public sealed class HealthCheckTests
     }
 
     [Fact]
-    public async Task A_registry_whose_changes_are_not_heard_of_is_unhealthy()
+    public async Task A_registry_without_announcements_is_unhealthy()
     {
         await using TestGateway gateway = await StartAsync();
 

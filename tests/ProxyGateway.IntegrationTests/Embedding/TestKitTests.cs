@@ -128,7 +128,7 @@ public sealed class TestKitTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_script_refuses_what_the_gate_has_admitted()
+    public async Task A_backend_script_can_refuse_a_device_that_the_gate_has_admitted()
     {
         _backend.Script = async connection =>
         {
@@ -144,7 +144,7 @@ public sealed class TestKitTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_script_that_fails_says_so()
+    public async Task A_failed_script_reports_its_exception()
     {
         _backend.Script = async connection =>
         {
@@ -157,7 +157,7 @@ public sealed class TestKitTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task An_upgrade_that_is_refused_is_told_by_its_status()
+    public async Task A_refused_upgrade_has_its_HTTP_status()
     {
         var options = new ConnectOptions { ConfigureWebSocket = webSocket => webSocket.SetRequestHeader("Origin", "https://evil.example") };
 
@@ -166,7 +166,7 @@ public sealed class TestKitTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Who_says_nothing_is_a_timeout()
+    public async Task A_silent_backend_ends_the_connect_with_a_timeout()
     {
         var silent = new TaskCompletionSource();
         _backend.Script = _ => silent.Task;
@@ -190,7 +190,7 @@ public sealed class TestKitTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Plain_requests_are_recorded()
+    public async Task Plain_HTTP_requests_are_recorded()
     {
         using var http = new HttpClient();
 

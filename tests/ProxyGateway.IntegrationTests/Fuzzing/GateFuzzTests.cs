@@ -40,7 +40,7 @@ public sealed class GateFuzzTests(ITestOutputHelper output)
     private int _upgraded;
 
     [Fact]
-    public async Task Nothing_gets_through_that_is_not_proved_and_covered()
+    public async Task Only_proved_and_covered_requests_reach_the_backend()
     {
         await using TestGateway gateway = await StartAsync();
         _evidence = new Evidence(new Dictionary<(string, string), string[]> { [(_recorded.Paired.Id.ToString(), "operator")] = ["operator.read"] });

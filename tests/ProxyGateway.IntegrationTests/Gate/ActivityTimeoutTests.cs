@@ -30,7 +30,7 @@ public sealed class ActivityTimeoutTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task While_a_backend_does_not_challenge()
+    public async Task The_activity_timeout_ends_a_handshake_whose_backend_sends_no_challenge()
     {
         _gateway.Backend.Script = backend => backend.Completion;
         FrameConnection client = await TestClient.OpenAsync(_gateway.Port);
@@ -45,7 +45,7 @@ public sealed class ActivityTimeoutTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task While_a_client_is_silent()
+    public async Task The_activity_timeout_ends_a_handshake_whose_client_is_silent()
     {
         Encounter encounter = await Encounter.OpenAsync(_gateway);
 
@@ -56,7 +56,7 @@ public sealed class ActivityTimeoutTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task While_a_request_is_decided()
+    public async Task The_activity_timeout_ends_a_handshake_that_is_being_decided()
     {
         _store.PauseAfterNextRead();
         Encounter encounter = await Encounter.AskAsync(_gateway, new TestDevice());
@@ -74,7 +74,7 @@ public sealed class ActivityTimeoutTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task While_a_backend_does_not_answer()
+    public async Task The_activity_timeout_ends_a_handshake_whose_backend_does_not_answer()
     {
         Encounter encounter = await Encounter.AskAsync(_gateway, new TestDevice());
         await OneConnectTests.ReceiveConnectAsync(encounter.Backend);

@@ -16,7 +16,7 @@ public sealed class AuditTests
     private readonly TestDevice _device = new();
 
     [Fact]
-    public async Task A_device_that_a_rule_lets_in()
+    public async Task Approval_by_a_rule_admission_and_session_are_entered()
     {
         await using TestGateway gateway = await TestGateway.StartAsync();
         Outcome admitted = await TestClient.ConnectAsync(gateway.Port, _device, new Ask { DisplayName = "Some\u202Ebody" });
@@ -35,7 +35,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public async Task A_device_that_operators_let_in_and_put_out()
+    public async Task Request_approval_admission_and_removal_are_entered()
     {
         await using TestGateway gateway = await TestGateway.StartAsync();
         Outcome refused = await TestClient.ConnectAsync(gateway.RemotePort, _device);
@@ -96,7 +96,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public async Task What_is_refused_before_any_handshake()
+    public async Task Refusals_before_the_handshake_are_entered()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:HandshakesPerAddress"] = "1" });
         (await TestClient.RequestAsync(gateway.Port, headers: ["Origin: http://evil.example"])).Status.ShouldBe(403);
@@ -119,7 +119,7 @@ public sealed class AuditTests
     }
 
     [Fact]
-    public async Task A_stop_is_entered_and_written_before_it_is_over()
+    public async Task The_end_of_a_session_at_a_stop_is_written_before_the_gateway_ends()
     {
         await using TestGateway gateway = await TestGateway.StartAsync();
         Outcome admitted = await TestClient.ConnectAsync(gateway.Port, _device);

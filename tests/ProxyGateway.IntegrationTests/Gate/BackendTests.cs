@@ -120,7 +120,7 @@ public sealed class BackendTests(BackendTests.ImpatientGateway shared) : IClassF
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_backend_that_goes_away_without_a_word_is_1011(bool abruptly)
+    public async Task A_backend_that_leaves_before_its_challenge_is_1011(bool abruptly)
     {
         await using Encountered encountered = await EncounterAsync();
 
@@ -132,7 +132,7 @@ public sealed class BackendTests(BackendTests.ImpatientGateway shared) : IClassF
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_backend_that_goes_away_after_its_challenge_is_1011(bool abruptly)
+    public async Task A_backend_that_leaves_after_its_challenge_is_1011(bool abruptly)
     {
         await using Encountered encountered = await EncounterAsync();
         await encountered.Backend.SendTextAsync(Protocol.Challenge("a-nonce"));
@@ -146,7 +146,7 @@ public sealed class BackendTests(BackendTests.ImpatientGateway shared) : IClassF
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_backend_that_goes_away_instead_of_an_answer_is_1011(bool abruptly)
+    public async Task A_backend_that_leaves_instead_of_answering_is_1011(bool abruptly)
     {
         await using Encountered encountered = await EncounterAsync();
         await encountered.Backend.SendTextAsync(Protocol.Challenge("a-nonce"));
@@ -161,7 +161,7 @@ public sealed class BackendTests(BackendTests.ImpatientGateway shared) : IClassF
 
     [Theory]
     [MemberData(nameof(Answers))]
-    public async Task Any_other_answer_than_a_switch_is_502_and_nothing_of_the_backend(string what)
+    public async Task Any_answer_but_101_is_502_with_nothing_from_the_backend(string what)
     {
         shared.Gateway.Backend.Http = context => OtherAnswers[what](context);
         try
@@ -189,7 +189,7 @@ public sealed class BackendTests(BackendTests.ImpatientGateway shared) : IClassF
     [InlineData("other,chat", "chat")]
     [InlineData("Chat", null)]
     [InlineData("", null)]
-    public async Task Of_a_switch_a_client_gets_what_makes_it_one(string offered, string? chosen)
+    public async Task A_client_gets_only_the_headers_of_a_101_that_complete_the_upgrade(string offered, string? chosen)
     {
         await using TestGateway gateway = await TestGateway.StartAsync(
             transforms: [new Dictionary<string, string> { ["ResponseHeader"] = "X-Route", ["Append"] = "a secret of the backend", ["When"] = "Always" }]);

@@ -35,7 +35,7 @@ public sealed class BrokenAnswerTests(BrokenAnswerTests.ImpatientGateway shared)
     }
 
     [Fact]
-    public async Task A_binary_message_is_no_answer()
+    public async Task A_binary_message_is_not_an_answer_to_connect()
     {
         Encounter encounter = await BeginAsync();
 
@@ -46,7 +46,7 @@ public sealed class BrokenAnswerTests(BrokenAnswerTests.ImpatientGateway shared)
     }
 
     [Fact]
-    public async Task Half_an_answer_is_none()
+    public async Task Half_an_answer_does_not_open_the_connection()
     {
         Encounter encounter = await BeginAsync();
 
@@ -58,7 +58,7 @@ public sealed class BrokenAnswerTests(BrokenAnswerTests.ImpatientGateway shared)
     }
 
     [Fact]
-    public async Task An_answer_that_comes_too_late_opens_nothing()
+    public async Task A_late_answer_does_not_open_the_connection()
     {
         Encounter encounter = await BeginAsync();
         Frame close = await encounter.Client.ReceiveCloseAsync();

@@ -10,7 +10,7 @@ public sealed class BudgetTests : IDisposable
     public void Dispose() => _heard.Dispose();
 
     [Fact]
-    public async Task The_seventeenth_handshake_of_an_address_waits_unless_one_is_silent()
+    public async Task The_seventeenth_handshake_of_an_address_is_refused_unless_one_is_silent()
     {
         await using TestGateway gateway = await StartUnansweredAsync();
         var open = new List<Encounter>();
@@ -60,7 +60,7 @@ public sealed class BudgetTests : IDisposable
     }
 
     [Fact]
-    public async Task Every_ending_gives_the_place_back_once()
+    public async Task Every_way_of_ending_frees_the_place_once()
     {
         // As many places as it takes for one: a place that is not given back ends the test.
         await using TestGateway gateway = await TestGateway.StartAsync(new()

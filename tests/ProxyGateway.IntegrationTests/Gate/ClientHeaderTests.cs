@@ -31,7 +31,7 @@ public sealed class ClientHeaderTests
     [Theory]
     [InlineData("localhost")]
     [InlineData("gateway.example.org")]
-    public async Task A_client_does_not_say_who_it_is(string host)
+    public async Task Identity_headers_of_a_client_do_not_reach_the_backend(string host)
     {
         Identities.Length.ShouldBeGreaterThan(52);
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:AllowedOrigins:0"] = "http://localhost" });
@@ -57,7 +57,7 @@ public sealed class ClientHeaderTests
     }
 
     [Fact]
-    public async Task What_the_configuration_names_passes_and_nothing_else()
+    public async Task Configured_headers_pass_and_no_others()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:RequestHeaders:0"] = "X-Other" });
 
@@ -72,7 +72,7 @@ public sealed class ClientHeaderTests
     }
 
     [Fact]
-    public async Task Where_plain_HTTP_is_allowed_the_same_holds()
+    public async Task Identity_headers_of_plain_HTTP_do_not_reach_the_backend()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(metadata: new() { ["DeviceAuth.Http"] = "Allow" });
         var received = new TaskCompletionSource<string>();
@@ -100,7 +100,7 @@ public sealed class ClientHeaderTests
     }
 
     [Fact]
-    public async Task A_trusted_proxy_may_say_whom_it_forwards_for_and_nothing_else()
+    public async Task A_trusted_proxy_may_send_forwarding_headers_and_no_others()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(
             new() { ["DeviceAuth:TrustedProxies:0"] = "127.0.0.1" },

@@ -29,7 +29,7 @@ public sealed class ContentionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_record_that_is_taken_away_and_given_back_between_each_reading_and_its_decision()
+    public async Task A_record_that_is_revoked_and_restored_before_each_decision_is_try_again_later()
     {
         (await TestClient.ConnectAsync(_gateway.Port, _device)).ShouldBeAdmitted();
         int reads = 0;
@@ -45,7 +45,7 @@ public sealed class ContentionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_record_whose_every_swap_is_lost()
+    public async Task A_record_whose_every_swap_fails_is_try_again_later()
     {
         _store.BeforeSwap = () => throw new RegistryUnavailableException("lost 32 times") { IsContended = true }; // as the registry says, after seconds
 

@@ -32,7 +32,7 @@ public sealed class CrowdTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_waits_too_long_for_a_turn_is_not_told_that_the_registry_is_away()
+    public async Task A_device_that_waits_too_long_for_its_turn_gets_try_again_later()
     {
         FrameConnection[] asked = await ComeAsync(DecisionQueue.MaxUnderWay);
         FrameConnection[] waiting = await ComeAsync(TooMany);
@@ -59,7 +59,7 @@ public sealed class CrowdTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Everybody_gets_a_turn_in_the_order_in_which_they_came()
+    public async Task Devices_are_decided_in_the_order_in_which_they_came()
     {
         FrameConnection[] first = await ComeAsync(DecisionQueue.MaxUnderWay);
         FrameConnection[] later = await ComeAsync(TooMany);

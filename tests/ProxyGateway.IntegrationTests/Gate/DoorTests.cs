@@ -63,7 +63,7 @@ public sealed class DoorTests(SharedGateway shared) : IClassFixture<SharedGatewa
         await ShouldBeRefusedAsync(shared.Gateway, 403, "upgrade-refused", headers);
 
     [Fact]
-    public async Task An_upgrade_is_a_GET() =>
+    public async Task Only_a_GET_can_be_an_upgrade() =>
         await ShouldBeRefusedAsync(shared.Gateway, 403, "upgrade-refused", [], "POST / HTTP/1.1");
 
     [Theory]
@@ -76,7 +76,7 @@ public sealed class DoorTests(SharedGateway shared) : IClassFixture<SharedGatewa
     }
 
     [Fact]
-    public async Task Where_HTTP_is_allowed_it_passes_and_other_upgrades_do_not()
+    public async Task Allowed_HTTP_passes_and_other_upgrades_do_not()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:HttpRequests"] = "Allow" });
 
@@ -97,7 +97,7 @@ public sealed class DoorTests(SharedGateway shared) : IClassFixture<SharedGatewa
     [Theory]
     [InlineData("Deny", "Allow", 200)]
     [InlineData("Allow", "Deny", 403)]
-    public async Task A_route_says_for_itself_what_becomes_of_HTTP(string everywhere, string here, int status)
+    public async Task A_routes_metadata_decides_about_plain_HTTP(string everywhere, string here, int status)
     {
         await using TestGateway gateway = await TestGateway.StartAsync(
             new() { ["DeviceAuth:HttpRequests"] = everywhere }, new() { ["DeviceAuth.Http"] = here });
@@ -121,7 +121,7 @@ public sealed class DoorTests(SharedGateway shared) : IClassFixture<SharedGatewa
     }
 
     [Fact]
-    public async Task Over_HTTP2_the_same_holds()
+    public async Task Over_HTTP2_only_extended_CONNECT_for_WebSockets_passes()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(kestrel: o => o.ListenLocalhost2());
         using var client = new HttpClient();

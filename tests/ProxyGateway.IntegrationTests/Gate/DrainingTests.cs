@@ -11,7 +11,7 @@ public sealed class DrainingTests
     private int _echoes;
 
     [Fact]
-    public async Task Sessions_are_closed_one_after_the_other_and_upgrades_are_sent_away()
+    public async Task Sessions_are_closed_one_after_the_other_and_upgrades_are_refused()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:DrainTime"] = "00:00:08" }, time: _time);
         var sessions = new FrameConnection[4];
@@ -47,7 +47,7 @@ public sealed class DrainingTests
     }
 
     [Fact]
-    public async Task Handshakes_under_way_are_told_to_come_back()
+    public async Task Running_handshakes_get_gateway_restarting()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:HandshakeTimeout"] = "00:05:00" }); // which is not what ends them
         Encounter silent = await Encounter.OpenAsync(gateway);
@@ -64,7 +64,7 @@ public sealed class DrainingTests
     }
 
     [Fact]
-    public async Task A_client_that_does_not_take_its_close_frame_is_cut_off()
+    public async Task A_client_that_does_not_take_its_close_frame_is_aborted()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:DrainTime"] = "00:00:00" });
         gateway.Backend.Script = async backend =>

@@ -15,7 +15,7 @@ namespace ProxyGateway.IntegrationTests.Gate;
 public sealed class EventLoopTests
 {
     [Fact]
-    public async Task A_registry_that_does_not_answer_holds_up_no_open_connection()
+    public async Task A_registry_that_does_not_answer_delays_no_open_connection()
     {
         string folder = Directory.CreateTempSubdirectory("gate-").FullName;
         using var store = new BlockingStore(

@@ -13,7 +13,7 @@ public sealed class FloodTests
     private readonly TestDevice _device = new();
 
     [Fact]
-    public async Task An_address_that_comes_too_fast_is_put_off_and_no_other_with_it()
+    public async Task An_address_that_connects_too_fast_gets_429_and_no_other_does()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(
             new() { ["DeviceAuth:Limits:HandshakesPerSecondPerAddress"] = "3", ["DeviceAuth:AllowedOrigins:0"] = "https://page.example" }, time: _time);
@@ -31,7 +31,7 @@ public sealed class FloodTests
     }
 
     [Fact]
-    public async Task Pages_whose_origin_is_refused_have_one_budget_however_many_origins_they_name()
+    public async Task Pages_of_refused_origins_share_one_budget()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:HandshakesPerSecondPerAddress"] = "3" }, time: _time);
 
@@ -44,7 +44,7 @@ public sealed class FloodTests
     }
 
     [Fact]
-    public async Task A_refusal_waits_without_a_backend_and_a_device_that_gets_in_does_not()
+    public async Task A_delayed_refusal_holds_no_backend_and_an_admitted_device_does_not_wait()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:FailuresPerAddress"] = "2" }, time: _time);
         var now = new Ask { SignedAt = _time.GetUtcNow() };
@@ -94,7 +94,7 @@ public sealed class FloodTests
     }
 
     [Fact]
-    public async Task A_client_that_leaves_while_its_refusal_waits_gives_its_place_back()
+    public async Task A_client_that_leaves_while_its_refusal_waits_frees_its_place()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:FailuresPerAddress"] = "1" }, time: _time);
         var wrong = new Ask { SignedAt = _time.GetUtcNow(), Nonce = "x" };
@@ -108,7 +108,7 @@ public sealed class FloodTests
     }
 
     [Fact]
-    public async Task The_longest_silent_gives_way_to_a_lighter_address()
+    public async Task The_longest_silent_handshake_is_evicted_for_an_address_with_fewer()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:HandshakesPerDestination"] = "4" });
         Encounter first = await Encounter.OpenAsync(gateway, gateway.RemotePort);
@@ -127,7 +127,7 @@ public sealed class FloodTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_handshake_that_gives_way_ends_at_once(bool isChallenged)
+    public async Task An_evicted_handshake_ends_at_once(bool isChallenged)
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new()
         {
@@ -151,7 +151,7 @@ public sealed class FloodTests
     }
 
     [Fact]
-    public async Task Strangers_do_not_get_the_places_that_are_kept_for_paired_devices()
+    public async Task Strangers_do_not_get_the_places_reserved_for_paired_devices()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:HandshakesPerDestination"] = "4" });
         for (int i = 0; i < 2; i++)

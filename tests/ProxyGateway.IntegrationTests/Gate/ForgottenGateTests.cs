@@ -26,7 +26,7 @@ public sealed class ForgottenGateTests : IAsyncDisposable
     [InlineData(false, "")]
     [InlineData(true, "Off")]
     [InlineData(false, "Off")]
-    public async Task Without_the_gate_in_its_pipeline_an_application_forwards_nothing(bool gateIsAddedFirst, string metadata)
+    public async Task A_pipeline_without_the_gate_forwards_nothing(bool gateIsAddedFirst, string metadata)
     {
         int port = await StartAsync(proxy => { proxy.UseSessionAffinity(); proxy.UseLoadBalancing(); }, gateIsAddedFirst: gateIsAddedFirst, metadata: metadata);
 
@@ -35,7 +35,7 @@ public sealed class ForgottenGateTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task In_the_default_pipeline_nothing_is_forwarded()
+    public async Task The_default_pipeline_without_the_gate_forwards_nothing()
     {
         int port = await StartAsync(pipeline: null);
 
@@ -43,7 +43,7 @@ public sealed class ForgottenGateTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Before_load_balancing_the_gate_lets_nobody_in()
+    public async Task A_gate_before_load_balancing_admits_nobody()
     {
         int port = await StartAsync(proxy => { proxy.UseSessionAffinity(); proxy.UseDeviceAuthorization(); proxy.UseLoadBalancing(); }, destinations: 2);
 
@@ -51,7 +51,7 @@ public sealed class ForgottenGateTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Before_session_affinity_the_gate_lets_nobody_in()
+    public async Task A_gate_before_session_affinity_admits_nobody()
     {
         int port = await StartAsync(
             proxy => { proxy.UseDeviceAuthorization(); proxy.UseSessionAffinity(); proxy.UseLoadBalancing(); },
@@ -81,7 +81,7 @@ public sealed class ForgottenGateTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Behind_both_upgrades_reach_the_handshake_and_open_routes_pass()
+    public async Task Behind_affinity_and_load_balancing_the_gate_admits_and_open_routes_pass()
     {
         int port = await StartAsync(
             proxy => { proxy.UseSessionAffinity(); proxy.UseLoadBalancing(); proxy.UseDeviceAuthorization(); }, destinations: 2, openPath: "/open");

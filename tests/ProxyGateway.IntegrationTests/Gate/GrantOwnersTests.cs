@@ -14,7 +14,7 @@ public sealed class GrantOwnersTests : IAsyncLifetime
     public async Task DisposeAsync() => await _gateway.DisposeAsync();
 
     [Fact]
-    public async Task A_rules_upgrade_does_not_take_the_operators_approval_along()
+    public async Task An_operators_approval_survives_the_removal_of_a_rules_upgrade()
     {
         Outcome asked = await TestClient.ConnectAsync(_gateway.RemotePort, _device, Asking("operator.read"));
         (await _gateway.ApproveAsync(asked.RequestId))!.Outcome.ShouldBe(DecisionOutcome.Done);
@@ -35,7 +35,7 @@ public sealed class GrantOwnersTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_operators_approval_does_not_keep_what_a_rule_gave()
+    public async Task An_operators_approval_does_not_keep_a_rules_grant()
     {
         Outcome read = await ConnectAsync("operator.read");
         read.ShouldBeAdmitted();

@@ -21,7 +21,7 @@ public sealed class HangUpTests
     [InlineData("CONNECT", null)]
     [InlineData("GET", null)]
     [InlineData("GET", "Allow")]
-    public async Task A_client_over_HTTP_2_that_hangs_up_at_once_leaves_no_line(string method, string? http)
+    public async Task A_client_over_HTTP2_that_hangs_up_at_once_logs_nothing(string method, string? http)
     {
         await using TestGateway gateway = await TestGateway.StartAsync(
             SharedGateway.Generous, http is null ? null : new() { ["DeviceAuth.Http"] = http }, kestrel: k => k.ListenLocalhost2(), before: Watch);
@@ -44,7 +44,7 @@ public sealed class HangUpTests
     [InlineData(true, null)]
     [InlineData(false, null)]
     [InlineData(false, "Allow")]
-    public async Task A_socket_that_is_closed_is_nobodys(bool upgrades, string? http)
+    public async Task A_closed_socket_has_no_user(bool upgrades, string? http)
     {
         await using TestGateway gateway = await TestGateway.StartAsync(metadata: http is null ? null : new() { ["DeviceAuth.Http"] = http }, before: app =>
         {
@@ -74,7 +74,7 @@ public sealed class HangUpTests
     }
 
     [Fact]
-    public async Task What_fails_in_the_gate_is_refused_and_logged_at_a_pace()
+    public async Task A_failure_in_the_gate_is_refused_and_its_log_is_limited()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(SharedGateway.Generous, before: app =>
         {

@@ -59,7 +59,7 @@ public sealed class Http2BackendTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_device_gets_in_and_is_closed_on_removal()
+    public async Task A_device_is_admitted_to_an_HTTP2_backend_and_closed_on_removal()
     {
         var device = new TestDevice();
         FrameConnection client = await TestClient.OpenAsync(_gateway.Port, "/h2/");
@@ -81,7 +81,7 @@ public sealed class Http2BackendTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_a_switch_a_client_gets_what_makes_it_one()
+    public async Task A_client_gets_only_the_headers_of_a_200_that_complete_the_upgrade()
     {
         _saysTooMuch = true;
 
@@ -96,7 +96,7 @@ public sealed class Http2BackendTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task It_hears_nothing_of_a_client_that_is_refused()
+    public async Task An_HTTP2_backend_gets_nothing_from_a_refused_client()
     {
         FrameConnection client = await TestClient.OpenAsync(_gateway.Port, "/h2/");
         FrameConnection backend = await _connections.Reader.ReadAsync();
@@ -116,7 +116,7 @@ public sealed class Http2BackendTests : IAsyncLifetime
     [InlineData(206)]
     [InlineData(299)]
     [InlineData(403)]
-    public async Task Any_other_answer_than_200_is_502_and_nothing_of_the_backend(int status)
+    public async Task Any_answer_but_200_is_502_with_nothing_from_the_backend(int status)
     {
         _status = status;
 

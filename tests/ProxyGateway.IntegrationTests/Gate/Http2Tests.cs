@@ -15,7 +15,7 @@ public sealed class Http2Tests(Http2Tests.Http2Gateway shared) : IClassFixture<H
     [Theory]
     [InlineData("ws")]
     [InlineData("wss")]
-    public async Task A_device_gets_in(string scheme)
+    public async Task A_device_is_admitted_over_HTTP2(string scheme)
     {
         using ClientWebSocket client = await ConnectAsync(new Ask(), scheme);
 
@@ -31,7 +31,7 @@ public sealed class Http2Tests(Http2Tests.Http2Gateway shared) : IClassFixture<H
     }
 
     [Fact]
-    public async Task A_device_is_told_why_it_does_not_get_in()
+    public async Task A_refused_device_gets_the_reason_over_HTTP2()
     {
         using ClientWebSocket client = await ConnectAsync(new Ask { Nonce = "another" });
 
@@ -57,7 +57,7 @@ public sealed class Http2Tests(Http2Tests.Http2Gateway shared) : IClassFixture<H
     }
 
     [Fact]
-    public async Task A_backend_that_does_not_switch_is_502_and_nothing_of_it()
+    public async Task A_backend_that_does_not_switch_is_502_with_nothing_from_the_backend()
     {
         shared.Gateway.Backend.Http = context => BackendTests.AnswerAsync(context, 200);
         try
@@ -87,7 +87,7 @@ public sealed class Http2Tests(Http2Tests.Http2Gateway shared) : IClassFixture<H
     [Theory]
     [InlineData("chat", true)]
     [InlineData("other", false)]
-    public async Task Of_a_switch_a_client_gets_what_makes_it_one(string chosen, bool isOffered)
+    public async Task A_client_over_HTTP2_gets_only_the_headers_that_complete_the_upgrade(string chosen, bool isOffered)
     {
         shared.Gateway.Backend.Http = context => BackendTests.SwitchTalkativelyAsync(context, chosen);
         try

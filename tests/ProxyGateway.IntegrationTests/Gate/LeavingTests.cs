@@ -125,7 +125,7 @@ public sealed class LeavingTests : IDisposable
     }
 
     [Fact]
-    public async Task What_comes_byte_by_byte_is_relayed_as_it_is()
+    public async Task Frames_that_arrive_byte_by_byte_are_relayed_unchanged()
     {
         PausingStore store = OpenStore();
         await using TestGateway gateway = await StartAsync(store);

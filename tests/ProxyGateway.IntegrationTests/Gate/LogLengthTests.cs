@@ -8,7 +8,7 @@ namespace ProxyGateway.IntegrationTests.Gate;
 public sealed class LogLengthTests
 {
     [Fact]
-    public async Task Admissions_are_paced_and_say_a_few_scopes()
+    public async Task Log_lines_of_admissions_are_limited_and_have_a_few_scopes()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(SharedGateway.Generous);
         var device = new TestDevice();
@@ -25,7 +25,7 @@ public sealed class LogLengthTests
     }
 
     [Fact]
-    public async Task Whom_a_rule_pairs_is_logged_however_often_devices_come_and_go()
+    public async Task Every_pairing_by_a_rule_is_logged_while_devices_reconnect()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(SharedGateway.Generous);
         TestDevice[] devices = [.. Enumerable.Range(0, PacedLogger<Gatekeeper>.LinesPerMinute + 5).Select(_ => new TestDevice())];
@@ -42,7 +42,7 @@ public sealed class LogLengthTests
     }
 
     [Fact]
-    public async Task A_path_is_logged_in_part()
+    public async Task A_long_path_is_logged_in_part()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(SharedGateway.Generous);
         using var socket = new ClientWebSocket();

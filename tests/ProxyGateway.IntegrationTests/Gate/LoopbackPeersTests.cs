@@ -37,7 +37,7 @@ public sealed partial class LoopbackPeersTests : IDisposable
     }
 
     [RootFact]
-    public void Each_end_has_the_user_who_made_it()
+    public void Each_end_of_a_connection_has_the_user_who_opened_it()
     {
         (Socket other, Socket acceptedOther) = Connect(OtherUser.Id);
         (Socket own, Socket acceptedOwn) = Connect(0);
@@ -54,7 +54,7 @@ public sealed partial class LoopbackPeersTests : IDisposable
 
     /// <summary>The attacker's connection is reset after the gateway has begun to look, and the port is the right user's when the kernel is asked.</summary>
     [RootFact]
-    public void A_port_that_another_process_takes_while_it_is_looked_for_tells_nothing()
+    public void A_port_that_another_process_takes_during_the_look_up_gives_no_user()
     {
         (Socket attacker, Socket accepted) = Connect(OtherUser.Id);
         var port = (IPEndPoint)attacker.LocalEndPoint!;
@@ -112,7 +112,7 @@ public sealed partial class LoopbackPeersTests : IDisposable
     }
 
     [Fact]
-    public void Nobody_is_at_the_other_end_of_a_socket_that_its_process_has_closed()
+    public void A_socket_that_its_process_has_closed_has_no_user()
     {
         (Socket client, Socket accepted) = Connect();
         using (accepted)
@@ -128,7 +128,7 @@ public sealed partial class LoopbackPeersTests : IDisposable
     }
 
     [RootFact]
-    public void A_table_of_another_network_tells_nothing()
+    public void A_table_of_another_network_namespace_gives_no_user()
     {
         (Socket client, Socket accepted) = Connect(OtherUser.Id);
         using (client)
@@ -152,7 +152,7 @@ public sealed partial class LoopbackPeersTests : IDisposable
     }
 
     [Fact]
-    public void Where_the_kernel_cannot_be_asked_nobody_is_known_and_the_log_says_so()
+    public void If_the_kernel_cannot_be_asked_the_user_is_unknown_and_the_log_says_so()
     {
         (Socket client, Socket accepted) = Connect();
         using (client)
@@ -167,7 +167,7 @@ public sealed partial class LoopbackPeersTests : IDisposable
     }
 
     [Fact]
-    public void It_costs_the_same_however_many_sockets_there_are()
+    public void The_look_up_costs_the_same_with_any_number_of_sockets()
     {
         (Socket client, Socket accepted) = Connect();
         UserOf(accepted).State.ShouldBe(PeerUserState.Known);
@@ -212,7 +212,7 @@ public sealed partial class LoopbackPeersTests : IDisposable
     }
 
     [Fact]
-    public void Nobody_can_be_told_without_a_socket() => new LoopbackPeers(_paced).Of(new DefaultHttpContext())().ShouldBe(PeerUser.Unknown);
+    public void A_connection_without_a_socket_has_no_user() => new LoopbackPeers(_paced).Of(new DefaultHttpContext())().ShouldBe(PeerUser.Unknown);
 
     // One that no outgoing connection of another test takes once it is let go.
     private static IPEndPoint NewPort() => new(IPAddress.Loopback, ServerPorts.Take());

@@ -71,7 +71,7 @@ public sealed class LoopbackTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_rejected_role_upgrade_stays_out()
+    public async Task A_rejected_role_upgrade_is_refused()
     {
         (await ConnectAsync(Read)).ShouldBeAdmitted();
         Outcome refused = await ConnectAsync(Node);
@@ -120,7 +120,7 @@ public sealed class LoopbackTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_ninth_open_request_of_one_device_is_put_off()
+    public async Task The_ninth_open_request_of_one_device_is_try_again_later()
     {
         (await ConnectAsync(Read)).ShouldBeAdmitted();
         for (int i = 0; i < 8; i++)
@@ -138,7 +138,7 @@ public sealed class LoopbackTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_part_that_an_operator_approves_is_all_that_gets_in()
+    public async Task Only_the_approved_part_of_a_request_is_admitted()
     {
         (await ConnectAsync(Read)).ShouldBeAdmitted();
         var ask = new Ask { Role = "node", Scopes = ["camera", "screen"] };
@@ -153,7 +153,7 @@ public sealed class LoopbackTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_a_device_says_of_itself_is_made_safe_to_show()
+    public async Task A_devices_description_of_itself_is_made_safe_to_show()
     {
         (await ConnectAsync(Read)).ShouldBeAdmitted();
         Outcome refused = await ConnectAsync(Node with { DisplayName = "evil\u202Eeman\u0007\n" + new string('x', 3000) });

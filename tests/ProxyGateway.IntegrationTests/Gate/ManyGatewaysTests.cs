@@ -60,7 +60,7 @@ public sealed class ManyGatewaysTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_grant_that_is_taken_away_closes_its_sessions()
+    public async Task A_revoked_grant_closes_its_sessions()
     {
         await using TestGateway here = await StartAsync();
         await using TestGateway there = await StartAsync();
@@ -123,7 +123,7 @@ public sealed class ManyGatewaysTests(ITestOutputHelper output) : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_registry_that_is_away_for_too_long_closes_sessions_only_if_so_configured(bool closes)
+    public async Task A_long_outage_of_the_registry_closes_sessions_only_if_so_configured(bool closes)
     {
         await using TestGateway gateway = await StartAsync(staleness: "00:00:05", closes: closes);
         await ListeningAsync(gateway);

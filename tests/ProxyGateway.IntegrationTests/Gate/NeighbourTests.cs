@@ -15,7 +15,7 @@ public sealed class NeighbourTests
     [RootTheory]
     [InlineData(1)]
     [InlineData(5)]
-    public async Task Silent_connections_of_other_users_of_this_machine_keep_no_device_out(int users)
+    public async Task Silent_connections_of_other_users_of_this_machine_shut_no_device_out(int users)
     {
         await using TestGateway gateway = await TestGateway.StartAsync();
         await AdmitAsync(gateway);
@@ -45,7 +45,7 @@ public sealed class NeighbourTests
     }
 
     [Fact]
-    public async Task Silent_connections_of_its_own_user_keep_no_device_out()
+    public async Task Silent_connections_of_the_devices_own_user_do_not_shut_it_out()
     {
         await using TestGateway gateway = await TestGateway.StartAsync();
         var silent = new Queue<Encounter>();
@@ -65,7 +65,7 @@ public sealed class NeighbourTests
     }
 
     [Fact]
-    public async Task Refusals_that_wait_give_way_to_anybody_and_say_the_same_at_once()
+    public async Task Delayed_refusals_are_sent_at_once_when_their_place_is_needed()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(
             new()

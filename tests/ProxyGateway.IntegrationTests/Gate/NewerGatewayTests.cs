@@ -49,7 +49,7 @@ public sealed class NewerGatewayTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_announcement_that_says_more_is_heard_and_one_that_is_not_understood_has_all_versions_compared()
+    public async Task An_announcement_with_more_members_is_used_and_an_unknown_one_compares_all_versions()
     {
         await using TestGateway gateway = await StartAsync();
         Outcome session = await AdmitAsync(gateway, _device);
@@ -69,7 +69,7 @@ public sealed class NewerGatewayTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_registry_that_a_newer_version_keeps_otherwise_admits_nobody_until_it_is_as_before()
+    public async Task A_registry_of_a_newer_format_admits_nobody_until_it_is_lowered()
     {
         await using TestGateway gateway = await StartAsync();
         await AdmitAsync(gateway, _device);

@@ -98,7 +98,7 @@ public sealed class OneConnectTests(OneConnectTests.PlayedBackend shared) : ICla
     }
 
     [Fact]
-    public async Task Nothing_gets_through_unless_the_backend_accepts()
+    public async Task Nothing_is_relayed_unless_the_backend_accepts()
     {
         string[][] conversations =
         [
@@ -140,7 +140,7 @@ public sealed class OneConnectTests(OneConnectTests.PlayedBackend shared) : ICla
     }
 
     [Fact]
-    public async Task A_refusing_backend_closes_in_its_own_words()
+    public async Task A_backend_that_refuses_closes_with_its_own_reason()
     {
         Encounter encounter = await Encounter.AskAsync(shared.Gateway, new TestDevice());
         await ReceiveConnectAsync(encounter.Backend);
@@ -158,7 +158,7 @@ public sealed class OneConnectTests(OneConnectTests.PlayedBackend shared) : ICla
 
     [Theory]
     [MemberData(nameof(Acceptances))]
-    public async Task An_acceptance_opens_the_way(string what)
+    public async Task An_acceptance_opens_the_connection(string what)
     {
         await using Encounter encounter = await Encounter.AskAsync(shared.Gateway, new TestDevice());
         await ReceiveConnectAsync(encounter.Backend);
@@ -169,7 +169,7 @@ public sealed class OneConnectTests(OneConnectTests.PlayedBackend shared) : ICla
     }
 
     [Fact]
-    public async Task What_is_sent_early_is_held_and_delivered_in_order()
+    public async Task Messages_that_are_sent_early_are_held_and_delivered_in_order()
     {
         await using Encounter encounter = await Encounter.OpenAsync(shared.Gateway);
         byte[] connect = Encode(new Ask().SignedBy(new TestDevice()));
@@ -248,7 +248,7 @@ public sealed class OneConnectTests(OneConnectTests.PlayedBackend shared) : ICla
     }
 
     [Fact]
-    public async Task What_the_backend_says_before_the_decision_is_delivered_after_it()
+    public async Task Frames_of_the_backend_before_the_decision_are_delivered_after_it()
     {
         await using Encounter encounter = await Encounter.OpenAsync(shared.Gateway);
         await encounter.Backend.SendRawAsync(
@@ -275,7 +275,7 @@ public sealed class OneConnectTests(OneConnectTests.PlayedBackend shared) : ICla
     }
 
     [Fact]
-    public async Task A_refused_client_hears_nothing_of_the_backend()
+    public async Task A_refused_client_gets_nothing_from_the_backend()
     {
         Encounter encounter = await Encounter.OpenAsync(shared.Gateway);
         await encounter.Backend.SendTextAsync("""{"type":"event","event":"secret"}""");

@@ -14,7 +14,7 @@ public sealed class OperatorsWordTests : IAsyncLifetime
     public async Task DisposeAsync() => await _gateway.DisposeAsync();
 
     [Fact]
-    public async Task A_blocked_device_is_out_at_once_and_asks_for_nothing()
+    public async Task A_blocked_device_is_closed_at_once_and_makes_no_request()
     {
         Outcome admitted = await TestClient.ConnectAsync(_gateway.Port, _device);
         admitted.ShouldBeAdmitted();
@@ -34,7 +34,7 @@ public sealed class OperatorsWordTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_device_that_is_let_in_again_has_its_grants_and_no_more()
+    public async Task An_unblocked_device_has_its_grants_and_no_more()
     {
         (await TestClient.ConnectAsync(_gateway.RemotePort, _device)).ShouldRequirePairing("not-paired");
         await ChangeAsync(new DeviceChange.Block(Reason: null));
@@ -51,7 +51,7 @@ public sealed class OperatorsWordTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_device_is_blocked_before_it_was_ever_heard_of()
+    public async Task A_device_can_be_blocked_before_it_ever_connected()
     {
         await ChangeAsync(new DeviceChange.Block(Reason: null));
 
@@ -59,7 +59,7 @@ public sealed class OperatorsWordTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_session_ends_with_its_grant_and_no_rule_goes_on_from_there()
+    public async Task A_session_ends_with_its_grant_and_no_rule_renews_it()
     {
         (await TestClient.ConnectAsync(_gateway.Port, _device)).ShouldBeAdmitted();
         DateTimeOffset end = TimeProvider.System.GetUtcNow().AddSeconds(2);
@@ -78,7 +78,7 @@ public sealed class OperatorsWordTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_end_that_is_moved_on_keeps_the_session()
+    public async Task A_later_end_of_the_grant_keeps_the_session()
     {
         (await TestClient.ConnectAsync(_gateway.Port, _device)).ShouldBeAdmitted();
         DateTimeOffset soon = TimeProvider.System.GetUtcNow().AddSeconds(3);

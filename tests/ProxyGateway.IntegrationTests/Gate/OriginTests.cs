@@ -22,14 +22,14 @@ public sealed class OriginTests(OriginTests.ListingGateway shared) : IClassFixtu
     [InlineData("gateway.example:{0}", "http://gateway.example:{0}")] // a rebound name is its own origin
     [InlineData("localhost.:{0}", "http://localhost.:{0}")]
     [InlineData("127.1:{0}", "http://127.1:{0}")]
-    public async Task A_page_from_elsewhere_may_not_connect(string host, string origin)
+    public async Task A_page_of_a_foreign_origin_may_not_connect(string host, string origin)
     {
         string port = shared.Gateway.Port.ToString();
         await ShouldBeRefusedAsync(host.Replace("{0}", port, StringComparison.Ordinal), $"Origin: {origin.Replace("{0}", port, StringComparison.Ordinal)}");
     }
 
     [Fact]
-    public Task Two_origins_are_none() =>
+    public Task Two_Origin_headers_are_refused() =>
         ShouldBeRefusedAsync($"localhost:{shared.Gateway.Port}", "Origin: https://listed.example", "Origin: https://listed.example");
 
     [Theory]
@@ -40,7 +40,7 @@ public sealed class OriginTests(OriginTests.ListingGateway shared) : IClassFixtu
     [InlineData("localhost:{0}", "https://listed.example")]
     [InlineData("localhost:{0}", "HTTPS://LISTED.EXAMPLE")]
     [InlineData("gateway.example", "https://listed.example")]
-    public async Task A_page_of_ours_or_a_listed_one_may_but_not_silently(string host, string origin)
+    public async Task A_page_of_the_gateways_own_or_a_listed_origin_waits_for_an_operator(string host, string origin)
     {
         string port = shared.Gateway.Port.ToString();
 

@@ -17,10 +17,10 @@ public sealed class OutageTests
     private readonly TestDevice _device = new();
 
     [Fact]
-    public Task Redis_is_killed_and_restarted() => OutageAsync(redis => redis.KillAsync(), redis => redis.RestartAsync());
+    public Task While_Redis_is_killed_and_restarted_nobody_is_admitted_and_sessions_stay() => OutageAsync(redis => redis.KillAsync(), redis => redis.RestartAsync());
 
     [Fact]
-    public Task Redis_hangs_and_goes_on() => OutageAsync(redis => redis.StopAsync(), redis => redis.ContinueAsync());
+    public Task While_Redis_hangs_nobody_is_admitted_and_sessions_stay() => OutageAsync(redis => redis.StopAsync(), redis => redis.ContinueAsync());
 
     [Fact]
     public async Task A_fault_of_the_gate_itself_admits_nobody()
@@ -38,7 +38,7 @@ public sealed class OutageTests
     }
 
     [Fact]
-    public async Task A_device_whose_document_is_damaged_is_out_alone_until_it_is_removed()
+    public async Task Only_the_device_with_a_damaged_document_is_refused_until_it_is_removed()
     {
         string folder = Directory.CreateTempSubdirectory("gate-").FullName;
         string path = Path.Combine(folder, "registry.db");

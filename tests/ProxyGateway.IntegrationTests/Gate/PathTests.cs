@@ -58,7 +58,7 @@ public sealed class PathTests(PathTests.TwoRoutes shared) : IClassFixture<PathTe
     [InlineData("OPTIONS * HTTP/1.1", "localhost", 200)] // the root, where plain HTTP passes
     [InlineData("CONNECT localhost:80 HTTP/1.1", "localhost:80", 403)]
     [InlineData("GET /agent HTTP/1.1\r\nHost: localhost", "gateway.example.org", 400)]
-    public async Task Other_forms_of_targets_and_several_hosts_do_not_get_round_it(string requestLine, string host, int expected)
+    public async Task Other_forms_of_targets_and_several_hosts_do_not_bypass_the_gate(string requestLine, string host, int expected)
     {
         shared.Gateway.Backend.Requests.Clear();
         (int status, string head, Stream stream) = await TestClient.RequestAsync(shared.Gateway.Port, host: host, headers: Plain, requestLine: requestLine);
@@ -69,7 +69,7 @@ public sealed class PathTests(PathTests.TwoRoutes shared) : IClassFixture<PathTe
     }
 
     [Fact]
-    public async Task What_a_Connection_header_names_is_still_seen_by_the_gate()
+    public async Task The_gate_sees_headers_that_a_Connection_header_names()
     {
         // Named there, a header is of this hop only: proxies drop it, and it would be gone before the gate has looked.
         await using Encounter encounter = await Encounter.AskAsync(
@@ -79,7 +79,7 @@ public sealed class PathTests(PathTests.TwoRoutes shared) : IClassFixture<PathTe
     }
 
     [Fact]
-    public async Task An_upgrade_in_two_Connection_headers_is_one()
+    public async Task Two_Connection_headers_can_make_one_upgrade()
     {
         (int status, _, Stream stream) = await TestClient.RequestAsync(shared.Gateway.Port, path: "/agent", headers: ["Connection: keep-alive", "Connection: Upgrade"]);
         status.ShouldBe(101);

@@ -50,7 +50,7 @@ public sealed class ProofAcceptedTests(SharedGateway shared) : IClassFixture<Sha
 
     [Theory]
     [MemberData(nameof(Accepted))]
-    public async Task A_proof_is_accepted_however_it_is_spelled(string what)
+    public async Task A_proof_is_accepted_in_every_encoding_that_clients_use(string what)
     {
         var device = new TestDevice();
         await using Encounter encounter = await Encounter.AskAsync(shared.Gateway, device, Asks[what] with { SignedAt = DateTimeOffset.UtcNow });

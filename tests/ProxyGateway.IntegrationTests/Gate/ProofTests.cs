@@ -115,7 +115,7 @@ public sealed class ProofTests(SharedGateway shared) : IClassFixture<SharedGatew
 
     [Theory]
     [MemberData(nameof(KeysRefused))]
-    public async Task A_key_that_is_none_is_refused(string what)
+    public async Task An_invalid_public_key_is_refused(string what)
     {
         var device = new TestDevice();
         await ShouldBeRefusedAsync(device, KeyInvalid[what](device), "device public key invalid", "DEVICE_AUTH_PUBLIC_KEY_INVALID", "device-public-key");
@@ -131,7 +131,7 @@ public sealed class ProofTests(SharedGateway shared) : IClassFixture<SharedGatew
     }
 
     [Fact]
-    public async Task Without_a_device_there_is_no_way_in()
+    public async Task A_connect_without_a_device_is_refused()
     {
         var device = new TestDevice();
         await ShouldBeRefusedAsync(
@@ -139,7 +139,7 @@ public sealed class ProofTests(SharedGateway shared) : IClassFixture<SharedGatew
     }
 
     [Fact]
-    public async Task A_recorded_request_is_worth_nothing_on_another_connection()
+    public async Task A_recorded_request_is_refused_on_another_connection()
     {
         var device = new TestDevice();
         string recorded = new Ask().SignedBy(device);

@@ -51,7 +51,7 @@ public sealed class ReloadTests : IDisposable
     }
 
     [Fact]
-    public async Task A_token_that_is_asked_for_while_a_handshake_waits_is_asked_of_it()
+    public async Task A_shared_token_that_is_configured_while_a_handshake_waits_is_required_of_it()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(Silent);
         (FrameConnection client, string nonce) = await OpenAsync(gateway);
@@ -63,7 +63,7 @@ public sealed class ReloadTests : IDisposable
     }
 
     [Fact]
-    public async Task A_page_whose_origin_is_taken_off_the_list_while_its_handshake_waits_has_to_come_again()
+    public async Task A_page_whose_origin_is_removed_while_its_handshake_waits_is_not_admitted()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new(Silent) { ["DeviceAuth:AllowedOrigins:0"] = "https://page.example" });
         (FrameConnection client, string nonce) = await OpenAsync(gateway, "Origin: https://page.example");
@@ -107,7 +107,7 @@ public sealed class ReloadTests : IDisposable
     }
 
     [Fact]
-    public async Task Whenever_the_settings_change_during_a_decision_nobody_stays_in_by_those_before()
+    public async Task A_reload_at_any_step_of_a_decision_leaves_nobody_admitted_by_the_old_settings()
     {
         var settings = new ChangingSettings();
         await using TestGateway gateway = await TestGateway.StartAsync(services: s => s

@@ -42,19 +42,19 @@ public sealed class RemoteTests(SharedGateway shared) : IClassFixture<SharedGate
     ];
 
     [Fact]
-    public Task From_another_address_nothing_is_silent() => ShouldNeverBeSilentAsync(shared.Gateway.RemotePort, "localhost");
+    public Task A_device_at_another_address_waits_for_an_operator() => ShouldNeverBeSilentAsync(shared.Gateway.RemotePort, "localhost");
 
     [Theory]
     [MemberData(nameof(Signs))]
-    public Task With_a_sign_of_a_proxy_nothing_is_silent(string header) => ShouldNeverBeSilentAsync(shared.Gateway.Port, "localhost", header);
+    public Task A_request_with_a_header_of_a_proxy_waits_for_an_operator(string header) => ShouldNeverBeSilentAsync(shared.Gateway.Port, "localhost", header);
 
     [Theory]
     [InlineData("gateway.example.org")]
     [InlineData("192.0.2.1:8080")]
-    public Task With_a_public_host_nothing_is_silent(string host) => ShouldNeverBeSilentAsync(shared.Gateway.Port, host);
+    public Task A_request_with_a_public_host_waits_for_an_operator(string host) => ShouldNeverBeSilentAsync(shared.Gateway.Port, host);
 
     [Fact]
-    public async Task A_header_that_the_configuration_names_is_no_sign_but_of_a_known_proxy()
+    public async Task A_configured_header_indicates_no_proxy_unless_a_known_proxy_sends_it()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:RequestHeaders:0"] = "X-Local", ["DeviceAuth:RequestHeaders:1"] = "X-Real-IP" });
 
@@ -70,7 +70,7 @@ public sealed class RemoteTests(SharedGateway shared) : IClassFixture<SharedGate
     }
 
     [Fact]
-    public Task With_an_origin_nothing_is_silent() =>
+    public Task A_request_with_an_origin_waits_for_an_operator() =>
         ShouldNeverBeSilentAsync(shared.Gateway.Port, $"localhost:{shared.Gateway.Port}", $"Origin: http://localhost:{shared.Gateway.Port}");
 
     [Theory]
@@ -116,7 +116,7 @@ public sealed class RemoteTests(SharedGateway shared) : IClassFixture<SharedGate
     [InlineData("user@localhost")]
     [InlineData("localhost/")]
     [InlineData("evil.example,localhost")]
-    public async Task A_host_that_is_spelled_in_any_other_way_is_not(string host)
+    public async Task A_host_in_any_other_spelling_is_not_loopback(string host)
     {
         // Some of these the server does not take at all, and one the proxy cannot pass on.
         (int status, string head, Stream stream) = await TestClient.RequestAsync(shared.Gateway.Port, host: host);
@@ -133,7 +133,7 @@ public sealed class RemoteTests(SharedGateway shared) : IClassFixture<SharedGate
     }
 
     [Fact]
-    public async Task Two_hosts_are_none()
+    public async Task Two_Host_headers_are_refused()
     {
         (int status, _, Stream stream) = await TestClient.RequestAsync(shared.Gateway.Port, host: "localhost", headers: ["Host: evil.example"]);
         await stream.DisposeAsync();
@@ -141,7 +141,7 @@ public sealed class RemoteTests(SharedGateway shared) : IClassFixture<SharedGate
     }
 
     [Fact]
-    public async Task The_host_of_an_absolute_target_cannot_differ()
+    public async Task An_absolute_target_with_another_host_is_refused()
     {
         (int status, _, Stream stream) = await TestClient.RequestAsync(
             shared.Gateway.Port, host: "localhost", requestLine: "GET http://evil.example/ HTTP/1.1");

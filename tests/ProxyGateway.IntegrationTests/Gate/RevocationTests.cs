@@ -94,7 +94,7 @@ public sealed class RevocationTests
     }
 
     [Fact]
-    public async Task A_client_that_does_not_take_its_close_frame_is_cut_off()
+    public async Task A_client_that_does_not_take_its_close_frame_is_aborted()
     {
         await using TestGateway gateway = await TestGateway.StartAsync();
         gateway.Backend.Script = async client =>
@@ -195,7 +195,7 @@ public sealed class RevocationTests
     }
 
     [Fact]
-    public Task A_removal_between_the_decision_and_the_forwarding_is_answered() => ShouldBeAnsweredAsync(
+    public Task A_removal_between_the_decision_and_the_forwarding_refuses_the_device() => ShouldBeAnsweredAsync(
         gateway => gateway.RemoveAsync(_device).GetAwaiter().GetResult().ShouldBeTrue(), 1008, "device removed", "NOT_PAIRED");
 
     [Fact]
@@ -203,7 +203,7 @@ public sealed class RevocationTests
         gateway => gateway.Sessions.CloseAll(Closing.RegistryUnavailable), 1013, "registry unavailable", "UNAVAILABLE");
 
     [Fact]
-    public async Task A_narrowed_grant_closes_what_it_no_longer_covers_and_nothing_else()
+    public async Task A_narrowed_grant_closes_the_sessions_that_it_no_longer_covers_and_no_others()
     {
         await using TestGateway gateway = await TestGateway.StartAsync();
         Outcome reading = await TestClient.ConnectAsync(gateway.Port, _device, new Ask { Scopes = ["operator.read"] });
@@ -219,7 +219,7 @@ public sealed class RevocationTests
     }
 
     [Fact]
-    public async Task A_backend_that_dies_in_the_middle_of_a_frame_leaves_nobody_waiting()
+    public async Task A_backend_that_dies_in_the_middle_of_a_frame_ends_the_session()
     {
         await using TestGateway gateway = await TestGateway.StartAsync();
         gateway.Backend.Script = async client =>
@@ -238,7 +238,7 @@ public sealed class RevocationTests
     }
 
     [Fact]
-    public async Task A_gateway_that_stops_says_so()
+    public async Task A_stopping_gateway_closes_sessions_with_gateway_restarting()
     {
         await using TestGateway gateway = await TestGateway.StartAsync();
         Outcome outcome = await TestClient.ConnectAsync(gateway.Port, _device);
@@ -253,7 +253,7 @@ public sealed class RevocationTests
     }
 
     [Fact]
-    public async Task A_device_has_as_many_sessions_as_it_may_and_no_more()
+    public async Task The_number_of_sessions_of_a_device_is_bounded()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:SessionsPerDevice"] = "2" });
         Outcome first = await TestClient.ConnectAsync(gateway.Port, _device);

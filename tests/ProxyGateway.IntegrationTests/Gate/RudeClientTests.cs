@@ -16,7 +16,7 @@ public sealed class RudeClientTests(RudeClientTests.ImpatientGateway shared) : I
     private TestGateway Gateway => shared.Gateway;
 
     [Fact]
-    public async Task A_flood_of_pings_before_admission_comes_to_an_end()
+    public async Task A_flood_of_pings_before_admission_ends_the_handshake()
     {
         // The backend only reads: where it answered pings, the answers that the gate no longer reads would become a reset, which takes pings along.
         await using TestGateway gateway = await TestGateway.StartAsync(SharedGateway.Generous);
@@ -38,7 +38,7 @@ public sealed class RudeClientTests(RudeClientTests.ImpatientGateway shared) : I
     }
 
     [Fact]
-    public async Task Bytes_that_drip_do_not_buy_time()
+    public async Task Single_bytes_do_not_prolong_the_handshake()
     {
         Encounter encounter = await Encounter.OpenAsync(Gateway);
         byte[] frame = FrameConnection.Encode(Opcode.Text, Encoding.UTF8.GetBytes(new Ask().SignedBy(_device)), masked: true);
@@ -70,7 +70,7 @@ public sealed class RudeClientTests(RudeClientTests.ImpatientGateway shared) : I
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(40)]
-    public async Task A_client_that_half_closes_in_the_middle_of_its_request_is_gone(int sent)
+    public async Task A_client_that_half_closes_in_the_middle_of_its_request_ends_the_handshake(int sent)
     {
         (int status, _, Stream stream) = await TestClient.RequestAsync(Gateway.Port);
         status.ShouldBe(101);
@@ -113,7 +113,7 @@ public sealed class RudeClientTests(RudeClientTests.ImpatientGateway shared) : I
     }
 
     [Fact]
-    public async Task A_client_that_never_reads_holds_the_backend_back_and_no_memory()
+    public async Task A_client_that_never_reads_slows_the_backend_and_takes_no_memory()
     {
         long sent = 0;
         Gateway.Backend.Script = async backend =>
@@ -148,7 +148,7 @@ public sealed class RudeClientTests(RudeClientTests.ImpatientGateway shared) : I
     }
 
     [Fact]
-    public async Task A_backend_that_never_reads_holds_the_client_back_and_no_memory()
+    public async Task A_backend_that_never_reads_slows_the_client_and_takes_no_memory()
     {
         var isOver = new TaskCompletionSource();
         Gateway.Backend.Script = async backend =>
@@ -205,7 +205,7 @@ public sealed class RudeClientTests(RudeClientTests.ImpatientGateway shared) : I
     [InlineData("after the request")]
     [InlineData("in the middle of its answer")]
     [InlineData("after its answer")]
-    public async Task A_backend_that_dies_leaves_nobody_waiting(string when)
+    public async Task A_backend_that_dies_ends_the_session(string when)
     {
         byte[] challenge = FrameConnection.Encode(Opcode.Text, Encoding.UTF8.GetBytes(Protocol.Challenge("a-nonce")), masked: false);
         byte[] hello = FrameConnection.Encode(Opcode.Text, Encoding.UTF8.GetBytes(Protocol.HelloOk("connect-1")), masked: false);

@@ -15,7 +15,7 @@ public sealed class SharedTokenTests
     [InlineData("right ")]
     [InlineData("")]
     [InlineData(null)]
-    public async Task A_stranger_without_it_may_not_even_ask(string? token)
+    public async Task A_stranger_without_the_token_makes_no_request(string? token)
     {
         await using TestGateway gateway = await StartAsync();
         foreach (int port in (int[])[gateway.Port, gateway.RemotePort])
@@ -36,7 +36,7 @@ public sealed class SharedTokenTests
     [InlineData("deviceToken")]
     [InlineData("bootstrapToken")]
     [InlineData("password")]
-    public async Task No_other_token_is_it(string member)
+    public async Task A_wrong_token_is_refused(string member)
     {
         await using TestGateway gateway = await StartAsync();
         var ask = new Ask { Token = member == "password" ? null : "right", Tamper = f => f["params"]!["auth"] = new JsonObject { [member] = "right" } };
@@ -47,7 +47,7 @@ public sealed class SharedTokenTests
     }
 
     [Fact]
-    public async Task With_it_the_rules_and_operators_decide()
+    public async Task With_the_token_rules_and_operators_decide()
     {
         await using TestGateway gateway = await StartAsync();
 
@@ -61,7 +61,7 @@ public sealed class SharedTokenTests
     }
 
     [Fact]
-    public async Task A_device_that_is_covered_needs_none_and_one_that_wants_more_does()
+    public async Task A_covered_claim_needs_no_token_and_a_wider_one_does()
     {
         await using TestGateway gateway = await StartAsync();
         await using (Encounter first = await Encounter.AskAsync(gateway, _device, new Ask { Token = "right" }))
@@ -80,7 +80,7 @@ public sealed class SharedTokenTests
     }
 
     [Fact]
-    public async Task A_token_that_was_not_signed_is_none()
+    public async Task A_token_that_the_signature_does_not_cover_is_refused()
     {
         await using TestGateway gateway = await StartAsync();
         var ask = new Ask { Token = null, Tamper = f => f["params"]!["auth"] = new JsonObject { ["token"] = "right" } };
@@ -91,7 +91,7 @@ public sealed class SharedTokenTests
     }
 
     [Fact]
-    public async Task Guesses_wait_ever_longer()
+    public async Task Wrong_tokens_are_delayed_ever_longer()
     {
         await using TestGateway gateway = await StartAsync(new() { ["DeviceAuth:Limits:FailuresPerAddress"] = "1" });
         await (await Encounter.AskAsync(gateway, _device, new Ask { Token = "guess 1" })).ShouldBeClosedAsync(1008, "unauthorized");

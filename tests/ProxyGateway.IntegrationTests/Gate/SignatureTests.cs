@@ -11,7 +11,7 @@ public sealed class SignatureTests
     private static readonly BigInteger Order = BigInteger.Pow(2, 252) + BigInteger.Parse("27742317777372353535851937790883648493");
 
     [Fact]
-    public void Whatever_is_changed_both_say_the_same()
+    public void Libsodium_and_OpenSSL_agree_on_every_changed_signature()
     {
         var random = new Random(8032);
         int accepted = 0;

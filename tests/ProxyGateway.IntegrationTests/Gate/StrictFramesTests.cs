@@ -82,7 +82,7 @@ public sealed class StrictFramesTests(SharedGateway shared) : IClassFixture<Shar
     }
 
     [Fact]
-    public async Task Fragments_of_nothing_come_to_an_end()
+    public async Task Endless_empty_fragments_end_the_handshake()
     {
         Encounter encounter = await Encounter.OpenAsync(shared.Gateway);
         byte[] first = FrameConnection.Encode(Opcode.Text, [], masked: true, isFinal: false);
@@ -107,7 +107,7 @@ public sealed class StrictFramesTests(SharedGateway shared) : IClassFixture<Shar
     }
 
     [Fact]
-    public async Task A_message_of_exactly_the_limit_is_let_in()
+    public async Task A_message_of_exactly_the_limit_is_accepted()
     {
         string frame = new Ask().SignedBy(new TestDevice());
         await using Encounter encounter = await Encounter.OpenAsync(shared.Gateway);
@@ -183,7 +183,7 @@ public sealed class StrictFramesTests(SharedGateway shared) : IClassFixture<Shar
     }
 
     [Fact]
-    public async Task What_follows_a_close_does_not_get_to_the_backend()
+    public async Task Frames_behind_a_close_frame_do_not_reach_the_backend()
     {
         Encounter encounter = await Encounter.OpenAsync(shared.Gateway);
 
@@ -199,7 +199,7 @@ public sealed class StrictFramesTests(SharedGateway shared) : IClassFixture<Shar
     }
 
     [Fact]
-    public async Task A_client_may_leave_without_a_word()
+    public async Task A_client_may_leave_without_a_close_frame()
     {
         Encounter encounter = await Encounter.OpenAsync(shared.Gateway);
 
@@ -250,7 +250,7 @@ public sealed class SilenceTests(SilenceTests.ImpatientGateway shared) : IClassF
 
     [Theory]
     [MemberData(nameof(Silences))]
-    public async Task A_client_that_says_too_little_is_not_waited_for(string what)
+    public async Task A_client_that_sends_too_little_gets_handshake_timeout(string what)
     {
         Encounter encounter = await Encounter.OpenAsync(shared.Gateway);
 
@@ -261,7 +261,7 @@ public sealed class SilenceTests(SilenceTests.ImpatientGateway shared) : IClassF
     }
 
     [Fact]
-    public async Task Pings_do_not_buy_time()
+    public async Task Pings_do_not_prolong_the_handshake()
     {
         Encounter encounter = await Encounter.OpenAsync(shared.Gateway);
         using var stop = new CancellationTokenSource();

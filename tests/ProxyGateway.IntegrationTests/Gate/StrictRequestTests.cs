@@ -124,7 +124,7 @@ public sealed class StrictRequestTests(SharedGateway shared) : IClassFixture<Sha
 
     [Theory]
     [MemberData(nameof(Refused))]
-    public async Task A_malformed_request_is_refused_and_told_why(string what)
+    public async Task A_malformed_request_is_refused_with_the_reason(string what)
     {
         var device = new TestDevice();
         (Ask ask, string problem) = Malformed[what];
@@ -142,7 +142,7 @@ public sealed class StrictRequestTests(SharedGateway shared) : IClassFixture<Sha
     }
 
     [Fact]
-    public async Task The_longest_names_there_may_be_are_let_in()
+    public async Task The_longest_allowed_names_are_accepted()
     {
         var ask = new Ask
         {

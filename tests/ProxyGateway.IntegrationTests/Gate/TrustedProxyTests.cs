@@ -46,7 +46,7 @@ public sealed class TrustedProxyTests(TrustedProxyTests.BehindProxies shared) : 
 
     [Theory]
     [MemberData(nameof(Believed))]
-    public async Task The_rightmost_address_that_is_no_proxys_counts(string[] headers)
+    public async Task The_rightmost_forwarded_address_that_is_no_trusted_proxy_is_the_clients(string[] headers)
     {
         await using Encounter encounter = await Encounter.AskAsync(
             shared.Gateway, new TestDevice(), port: shared.Gateway.RemotePort, host: "gateway.example.org", headers: headers);
@@ -65,7 +65,7 @@ public sealed class TrustedProxyTests(TrustedProxyTests.BehindProxies shared) : 
     }
 
     [Fact]
-    public async Task A_peer_that_is_no_proxy_of_ours_is_not_believed()
+    public async Task Forwarding_headers_of_an_untrusted_peer_are_ignored()
     {
         Dictionary<string, string?> settings = new(shared.Trusting) { ["DeviceAuth:TrustedProxies:0"] = "203.0.113.8" };
         await using TestGateway gateway = await TestGateway.StartAsync(settings);

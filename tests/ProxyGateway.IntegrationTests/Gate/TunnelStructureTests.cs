@@ -38,7 +38,7 @@ public sealed class TunnelStructureTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_connection_lives_and_ends_without_an_exception(bool clientCloses)
+    public async Task A_whole_connection_throws_no_exception(bool clientCloses)
     {
         await using TestGateway gateway = await TestGateway.StartAsync(SharedGateway.Generous);
         gateway.Backend.Script = clientCloses ? TestBackend.AgentAsync : LeavesWhenToldAsync;
@@ -47,7 +47,7 @@ public sealed class TunnelStructureTests
     }
 
     [Fact]
-    public async Task A_stranger_is_refused_without_an_exception()
+    public async Task Refusing_a_stranger_throws_no_exception()
     {
         Dictionary<string, string?> settings = SharedGateway.Generous;
         settings["DeviceAuth:Limits:FailuresPerAddress"] = "1000"; // a refusal that is held back is another matter
@@ -66,7 +66,7 @@ public sealed class TunnelStructureTests
     }
 
     [Fact]
-    public async Task A_handshake_allocates_little_beside_what_the_proxy_does()
+    public async Task The_gates_allocations_for_a_handshake_are_bounded()
     {
         await using TestGateway gated = await TestGateway.StartAsync(SharedGateway.Generous);
         await using TestGateway open = await TestGateway.StartAsync(metadata: new() { ["DeviceAuth"] = "Off" });

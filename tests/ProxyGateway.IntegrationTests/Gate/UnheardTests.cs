@@ -21,7 +21,7 @@ public sealed class UnheardTests : IAsyncLifetime
     [InlineData("malformed", "invalid handshake")]
     [InlineData("forged", "device signature invalid")]
     [InlineData("unknown", "pairing required")]
-    public async Task Of_a_refused_client_the_backend_hears_nothing(string what, string reason)
+    public async Task The_backend_gets_no_message_of_a_refused_client(string what, string reason)
     {
         // From the network, where nothing is approved silently.
         await using Encounter encounter = await Encounter.OpenAsync(_gateway, _gateway.RemotePort);
@@ -41,7 +41,7 @@ public sealed class UnheardTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nor_does_one_that_speaks_out_of_turn_keep_a_client_that_has_left()
+    public async Task A_backend_that_sends_early_does_not_keep_a_client_that_has_left()
     {
         _gateway.Backend.Script = async backend =>
         {
@@ -57,7 +57,7 @@ public sealed class UnheardTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nor_does_it_of_one_that_goes_without_a_word()
+    public async Task The_backend_gets_no_message_of_a_client_that_disconnects()
     {
         await using Encounter encounter = await Encounter.OpenAsync(_gateway);
 
@@ -67,7 +67,7 @@ public sealed class UnheardTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task One_that_takes_its_leave_hears_the_backends_word()
+    public async Task A_client_that_closes_gets_the_backends_close_frame()
     {
         await using Encounter encounter = await Encounter.OpenAsync(_gateway);
 
@@ -93,7 +93,7 @@ public sealed class UnheardTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_the_backend_says_after_its_challenge_waits_for_a_moment()
+    public async Task A_frame_of_the_backend_after_its_challenge_is_relayed_after_250_ms()
     {
         _gateway.Backend.Script = TestBackend.ChallengeAsync;
         await using Encounter encounter = await Encounter.OpenAsync(_gateway);

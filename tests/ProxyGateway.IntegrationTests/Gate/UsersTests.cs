@@ -26,7 +26,7 @@ public sealed class UsersTests(UsersTests.OwnUserGateway shared) : IClassFixture
     [InlineData(Way.IPv4ToDualMode)]
     [InlineData(Way.IPv6ToDualMode)]
     [InlineData(Way.UnixSocket)]
-    public async Task The_same_user_is_approved(Way way)
+    public async Task A_process_of_the_gateways_user_is_approved(Way way)
     {
         EndPoint endpoint = EndPointOf(way);
         var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
@@ -78,7 +78,7 @@ public sealed class UsersTests(UsersTests.OwnUserGateway shared) : IClassFixture
     [RootTheory]
     [InlineData(Way.IPv4)]
     [InlineData(Way.UnixSocket)]
-    public async Task The_user_that_stands_for_all_others_is_nobody(Way way)
+    public async Task The_overflow_user_matches_no_rule(Way way)
     {
         await using TestGateway gateway = await OwnUserGateway.StartAsync($"{OverflowUser.Id}");
         Stream stream = new NetworkStream(OtherUser.ConnectSocket(OwnUserGateway.EndPointOf(way, gateway), user: OverflowUser.Id), ownsSocket: true);

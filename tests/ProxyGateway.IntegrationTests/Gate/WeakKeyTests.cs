@@ -35,7 +35,7 @@ public sealed class WeakKeyTests(SharedGateway shared) : IClassFixture<SharedGat
 
     [Theory]
     [MemberData(nameof(Keys))]
-    public async Task A_weak_or_non_canonical_key_is_no_key(string hex)
+    public async Task A_weak_or_non_canonical_key_is_refused(string hex)
     {
         byte[] key = Convert.FromHexString(hex);
         DeviceId id = DeviceId.Of(key);

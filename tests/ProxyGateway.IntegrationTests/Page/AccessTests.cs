@@ -14,7 +14,7 @@ public sealed class AccessTests(Chromium chromium)
     [Theory]
     [InlineData("wrong-key-wrong-key-wrong-key-wrong-key")]
     [InlineData("schlüssel")]
-    public async Task A_wrong_key_is_asked_for_again(string key)
+    public async Task After_a_wrong_key_the_page_asks_again(string key)
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.GoAsync();
@@ -53,7 +53,7 @@ public sealed class AccessTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task A_key_that_no_longer_counts_leads_back_to_the_form()
+    public async Task A_key_that_became_invalid_leads_back_to_the_form()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync();
@@ -84,7 +84,7 @@ public sealed class AccessTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task Where_there_is_nothing_yet_the_page_says_so()
+    public async Task An_empty_list_says_that_it_is_empty()
     {
         await using ServingProgram gateway = await ServingProgram.StartAsync();
         await using OperatorsPage page = await chromium.OpenAsync(gateway);
@@ -99,7 +99,7 @@ public sealed class AccessTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task Without_an_audit_the_page_looks_by_itself_every_few_seconds()
+    public async Task Without_an_audit_the_page_polls_every_few_seconds()
     {
         await using ServingProgram gateway = await ServingProgram.StartAsync("--Registry:AuditEntries=0");
         await using OperatorsPage page = await chromium.OpenAsync(gateway);
@@ -115,7 +115,7 @@ public sealed class AccessTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task Where_too_many_listen_already_the_page_looks_by_itself_as_well()
+    public async Task With_too_many_streams_the_page_polls_as_well()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         page.Expect("status of 429");
@@ -133,7 +133,7 @@ public sealed class AccessTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task While_the_gateway_is_away_the_page_says_so_and_it_comes_back_by_itself()
+    public async Task While_the_gateway_is_down_the_page_says_so_and_reconnects_by_itself()
     {
         await using ServingProgram gateway = await ServingProgram.StartAsync();
         await using OperatorsPage page = await chromium.OpenAsync(gateway);
@@ -159,7 +159,7 @@ public sealed class AccessTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task What_has_taken_the_gateways_place_does_not_get_the_key()
+    public async Task A_server_in_the_gateways_place_does_not_get_the_key()
     {
         await using ServingProgram gateway = await ServingProgram.StartAsync();
         await using OperatorsPage page = await chromium.OpenAsync(gateway);
@@ -184,7 +184,7 @@ public sealed class AccessTests(Chromium chromium)
     [Theory]
     [InlineData("localhost")]
     [InlineData("gateway.localhost")]
-    public async Task At_a_name_the_page_leads_to_the_literal_address(string name)
+    public async Task Opened_by_name_the_page_leads_to_the_literal_address(string name)
     {
         await using OperatorsPage page = await chromium.OpenAsync();
 
@@ -210,7 +210,7 @@ public sealed class AccessTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task While_the_registry_is_away_the_page_says_what_that_means()
+    public async Task While_the_registry_is_unavailable_the_page_says_what_that_means()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         page.Expect("status of 503");

@@ -9,7 +9,7 @@ namespace ProxyGateway.IntegrationTests.Page;
 public sealed class AuditViewTests(Chromium chromium)
 {
     [Fact]
-    public async Task What_happened_is_listed_filtered_and_shown_page_by_page()
+    public async Task The_audit_is_listed_filtered_and_shown_page_by_page()
     {
         await using ServingProgram gateway = await ServingProgram.StartAsync();
         await using OperatorsPage page = await chromium.OpenAsync(gateway);

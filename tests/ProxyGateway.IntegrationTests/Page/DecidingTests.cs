@@ -35,7 +35,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task A_client_that_waits_gets_in_by_itself_once_it_is_approved()
+    public async Task A_waiting_client_is_admitted_by_itself_once_it_is_approved()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync();
@@ -55,7 +55,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Fewer_scopes_are_approved_and_the_device_gets_in_with_those()
+    public async Task A_device_is_admitted_with_the_fewer_scopes_that_are_approved()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync();
@@ -77,7 +77,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Of_an_upgrade_only_what_is_new_is_there_to_decide()
+    public async Task An_upgrade_offers_only_its_new_scopes_to_decide()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync();
@@ -101,7 +101,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task A_rejected_device_is_told_so()
+    public async Task A_rejected_device_gets_pairing_rejected()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync();
@@ -116,7 +116,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task What_another_operator_has_decided_goes_away_by_itself_and_says_so()
+    public async Task A_request_that_another_operator_decided_disappears_and_says_so()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync(ServingProgram.Limited);
@@ -131,7 +131,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Whoever_comes_second_is_told_who_was_first()
+    public async Task The_second_operator_sees_who_decided_first()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync();
@@ -151,7 +151,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task A_key_with_a_ceiling_is_shown_it_and_told_when_it_is_reached()
+    public async Task An_operator_with_a_ceiling_sees_it_and_hears_when_it_is_reached()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync(ServingProgram.Limited);
@@ -199,7 +199,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task The_first_stop_of_the_keyboard_leads_past_the_navigation()
+    public async Task The_first_tab_stop_skips_the_navigation()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync();
@@ -264,7 +264,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Requests_that_end_above_another_move_it_every_few_seconds_at_most()
+    public async Task A_request_moves_every_few_seconds_at_most_when_others_above_it_end()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.Tab.Clock.InstallAsync();
@@ -291,7 +291,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task What_was_chosen_stays_while_other_requests_come_and_the_device_asks_again()
+    public async Task The_chosen_scopes_stay_while_other_requests_arrive_and_the_device_asks_again()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync();

@@ -53,7 +53,7 @@ public sealed class DeviceTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task A_grant_is_narrowed_and_what_used_it_is_closed()
+    public async Task Narrowing_a_grant_closes_the_session_that_used_it()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync(fragment: "#devices");
@@ -76,7 +76,7 @@ public sealed class DeviceTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task The_card_says_which_scopes_are_whose()
+    public async Task The_card_shows_who_approved_which_scopes()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         TestDevice device = await _gateway.PairAsync();
@@ -92,7 +92,7 @@ public sealed class DeviceTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task A_role_is_taken_away()
+    public async Task A_role_is_revoked()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         TestDevice device = await _gateway.PairAsync();
@@ -106,7 +106,7 @@ public sealed class DeviceTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task A_device_is_named_blocked_and_let_in_again()
+    public async Task A_device_is_labelled_blocked_and_unblocked()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         TestDevice device = await _gateway.PairAsync();

@@ -20,7 +20,7 @@ public sealed class HostileTextTests(Chromium chromium)
     [Theory]
     [InlineData(1280)]
     [InlineData(360)]
-    public async Task A_name_of_markup_of_turned_text_and_of_ten_thousand_letters_changes_nothing(int width)
+    public async Task A_name_of_markup_bidirectional_text_or_ten_thousand_letters_changes_nothing(int width)
     {
         await using OperatorsPage page = await chromium.OpenAsync(configure: o => o.ViewportSize = new ViewportSize { Width = width, Height = 740 });
         await page.SignInAsync();
@@ -41,7 +41,7 @@ public sealed class HostileTextTests(Chromium chromium)
     [InlineData("constructor")]
     [InlineData("__proto__")]
     [InlineData("toString")]
-    public async Task A_role_named_like_a_part_of_every_object_is_a_role_like_any_other(string role)
+    public async Task A_role_named_like_a_member_of_every_object_is_a_role_like_any_other(string role)
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync(ServingProgram.Limited);
@@ -55,7 +55,7 @@ public sealed class HostileTextTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task A_card_that_cannot_be_shown_takes_no_other_along()
+    public async Task A_card_that_cannot_be_shown_does_not_affect_the_others()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         page.Expect("uncaught");
@@ -85,7 +85,7 @@ public sealed class HostileTextTests(Chromium chromium)
     [Theory]
     [InlineData(1280)]
     [InlineData(360)]
-    public async Task The_page_holds_also_if_the_gateway_makes_nothing_safe(int width)
+    public async Task The_page_is_safe_even_if_the_gateway_cleans_nothing(int width)
     {
         await using OperatorsPage page = await chromium.OpenAsync(configure: o => o.ViewportSize = new ViewportSize { Width = width, Height = 740 });
         string id = new('a', 64);

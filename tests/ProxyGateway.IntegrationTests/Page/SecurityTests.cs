@@ -44,7 +44,7 @@ public sealed partial class SecurityTests(Chromium chromium)
     [InlineData("/page/index.html")]
     [InlineData("/page/../admin.key")]
     [InlineData("/page/%2e%2e/admin.key")]
-    public async Task What_is_no_file_of_the_page_is_like_any_other_path(string path)
+    public async Task A_path_that_is_no_file_of_the_page_is_unknown(string path)
     {
         await using TestAdmin admin = await TestAdmin.StartAsync();
 
@@ -66,7 +66,7 @@ public sealed partial class SecurityTests(Chromium chromium)
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task What_is_inline_does_not_run_and_what_is_elsewhere_is_not_loaded(bool hasPolicy)
+    public async Task Inline_scripts_do_not_run_and_foreign_resources_are_not_loaded(bool hasPolicy)
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         page.Expect("Content Security Policy");
@@ -116,7 +116,7 @@ public sealed partial class SecurityTests(Chromium chromium)
     }
 
     [Fact]
-    public async Task Events_are_read_in_whatever_pieces_they_come()
+    public async Task Events_are_read_in_pieces_of_any_size()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.GoAsync();

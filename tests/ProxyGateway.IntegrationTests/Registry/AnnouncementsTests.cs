@@ -13,20 +13,20 @@ public sealed class AnnouncementsTests
     [InlineData("{0} v1")]
     [InlineData("{0} v1 audience=agent-2")]
     [InlineData("{0} v1 a b c")]
-    public void A_device_has_changed_whatever_else_is_said(string message) =>
+    public void An_announcement_with_more_members_is_one_of_its_device(string message) =>
         Announcements.Parse(message.Replace("{0}", Device.ToString(), StringComparison.Ordinal)).ShouldBe(new Announcement.Changed(Device, "v1"));
 
     [Fact]
-    public void Another_gateway_is_alive() => Announcements.Parse("alive 0123456789abcdef").ShouldBeOfType<Announcement.Alive>();
+    public void A_sign_of_life_of_another_gateway_is_recognised() => Announcements.Parse("alive 0123456789abcdef").ShouldBeOfType<Announcement.Alive>();
 
     [Theory]
     [InlineData("")]
     [InlineData("rule-changed office")]
     [InlineData("alive")]
     [InlineData("alive2 0123456789abcdef")]
-    public void What_is_not_understood_may_have_said_that_something_was_taken(string message) =>
+    public void An_unknown_announcement_counts_as_a_gap(string message) =>
         Announcements.Parse(message).ShouldBeOfType<Announcement.Resumed>();
 
     [Fact]
-    public void A_device_without_a_version_is_not_understood() => Announcements.Parse(Device.ToString()).ShouldBeOfType<Announcement.Resumed>();
+    public void An_announcement_without_a_version_counts_as_a_gap() => Announcements.Parse(Device.ToString()).ShouldBeOfType<Announcement.Resumed>();
 }

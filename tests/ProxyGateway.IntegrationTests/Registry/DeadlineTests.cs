@@ -13,7 +13,7 @@ public sealed class DeadlineTests
     private bool _isUnread;
 
     [Fact]
-    public async Task An_answer_in_time_is_one()
+    public async Task An_answer_within_the_deadline_counts()
     {
         Task<int> answer = Begin();
         _redis.SetResult(7);
@@ -21,7 +21,7 @@ public sealed class DeadlineTests
     }
 
     [Fact]
-    public async Task Without_an_answer_it_is_too_slow()
+    public async Task Without_an_answer_the_deadline_expires()
     {
         Task<int> answer = Begin();
         _time.Advance(Timeout);
@@ -29,7 +29,7 @@ public sealed class DeadlineTests
     }
 
     [Fact]
-    public async Task A_process_that_stood_still_looks_again_before_it_says_so()
+    public async Task A_process_that_stood_still_looks_again_before_it_gives_up()
     {
         Task<int> answer = Begin();
 
@@ -41,7 +41,7 @@ public sealed class DeadlineTests
     }
 
     [Fact]
-    public async Task What_is_here_and_unread_is_waited_for()
+    public async Task An_answer_that_has_arrived_unread_is_waited_for()
     {
         Task<int> answer = Begin();
         _isUnread = true;
@@ -54,7 +54,7 @@ public sealed class DeadlineTests
     }
 
     [Fact]
-    public async Task It_looks_again_once()
+    public async Task The_deadline_gives_one_second_chance()
     {
         Task<int> answer = Begin();
         _time.Advance(3 * Timeout);

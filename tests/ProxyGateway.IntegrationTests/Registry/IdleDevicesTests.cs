@@ -55,7 +55,7 @@ public sealed class IdleDevicesTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task It_is_forgotten_once_its_time_is_up_and_the_audit_says_so()
+    public async Task An_idle_device_is_forgotten_after_its_time_and_the_audit_says_so()
     {
         _settings.Current = new DeviceAuthOptions { ForgetIdleAfter = TimeSpan.FromHours(5) };
 
@@ -70,7 +70,7 @@ public sealed class IdleDevicesTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task It_is_kept_while_it_is_seen_and_where_nothing_is_configured()
+    public async Task A_device_is_kept_while_it_is_seen_or_nothing_is_configured()
     {
         await PassAsync(hours: 24);
         (await IsPairedAsync()).ShouldBeTrue("off by default");
@@ -82,7 +82,7 @@ public sealed class IdleDevicesTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_registry_that_is_away_puts_it_off()
+    public async Task An_outage_of_the_registry_postpones_forgetting()
     {
         _settings.Current = new DeviceAuthOptions { ForgetIdleAfter = TimeSpan.FromHours(1) };
         _unreliable.IsAway = true;

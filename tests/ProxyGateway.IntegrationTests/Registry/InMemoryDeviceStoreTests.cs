@@ -34,7 +34,7 @@ public sealed class InMemoryDeviceStoreTests : OwnStoreContract
     }
 
     [Fact]
-    public async Task A_listener_that_is_too_slow_is_told_that_it_has_missed_some()
+    public async Task A_listener_that_is_too_slow_hears_of_a_gap()
     {
         using var patience = new CancellationTokenSource(Eventually.Patience);
         await using IAsyncEnumerator<Announcement> heard = Store.ListenAsync(patience.Token).GetAsyncEnumerator();
@@ -65,7 +65,7 @@ public sealed class InMemoryDeviceStoreTests : OwnStoreContract
     }
 
     [Fact]
-    public async Task A_store_that_is_away_or_closed_is_unavailability()
+    public async Task A_store_that_is_away_or_closed_is_an_unavailable_registry()
     {
         DeviceClaim claim = Some.Claim();
         await PairAsync(claim);

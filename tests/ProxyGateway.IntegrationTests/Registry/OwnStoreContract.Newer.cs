@@ -25,7 +25,7 @@ public abstract partial class OwnStoreContract
     ];
 
     [Fact]
-    public async Task Members_that_only_a_newer_gateway_knows_stay_whatever_is_written()
+    public async Task Unknown_members_survive_every_write()
     {
         DateTimeOffset now = await NowAsync();
         DeviceClaim claim = Some.Claim("operator", "operator.read");
@@ -134,7 +134,7 @@ public abstract partial class OwnStoreContract
     }
 
     [Fact]
-    public async Task Changes_of_many_devices_leave_those_of_a_newer_format_out_and_say_so()
+    public async Task Changes_of_many_devices_skip_those_of_a_newer_format_and_say_so()
     {
         var fleet = new DeviceFleet(Registry, TimeProvider.System);
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };

@@ -80,7 +80,7 @@ public sealed class RedisAccessTests : IDisposable
     [InlineData("password=hunter2,user=gatewey")]
     [InlineData("password=hunter3")]
     [InlineData("")]
-    public async Task A_wrong_password_is_said_to_be_wrong_and_not_repeated(string configuration)
+    public async Task A_wrong_password_is_reported_and_not_quoted(string configuration)
     {
         await using RedisServer server = await RedisServer.StartAsync(started: true, ["--requirepass", "hunter2"]);
 
@@ -96,7 +96,7 @@ public sealed class RedisAccessTests : IDisposable
     }
 
     [Fact]
-    public async Task A_Redis_that_wants_the_gateways_certificate_is_said_to_refuse_it()
+    public async Task A_Redis_that_requires_a_client_certificate_is_reported()
     {
         string[] settings = [.. _tls.Settings];
         settings[^1] = "yes"; // --tls-auth-clients
@@ -109,7 +109,7 @@ public sealed class RedisAccessTests : IDisposable
     }
 
     [Fact]
-    public async Task A_Redis_that_is_not_there_is_said_to_be_unreachable_and_one_that_comes_and_refuses_to_refuse()
+    public async Task An_unreachable_Redis_and_a_refusing_one_are_reported_differently()
     {
         await using RedisServer server = await RedisServer.StartAsync(started: false, ["--requirepass", "hunter2"]);
         using ILoggerFactory loggers = Loggers();
@@ -128,7 +128,7 @@ public sealed class RedisAccessTests : IDisposable
     }
 
     [Fact]
-    public async Task A_right_that_the_user_lacks_is_named()
+    public async Task The_error_names_a_right_that_the_user_lacks()
     {
         await using RedisServer server = await RedisServer.StartAsync(
             started: true, ["--user", "gateway", "on", ">hunter2", .. LeastPrivilege, "-evalsha", "-eval"]);

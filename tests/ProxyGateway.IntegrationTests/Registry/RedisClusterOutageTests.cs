@@ -15,7 +15,7 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
     private static readonly PairingRules Silent = Some.Rules with { Policy = PairingPolicy.Default };
 
     [Fact]
-    public async Task A_node_that_is_killed_takes_only_its_own_devices_with_it()
+    public async Task A_killed_node_affects_only_its_own_devices()
     {
         await using RedisCluster cluster = await RedisCluster.StartAsync();
         await using RedisDeviceStore store = OpenAt(cluster);

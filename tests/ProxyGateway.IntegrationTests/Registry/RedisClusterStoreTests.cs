@@ -90,7 +90,7 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : OwnSto
     }
 
     [Fact]
-    public async Task Whoever_reads_an_index_takes_out_what_is_wrong_in_it()
+    public async Task A_reader_of_an_index_removes_its_wrong_entries()
     {
         DeviceClaim paired = Some.Claim();
         await PairAsync(paired);

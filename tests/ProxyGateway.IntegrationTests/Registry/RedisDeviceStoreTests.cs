@@ -31,7 +31,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     }
 
     [Fact]
-    public async Task A_swap_that_was_not_to_be_leaves_nothing_in_the_indexes()
+    public async Task A_failed_swap_leaves_nothing_in_the_indexes()
     {
         DeviceClaim claim = Some.Claim();
         DateTimeOffset now = await NowAsync();
@@ -62,7 +62,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     }
 
     [Fact]
-    public async Task Whoever_lists_devices_takes_out_what_is_not_paired()
+    public async Task Listing_devices_removes_entries_of_unpaired_devices()
     {
         DeviceClaim paired = Some.Claim();
         DeviceClaim removed = Some.Claim();
@@ -81,7 +81,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     }
 
     [Fact]
-    public async Task Whoever_lists_requests_takes_out_what_is_not_open_but_not_what_is_about_to_be_written()
+    public async Task Listing_requests_removes_closed_ones_but_none_that_is_being_written()
     {
         DateTimeOffset now = await NowAsync();
         double later = now.AddMinutes(5).ToUnixTimeMilliseconds();
@@ -100,7 +100,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     }
 
     [Fact]
-    public async Task What_is_not_ours_in_an_index_is_taken_out()
+    public async Task A_foreign_entry_in_an_index_is_removed()
     {
         DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
@@ -119,7 +119,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     }
 
     [Fact]
-    public async Task A_device_that_is_being_paired_stays_in_the_index_though_its_gateway_dies()
+    public async Task A_device_that_is_being_paired_stays_in_the_index_if_its_gateway_dies()
     {
         DeviceClaim claim = Some.Claim();
         PairingRequest request = await AskAsync(claim, Some.Rules);
@@ -193,7 +193,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     }
 
     [Fact]
-    public async Task What_counts_as_paired_by_a_rule_goes_after_an_hour()
+    public async Task Counted_pairings_of_a_rule_expire_after_an_hour()
     {
         PairingRules rules = Bounded(perHour: 1, inAll: 100);
         DeviceClaim claim = Some.Claim();
@@ -211,7 +211,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     }
 
     [Fact]
-    public async Task Whoever_finds_no_room_for_a_device_of_a_rule_takes_out_what_is_none()
+    public async Task A_full_count_of_a_rules_devices_is_cleaned_of_wrong_entries()
     {
         PairingRules rules = Bounded(perHour: 100, inAll: 3);
         DeviceClaim paired = Some.Claim();
@@ -225,7 +225,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     }
 
     [Fact]
-    public async Task Keys_of_open_requests_go_by_themselves()
+    public async Task Keys_of_open_requests_expire()
     {
         await AskAsync(Some.Claim(), Some.Rules, "192.0.2.1");
 
@@ -241,7 +241,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     [InlineData("pg:", "localhost,passwrod=secret", 1)]
     [InlineData("pg:", "localhost,password=secret,ssl=secret", 1)]
     [InlineData("pg:", "localhost,password=secret", 0)]
-    public void Options_that_cannot_work_are_refused_without_a_word_about_passwords(string prefix, string configuration, int seconds)
+    public void Invalid_options_are_refused_without_quoting_passwords(string prefix, string configuration, int seconds)
     {
         var options = new RedisStoreOptions { Configuration = configuration, KeyPrefix = prefix, Timeout = TimeSpan.FromSeconds(seconds) };
 
@@ -249,7 +249,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     }
 
     [Fact]
-    public async Task A_start_connects_and_asks_once_so_that_the_first_handshake_need_not()
+    public async Task A_start_connects_once_before_the_first_handshake()
     {
         await using RedisServer server = await RedisServer.StartAsync();
         await using ServiceProvider services = new ServiceCollection()
@@ -264,7 +264,7 @@ public sealed class RedisDeviceStoreTests(SharedRedis.Fixture redis) : OwnStoreC
     }
 
     [Fact]
-    public async Task A_start_without_Redis_is_a_start_all_the_same()
+    public async Task A_start_without_Redis_succeeds()
     {
         await using RedisServer away = await RedisServer.StartAsync(started: false);
         await using ServiceProvider services = new ServiceCollection()

@@ -45,7 +45,7 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_primary_that_was_killed_is_replaced()
+    public async Task A_killed_primary_is_replaced()
     {
         await _redis.Primary.KillAsync();
         (await TryAsync(_paired)).ShouldBeNull();
@@ -56,7 +56,7 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_primary_that_was_demoted_is_not_believed()
+    public async Task A_demoted_primary_admits_nobody()
     {
         await _redis.Primary.ExecuteAsync("REPLICAOF", "127.0.0.1", "1"); // a replica that hears of nothing: as out of date as can be
 
@@ -66,7 +66,7 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_primary_that_hung_is_not_believed_when_it_goes_on()
+    public async Task A_primary_that_hung_admits_nobody_when_it_continues()
     {
         await _redis.Primary.StopAsync();
 
@@ -81,7 +81,7 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_primary_that_comes_back_is_not_believed()
+    public async Task An_old_primary_that_comes_back_admits_nobody()
     {
         await _redis.Primary.KillAsync();
 

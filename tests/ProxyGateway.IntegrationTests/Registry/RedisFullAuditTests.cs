@@ -53,7 +53,7 @@ public sealed class RedisFullAuditTests(ITestOutputHelper output) : IAsyncLifeti
     }
 
     [Fact]
-    public async Task However_much_strangers_ask_for_a_new_device_is_admitted_and_operators_decide()
+    public async Task A_flood_of_requests_leaves_room_for_new_devices_and_operators()
     {
         DeviceClaim waiting = Some.Claim("node");
         RequestId asked = (await _registry.AdmitAsync(waiting, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request.Id;
@@ -87,7 +87,7 @@ public sealed class RedisFullAuditTests(ITestOutputHelper output) : IAsyncLifeti
     }
 
     [Fact]
-    public async Task On_a_server_that_is_full_already_what_an_operator_does_is_entered_and_strangers_make_room()
+    public async Task On_a_full_server_operators_actions_are_entered_and_strangers_entries_make_room()
     {
         await FloodAsync(5000, AuditBounds.Cut(new AuditEntry { Kind = AuditKinds.DeviceRefused, Reason = new string('x', 800) }));
         await _server.ExecuteAsync("CONFIG", "SET", "maxmemory", ((await UsedAsync()) - 500_000).ToString(System.Globalization.CultureInfo.InvariantCulture));

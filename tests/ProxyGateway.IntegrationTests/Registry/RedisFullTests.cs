@@ -39,7 +39,7 @@ public sealed class RedisFullTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nothing_is_granted_or_half_written_and_the_cause_is_named()
+    public async Task On_a_full_server_nothing_is_granted_or_half_written_and_the_error_names_the_cause()
     {
         SortedDictionary<string, string> before = await EverythingAsync();
         Func<Task>[] calls =
@@ -62,7 +62,7 @@ public sealed class RedisFullTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_is_paired_is_admitted_and_operators_can_read()
+    public async Task On_a_full_server_paired_devices_are_admitted_and_operators_can_read()
     {
         (await _registry.AdmitAsync(_claim, Some.Loopback, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
         (await _registry.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem().Id.ShouldBe(_claim.Device);
@@ -71,7 +71,7 @@ public sealed class RedisFullTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_operators_no_gets_through()
+    public async Task On_a_full_server_operators_can_reject_narrow_and_remove()
     {
         (await _registry.RejectAsync(_open, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
         (await _registry.SetGrantAsync(_claim.Device, "operator", ScopeSet.Empty, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
@@ -84,7 +84,7 @@ public sealed class RedisFullTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_document_that_is_refused_last_of_all_leaves_nothing_that_shows()
+    public async Task A_document_that_is_refused_after_its_indexes_leaves_nothing_in_lists()
     {
         await MakeRoomAsync();
         DeviceClaim claim = Some.Claim();

@@ -42,7 +42,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_was_acknowledged_survives_a_kill()
+    public async Task Acknowledged_changes_survive_a_kill()
     {
         var paired = new List<DeviceClaim>();
         for (int i = 0; i < 50; i++)
@@ -143,7 +143,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task It_starts_while_the_server_is_away()
+    public async Task A_store_opens_while_the_server_is_down()
     {
         await using RedisServer away = await RedisServer.StartAsync(started: false);
         await using RedisDeviceStore store = OpenAt(away, Timeout);
@@ -157,7 +157,7 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Operators_read_of_outages_in_the_log_and_nobody_reads_passwords_there()
+    public async Task Outages_are_logged_without_passwords()
     {
         await using RedisServer server = await RedisServer.StartAsync(started: false);
         var log = new ListLogger();

@@ -61,7 +61,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
     }
 
     [Fact]
-    public async Task What_no_replica_has_is_not_acknowledged_however_often_it_is_repeated()
+    public async Task A_repeated_change_is_not_acknowledged_until_a_replica_has_it()
     {
         await using RedisDeviceStore store = Open(waitForReplicas: 1, Hasty);
         await using RedisDeviceStore patient = Open(waitForReplicas: 1, Patient);
@@ -92,7 +92,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
-    public async Task A_removal_that_no_replica_has_is_undone_by_a_failover_and_only_who_waits_is_told_so(int waitForReplicas)
+    public async Task A_failover_undoes_an_unreplicated_removal_and_only_a_waiting_operator_knows(int waitForReplicas)
     {
         await using RedisDeviceStore store = Open(waitForReplicas, Hasty);
         var registry = new DeviceRegistry(store);
@@ -123,7 +123,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
     }
 
     [Fact]
-    public async Task Whoever_waits_for_replicas_keeps_nobody_else_waiting()
+    public async Task Waiting_for_replicas_delays_no_other_operation()
     {
         await using RedisDeviceStore store = Open(waitForReplicas: 1, 3 * Patient);
         var registry = new DeviceRegistry(store);
@@ -153,7 +153,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
     }
 
     [Fact]
-    public async Task Replicas_of_another_history_confirm_nothing()
+    public async Task A_replica_of_another_history_confirms_nothing()
     {
         var keys = new Keys("pg:");
         var options = new RedisStoreOptions { Configuration = _redis.Configuration, Timeout = Patient };

@@ -38,7 +38,7 @@ public sealed class RedisSizeTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Devices_that_somebody_makes_up_leave_no_key_behind()
+    public async Task Made_up_devices_leave_no_key_behind()
     {
         PairingRules rules = Some.Rules with { Lifetimes = new Lifetimes(TimeSpan.FromSeconds(2), TimeSpan.FromDays(90)) };
         await Parallel.ForAsync(0, 500, new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (i, _) =>
@@ -57,7 +57,7 @@ public sealed class RedisSizeTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_page_asks_the_same_of_a_small_registry_and_of_a_large_one()
+    public async Task A_page_costs_the_same_in_a_small_and_a_large_registry()
     {
         Dictionary<string, long> small = await CommandsOfPagesAsync(1000);
         Dictionary<string, long> large = await CommandsOfPagesAsync(20_000);

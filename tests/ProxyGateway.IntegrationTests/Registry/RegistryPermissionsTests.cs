@@ -46,7 +46,7 @@ public sealed class RegistryPermissionsTests : IDisposable
     [InlineData("registry.db")]
     [InlineData("registry.db-wal")]
     [InlineData(".")]
-    public async Task What_another_user_has_put_there_is_refused(string name)
+    public async Task A_registry_of_another_user_is_refused(string name)
     {
         await Open().DisposeAsync();
         string path = Path.GetFullPath(name, Data);
@@ -67,7 +67,7 @@ public sealed class RegistryPermissionsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_link_leads_to_the_folder_that_counts()
+    public async Task A_link_is_followed_to_the_folder_that_is_checked()
     {
         await Open().DisposeAsync();
         string link = Path.Combine(_folder.FullName, "link.db");

@@ -103,7 +103,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     [InlineData("cast(replace(cast(document as text), '\"id\":\"', '\"id\":\"0') as blob)")]
     [InlineData("cast(replace(cast(document as text), '\"id\":\"', '\"id\":1,\"x\":\"') as blob)")]
     [InlineData("(select document from devices d where d.id <> devices.id)")]
-    public async Task A_damaged_document_is_no_answer(string damage)
+    public async Task A_damaged_document_admits_nobody(string damage)
     {
         DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
@@ -114,7 +114,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     }
 
     [Fact]
-    public async Task A_row_that_is_no_devices_is_left_out_of_lists()
+    public async Task A_row_without_a_device_id_is_left_out_of_lists()
     {
         DeviceClaim claim = Some.Claim();
         await PairAsync(claim);
@@ -140,7 +140,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     }
 
     [Fact]
-    public async Task A_file_of_the_first_version_has_everything_afterwards()
+    public async Task A_file_of_the_first_version_keeps_everything()
     {
         DeviceClaim paired = Some.Claim("operator", "operator.read");
         DeviceClaim removed = Some.Claim();
@@ -182,7 +182,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     }
 
     [Fact]
-    public async Task A_device_whose_id_begins_as_anothers_is_not_taken_for_it()
+    public async Task A_device_whose_id_begins_like_anothers_is_not_confused_with_it()
     {
         DeviceRecord first = Some.Paired(Some.Claim(), _time.GetUtcNow());
         DeviceId twin = DeviceId.Parse(first.Id.ToString()[..16] + new string('0', DeviceId.Length - 16));
@@ -220,7 +220,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     }
 
     [Fact]
-    public async Task A_failed_file_is_unavailability()
+    public async Task A_failed_file_is_an_unavailable_registry()
     {
         Execute("DROP TABLE requests");
 
@@ -242,7 +242,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     }
 
     [Fact]
-    public async Task Devices_that_somebody_makes_up_leave_no_row_behind_and_no_growing_file()
+    public async Task Made_up_devices_leave_no_row_and_no_growing_file()
     {
         using var stop = new CancellationTokenSource();
         Task listening = Task.Run(async () =>
@@ -275,7 +275,7 @@ public sealed class SqliteDeviceStoreTests : OwnStoreContract
     }
 
     [Fact]
-    public async Task A_closed_store_is_unavailability()
+    public async Task A_closed_store_is_an_unavailable_registry()
     {
         await Store.DisposeAsync();
 

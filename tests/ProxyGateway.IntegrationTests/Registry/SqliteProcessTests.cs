@@ -85,7 +85,7 @@ public sealed class SqliteProcessTests(ITestOutputHelper output) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_full_disk_admits_nobody_new_and_loses_nothing_and_is_over_when_it_is_over()
+    public async Task A_full_disk_pairs_nobody_and_loses_nothing_until_there_is_space_again()
     {
         if (OperatingSystem.IsWindows())
             return;
@@ -118,7 +118,7 @@ public sealed class SqliteProcessTests(ITestOutputHelper output) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task A_file_that_may_not_be_written_is_no_registry()
+    public async Task A_read_only_file_is_refused()
     {
         if (OperatingSystem.IsWindows())
             return;

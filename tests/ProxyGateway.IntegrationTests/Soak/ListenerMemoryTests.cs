@@ -14,7 +14,7 @@ public sealed class ListenerMemoryTests
     private static readonly TimeSpan Outage = TimeSpan.FromSeconds(4);
 
     [Fact]
-    public async Task What_failed_to_listen_in_an_outage_does_not_hear_anything_later()
+    public async Task A_subscription_that_failed_in_an_outage_is_not_kept()
     {
         await using RedisServer redis = await RedisServer.StartAsync();
         await using var store = new RedisDeviceStore(

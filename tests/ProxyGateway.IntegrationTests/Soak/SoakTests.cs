@@ -25,7 +25,7 @@ public sealed class SoakTests(ITestOutputHelper output)
     private int _devices;
 
     [Fact]
-    public async Task Nobody_is_wrongly_admitted_and_nothing_is_left_behind()
+    public async Task Nobody_is_wrongly_admitted_and_nothing_leaks()
     {
         await using RedisServer redis = await RedisServer.StartAsync();
         await using TestGateway here = await StartAsync(redis);

@@ -12,7 +12,7 @@ public sealed class WebhookFloodTests
     private const int Devices = 12;
 
     [Fact]
-    public async Task Every_device_that_pairs_itself_during_a_flood_of_refusals_is_told_of()
+    public async Task Every_pairing_by_a_rule_during_a_flood_of_refusals_is_sent()
     {
         await using WebhookReceiver receiver = await WebhookReceiver.StartAsync();
         var flooded = new TaskCompletionSource();
@@ -42,7 +42,7 @@ public sealed class WebhookFloodTests
     }
 
     [Fact]
-    public async Task Every_device_that_pairs_itself_and_every_request_is_told_of_while_a_paired_device_comes_and_goes()
+    public async Task Every_pairing_by_a_rule_and_every_request_is_sent_while_a_paired_device_reconnects()
     {
         await using WebhookReceiver receiver = await WebhookReceiver.StartAsync();
         var flooded = new TaskCompletionSource();

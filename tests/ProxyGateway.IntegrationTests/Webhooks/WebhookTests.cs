@@ -37,7 +37,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Events_are_told_in_their_order_and_signed()
+    public async Task Events_are_sent_in_order_and_signed()
     {
         AuditLog audit = await StartAsync(Hook());
 
@@ -56,7 +56,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Only_the_kinds_that_are_asked_for_are_told()
+    public async Task Only_the_configured_kinds_are_sent()
     {
         AuditLog audit = await StartAsync(Hook() with { Events = [AuditKinds.DeviceRemoved] });
 
@@ -73,7 +73,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     [InlineData(503)]
     [InlineData(429)]
     [InlineData(408)]
-    public async Task What_fails_is_tried_again_with_the_same_id_and_before_what_came_after_it(int status)
+    public async Task A_failed_event_is_tried_again_with_the_same_id_before_later_ones(int status)
     {
         int failures = 3;
         _receiver.Answer = context =>
@@ -99,7 +99,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     [InlineData(400)]
     [InlineData(404)]
     [InlineData(410)]
-    public async Task What_is_refused_is_not_tried_again_and_holds_nothing_up(int status)
+    public async Task A_refused_event_is_not_tried_again_and_delays_nothing(int status)
     {
         _receiver.Answer = context =>
         {
@@ -121,7 +121,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     [InlineData(302)]
     [InlineData(307)]
     [InlineData(308)]
-    public async Task A_receiver_cannot_send_it_elsewhere(int status)
+    public async Task A_redirect_is_not_followed(int status)
     {
         await using WebhookReceiver elsewhere = await WebhookReceiver.StartAsync();
         _receiver.Answer = context =>
@@ -141,7 +141,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_receiver_that_hangs_holds_up_neither_another_nor_whoever_enters()
+    public async Task A_receiver_that_hangs_delays_neither_another_nor_the_gate()
     {
         var never = new TaskCompletionSource();
         await using WebhookReceiver hanging = await WebhookReceiver.StartAsync();
@@ -160,7 +160,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task What_is_tried_for_too_long_is_dropped_and_the_next_is_told()
+    public async Task An_event_that_fails_for_too_long_is_dropped_and_the_next_is_sent()
     {
         _receiver.Answer = context =>
         {
@@ -178,7 +178,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task What_finds_no_room_is_dropped_and_counted_and_nobody_waits()
+    public async Task An_event_without_room_is_dropped_and_counted_and_nobody_waits()
     {
         var never = new TaskCompletionSource();
         _receiver.Answer = context => never.Task.WaitAsync(context.RequestAborted);
@@ -194,7 +194,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Strangers_take_neither_the_room_nor_the_turn_of_what_matters_more()
+    public async Task Strangers_events_neither_push_out_nor_delay_more_important_ones()
     {
         var go = new TaskCompletionSource();
         _receiver.Answer = async context =>
@@ -228,7 +228,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task What_a_receiver_chokes_on_does_not_hold_up_what_matters_more()
+    public async Task An_event_that_a_receiver_rejects_does_not_delay_more_important_ones()
     {
         _receiver.Answer = context =>
         {
@@ -247,7 +247,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_gateway_that_stops_tells_what_it_can_and_does_not_wait_for_the_rest()
+    public async Task A_stopping_gateway_sends_what_it_can_and_does_not_wait_for_the_rest()
     {
         AuditLog audit = await StartAsync(Hook());
         for (int i = 0; i < 50; i++)
@@ -269,7 +269,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_receiver_that_is_not_there_is_told_once_it_is()
+    public async Task A_receiver_gets_its_events_once_it_is_reachable()
     {
         Uri url = _receiver.Url;
         await _receiver.DisposeAsync();

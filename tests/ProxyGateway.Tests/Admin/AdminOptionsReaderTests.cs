@@ -9,7 +9,7 @@ public sealed class AdminOptionsReaderTests
     private const string Hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
     [Fact]
-    public void Nothing_configured_is_loopback_and_a_key_file()
+    public void By_default_operators_have_loopback_and_a_key_file()
     {
         (AdminOptions options, IReadOnlyList<string> errors) = Read("{}");
 
@@ -21,7 +21,7 @@ public sealed class AdminOptionsReaderTests
     }
 
     [Fact]
-    public void Keys_are_read()
+    public void Configured_keys_are_read()
     {
         (AdminOptions options, IReadOnlyList<string> errors) = Read($$"""
             { "Url": "https://0.0.0.0:9090", "KeyFile": "k", "Keys": {
@@ -44,7 +44,7 @@ public sealed class AdminOptionsReaderTests
     [InlineData("http://[::1]:9090/")]
     [InlineData("http://127.0.0.2:0")]
     [InlineData("https://gateway.internal")]
-    public void An_address_that_gives_nothing_away_is_allowed(string url) => Read($$"""{ "Url": "{{url}}" }""").Errors.ShouldBeEmpty();
+    public void An_address_on_which_no_key_can_be_overheard_is_allowed(string url) => Read($$"""{ "Url": "{{url}}" }""").Errors.ShouldBeEmpty();
 
     [Theory]
     [InlineData("""{ "Url": "http://0.0.0.0:9090" }""", "Admin:Url: found \"http://0.0.0.0:9090\"; allowed: http://127.0.0.1:port")]
@@ -65,15 +65,15 @@ public sealed class AdminOptionsReaderTests
     [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "approver", "UpTo": { } } } }""", "Admin:Keys:ops:UpTo: found null or {}")]
     [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "approver", "Key": "secret" } } }""", "Admin:Keys:ops:Key: unknown key; allowed here: Sha256, Role, UpTo.")]
     [InlineData("""{ "Keys": { "a": { "Sha256": "HASH", "Role": "viewer" }, "b": { "Sha256": "HASH", "Role": "viewer" } } }""", "Admin:Keys: a and b are the same key")]
-    public void What_is_wrong_is_said(string json, string error) =>
+    public void An_invalid_value_is_reported_with_its_key(string json, string error) =>
         Read(json.Replace("HASH", Hash, StringComparison.Ordinal)).Errors.ShouldHaveSingleItem().ShouldStartWith(error);
 
     [Fact]
-    public void A_key_where_its_hash_belongs_is_not_repeated() =>
+    public void A_key_in_place_of_its_hash_is_not_quoted() =>
         Read("""{ "Keys": { "ops": { "Sha256": "the key itself", "Role": "viewer" } } }""").Errors.ShouldHaveSingleItem().ShouldNotContain("the key itself");
 
     [Fact]
-    public void A_key_in_place_of_its_section_is_not_repeated() =>
+    public void A_key_in_place_of_its_section_is_not_quoted() =>
         Read("""{ "Keys": { "ops": "the key itself" } }""").Errors.ShouldAllBe(e => !e.Contains("the key itself"));
 
     private static (AdminOptions Options, IReadOnlyList<string> Errors) Read(string json)

@@ -12,7 +12,7 @@ public sealed class ProvenAddressTests
     [InlineData("[::ffff:127.0.0.1]:9090", "127.0.0.1:9090")]
     [InlineData("[::1]:9090", "[::1]:9090")]
     [InlineData("127.0.0.1", "127.0.0.1:80")]
-    public void A_request_over_http_names_where_it_came_in(string host, string local) =>
+    public void A_request_over_http_names_the_address_at_which_it_arrived(string host, string local) =>
         ProvenAddress.Of(isHttps: false, new HostString(host), IPEndPoint.Parse(local)).ShouldBe(host);
 
     [Theory]
@@ -27,11 +27,11 @@ public sealed class ProvenAddressTests
     [InlineData("gateway.localhost:9090", "127.0.0.1:9090")]
     [InlineData("unix:", "127.0.0.1:80")]
     [InlineData("", "127.0.0.1:80")]
-    public void One_that_names_anything_else_gets_no_proof(string host, string local) =>
+    public void A_request_that_names_another_address_gets_no_proof(string host, string local) =>
         ProvenAddress.Of(isHttps: false, new HostString(host), IPEndPoint.Parse(local)).ShouldBeNull();
 
     [Fact]
-    public void A_proof_of_one_way_is_none_of_another()
+    public void A_proof_for_one_transport_is_invalid_for_another()
     {
         var local = IPEndPoint.Parse("127.0.0.1:9090");
         string?[] ways =
@@ -49,5 +49,5 @@ public sealed class ProvenAddressTests
     [InlineData("[::ffff:127.0.0.1]:9090", "127.0.0.1:9090")]
     [InlineData("127.0.0.1:80", "127.0.0.1:80")]
     [InlineData("[::1]:9090", "[::1]:9090")]
-    public void A_client_names_the_end_that_it_is_connected_to(string end, string address) => ProvenAddress.Of(IPEndPoint.Parse(end)).ShouldBe(address);
+    public void A_client_names_the_address_that_it_is_connected_to(string end, string address) => ProvenAddress.Of(IPEndPoint.Parse(end)).ShouldBe(address);
 }

@@ -11,7 +11,7 @@ public sealed class WebhookMessageTests
     private static readonly DateTimeOffset Time = new(2026, 11, 22, 10, 0, 0, TimeSpan.FromHours(2));
 
     [Fact]
-    public void The_signature_is_the_one_of_standard_webhooks()
+    public void The_signature_is_that_of_Standard_Webhooks()
     {
         // The example of the specification's own libraries.
         WebhookSecret.TryParse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", out ImmutableArray<byte> secret).ShouldBeTrue();
@@ -21,7 +21,7 @@ public sealed class WebhookMessageTests
     }
 
     [Fact]
-    public void A_message_has_the_entry_as_the_audit_shows_it_but_for_its_id()
+    public void A_message_has_the_audit_entry_without_its_id()
     {
         WebhookMessage message = WebhookMessage.Of(new AuditEntry { Kind = AuditKinds.RequestOpened, Time = Time, Gateway = "gw", Role = "operator" });
 
@@ -30,7 +30,7 @@ public sealed class WebhookMessageTests
     }
 
     [Fact]
-    public async Task Every_attempt_has_the_same_id_and_body_and_a_time_and_signature_of_its_own()
+    public async Task Attempts_share_id_and_body_and_have_their_own_time_and_signature()
     {
         byte[] secret = new byte[32];
         WebhookMessage message = WebhookMessage.Of(new AuditEntry { Kind = AuditKinds.DeviceRemoved });
@@ -55,7 +55,7 @@ public sealed class WebhookMessageTests
     [InlineData("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2Las")]
     [InlineData("whsec_not base64, not base64, not base64")]
     [InlineData("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
-    public void What_is_no_secret_is_none(string? text) => WebhookSecret.TryParse(text, out _).ShouldBeFalse();
+    public void An_invalid_secret_is_refused(string? text) => WebhookSecret.TryParse(text, out _).ShouldBeFalse();
 
     private static string Header(HttpRequestMessage request, string name) => request.Headers.GetValues(name).Single();
 }

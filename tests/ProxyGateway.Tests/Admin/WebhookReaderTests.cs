@@ -10,7 +10,7 @@ public sealed class WebhookReaderTests
     private const string Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     [Fact]
-    public void A_webhook_is_read()
+    public void A_configured_webhook_is_read()
     {
         (WebhookOptions hook, IReadOnlyList<string> errors) = Read($$"""{ "Url": "https://example.org/hook?room=1", "Secret": "{{Secret}}", "Events": ["request-opened"] }""");
 
@@ -27,7 +27,7 @@ public sealed class WebhookReaderTests
     [InlineData("http://127.0.0.1:8000/hook")]
     [InlineData("http://localhost/hook")]
     [InlineData("http://[::1]:8000")]
-    public void An_address_that_gives_nothing_away_is_allowed(string url)
+    public void An_address_on_which_no_event_can_be_overheard_is_allowed(string url)
     {
         (WebhookOptions hook, IReadOnlyList<string> errors) = Read($$"""{ "Url": "{{url}}", "SecretFile": "data/hook.secret" }""");
 
@@ -60,7 +60,7 @@ public sealed class WebhookReaderTests
     [InlineData("""{ "Url": "https://example.org", "Secret": "SECRET", "Events": ["request-open"] }""", "Admin:Webhooks:chat:Events: found \"request-open\"; allowed: request-approved")]
     [InlineData("""{ "Url": "https://example.org", "Secret": "SECRET", "Events": [] }""", "Admin:Webhooks:chat:Events: is empty")]
     [InlineData("""{ "Url": "https://example.org", "Secret": "SECRET", "Event": ["request-opened"] }""", "Admin:Webhooks:chat:Event: unknown key; allowed here: Url, Secret, SecretFile, Events")]
-    public void What_is_wrong_is_named_and_no_secret_is_repeated(string json, string expected)
+    public void An_error_names_its_key_and_quotes_no_secret(string json, string expected)
     {
         string error = Read(json.Replace("SECRET", Secret)).Errors.ShouldHaveSingleItem();
 

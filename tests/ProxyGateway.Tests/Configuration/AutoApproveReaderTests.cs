@@ -14,10 +14,10 @@ public sealed class AutoApproveReaderTests
     [InlineData("""{ "loopback": { "Enabled": false } }""")]
     [InlineData("""{ "LoopBack": { "Enabled": false } }""")]
     [InlineData("{}")]
-    public void Nothing_is_silent_where_no_rule_is_left(string json) => Rules(json).ShouldBeEmpty();
+    public void Without_an_enabled_rule_nothing_is_approved_silently(string json) => Rules(json).ShouldBeEmpty();
 
     [Fact]
-    public void The_loopback_rule_starts_from_the_built_in_one()
+    public void The_loopback_rule_takes_missing_parts_from_the_built_in_one()
     {
         AutoApproveRule strict = Rules("""{ "loopback": { "Reasons": ["not-paired"] } }""").ShouldHaveSingleItem();
         strict.FromLoopback.ShouldBeTrue();
@@ -31,14 +31,14 @@ public sealed class AutoApproveReaderTests
     }
 
     [Fact]
-    public void A_rule_says_how_many_devices_it_pairs()
+    public void A_rules_bound_of_devices_is_read()
     {
         Rules("""{ "loopback": { "MaxDevicesPerHour": 7 } }""").ShouldHaveSingleItem().MaxDevicesPerHour.ShouldBe(7);
         Rules("""{ "loopback": { "Users": ["self"] } }""").ShouldHaveSingleItem().MaxDevicesPerHour.ShouldBe(1000);
     }
 
     [Fact]
-    public void Networks_are_read_as_such()
+    public void Networks_of_a_rule_are_read()
     {
         AutoApproveRule rule = Rules("""{ "r": { "From": ["10.0.0.0/8", "fd00::/8", "any", "loopback"], "Reasons": ["not-paired"] } }""").ShouldHaveSingleItem();
 
@@ -78,7 +78,7 @@ public sealed class AutoApproveReaderTests
     [InlineData("""{ "loopback": { "UpTo": { "operator": ["operator.*"] } } }""", "loopback:UpTo:operator: found \"operator.*\"; allowed: scopes")]
     [InlineData("""{ "loopback": { "Enabled": "no" } }""", "loopback:Enabled: found \"no\"; allowed: true, false.")]
     [InlineData("""{ "off": { "Enabled": false, "From": ["here"], "Reasons": ["not-paired"] } }""", "off:From: found \"here\"")]
-    public void A_rule_that_cannot_be_meant_is_an_error(string json, string error) =>
+    public void An_invalid_rule_is_an_error(string json, string error) =>
         Configurations.ErrorsOf(Pairing(json)).ShouldHaveSingleItem().ShouldStartWith("DeviceAuth:Pairing:AutoApprove:" + error);
 
     private static ImmutableArray<AutoApproveRule> Rules(string json) => Configurations.Read(Pairing(json)).Policy.AutoApprove;

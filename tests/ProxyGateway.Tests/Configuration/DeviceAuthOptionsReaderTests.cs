@@ -11,7 +11,7 @@ public sealed class DeviceAuthOptionsReaderTests
     [InlineData("{}")]
     [InlineData("""{ "DeviceAuth": {} }""")]
     [InlineData("""{ "DeviceAuth": { "Limits": {}, "Pairing": {} } }""")]
-    public void Nothing_configured_is_the_defaults(string json)
+    public void Without_configuration_the_options_are_the_defaults(string json)
     {
         DeviceAuthOptions options = Configurations.Read(Configurations.Json(json));
         var defaults = new DeviceAuthOptions();
@@ -28,7 +28,7 @@ public sealed class DeviceAuthOptionsReaderTests
     [InlineData("""{ "SharedToken": { "Sha256": "" } }""", "is no SHA-256")]
     [InlineData("""{ "SharedToken": { "Sha256": "the token itself" } }""", "is no SHA-256")]
     [InlineData("""{ "SharedToken": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }""", "is one value")]
-    public void A_shared_token_that_is_none_is_an_error_and_not_repeated(string json, string error)
+    public void An_invalid_shared_token_is_an_error_and_not_quoted(string json, string error)
     {
         var errors = new ConfigurationErrors();
 
@@ -154,7 +154,7 @@ public sealed class DeviceAuthOptionsReaderTests
     [InlineData("""{ "Pairing": { "MaxPendingRequests": 0 } }""", "DeviceAuth:Pairing:MaxPendingRequests: found")]
     [InlineData("""{ "Pairing": { "LegacyDevices": "Repair it" } }""", "DeviceAuth:Pairing:LegacyDevices: found \"Repair it\"; allowed: Upgrade, RePair.")]
     [InlineData("""{ "Pairing": { "ForgetRemovedAfter": "00:00:01" } }""", "DeviceAuth:Pairing:ForgetRemovedAfter: found \"00:00:01\"; allowed: at least DeviceAuth:Pairing:RequestLifetime")]
-    public void What_is_wrong_is_said_with_key_value_and_what_is_allowed(string json, string error) =>
+    public void An_error_names_the_key_the_value_and_the_allowed_values(string json, string error) =>
         Configurations.ErrorsOf(json).ShouldHaveSingleItem().ShouldStartWith(error);
 
     [Theory]
@@ -168,7 +168,7 @@ public sealed class DeviceAuthOptionsReaderTests
         Configurations.ErrorsOf(json).ShouldHaveSingleItem().ShouldStartWith(error);
 
     [Fact]
-    public void Every_error_is_said_at_once_a_line_each()
+    public void All_errors_are_reported_at_once_one_a_line()
     {
         var exception = Should.Throw<InvalidConfigurationException>(() => Configurations.Read("""
             { "HandshakeTimeout": "x\ny", "Nonsense": 1, "Pairing": { "AutoApprove": { "lan": { "From": ["10.0.0.0/8"] } } } }
@@ -179,6 +179,6 @@ public sealed class DeviceAuthOptionsReaderTests
     }
 
     [Fact]
-    public void A_variable_that_happens_to_be_called_like_a_section_is_none_of_ours() =>
+    public void An_environment_variable_named_like_a_section_is_ignored() =>
         Configurations.ErrorsOf(Configurations.Json("""{ "DeviceAuth": "something else" }""")).ShouldBeEmpty();
 }

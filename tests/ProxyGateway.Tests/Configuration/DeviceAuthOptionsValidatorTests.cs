@@ -75,19 +75,19 @@ public sealed class DeviceAuthOptionsValidatorTests
     };
 
     [Fact]
-    public void The_defaults_are_in_order() => ErrorsOf(new DeviceAuthOptions()).ShouldBeEmpty();
+    public void The_defaults_are_valid() => ErrorsOf(new DeviceAuthOptions()).ShouldBeEmpty();
 
     [Theory]
     [MemberData(nameof(Wrong), DisableDiscoveryEnumeration = true)]
-    public void An_error_is_said_with_the_key_of_the_configuration(DeviceAuthOptions options, string error) =>
+    public void An_error_names_the_key_of_the_configuration(DeviceAuthOptions options, string error) =>
         ErrorsOf(options).ShouldHaveSingleItem().ShouldStartWith(error);
 
     [Fact]
-    public void All_errors_are_said_at_once() =>
+    public void All_errors_are_reported_at_once() =>
         ErrorsOf(new DeviceAuthOptions { RequestHeaders = ["a b", "c d"], MaxHandshakeBytes = 0 }).Count.ShouldBe(3);
 
     [Fact]
-    public void A_shared_token_that_is_none_is_not_repeated() =>
+    public void An_invalid_shared_token_is_not_quoted() =>
         ErrorsOf(new DeviceAuthOptions { SharedTokenSha256 = [.. "the token"u8] }).ShouldAllBe(e => !e.Contains("the token", StringComparison.Ordinal));
 
     [Theory]
@@ -98,7 +98,7 @@ public sealed class DeviceAuthOptionsValidatorTests
         ends.ShouldAllBe(end => Configurations.ErrorsOf($$"""{ "{{key}}": "{{end}}" }""").Count == 0);
 
     [Fact]
-    public void Options_in_code_start_only_if_they_are_in_order()
+    public void An_application_starts_only_with_valid_options_in_code()
     {
         IConfiguration nothing = new ConfigurationBuilder().Build();
         GatewayConfiguration Start(DeviceAuthOptions options) => GatewayConfiguration.Start(

@@ -28,7 +28,7 @@ public sealed class DeviceAuthRouteValidatorTests
     }
 
     [Fact]
-    public async Task A_key_in_another_case_counts_only_where_the_gate_finds_it()
+    public async Task A_metadata_key_in_another_case_is_accepted_only_if_the_gate_finds_it()
     {
         (await Errors(StringComparer.OrdinalIgnoreCase, ("deviceauth", "Off"))).ShouldBeEmpty();
         (await Errors(StringComparer.Ordinal, ("deviceauth", "Off"))).ShouldHaveSingleItem();
@@ -36,7 +36,7 @@ public sealed class DeviceAuthRouteValidatorTests
     }
 
     [Fact]
-    public async Task A_route_without_metadata_is_fine() =>
+    public async Task A_route_without_metadata_is_valid() =>
         (await Errors(new RouteConfig { RouteId = "r" })).ShouldBeEmpty();
 
     private static Task<List<Exception>> Errors(StringComparer comparer, params (string Key, string? Value)[] metadata) =>

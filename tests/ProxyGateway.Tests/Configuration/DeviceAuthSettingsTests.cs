@@ -27,7 +27,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     }
 
     [Fact]
-    public void What_any_process_can_become_is_said_of_the_rule_in_force()
+    public void The_log_says_what_any_process_can_become_by_the_rule_in_force()
     {
         _source.Set("DeviceAuth:Pairing:AutoApprove:loopback:UpTo:operator:0", "operator.write");
         _source.Set("DeviceAuth:Pairing:AutoApprove:upgrades:From:0", "loopback");
@@ -41,7 +41,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     [Theory]
     [InlineData("any", "any")]
     [InlineData("0.0.0.0/0", "0.0.0.0/0")]
-    public void A_rule_for_everywhere_is_warned_of(string place, string named)
+    public void A_rule_from_any_address_is_logged_as_a_warning(string place, string named)
     {
         _source.Set("DeviceAuth:Pairing:AutoApprove:all:From:0", place);
         _source.Set("DeviceAuth:Pairing:AutoApprove:all:Reasons:0", "scope-upgrade");
@@ -74,7 +74,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     }
 
     [Fact]
-    public void An_applications_handler_that_fails_keeps_no_other_from_hearing_of_a_reload()
+    public void A_failed_handler_of_a_reload_does_not_stop_the_others()
     {
         using Started settings = Start();
         int heard = 0;
@@ -111,7 +111,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     }
 
     [Fact]
-    public void A_reload_of_other_sections_is_quiet()
+    public void A_reload_of_other_sections_logs_nothing()
     {
         _source.Set("DeviceAuth:TrustedProxies:0", "10.0.0.1");
         using Started settings = Start();
@@ -124,7 +124,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_is_gone_does_not_bring_the_defaults_back()
+    public void A_deleted_file_does_not_restore_the_defaults()
     {
         _source.Set("DeviceAuth:Pairing:AutoApprove:loopback:Enabled", "false");
         using Started settings = Start();
@@ -141,7 +141,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_cannot_be_parsed_is_told_of_and_changes_nothing()
+    public void A_file_that_cannot_be_parsed_is_logged_and_changes_nothing()
     {
         using var file = new OneFile("""{ "DeviceAuth": { "MaxHandshakeBytes": 2048 } }""");
         IConfigurationRoot configuration = new ConfigurationBuilder().AddJsonFile(file, "settings.json", optional: false, reloadOnChange: false).Build();
@@ -155,7 +155,7 @@ public sealed class DeviceAuthSettingsTests : IDisposable
     }
 
     [Fact]
-    public void After_disposal_nothing_changes()
+    public void After_disposal_a_reload_changes_nothing()
     {
         Started settings = Start();
         settings.Dispose();

@@ -16,7 +16,7 @@ public sealed class GatewayConfigurationTests : IDisposable
     [Theory]
     [InlineData("Left", "Right")]
     [InlineData("Right", "Left")]
-    public void An_error_in_one_part_keeps_all_of_them(string wrong, string right)
+    public void An_error_in_one_part_keeps_the_previous_snapshot_of_all(string wrong, string right)
     {
         using GatewayConfiguration configuration = Start();
         ConfigurationSnapshot before = configuration.Current;
@@ -42,7 +42,7 @@ public sealed class GatewayConfigurationTests : IDisposable
     }
 
     [Fact]
-    public void Everything_that_is_wrong_is_said_at_start()
+    public void All_errors_are_reported_at_start()
     {
         Set("Left", "none");
         Set("Right", "0");
@@ -51,7 +51,7 @@ public sealed class GatewayConfigurationTests : IDisposable
     }
 
     [Fact]
-    public void A_layer_that_has_become_empty_keeps_all_parts()
+    public void A_layer_that_became_empty_keeps_the_previous_snapshot()
     {
         Set("Left", "2");
         var beneath = new Layer();
@@ -67,7 +67,7 @@ public sealed class GatewayConfigurationTests : IDisposable
     }
 
     [Fact]
-    public void A_reload_that_came_between_reading_and_following_is_taken()
+    public void A_reload_between_reading_and_following_is_applied()
     {
         var errors = new ConfigurationErrors();
         using var configuration = GatewayConfiguration.Read(new ConfigurationBuilder().Add(_layer).Build(), Parts, errors);
@@ -108,7 +108,7 @@ public sealed class GatewayConfigurationTests : IDisposable
     }
 
     [Fact]
-    public void One_who_fails_to_take_note_of_a_reload_keeps_nobody_else_from_it()
+    public void A_failed_listener_of_a_reload_does_not_stop_the_others()
     {
         using GatewayConfiguration configuration = GatewayConfiguration.Start(new ConfigurationBuilder().Add(_layer).Build(), Parts, Logger);
         configuration.Taken += (_, _) => throw new InvalidOperationException("a bug");

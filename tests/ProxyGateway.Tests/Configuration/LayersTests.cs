@@ -105,7 +105,7 @@ public sealed class LayersTests
             .ShouldHaveSingleItem().ShouldStartWith("DeviceAuth:AllowedOrigins:1: elements are missing before it");
 
     [Fact]
-    public void Layers_are_told_apart_in_a_configuration_manager_and_in_chains()
+    public void Layers_are_distinguished_in_a_configuration_manager_and_in_chains()
     {
         using var manager = new ConfigurationManager();
         manager.AddConfiguration(new ConfigurationBuilder().AddConfiguration(Configurations.DeviceAuth(

@@ -15,7 +15,7 @@ namespace ProxyGateway.Tests.Configuration;
 public sealed class RegistrationTests
 {
     [Fact]
-    public async Task A_handshake_that_was_added_can_be_named_and_no_other()
+    public async Task Only_an_added_handshake_can_be_named()
     {
         IServiceCollection services = Services("""{ "DeviceAuth": { "Handshake": "Mine" } }""");
         Should.Throw<InvalidConfigurationException>(() => Start(services)).Errors.ShouldBe(["DeviceAuth:Handshake: found \"Mine\"; allowed: ConnectFrame."]);
@@ -30,11 +30,11 @@ public sealed class RegistrationTests
     [InlineData("")]
     [InlineData("Off")]
     [InlineData("ConnectFrame")]
-    public void A_handshake_takes_no_name_that_means_something_else(string name) =>
+    public void A_handshake_cannot_have_a_reserved_name(string name) =>
         Should.Throw<ArgumentException>(() => HandshakeRegistration.Add<Mine>(Services("{}"), name));
 
     [Fact]
-    public void A_section_of_the_application_is_checked_with_the_gates_own()
+    public void An_applications_section_is_checked_together_with_the_gates()
     {
         IServiceCollection services = Services("""{ "DeviceAuth": { "MaxHandshakeBytes": 1 }, "Other": { "Number": 0 } }""");
         services.AddSingleton(ConfigurationPart.Of("Other", (all, errors) =>
@@ -44,7 +44,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public void To_add_the_gate_twice_is_to_add_it_once()
+    public void Adding_the_gate_twice_adds_it_once()
     {
         IServiceCollection services = Services("{}");
         services.AddDeviceAuthorization(new ConfigurationBuilder().Build());

@@ -25,7 +25,7 @@ public sealed class ShippedConfigurationTests
 
     [Theory]
     [MemberData(nameof(Files))]
-    public async Task It_is_valid(string file)
+    public async Task A_shipped_configuration_is_valid(string file)
     {
         IConfigurationRoot alone = Load(file);
         IConfigurationRoot layered = Load("appsettings.json", file);
@@ -56,7 +56,7 @@ public sealed class ShippedConfigurationTests
     [Theory]
     [InlineData]
     [InlineData("appsettings.json")]
-    public async Task The_configuration_for_OpenClaw_lets_through_as_little_as_can_be(params string[] beneath)
+    public async Task The_configuration_for_OpenClaw_forwards_as_little_as_possible(params string[] beneath)
     {
         IConfigurationRoot configuration = Load([.. beneath, "config/openclaw.json"]);
 
@@ -102,7 +102,7 @@ public sealed class ShippedConfigurationTests
     [InlineData("X-OpenClaw-Token")]
     [InlineData("Authorization")]
     [InlineData("Cookie")]
-    public async Task An_OpenClaw_backend_gets_no_header_that_it_might_believe(string header)
+    public async Task An_OpenClaw_backend_gets_no_header_that_it_might_trust(string header)
     {
         var request = new DefaultHttpContext();
         request.Connection.RemoteIpAddress = IPAddress.Parse("203.0.113.7");

@@ -17,7 +17,7 @@ public sealed class AnswerReaderTests
     [InlineData("""{"type":"res","id":"d","ok":true,"payload":{"id":"c"}}""", nameof(BackendAnswer.None))]
     [InlineData("""{"type":"res","id":"c","ok":true,"OK":false}""", nameof(BackendAnswer.Refused))]
     [InlineData("""{"type":"res","id":"c","ok":true}x""", nameof(BackendAnswer.Broken))]
-    public void Wherever_an_answer_is_cut_it_is_the_same(string json, string expected)
+    public void An_answer_is_read_alike_wherever_its_bytes_are_cut(string json, string expected)
     {
         byte[] utf8 = Encoding.UTF8.GetBytes(json);
         byte[] stream =
@@ -37,7 +37,7 @@ public sealed class AnswerReaderTests
     }
 
     [Property(MaxTest = 300)]
-    public void However_a_stream_is_cut_it_says_the_same(byte[] noise, PositiveInt[] chunks)
+    public void A_stream_is_read_alike_however_its_bytes_are_cut(byte[] noise, PositiveInt[] chunks)
     {
         byte[] stream = [.. SomeFrames.Encode(Opcode.Text, "{}"u8), .. noise];
 
@@ -56,7 +56,7 @@ public sealed class AnswerReaderTests
     }
 
     [Fact]
-    public void Nothing_grows_without_bound()
+    public void The_reader_holds_a_bounded_number_of_bytes()
     {
         using var reader = new AnswerReader("c");
         byte[] start = SomeFrames.Encode(Opcode.Text, "{\"text\":\""u8, isFinal: false);
@@ -74,7 +74,7 @@ public sealed class AnswerReaderTests
     [InlineData('"')]
     [InlineData('1')]
     [InlineData(' ')]
-    public void Each_byte_is_read_a_few_times_however_little_comes_at_a_time(char kind)
+    public void Each_byte_is_read_a_few_times_even_if_bytes_arrive_singly(char kind)
     {
         const int Length = 64 * 1024;
         string text = kind == '"' ? "{\"text\":\"" : "{\"text\":";

@@ -47,7 +47,7 @@ public sealed class ConnectMemberTests
     }
 
     [Fact]
-    public void Every_character_that_the_framework_takes_for_a_letter_is_known()
+    public void Every_character_that_NET_folds_to_an_ASCII_letter_is_known()
     {
         for (char c = '\u0080'; c < char.MaxValue; c++)
         {
@@ -65,7 +65,7 @@ public sealed class ConnectMemberTests
     [InlineData("params", "the-longest-name-of-all-that-is-none-of-those-which-the-gate-reads")]
     [InlineData("params.client", "version")]
     [InlineData("params.caps", "Type")] // what the gate does not look into
-    public void Any_other_member_is_the_backends_business(string place, string name) => Refusal(place, name).ShouldBeNull();
+    public void Any_other_member_is_accepted(string place, string name) => Refusal(place, name).ShouldBeNull();
 
     [Theory]
     [InlineData(""" "\u0052ole":"node" """, Problem)]
@@ -73,7 +73,7 @@ public sealed class ConnectMemberTests
     [InlineData(""" "\u017fcopes":[] """, Problem)]
     [InlineData(""" "r\u006fle":"operator" """, null)] // the same name, in other letters
     [InlineData(""" "\n\"role":1 """, null)]
-    public void Escapes_make_no_difference(string member, string? problem) =>
+    public void A_member_with_escapes_is_compared_unescaped(string member, string? problem) =>
         Refusal(Encoding.UTF8.GetBytes(Frame("params", other: null).ToJsonString().Replace("\"caps\"", member + ",\"caps\"", StringComparison.Ordinal))).ShouldBe(problem);
 
     private static string? Refusal(string place, string name) => Refusal(JsonSerializer.SerializeToUtf8Bytes(Frame(place, name)));

@@ -16,7 +16,7 @@ public sealed class ConnectProofTests : IDisposable
     private readonly Key _key = Key.Create(SignatureAlgorithm.Ed25519);
 
     [Fact]
-    public void Both_versions_are_accepted_whatever_is_tried_first()
+    public void Both_versions_are_accepted_in_either_order()
     {
         foreach (bool isVersionTwo in (bool[])[false, true, true, false, false, true])
         {
@@ -27,7 +27,7 @@ public sealed class ConnectProofTests : IDisposable
     }
 
     [Fact]
-    public void Who_proves_nothing_teaches_nothing()
+    public void A_failed_proof_does_not_change_which_version_is_tried_first()
     {
         ConnectRequest request = Signed(isVersionTwo: true);
         ConnectRequest forged = request with { Role = "node" };
@@ -84,7 +84,7 @@ public sealed class ConnectProofTests : IDisposable
     }
 
     [Fact]
-    public async Task Every_place_is_given_back()
+    public async Task Every_place_of_the_limiter_is_freed()
     {
         using var limiter = new ProofVerificationLimiter();
         for (int i = 0; i < 2 * Environment.ProcessorCount; i++)

@@ -19,7 +19,7 @@ public sealed class ConnectRequestReaderTests
         ["null", "true", "1", "-0", "1e400", "\"\"", "\"\\ud800\"", "{}", "[]", "[[", ",", "\"x\":1,", "\\u0000", "\u0000", "|", "9223372036854775808", "\uFEFF"];
 
     [Property(MaxTest = 3000)]
-    public void Whatever_comes_is_read_or_refused(NonNegativeInt[] edits)
+    public void Any_bytes_are_read_or_refused_without_an_exception(NonNegativeInt[] edits)
     {
         List<byte> bytes = [.. Request];
         foreach (NonNegativeInt edit in edits)

@@ -16,7 +16,7 @@ public sealed class OpenPathTests
     [InlineData("/open/100%")]
     [InlineData("/open/50%20off")]
     [InlineData("/open/grüße")]
-    public void Every_server_reads_it_alike(string path) => OpenPath.IsPlain(new PathString(path)).ShouldBeTrue();
+    public void A_path_that_every_server_reads_alike_passes(string path) => OpenPath.IsPlain(new PathString(path)).ShouldBeTrue();
 
     [Theory]
     [InlineData("//agent")]
@@ -41,5 +41,5 @@ public sealed class OpenPathTests
     [InlineData("/agent%252fx")]
     [InlineData("/open/x%0d%0aHost:%20evil")]
     [InlineData("/open/x\t")]
-    public void Servers_may_differ_about_it(string path) => OpenPath.IsPlain(new PathString(path)).ShouldBeFalse();
+    public void A_path_that_servers_may_read_differently_is_refused(string path) => OpenPath.IsPlain(new PathString(path)).ShouldBeFalse();
 }

@@ -37,7 +37,7 @@ public sealed class StrictJsonTests
     [InlineData("""{"x":{"constructor":{"prototype":{"role":"node"}}}}""")]
     [InlineData("""{"constructor" : {}}""")]
     [InlineData("[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]")]
-    public void What_two_parsers_might_read_differently_is_refused(string json) => StrictJson.Parse(Encoding.UTF8.GetBytes(json)).ShouldBeNull();
+    public void Text_that_two_parsers_could_read_differently_is_refused(string json) => StrictJson.Parse(Encoding.UTF8.GetBytes(json)).ShouldBeNull();
 
     [Theory]
     [InlineData("""{"a":1,"A":2,"a ":3,"\\u0061":4}""")]

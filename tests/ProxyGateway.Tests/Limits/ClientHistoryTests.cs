@@ -11,7 +11,7 @@ public sealed class ClientHistoryTests
     public ClientHistoryTests() => _history = new ClientHistory(_time);
 
     [Fact]
-    public void A_client_begins_so_many_handshakes_a_second_and_no_more()
+    public void A_clients_new_handshakes_per_second_are_bounded()
     {
         Begin("a", 25, perSecond: 10).ShouldBe(10);
         Begin("b", 25, perSecond: 10).ShouldBe(10, "each has a budget of its own");
@@ -24,7 +24,7 @@ public sealed class ClientHistoryTests
     }
 
     [Fact]
-    public void What_was_refused_is_not_counted()
+    public void A_refused_handshake_is_not_counted()
     {
         Begin("a", 1000, perSecond: 1).ShouldBe(1);
         _time.Advance(TimeSpan.FromSeconds(1));
@@ -32,7 +32,7 @@ public sealed class ClientHistoryTests
     }
 
     [Fact]
-    public void Refusals_wait_ever_longer_up_to_a_bound_and_are_forgiven()
+    public void Refusals_are_delayed_ever_longer_up_to_a_bound_and_failures_are_forgiven()
     {
         Fail("a", 10).ShouldBe([0, 0, 0, 250, 500, 1000, 2000, 4000, 4000, 4000]);
         Fail("b", 3).ShouldBe([0, 0, 0]);
@@ -57,7 +57,7 @@ public sealed class ClientHistoryTests
     }
 
     [Fact]
-    public void Strangers_however_many_do_not_make_a_familiar_address_forgotten()
+    public void Any_number_of_strangers_does_not_make_a_familiar_address_forgotten()
     {
         _history.Admitted(One("a"));
 
@@ -71,7 +71,7 @@ public sealed class ClientHistoryTests
     }
 
     [Fact]
-    public void A_client_is_news_once_a_minute()
+    public void A_client_is_audited_once_a_minute()
     {
         _history.IsAuditDue(One("a")).ShouldBeTrue();
         _history.IsAuditDue(One("a")).ShouldBeFalse();
@@ -81,7 +81,7 @@ public sealed class ClientHistoryTests
     }
 
     [Fact]
-    public void Users_of_this_machine_have_a_rate_of_their_own_within_that_of_all_of_them()
+    public void Each_user_of_this_machine_has_a_rate_within_the_rate_of_all_users()
     {
         Begin(User(1), 25, perSecond: 10).ShouldBe(10);
         Begin(User(2), 25, perSecond: 10).ShouldBe(10, "another is not slowed down");
@@ -92,7 +92,7 @@ public sealed class ClientHistoryTests
     }
 
     [Fact]
-    public void A_quarter_of_the_rate_is_kept_for_the_user_whose_device_was_admitted()
+    public void A_quarter_of_the_rate_is_reserved_for_the_user_whose_device_was_admitted()
     {
         _history.Admitted(User(1));
 
@@ -102,7 +102,7 @@ public sealed class ClientHistoryTests
     }
 
     [Fact]
-    public void One_site_has_sixteen_times_the_rate_of_a_network_however_many_it_has()
+    public void A_48_has_sixteen_times_the_rate_of_a_64_for_any_number_of_64s()
     {
         Enumerable.Range(0, 65_536 / 64).Sum(i => Begin(Site(i * 64), 3, perSecond: 1)).ShouldBe(16);
 
@@ -110,7 +110,7 @@ public sealed class ClientHistoryTests
     }
 
     [Fact]
-    public void Failures_of_a_site_add_up()
+    public void Failures_within_a_48_add_up()
     {
         TimeSpan last = TimeSpan.Zero;
         for (int i = 0; i < 16; i++)
@@ -122,7 +122,7 @@ public sealed class ClientHistoryTests
     }
 
     [Fact]
-    public void A_site_is_news_once_a_minute_however_many_networks_it_has()
+    public void A_48_is_audited_once_a_minute_for_any_number_of_64s()
     {
         _history.IsAuditDue(Site(0)).ShouldBeTrue();
         _history.IsAuditDue(Site(256)).ShouldBeFalse();

@@ -14,7 +14,7 @@ public sealed class ConnectionBudgetTests
     private ConnectionBudget Budget => field ??= new ConnectionBudget(() => _limits);
 
     [Fact]
-    public void An_address_takes_no_more_than_its_part_and_its_own_idle_connection_is_closed_for_its_next()
+    public void An_address_has_a_bounded_share_and_its_own_idle_connection_is_closed_for_its_next()
     {
         ConnectionPlace[] places = [.. Enumerable.Range(0, 4).Select(i => Enter("a", $"a{i}"))];
         places[0].TryBeginRequest().ShouldBeTrue();
@@ -41,7 +41,7 @@ public sealed class ConnectionBudgetTests
     }
 
     [Fact]
-    public void Once_its_request_is_over_it_may_be()
+    public void After_its_request_a_connection_can_be_closed_for_another()
     {
         ConnectionPlace[] places = [.. Enumerable.Range(0, 4).Select(i => Enter("a", $"a{i}"))];
         foreach (ConnectionPlace place in places)
@@ -55,7 +55,7 @@ public sealed class ConnectionBudgetTests
     }
 
     [Fact]
-    public void Where_all_are_taken_the_address_with_most_idle_connections_gives_one()
+    public void When_all_places_are_taken_the_address_with_most_idle_connections_loses_one()
     {
         Enter("light", "light");
         for (int i = 0; i < 2; i++)
@@ -108,7 +108,7 @@ public sealed class ConnectionBudgetTests
     }
 
     [Fact]
-    public void Limits_that_are_lowered_close_nothing_and_let_nobody_in()
+    public void Lowered_limits_close_no_connection_and_accept_no_new_one()
     {
         for (int i = 0; i < 4; i++)
             Enter("a", $"a{i}");
@@ -125,13 +125,13 @@ public sealed class ConnectionBudgetTests
     [InlineData(5000, 5000, 1000, 1000, 1000)]
     [InlineData(100, 10, 1000, 100, 10)]
     [InlineData(1, null, 1000, 1, 1)]
-    public void The_data_ports_limits_are_those_that_there_is_room_for(int? all, int? perAddress, int room, int expectedAll, int expectedPerAddress) =>
+    public void The_data_ports_limits_fit_the_file_handles(int? all, int? perAddress, int room, int expectedAll, int expectedPerAddress) =>
         ConnectionLimits.Of(new DeviceAuthLimits { Connections = all, ConnectionsPerAddress = perAddress }, room)
             .ShouldBe(new ConnectionLimits(expectedAll, expectedPerAddress));
 
     /// <summary>Whatever happens in whatever order: no limit is overdrawn, who has a request is not closed, and once all is over nothing is taken.</summary>
     [Property(MaxTest = 300)]
-    public Property Every_place_comes_back() => Prop.ForAll(
+    public Property Every_place_of_a_connection_is_freed() => Prop.ForAll(
         Gen.Choose(0, 4).SelectMany(operation => Gen.Choose(0, 11).Select(which => (operation, which))).ListOf().ToArbitrary(),
         operations =>
         {

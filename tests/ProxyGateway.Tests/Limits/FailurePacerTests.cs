@@ -13,7 +13,7 @@ public sealed class FailurePacerTests
     public FailurePacerTests() => _pacer = new FailurePacer(_time, mostCounted: 7);
 
     [Fact]
-    public void The_first_are_answered_at_once_and_then_each_waits_twice_as_long() =>
+    public void The_first_refusals_are_immediate_and_then_each_waits_twice_as_long() =>
         Delays(14).ShouldBe([0, 0, 0, 0, 0, 250, 500, 1000, 2000, 4000, 5000, 5000, 5000, 5000]);
 
     [Fact]

@@ -14,7 +14,7 @@ public sealed class HandshakeBudgetsTests
     private readonly HandshakeBudgets _budgets = new();
 
     [Fact]
-    public void Each_budget_holds_by_itself()
+    public void Each_budget_holds_independently()
     {
         DeviceAuthLimits limits = Few with { Handshakes = 5 };
         Take("a", "x", limits).Speak();
@@ -29,7 +29,7 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void A_place_is_given_back_once_however_often_it_is_disposed_of()
+    public void A_place_that_is_disposed_of_twice_is_freed_once()
     {
         HandshakePlace first = Take("a", "x", Few);
         HandshakePlace second = Take("a", "x", Few);
@@ -62,7 +62,7 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void The_oldest_silent_handshake_of_the_heaviest_client_gives_way()
+    public void The_oldest_silent_handshake_of_the_client_with_most_is_evicted()
     {
         HandshakePlace light = Take("light", "x", Eight);
         HandshakePlace speaking = Take("heavy", "x", Eight);
@@ -81,7 +81,7 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void Nobody_gives_way_to_a_client_that_holds_as_much_but_the_client_itself()
+    public void A_client_with_as_many_places_evicts_only_its_own()
     {
         HandshakePlace[] places = [.. Enumerable.Range(0, 6).Select(i => Take(i % 2 == 0 ? "a" : "b", "x", Eight))];
         places[1].Speak();
@@ -96,7 +96,7 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void Within_a_client_the_oldest_silent_handshake_gives_way_and_none_that_has_spoken()
+    public void Within_a_client_the_oldest_silent_handshake_is_evicted_and_none_that_has_sent_its_connect()
     {
         DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 3, HandshakesPerDestination = 100 };
         HandshakePlace speaking = Take("a", "x", limits);
@@ -115,7 +115,7 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void A_client_that_replaces_its_own_has_no_more_connections_to_the_backend_than_there_may_be()
+    public void A_client_that_evicts_its_own_has_a_bounded_number_of_connections_to_the_backend()
     {
         DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 3 };
 
@@ -126,7 +126,7 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void A_refusal_that_is_held_back_gives_way_first_however_few_its_client_holds()
+    public void A_delayed_refusal_is_evicted_first_even_if_its_client_has_few()
     {
         DeviceAuthLimits limits = Eight with { Handshakes = 8, HandshakesPerDestination = 1000 };
         HandshakePlace silent = Take("heavy", "x", limits);
@@ -146,7 +146,7 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void Users_of_this_machine_have_places_of_their_own_within_those_of_all_of_them()
+    public void Each_user_of_this_machine_has_places_within_those_of_all_users()
     {
         DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 2, HandshakesPerDestination = 1000 };
 
@@ -175,7 +175,7 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void Among_users_the_one_with_most_gives_way_and_no_familiar_one_to_a_stranger()
+    public void Among_users_the_one_with_most_loses_a_place_and_no_familiar_one_to_a_stranger()
     {
         DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 2, HandshakesPerDestination = 1000 };
         HandshakePlace[] familiar = [.. Enumerable.Range(0, 2).Select(_ => Take(User(0), "x", limits, Familiar(0, 1)))];
@@ -190,7 +190,7 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void One_site_cannot_fill_all_places_however_many_networks_it_has()
+    public void A_48_cannot_fill_all_places_with_any_number_of_64s()
     {
         DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 2, HandshakesPerDestination = 1000 };
 
@@ -211,7 +211,7 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void A_familiar_client_does_not_give_way_to_a_stranger_but_a_stranger_to_it()
+    public void A_stranger_does_not_evict_a_familiar_client_which_may_evict_a_stranger()
     {
         DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 8 };
         HandshakePlace[] familiar = [.. Enumerable.Range(0, 7).Select(_ => Take("familiar", "x", limits, isFamiliar: true))];
@@ -228,7 +228,7 @@ public sealed class HandshakeBudgetsTests
     }
 
     [Fact]
-    public void No_more_than_four_give_way_before_their_connections_to_the_backend_are_gone()
+    public void At_most_four_evicted_handshakes_still_hold_connections_to_the_backend()
     {
         DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 40, HandshakesPerDestination = 40 };
         HandshakePlace[] heavy = [.. Enumerable.Range(0, 30).Select(_ => Take("heavy", "x", limits))];
@@ -262,7 +262,7 @@ public sealed class HandshakeBudgetsTests
     /// spoken, and once all is over nothing is taken.
     /// </summary>
     [Property(MaxTest = 300)]
-    public Property Every_place_comes_back() => Prop.ForAll(
+    public Property Every_place_of_a_handshake_is_freed() => Prop.ForAll(
         Gen.Choose(0, 5).SelectMany(operation => Gen.Choose(0, 11).Select(which => (operation, which))).ListOf().ToArbitrary(),
         operations =>
         {

@@ -18,7 +18,7 @@ public sealed class AddressBlockTests
     [InlineData("::1", "loopback")]
     [InlineData("::ffff:127.0.0.9", "loopback")]
     [InlineData(null, "-")]
-    public void Addresses_count_together_that_one_client_may_have_to_itself(string? address, string block)
+    public void Addresses_that_one_client_may_own_count_as_one(string? address, string block)
     {
         AddressBlock.Of(address).ShouldBe(block);
         AddressBlock.Of(address is null ? null : IPAddress.Parse(address)).ShouldBe(block);
@@ -29,6 +29,6 @@ public sealed class AddressBlockTests
     [InlineData("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48")]
     [InlineData("::1", "loopback")]
     [InlineData(null, "-")]
-    public void What_one_site_may_have_counts_together_for_connections(string? address, string block) =>
+    public void Addresses_of_one_48_count_as_one_for_connections(string? address, string block) =>
         AddressBlock.SiteOf(address is null ? null : IPAddress.Parse(address)).ShouldBe(block);
 }

@@ -37,7 +37,7 @@ public sealed class LocalityReaderTests
     [InlineData("[fe80::1%lo]", false)]
     [InlineData("128.0.0.1", false)]
     [InlineData("[::ffff:128.0.0.1]", false)]
-    public void Only_what_can_mean_nothing_else_names_loopback(string host, bool expected) =>
+    public void Only_an_unambiguous_host_names_loopback(string host, bool expected) =>
         LocalityReader.NamesLoopback(new HostString(host)).ShouldBe(expected);
 
     // What web servers, load balancers, tunnels and content networks add; the first of each line is whose.
@@ -61,7 +61,7 @@ public sealed class LocalityReaderTests
     [InlineData("Tailscale", "Tailscale-User-Login", "Tailscale-Headers-Info", "Tailscale-Funnel-Request")]
     [InlineData("tunnels", "X-Original-Host", "X-Original-Proto", "X-MS-Proxy", "X-Tunnel-Authorization", "X-Tunnel-Port", "X-Localtunnel-Agent", "X-Pinggy-No-Screen", "Bypass-Tunnel-Reminder")]
     [InlineData("others", "X-Client-IP", "X-Cluster-Client-IP", "X-ProxyUser-Ip", "X-Host", "X-Forwarded", "Forwarded-For", "Forwarded", "X-Originating-IP", "X-Remote-IP", "X-Remote-Addr", "X-Client-Port", "WL-Proxy-Client-IP", "Proxy-Client-IP", "X-BlueCoat-Via", "X-Rewrite-URL", "X-HTTP-Host-Override", "Front-End-Https", "X-Url-Scheme", "X-Coming-From", "X-Nginx-Proxy", "X-Iinfo", "Incap-Client-IP", "X-Sucuri-ClientIP", "X-SUCURI-Country", "X-Correlation-Id", "X-LB", "Surrogate-Capability", "X-ORIGINAL-IP", "X_Real_IP", "Via")]
-    public void A_header_that_a_proxy_adds_is_a_sign_of_one(string whose, params string[] headers)
+    public void A_header_that_proxies_add_indicates_a_proxy(string whose, params string[] headers)
     {
         foreach (string header in headers)
         {
@@ -83,7 +83,7 @@ public sealed class LocalityReaderTests
     [InlineData("Chromium", "Pragma", "Cache-Control", "User-Agent", "Origin", "Accept-Encoding", "Accept-Language", "Cookie", "Sec-WebSocket-Extensions", "Sec-GPC", "DNT")]
     [InlineData("Firefox", "User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "Origin", "Sec-WebSocket-Extensions", "DNT", "Sec-GPC", "Cookie", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Pragma", "Cache-Control", "sec-fetch-storage-access", "Priority")]
     [InlineData("one that is given a header, which is named", "X-Local")]
-    public void What_clients_send_by_themselves_is_none(string whose, params string[] headers) =>
+    public void A_header_that_clients_send_by_themselves_indicates_no_proxy(string whose, params string[] headers) =>
         Read(["Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", .. headers], ["x-local"]).Locality.IsLoopback.ShouldBeTrue(whose);
 
     private static ClaimOrigin Read(string[] headers, string[] listed)

@@ -15,7 +15,7 @@ public sealed class OperatingSystemUsersTests
     }
 
     [Fact]
-    public void A_user_that_there_is_not_is_not_found() => _users.FindId("no-such-user-here").ShouldBeNull();
+    public void An_unknown_user_is_not_found() => _users.FindId("no-such-user-here").ShouldBeNull();
 
     [Fact]
     public void The_current_user_is_the_effective_one()

@@ -15,5 +15,5 @@ public sealed class SubnetTests
     [InlineData("unknown", null)]
     [InlineData("", null)]
     [InlineData(null, null)]
-    public void Neighbours_are_the_24_and_the_48(string? address, string? subnet) => Subnet.Of(address).ShouldBe(subnet);
+    public void A_subnet_is_a_24_or_a_48(string? address, string? subnet) => Subnet.Of(address).ShouldBe(subnet);
 }

@@ -22,7 +22,7 @@ public sealed class ClientDescriptionTests
     [InlineData("\u0000\u0007", null)]
     [InlineData("", null)]
     [InlineData(null, null)]
-    public void What_a_device_says_is_shown_as_text_and_nothing_else(string? said, string? shown)
+    public void A_devices_description_becomes_plain_text(string? said, string? shown)
     {
         ClientDescription description = ClientDescription.Sanitize(said, said, said, said);
 
@@ -30,7 +30,7 @@ public sealed class ClientDescriptionTests
     }
 
     [Fact]
-    public void It_is_short_and_no_character_is_cut_in_two()
+    public void A_description_is_cut_without_splitting_a_character()
     {
         string shown = ClientDescription.Sanitize(null, new string('x', 99) + "😀", null, null).DisplayName!;
 
@@ -38,7 +38,7 @@ public sealed class ClientDescriptionTests
     }
 
     [Property(MaxTest = 500)]
-    public void Whatever_it_says_it_is_harmless(char[] said)
+    public void Any_description_becomes_harmless_text(char[] said)
     {
         string? shown = ClientDescription.Sanitize(null, new string(said), null, null).DisplayName;
 

@@ -11,7 +11,7 @@ public sealed class CoverageProperties
     private static readonly string[] Patterns = [.. Names, "a.*", "a.b.*", "b.*", "operator.*"];
 
     [Property(MaxTest = 2000)]
-    public void Coverage_is_what_comparing_every_pair_says(int seed)
+    public void Coverage_equals_the_comparison_of_every_pair(int seed)
     {
         var random = new Random(seed);
         ScopeSet granted = Some(random);

@@ -14,7 +14,7 @@ public sealed class GrantPartsTests
     private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
-    public void A_rules_upgrade_leaves_the_operator_what_the_operator_approved()
+    public void After_a_rules_upgrade_the_operators_scopes_stay_the_operators()
     {
         Grant approved = Some.Paired(_claim, Start).Grants["operator"];
 
@@ -28,7 +28,7 @@ public sealed class GrantPartsTests
     }
 
     [Fact]
-    public void An_operators_approval_leaves_the_rule_the_rest()
+    public void After_an_operators_approval_the_other_scopes_stay_the_rules()
     {
         Grant byRule = Grant.ByRule(held: null, Scopes("operator.read a"), "loopback", Start);
 
@@ -40,7 +40,7 @@ public sealed class GrantPartsTests
     }
 
     [Fact]
-    public void A_grant_of_one_alone_is_written_as_it_always_was()
+    public void A_grant_of_one_approver_is_written_without_parts()
     {
         Grant byRule = Grant.ByRule(Grant.ByRule(held: null, Scopes("a"), "loopback", Start), Scopes("a b"), "loopback", Later);
         byRule.ShouldBe(new Grant { Scopes = Scopes("a b"), ApprovedAt = Later, Rule = "loopback" });
@@ -50,7 +50,7 @@ public sealed class GrantPartsTests
     }
 
     [Fact]
-    public void A_role_without_scopes_has_an_owner_too()
+    public void A_role_without_scopes_has_an_approver_too()
     {
         Grant byRule = Grant.ByRule(held: null, ScopeSet.Empty, "loopback", Start);
         byRule.Without("loopback").ShouldBeNull();
@@ -63,7 +63,7 @@ public sealed class GrantPartsTests
     }
 
     [Fact]
-    public void Of_two_rules_each_is_taken_back_by_itself()
+    public void Each_of_two_rules_is_taken_back_separately()
     {
         Grant both = Grant.ByRule(Grant.ByRule(held: null, Scopes("a"), "loopback", Start), Scopes("a b"), "office", Later);
 
@@ -83,7 +83,7 @@ public sealed class GrantPartsTests
     [InlineData("""{"approvedAt":"2026-11-22T10:00:00+00:00","approvedBy":"ops"}""", "role: operator")]
     [InlineData("""{"scopes":["a"],"approvedAt":"2026-11-22T10:00:00+00:00"}""", "role: operator, operator: a")]
     [InlineData("""{"scopes":["a","b"],"approvedAt":"2026-11-22T10:00:00+00:00","rule":"loopback","parts":{"rules":{"loopback":["b","gone"]},"role":"loopback"}}""", "role: operator, operator: a, loopback: b gone")]
-    public void Documents_say_whose_a_grant_is(string grant, string expected)
+    public void A_document_names_the_approvers_of_a_grant(string grant, string expected)
     {
         DeviceRecord read = Read(grant);
 
@@ -96,11 +96,11 @@ public sealed class GrantPartsTests
     [InlineData("""{"rules":{"loopback":null}}""")]
     [InlineData("""{"rules":{"loopback":["no scope"]}}""")]
     [InlineData("[]")]
-    public void Parts_that_are_none_are_a_damaged_document(string parts) => Should.Throw<DamagedDocumentException>(
+    public void Invalid_parts_make_a_damaged_document(string parts) => Should.Throw<DamagedDocumentException>(
         () => Read($$"""{"scopes":["a"],"approvedAt":"2026-11-22T10:00:00+00:00","rule":"loopback","parts":{{parts}}}"""));
 
     [Fact]
-    public void Parts_come_back_as_they_were_written()
+    public void Written_parts_are_read_back_unchanged()
     {
         Grant widened = Grant.ByRule(Some.Paired(_claim, Start).Grants["operator"], Scopes("a"), "loopback", Later);
         DeviceRecord record = Some.Paired(_claim, Start) with { Grants = ImmutableSortedDictionary<string, Grant>.Empty.Add("operator", widened) };

@@ -35,13 +35,13 @@ public sealed class PairingPolicyProperties
         c.Policy.Decide(c.Record, c.Claim, c.Locality) is PairingDecision.Admit == c.Policy.Uncovered(c.Record, c.Claim) is null;
 
     [Property]
-    public bool Whoever_is_admitted_holds_the_role_and_covers_every_scope(Case c) =>
+    public bool An_admitted_claim_has_the_role_and_every_scope(Case c) =>
         c.Policy.Decide(c.Record, c.Claim, c.Locality) is not PairingDecision.Admit
         || (c.Record!.Grants.TryGetValue(c.Claim.Role, out Grant? grant)
             && c.Policy.Implications.Covers(c.Claim.Role, grant.Scopes ?? ScopeSet.Empty, c.Claim.Scopes));
 
     [Property]
-    public bool The_default_policy_approves_no_role_upgrade_and_nothing_from_elsewhere(Case c) =>
+    public bool The_default_policy_approves_no_role_upgrade_and_nothing_beyond_loopback(Case c) =>
         PairingPolicy.Default.Decide(c.Record, c.Claim, c.Locality) is not PairingDecision.AutoApprove approve
         || (approve.Reason != PairingReason.RoleUpgrade && c.Locality is { IsLoopback: true, IsBrowser: false });
 
@@ -59,12 +59,12 @@ public sealed class PairingPolicyProperties
     }
 
     [Property]
-    public bool Looking_the_peer_up_settles_it(Case c, uint user) =>
+    public bool After_looking_up_the_peer_the_decision_is_final(Case c, uint user) =>
         c.Policy.Decide(c.Record, c.Claim, c.Locality with { Peer = PeerUser.Known(user % 3) }) is not PairingDecision.LookUpPeerUser
         && c.Policy.Decide(c.Record, c.Claim, c.Locality with { Peer = PeerUser.Unknown }) is not PairingDecision.LookUpPeerUser;
 
     [Property]
-    public bool What_is_approved_once_is_covered_from_then_on(Case c)
+    public bool An_approved_claim_is_covered_from_then_on(Case c)
     {
         if (c.Policy.Decide(c.Record, c.Claim, c.Locality) is not PairingDecision.AutoApprove)
             return true;

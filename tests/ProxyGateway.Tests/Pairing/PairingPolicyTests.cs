@@ -55,7 +55,7 @@ public sealed class PairingPolicyTests
     [InlineData("node", "operator.admin", "operator.admin", true)]
     [InlineData("Operator", "operator.admin", "operator.read", false)]
     [InlineData("operator", "operator.*", "operator.read", false)]
-    public void Scopes_cover_themselves_and_in_the_operators_role_a_little_more(string role, string granted, string asked, bool covered) =>
+    public void Scopes_cover_themselves_and_by_implication_others_of_the_operator_role(string role, string granted, string asked, bool covered) =>
         Decide(NothingSilent, Holds(role, granted), Asks(role, asked), Elsewhere).ShouldBe(covered ? "admit" : "pair " + ScopeUpgrade);
 
     [Fact]
@@ -116,7 +116,7 @@ public sealed class PairingPolicyTests
     }
 
     [Fact]
-    public void What_a_rule_may_approve_is_judged_by_coverage()
+    public void UpTo_is_compared_by_coverage()
     {
         PairingPolicy policy = Policy("""{ "loopback": { "UpTo": { "operator": ["operator.write"] } } }""");
 
@@ -126,7 +126,7 @@ public sealed class PairingPolicyTests
     }
 
     [Fact]
-    public void Rules_with_users_ask_for_the_peer_then_decide_by_it()
+    public void A_rule_with_users_asks_for_the_peer_and_decides_by_its_user()
     {
         PairingPolicy policy = Policy("""{ "loopback": { "Users": ["self", "agent"] } }""");
 

@@ -30,7 +30,7 @@ public sealed class PublicKeyTextTests
     }
 
     [Property(MaxTest = 500)]
-    public void No_text_is_thrown_over(NonNull<string> text, NonNegativeInt at, char character)
+    public void Any_text_is_read_or_refused_without_an_exception(NonNull<string> text, NonNegativeInt at, char character)
     {
         byte[] key = new byte[32];
         string spoiled = new string('A', 43).Remove(at.Get % 43, 1).Insert(at.Get % 43, character.ToString());

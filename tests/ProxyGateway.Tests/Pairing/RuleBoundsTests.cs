@@ -71,7 +71,7 @@ public sealed class RuleBoundsTests
     }
 
     [Fact]
-    public void An_operator_may_approve_more_and_no_rule_adds_to_that()
+    public void An_operator_may_approve_past_the_bounds_and_no_rule_adds_to_it()
     {
         DeviceClaim wide = _claim.Asking("operator", Scopes(64, 128));
         Ask ask = Transitions.Ask(record: null, wide, PairingReason.NotPaired, LocalityKind.Loopback, address: null, Start, Some.Lifetimes);
@@ -84,7 +84,7 @@ public sealed class RuleBoundsTests
     }
 
     [Fact]
-    public void A_record_of_before_is_read_and_covers_and_does_not_grow()
+    public void A_record_past_the_bounds_is_read_and_covers_but_rules_do_not_enlarge_it()
     {
         DeviceRecord large = Some.Paired(_claim.Asking("operator", Scopes(27_000, 128)), Start);
 
@@ -118,7 +118,7 @@ public sealed class RuleBoundsTests
     }
 
     [Fact]
-    public void Rejections_without_end_mark_the_whole_device_instead()
+    public void Too_many_rejections_mark_the_whole_device()
     {
         DeviceRecord record = Some.Paired(_claim.Asking("operator"), Start);
         for (int i = 0; i < 200; i++)

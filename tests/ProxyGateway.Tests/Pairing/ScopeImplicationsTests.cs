@@ -24,7 +24,7 @@ public sealed class ScopeImplicationsTests
     [InlineData("operator.sessions.write", "operator.write", false)]
     [InlineData("operator.sessions.read", "operator.read", false)]
     [InlineData("operator.talk", "operator.write", false)]
-    public void An_operator_s_scope_covers_another(string granted, string requested, bool covers)
+    public void An_operators_scope_covers_another(string granted, string requested, bool covers)
     {
         ScopeImplications.Default.Covers("operator", ScopeSet.Of(granted), ScopeSet.Of(requested)).ShouldBe(covers);
         ScopeImplications.Default.Covers("node", ScopeSet.Of(granted), ScopeSet.Of(requested)).ShouldBeFalse("implications are of one role");

@@ -10,7 +10,7 @@ public sealed class ScopeSetTests
     [InlineData("a:b-c_d")]
     [InlineData("...")]
     [InlineData("..a")]
-    public void A_name_is_one(string name) => ScopeSet.IsValidName(name).ShouldBeTrue();
+    public void A_valid_name_is_accepted(string name) => ScopeSet.IsValidName(name).ShouldBeTrue();
 
     [Theory]
     [InlineData("")]
@@ -22,5 +22,5 @@ public sealed class ScopeSetTests
     [InlineData("a|b")]
     [InlineData("operator.*")]
     [InlineData("%2e%2e")]
-    public void What_means_something_to_a_path_or_a_signature_is_none(string name) => ScopeSet.IsValidName(name).ShouldBeFalse();
+    public void A_name_with_characters_of_paths_or_signatures_is_refused(string name) => ScopeSet.IsValidName(name).ShouldBeFalse();
 }

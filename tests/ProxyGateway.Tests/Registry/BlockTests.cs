@@ -12,7 +12,7 @@ public sealed class BlockTests
     private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
-    public void It_is_refused_though_a_grant_covers_it_and_a_rule_would_approve_it()
+    public void A_blocked_device_is_refused_even_if_a_grant_covers_it_or_a_rule_would_approve_it()
     {
         foreach (DeviceRecord? before in new[] { Some.Paired(_claim, Start), null })
         {
@@ -24,7 +24,7 @@ public sealed class BlockTests
     }
 
     [Fact]
-    public void It_holds_what_it_held_once_it_is_let_in()
+    public void An_unblocked_device_has_its_grants_again()
     {
         DeviceRecord paired = Some.Paired(_claim, Start);
 
@@ -37,7 +37,7 @@ public sealed class BlockTests
     }
 
     [Fact]
-    public void What_it_asked_for_is_over()
+    public void A_block_ends_open_requests()
     {
         Ask ask = Transitions.Ask(record: null, _claim, PairingReason.NotPaired, LocalityKind.Remote, address: null, Start, Some.Lifetimes);
 
@@ -50,7 +50,7 @@ public sealed class BlockTests
     }
 
     [Fact]
-    public void It_stays_on_record_for_good_and_outlives_a_removal()
+    public void A_block_never_expires_and_survives_a_removal()
     {
         DeviceRecord blocked = Block(record: null).Record;
         Transitions.ExpiresAt(blocked, Some.Lifetimes).ShouldBeNull();
@@ -63,7 +63,7 @@ public sealed class BlockTests
     }
 
     [Fact]
-    public void Blocking_again_changes_the_reason_and_not_since_when()
+    public void Blocking_again_changes_the_reason_and_keeps_the_time()
     {
         DeviceRecord blocked = Block(Some.Paired(_claim, Start)).Record;
 
@@ -75,7 +75,7 @@ public sealed class BlockTests
     }
 
     [Fact]
-    public void Who_may_not_grant_what_it_holds_does_not_let_it_in_again()
+    public void Unblocking_above_the_operators_ceiling_is_refused()
     {
         DeviceRecord blocked = Block(Some.Paired(_claim.Asking("operator", "operator.admin"), Start)).Record;
         var ceiling = ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Of("operator.write"));

@@ -30,7 +30,7 @@ public sealed class CorpusTests
     public static TheoryData<string> Entries { get; } = [.. Files().Where(f => f.Contains(".audit-", StringComparison.Ordinal))];
 
     [Fact]
-    public void The_corpus_is_whole()
+    public void No_document_of_the_corpus_is_missing()
     {
         Files().Select(f => f.Split('.')[0]).Distinct().ShouldBe(Commits, ignoreOrder: true);
         Files().Length.ShouldBe(47);
@@ -38,7 +38,7 @@ public sealed class CorpusTests
 
     [Theory]
     [MemberData(nameof(Devices))]
-    public void A_device_means_what_it_meant(string file)
+    public void A_stored_device_document_still_has_its_meaning(string file)
     {
         (int commit, string name) = Parse(file);
         byte[] document = File.ReadAllBytes(Path.Combine(Folder, file));
@@ -55,7 +55,7 @@ public sealed class CorpusTests
 
     [Theory]
     [MemberData(nameof(Entries))]
-    public void An_audit_entry_means_what_it_meant(string file)
+    public void A_stored_audit_entry_still_has_its_meaning(string file)
     {
         (int commit, string name) = Parse(file);
         byte[] document = File.ReadAllBytes(Path.Combine(Folder, file));

@@ -12,7 +12,7 @@ public sealed class DeviceImportTests
     private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
-    public void A_new_device_holds_just_what_is_imported_and_the_operator_is_on_record()
+    public void A_new_device_has_the_imported_grants_and_the_operator_as_approver()
     {
         (ImportOutcome outcome, DeviceRecord? next) = Import(record: null, Device(("operator", "operator.read"), ("node", "")) with { Label = "Phone" });
 
@@ -23,7 +23,7 @@ public sealed class DeviceImportTests
     }
 
     [Fact]
-    public void What_is_held_already_is_neither_narrowed_nor_prolonged()
+    public void An_import_neither_narrows_nor_prolongs_existing_grants()
     {
         DeviceRecord held = Some.Paired(_claim.Asking("operator", "operator.write"), Start);
         held = held with { Grants = held.Grants.SetItem("operator", held.Grants["operator"] with { Until = Start.AddDays(1) }) };
@@ -37,7 +37,7 @@ public sealed class DeviceImportTests
     }
 
     [Fact]
-    public void Scopes_that_nobody_kept_are_not_no_scopes()
+    public void Missing_scopes_are_not_empty_scopes()
     {
         DeviceRecord legacy = Import(record: null, Device(("operator", null))).Next!;
         legacy.Grants["operator"].Scopes.ShouldBeNull();
@@ -49,7 +49,7 @@ public sealed class DeviceImportTests
     }
 
     [Fact]
-    public void A_device_without_a_role_on_record_is_paired_for_none()
+    public void A_device_without_a_recorded_role_gets_no_role()
     {
         DeviceRecord legacy = Import(record: null, Device() with { Legacy = true }).Next!;
 
@@ -59,7 +59,7 @@ public sealed class DeviceImportTests
     }
 
     [Fact]
-    public void Nothing_is_imported_against_an_operators_no()
+    public void An_import_does_not_override_an_operators_refusal()
     {
         DeviceRecord removed = Transitions.Remove(Some.Paired(_claim, Start), Some.Operator, Start, Some.Lifetimes);
         DeviceRecord rejected = Some.Paired(_claim, Start) with { Refusals = new RefusalMarks { At = Start, Roles = ScopeSet.Of("node") } };
@@ -73,7 +73,7 @@ public sealed class DeviceImportTests
     }
 
     [Fact]
-    public void Nobody_imports_above_their_ceiling_and_all_of_a_device_or_nothing()
+    public void A_device_above_the_operators_ceiling_is_not_imported_at_all()
     {
         var by = new Operator("lim", ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Of("operator.write")));
 
@@ -84,7 +84,7 @@ public sealed class DeviceImportTests
     }
 
     [Fact]
-    public void What_has_run_out_there_is_not_imported()
+    public void An_ended_grant_is_not_imported()
     {
         ImportedDevice device = Device(("operator", "operator.read"));
 

@@ -23,7 +23,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     public ValueTask DisposeAsync() => _store.DisposeAsync();
 
     [Fact]
-    public async Task Every_change_of_substance_has_a_fresh_version_and_is_told()
+    public async Task Every_change_of_substance_has_a_fresh_version_and_is_announced()
     {
         var versions = new List<string>();
         PairingRequest request = await AskAsync(_claim);
@@ -43,7 +43,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_is_no_change_of_substance_is_not_told()
+    public async Task A_change_without_substance_is_not_announced()
     {
         await AskAsync(_claim);
         string version = _store.Record!.Version;
@@ -71,7 +71,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Whoever_was_slower_decides_again()
+    public async Task An_admission_whose_swap_fails_decides_again()
     {
         // A rule is about to pair the device, and somebody removes it at that moment.
         DeviceRecord removed = Transitions.Remove(
@@ -90,7 +90,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_user_at_the_other_end_is_looked_up_once_and_only_if_a_rule_hangs_on_it()
+    public async Task The_peers_user_is_looked_up_once_and_only_if_a_rule_needs_it()
     {
         int lookedUp = 0;
         ClaimOrigin origin = Some.Loopback with
@@ -114,7 +114,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_record_that_never_holds_still_is_unavailability()
+    public async Task A_record_whose_every_swap_fails_is_unavailable()
     {
         _store.BeforeSwap = () => _store.Record = Some.Paired(_claim.Asking("node"), default);
 
@@ -122,7 +122,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Too_many_requests_are_told_apart_from_refusals()
+    public async Task Too_many_requests_and_a_refusal_are_different_results()
     {
         _store.Answer = SwapResult.TooManyRequests;
 
@@ -130,7 +130,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Only_what_is_there_can_be_removed_or_decided()
+    public async Task Only_existing_devices_and_requests_can_be_removed_or_decided()
     {
         (await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None)).ShouldBeFalse();
         (await _registry.ApproveAsync(RequestId.New(default), scopes: null, Some.Operator, Some.Rules, None)).ShouldBeNull();
@@ -140,7 +140,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Whoever_repeats_what_takes_away_has_it_confirmed_again()
+    public async Task A_repeated_removal_is_confirmed_again()
     {
         DeviceClaim node = _claim.Asking("node");
         PairingRequest rejected = await AskAsync(node);
@@ -163,7 +163,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_change_that_was_made_is_told_though_it_was_not_confirmed()
+    public async Task An_unconfirmed_change_is_announced()
     {
         _store.Record = Some.Paired(_claim, _store.Time.GetUtcNow());
         _store.IsUnconfirmed = true;

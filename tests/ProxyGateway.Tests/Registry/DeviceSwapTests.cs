@@ -32,7 +32,7 @@ public sealed class DeviceSwapTests
 
     [Theory]
     [MemberData(nameof(Cases), DisableDiscoveryEnumeration = true)]
-    public void What_takes_away_is_known(string what, DeviceRecord? previous, DeviceRecord next, bool isRestriction) =>
+    public void A_swap_knows_whether_it_takes_something_away(string what, DeviceRecord? previous, DeviceRecord next, bool isRestriction) =>
         new DeviceSwap(previous, next, ExpiresAt: null, PendingLimits.None).IsRestriction.ShouldBe(isRestriction, what);
 
     private static DeviceRecord Granting(string role, params string[] scopes) => Paired with { Grants = Paired.Grants.SetItem(role, Grant(scopes)) };

@@ -14,7 +14,7 @@ public sealed class GrantEndTests
     private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
-    public void It_covers_until_its_end_and_not_at_it()
+    public void A_grant_covers_until_its_end_and_not_at_it()
     {
         DeviceRecord record = Ending();
 
@@ -23,7 +23,7 @@ public sealed class GrantEndTests
     }
 
     [Fact]
-    public void No_rule_goes_on_from_there_and_an_operator_may()
+    public void After_the_end_no_rule_renews_a_grant_and_an_operator_may()
     {
         DeviceRecord record = Ending();
 
@@ -38,7 +38,7 @@ public sealed class GrantEndTests
     }
 
     [Fact]
-    public void Other_roles_go_on()
+    public void Other_roles_stay_when_a_grant_ends()
     {
         DeviceRecord record = Ending();
         record = record with { Grants = record.Grants.Add("node", new Grant { Scopes = ScopeSet.Empty, ApprovedAt = Start }) };
@@ -52,7 +52,7 @@ public sealed class GrantEndTests
     }
 
     [Fact]
-    public void The_mark_is_remembered_from_the_end_on_and_never_moves_another_back()
+    public void The_mark_of_an_ended_grant_has_the_time_of_its_end_and_never_shortens_another()
     {
         DeviceRecord record = Ending() with { Refusals = new RefusalMarks { At = End.AddDays(1), Roles = ScopeSet.Of("node") } };
 
@@ -94,7 +94,7 @@ public sealed class GrantEndTests
     }
 
     [Fact]
-    public void An_end_for_more_does_not_take_away_what_is_held_without_one()
+    public void An_approval_of_more_with_an_end_does_not_end_scopes_that_are_held_without_one()
     {
         Ask ask = Asked(Some.Paired(_claim, Start), "operator.write");
 
@@ -110,7 +110,7 @@ public sealed class GrantEndTests
     }
 
     [Fact]
-    public void Who_may_not_grant_what_is_held_does_not_move_its_end_on()
+    public void Prolonging_a_grant_above_the_operators_ceiling_is_refused()
     {
         DeviceRecord ending = Ending();
         ending = ending with { Grants = ending.Grants.SetItem("operator", ending.Grants["operator"] with { Scopes = ScopeSet.Of("operator.admin") }) };
@@ -123,7 +123,7 @@ public sealed class GrantEndTests
     }
 
     [Fact]
-    public void An_end_lies_in_the_future()
+    public void An_end_in_the_past_is_refused()
     {
         Ask ask = Asked(record: null, "operator.read");
         DeviceRecord paired = Some.Paired(_claim, Start);
@@ -134,7 +134,7 @@ public sealed class GrantEndTests
     }
 
     [Fact]
-    public void Setting_a_grant_sets_its_end_or_that_it_has_none()
+    public void Setting_a_grant_sets_or_removes_its_end()
     {
         DeviceRecord record = SetGrant(Some.Paired(_claim, Start), new GrantTerms(_claim.Scopes, End)).Record;
         record.Grants["operator"].Until.ShouldBe(End);

@@ -39,7 +39,7 @@ public sealed class GrantOwnersProperties
     }
 
     [Property(Arbitrary = [typeof(Steps)], MaxTest = 1000, EndSize = 30)]
-    public void What_each_approved_is_known_and_a_rule_loses_just_its_own(Step[] steps)
+    public void Each_approver_of_a_scope_is_known_and_a_rule_loses_only_its_own(Step[] steps)
     {
         DeviceClaim device = Some.Claim();
         DeviceRecord? record = null;

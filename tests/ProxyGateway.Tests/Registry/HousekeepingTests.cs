@@ -12,7 +12,7 @@ public sealed class HousekeepingTests
     private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
-    public void A_device_that_is_forgotten_is_a_stranger_again_whom_a_rule_may_pair()
+    public void A_forgotten_device_is_a_stranger_that_a_rule_may_pair()
     {
         DeviceRecord forgotten = Forget(ByRule()).ShouldNotBeNull();
 
@@ -22,7 +22,7 @@ public sealed class HousekeepingTests
     }
 
     [Fact]
-    public void An_operators_no_is_not_forgotten_with_the_device()
+    public void An_operators_refusal_is_not_forgotten_with_the_device()
     {
         DeviceRecord marked = ByRule() with { Refusals = new RefusalMarks { At = Start, Roles = ScopeSet.Of("node") } };
 
@@ -30,7 +30,7 @@ public sealed class HousekeepingTests
     }
 
     [Fact]
-    public void Only_what_rules_alone_approved_and_nobody_saw_is_forgotten()
+    public void Only_unseen_devices_that_rules_alone_approved_are_forgotten()
     {
         var kept = new Dictionary<string, DeviceRecord>
         {
@@ -54,7 +54,7 @@ public sealed class HousekeepingTests
     }
 
     [Fact]
-    public void Taking_back_a_rule_removes_who_holds_nothing_else()
+    public void Taking_back_a_rule_removes_devices_without_other_grants()
     {
         Decision decision = RemoveByRule(ByRule());
 
@@ -64,7 +64,7 @@ public sealed class HousekeepingTests
     }
 
     [Fact]
-    public void Taking_back_a_rule_leaves_what_others_approved_and_marks_what_it_took()
+    public void Taking_back_a_rule_keeps_other_approvals_and_marks_the_role()
     {
         DeviceRecord both = ByRule() with
         {

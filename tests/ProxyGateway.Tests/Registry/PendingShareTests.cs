@@ -36,7 +36,7 @@ public sealed class PendingShareTests
     [Theory]
     [InlineData(NotPaired, Remote)]
     [InlineData(RoleUpgrade, null)]
-    public void A_request_of_an_older_version_counts_as_it_did(PairingReason reason, LocalityKind? strangers)
+    public void A_request_of_an_older_version_still_counts_by_its_reason(PairingReason reason, LocalityKind? strangers)
     {
         DeviceClaim claim = Some.Claim();
         DeviceRecord record = Some.Paired(claim, Start) with { Requests = [Request(reason, Remote) with { DeviceId = claim.Device }] };
@@ -49,7 +49,7 @@ public sealed class PendingShareTests
     }
 
     [Fact]
-    public void What_a_request_counts_with_is_kept_with_it()
+    public void A_request_stores_the_share_that_it_counts_in()
     {
         DeviceClaim claim = Some.Claim();
         DeviceRecord record = Some.Paired(claim, Start) with { Requests = [Request(RoleUpgrade, Remote) with { DeviceId = claim.Device, ByRulesAlone = true }] };

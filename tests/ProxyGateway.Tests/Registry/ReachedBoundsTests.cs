@@ -8,7 +8,7 @@ namespace ProxyGateway.Tests.Registry;
 public sealed class ReachedBoundsTests
 {
     [Fact]
-    public async Task Each_bound_is_told_of_once_and_again_while_it_lasts()
+    public async Task A_reached_bound_is_logged_at_once_and_again_while_it_lasts()
     {
         var time = new FakeTimeProvider();
         var lines = new Lines();

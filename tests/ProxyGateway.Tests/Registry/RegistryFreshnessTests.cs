@@ -25,7 +25,7 @@ public sealed class RegistryFreshnessTests
     }
 
     [Fact]
-    public void A_wall_clock_that_is_set_back_does_not_prolong_it()
+    public void A_wall_clock_that_is_set_back_does_not_prolong_freshness()
     {
         _time.SetBack(TimeSpan.FromHours(1));
         _time.Advance(new FreshnessOptions().StalenessLimit);

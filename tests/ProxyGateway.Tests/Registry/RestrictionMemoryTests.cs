@@ -21,7 +21,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_removal_holds_when_the_document_from_before_comes_back(bool isMadeHere)
+    public async Task A_removal_holds_when_the_earlier_document_comes_back(bool isMadeHere)
     {
         await ShouldBeAdmittedAsync();
         DeviceRecord before = _store.Record!;
@@ -51,7 +51,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     }
 
     [Fact]
-    public void A_record_that_was_read_long_before_it_is_judged_takes_nothing()
+    public void A_record_that_was_read_long_ago_restricts_nothing()
     {
         var memory = new RestrictionMemory();
         DateTimeOffset now = DateTimeOffset.UtcNow;
@@ -122,7 +122,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_an_operator_approves_afterwards_counts_here_and_elsewhere()
+    public async Task An_operators_later_approval_counts_at_every_gateway()
     {
         await ShouldBeAdmittedAsync();
         DeviceRecord before = _store.Record!;
@@ -140,7 +140,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_block_and_a_narrowing_hold_however_often_the_device_asks_before_and_after(bool isBlock)
+    public async Task A_block_and_a_narrowing_hold_after_any_number_of_requests(bool isBlock)
     {
         await ShouldBeAdmittedAsync();
         var before = new List<DeviceRecord> { _store.Record! };
@@ -167,7 +167,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_an_older_gateway_writes_without_the_time_is_believed()
+    public async Task A_document_that_an_older_gateway_wrote_without_takenAt_counts()
     {
         await ShouldBeAdmittedAsync();
         await _gateway.ChangeAsync(_claim.Device, new DeviceChange.Block(null), Some.Operator, Some.Rules, None);
@@ -183,7 +183,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_time_of_what_was_taken_rises_with_each_and_with_nothing_else_whatever_the_clock_says()
+    public async Task TakenAt_rises_with_each_restriction_alone_even_if_the_clock_goes_back()
     {
         await ShouldBeAdmittedAsync();
         DateTimeOffset paired = _store.Record!.TakenAt!.Value;
@@ -200,7 +200,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_reading_that_a_narrowing_overtakes_is_made_again_and_counts_as_no_registry_that_went_back()
+    public async Task A_reading_that_a_narrowing_overtakes_is_repeated_and_is_no_lost_restriction()
     {
         await ShouldBeAdmittedAsync();
         await SetNodeAsync("a", "b");
@@ -216,7 +216,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_change_that_takes_nothing_may_get_lost()
+    public async Task A_lost_change_that_restricts_nothing_is_accepted()
     {
         await ShouldBeAdmittedAsync();
         DeviceRecord before = _store.Record!;
@@ -229,7 +229,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task After_a_day_it_is_forgotten()
+    public async Task After_a_day_a_restriction_is_forgotten()
     {
         await ShouldBeAdmittedAsync();
         DeviceRecord before = _store.Record!;
@@ -242,7 +242,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     }
 
     [Fact]
-    public void Strangers_leave_nothing_and_others_push_out_no_removal()
+    public void Strangers_are_not_remembered_and_no_device_pushes_out_a_removal()
     {
         var memory = new RestrictionMemory();
         DateTimeOffset now = DateTimeOffset.UnixEpoch;

@@ -48,7 +48,7 @@ public sealed class TransitionsProperties
     }
 
     [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
-    public void Nothing_is_granted_that_nobody_approved(Step[] steps)
+    public void Every_granted_scope_was_approved(Step[] steps)
     {
         // Whatever was approved since the role last lost something; what follows may cover less than that, never more.
         var approved = Roles.ToDictionary(role => role, _ => ScopeSet.Empty);
@@ -75,7 +75,7 @@ public sealed class TransitionsProperties
     }
 
     [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
-    public void A_no_holds_until_an_operator_approves_all_that_is_asked(Step[] steps) => Run(steps, (before, step, after, claim) =>
+    public void A_refusal_holds_until_an_operator_approves_the_whole_request(Step[] steps) => Run(steps, (before, step, after, claim) =>
     {
         foreach (string role in Roles)
         {
@@ -169,7 +169,7 @@ public sealed class TransitionsProperties
     });
 
     [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
-    public void What_a_blocked_device_asks_for_changes_nothing(Step[] steps) => Run(steps, (before, step, after, _) =>
+    public void A_blocked_device_that_asks_changes_nothing(Step[] steps) => Run(steps, (before, step, after, _) =>
     {
         if (before?.Block is null)
             return;
@@ -180,7 +180,7 @@ public sealed class TransitionsProperties
     });
 
     [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
-    public void What_has_an_end_keeps_it_until_an_operator_says_otherwise(Step[] steps) => Run(steps, (before, step, after, _) =>
+    public void A_grants_end_stays_until_an_operator_changes_it(Step[] steps) => Run(steps, (before, step, after, _) =>
     {
         foreach ((string role, Grant grant) in before?.Grants.Where(g => g.Value.Until is not null) ?? [])
         {
@@ -192,7 +192,7 @@ public sealed class TransitionsProperties
     });
 
     [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
-    public void A_document_keeps_the_whole_record(Step[] steps) => Run(steps, (_, _, after, _) =>
+    public void A_record_survives_writing_and_reading(Step[] steps) => Run(steps, (_, _, after, _) =>
     {
         if (after is null)
             return;

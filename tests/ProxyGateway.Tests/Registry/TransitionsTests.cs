@@ -229,7 +229,7 @@ public sealed class TransitionsTests
     }
 
     [Fact]
-    public void Narrowing_goes_by_coverage()
+    public void Narrowing_is_compared_by_coverage()
     {
         Ask ask = Ask(record: null, _claim.Asking("operator", "operator.admin"), Start);
 
@@ -241,7 +241,7 @@ public sealed class TransitionsTests
     [InlineData("operator", "operator.admin", DecisionOutcome.Done)]
     [InlineData("operator", "operator.read", DecisionOutcome.AboveCeiling)]
     [InlineData("node", "operator.write", DecisionOutcome.AboveCeiling)]
-    public void Nobody_approves_above_their_ceiling(string role, string ceiling, DecisionOutcome expected)
+    public void An_approval_above_the_operators_ceiling_is_refused(string role, string ceiling, DecisionOutcome expected)
     {
         Ask ask = Ask(record: null, _claim, Start);
         Operator by = Ceiling(role, ceiling);
@@ -253,7 +253,7 @@ public sealed class TransitionsTests
     }
 
     [Fact]
-    public void Nobody_sets_a_grant_above_their_ceiling_and_everybody_may_take_one_away()
+    public void A_grant_above_the_operators_ceiling_is_refused_and_revoking_is_always_allowed()
     {
         DeviceRecord paired = Some.Paired(_claim, Start);
         Operator by = Ceiling("operator", "operator.read");
@@ -267,7 +267,7 @@ public sealed class TransitionsTests
     }
 
     [Fact]
-    public void Decisions_repeat_alike_and_only_alike()
+    public void Only_the_same_decision_can_be_repeated()
     {
         Ask ask = Ask(record: null, _claim, Start);
         RequestId id = ask.Request!.Id;
@@ -288,7 +288,7 @@ public sealed class TransitionsTests
     }
 
     [Fact]
-    public void A_late_decision_is_told_from_an_unknown_request_for_as_long_as_the_request_lived()
+    public void A_late_decision_differs_from_an_unknown_request_for_the_requests_lifetime()
     {
         Ask ask = Ask(record: null, _claim, Start);
         RequestId id = ask.Request!.Id;
@@ -332,7 +332,7 @@ public sealed class TransitionsTests
     }
 
     [Fact]
-    public void An_operators_no_is_marked_where_it_was_said()
+    public void An_operators_refusal_marks_the_role_that_it_concerns()
     {
         DeviceRecord paired = Some.Paired(_claim, Start);
         Ask node = Ask(paired, _claim.Asking("node", "camera", "screen"), Start);
@@ -379,7 +379,7 @@ public sealed class TransitionsTests
     }
 
     [Fact]
-    public void What_was_never_approved_is_forgotten_once_its_requests_are_no_longer_readable()
+    public void A_device_without_approval_is_forgotten_once_its_requests_are_no_longer_readable()
     {
         Ask ask = Ask(record: null, _claim, Start);
         Transitions.ExpiresAt(ask.Next, Lifetimes).ShouldBe(Start + (2 * Lifetimes.Request));

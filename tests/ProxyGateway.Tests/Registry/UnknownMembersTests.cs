@@ -40,7 +40,7 @@ public sealed class UnknownMembersTests
 
     [Theory]
     [MemberData(nameof(Changes))]
-    public void A_change_keeps_them_at_every_depth(string name, Func<DeviceRecord, DeviceRecord> change)
+    public void A_change_keeps_unknown_members_at_every_depth(string name, Func<DeviceRecord, DeviceRecord> change)
     {
         DeviceRecord before = NewerGateway.Extend(Full());
         NewerGateway.Extended(before).ShouldBe(NewerGateway.Extended(DeviceDocument.Deserialize(DeviceDocument.Serialize(before), before.Id, before.Version)));
@@ -53,7 +53,7 @@ public sealed class UnknownMembersTests
     }
 
     [Fact]
-    public void What_is_unknown_is_written_as_it_was_read()
+    public void Unknown_members_are_written_as_they_were_read()
     {
         DeviceRecord record = Full();
         string document = Encoding.UTF8.GetString(DeviceDocument.Serialize(record));
@@ -66,7 +66,7 @@ public sealed class UnknownMembersTests
     }
 
     [Fact]
-    public void What_is_remembered_of_restrictions_does_not_hold_them()
+    public void The_memory_of_restrictions_does_not_hold_unknown_members()
     {
         DeviceRecord record = NewerGateway.Extend(Full());
 
@@ -101,7 +101,7 @@ public sealed class UnknownMembersTests
     [InlineData("{\"format\":2}\nanother line")]
     [InlineData("{\"format\":2,\"requests\":[{\"status\":\"withdrawn\"}]")]
     [InlineData("{\"requests\":[{\"status\":\"withdrawn\"}],\"format\":2}")]
-    public void A_greater_format_is_seen_whatever_else_cannot_be_read(string document)
+    public void A_greater_format_is_recognised_in_an_unreadable_document(string document)
     {
         NewerDocumentException newer = Should.Throw<NewerDocumentException>(() => DeviceDocument.Deserialize(Encoding.UTF8.GetBytes(document), Device.Device, "v"));
 
@@ -116,11 +116,11 @@ public sealed class UnknownMembersTests
     [InlineData("{\"id\":17,\"format\":1}")]
     [InlineData("{]\"format\":2}")]
     [InlineData("")]
-    public void What_says_no_greater_format_is_damaged(string document) =>
+    public void An_unreadable_document_without_a_greater_format_is_damaged(string document) =>
         Should.Throw<DamagedDocumentException>(() => DeviceDocument.Deserialize(Encoding.UTF8.GetBytes(document), Device.Device, "v"));
 
     [Fact]
-    public void An_audit_entry_keeps_them()
+    public void An_audit_entry_keeps_unknown_members()
     {
         const string Document = """{"time":"2026-11-30T12:00:00+00:00","gateway":"g","kind":"grant-changed","role":"operator","client":{"id":"cli","later":1},"audience":"agent-2"}""";
 

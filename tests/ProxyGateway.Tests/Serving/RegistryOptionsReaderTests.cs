@@ -7,7 +7,7 @@ namespace ProxyGateway.Tests.Serving;
 public sealed class RegistryOptionsReaderTests
 {
     [Fact]
-    public void Nothing_configured_is_one_file() => Read("{}").Options.ShouldBe(new RegistryOptions());
+    public void By_default_the_registry_is_one_file() => Read("{}").Options.ShouldBe(new RegistryOptions());
 
     [Fact]
     public void Every_key_is_read()
@@ -41,7 +41,7 @@ public sealed class RegistryOptionsReaderTests
     [InlineData("""{ "Sqlite": { "Path": "" } }""", "Registry:Sqlite:Path: found \"\"")]
     [InlineData("""{ "Redis": { "Password": "hunter2" } }""", "Registry:Redis:Password: unknown key; allowed here: Configuration, KeyPrefix, Timeout, WaitForReplicas.")]
     [InlineData("""{ "Redis": { "WaitForReplicas": "-1" } }""", "Registry:Redis:WaitForReplicas: found \"-1\"; allowed: a whole number from 0 to 100.")]
-    public void What_is_wrong_is_said(string json, string error) =>
+    public void An_invalid_value_is_reported_with_its_key(string json, string error) =>
         Read($$"""{ "Registry": {{json}} }""").Errors.ShouldHaveSingleItem().ShouldStartWith(error);
 
     private static (RegistryOptions Options, IReadOnlyList<string> Errors) Read(string json)

@@ -9,7 +9,7 @@ public sealed class RoutesReaderTests
 {
     // YARP takes routes a moment after the gate takes its options. In between, routes that said nothing would be gated as those are that say more.
     [Fact]
-    public void A_route_is_gated_by_the_reading_of_the_configuration_that_it_is_of()
+    public void A_route_is_gated_by_the_snapshot_that_it_belongs_to()
     {
         var settings = new Dictionary<string, string?>(Agent);
         RouteConfig closed = Read(settings, new ConfigurationErrors()).ShouldHaveSingleItem();

@@ -48,7 +48,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_reload_closes_what_is_no_longer_covered_and_nothing_else()
+    public async Task A_reload_closes_sessions_that_are_no_longer_covered_and_no_others()
     {
         Session covered = Admit("operator.read");
         Session uncovered = Admit("operator.write", claims: "operator.read");
@@ -73,7 +73,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_reload_while_the_registry_is_away_is_followed_as_soon_as_it_is_back()
+    public async Task A_reload_during_an_outage_is_checked_when_the_registry_is_back()
     {
         Session uncovered = Admit("operator.write", claims: "operator.read");
         _store.Unreadable.TryAdd(uncovered.Claim.Device, true);
@@ -87,7 +87,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_change_of_settings_that_nobody_tells_is_found_by_the_sweep()
+    public async Task The_sweep_finds_a_change_of_settings_without_an_event()
     {
         Session uncovered = Admit("operator.write", claims: "operator.read");
         _settings.Current = new DeviceAuthOptions { Policy = WithoutImplications };
@@ -109,7 +109,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task What_a_session_was_admitted_under_is_no_news()
+    public async Task The_version_of_its_own_admission_does_not_recheck_a_session()
     {
         Session session = Admit("operator.write");
 
@@ -162,7 +162,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_change_that_is_announced_while_the_record_is_read_is_read_again()
+    public async Task A_change_announced_during_a_read_makes_the_record_be_read_again()
     {
         Session session = Admit("operator.write");
         TaskCompletionSource reading = _store.HoldReads();
@@ -192,7 +192,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_device_that_a_sweep_cannot_ask_about_is_asked_about_alone()
+    public async Task A_sweep_that_fails_asks_about_each_device_alone()
     {
         Session session = Admit("operator.write");
         Session other = Admit("operator.write");
@@ -208,7 +208,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task A_change_that_nobody_announced_is_found_within_the_sweep_interval()
+    public async Task The_sweep_finds_an_unannounced_change_within_its_interval()
     {
         Session session = Admit("operator.write");
         _store.Write(Narrowed(session));
@@ -219,7 +219,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Signs_of_life_keep_it_fresh()
+    public async Task Signs_of_life_keep_the_registry_fresh()
     {
         Session session = Admit("operator.write");
         for (int i = 0; i < 10; i++)
@@ -233,7 +233,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Silence_makes_it_stale_and_closes_sessions_if_so_configured()
+    public async Task Silence_makes_the_registry_stale_and_closes_sessions_if_so_configured()
     {
         Session session = Admit("operator.write");
 

@@ -66,7 +66,7 @@ public sealed class SeenDevicesProperties
     }
 
     [Fact]
-    public void The_first_sighting_is_due_at_once_and_room_comes_back()
+    public void The_first_sighting_is_due_at_once_and_written_ones_make_room()
     {
         var seen = new SeenDevices(room: 1, Interval);
         seen.Note(Devices[0], Start).ShouldBeTrue();
@@ -81,7 +81,7 @@ public sealed class SeenDevicesProperties
     }
 
     [Fact]
-    public void A_clock_that_was_set_back_is_not_waited_for()
+    public void A_clock_that_was_set_back_does_not_delay_a_write()
     {
         var seen = new SeenDevices(Room, Interval);
         seen.Note(Devices[0], Start);

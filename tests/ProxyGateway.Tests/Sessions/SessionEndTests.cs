@@ -14,7 +14,7 @@ public sealed class SessionEndTests
     private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
 
     [Fact]
-    public void It_is_closed_when_its_grant_runs_out()
+    public void A_session_is_closed_when_its_grant_ends()
     {
         using Session session = Admit(StoresNow.AddMinutes(5));
 
@@ -27,7 +27,7 @@ public sealed class SessionEndTests
     }
 
     [Fact]
-    public void It_lives_on_when_an_operator_moves_the_end_on_and_ends_earlier_when_they_move_it_up()
+    public void A_session_follows_a_later_or_earlier_end_of_its_grant()
     {
         using Session later = Admit(StoresNow.AddMinutes(5));
         using Session earlier = Admit(StoresNow.AddMinutes(5));
@@ -44,7 +44,7 @@ public sealed class SessionEndTests
     }
 
     [Fact]
-    public void It_lives_on_when_the_end_is_taken_away()
+    public void A_session_stays_when_the_end_of_its_grant_is_removed()
     {
         using Session session = Admit(StoresNow.AddMinutes(5));
         session.Recheck(Some.Paired(_claim, StoresNow), StoresNow, PairingPolicy.Default);
@@ -55,7 +55,7 @@ public sealed class SessionEndTests
     }
 
     [Fact]
-    public void An_end_that_no_timer_could_wait_for_is_waited_for()
+    public void An_end_beyond_the_range_of_timers_is_kept()
     {
         using Session session = Admit(StoresNow.AddYears(900));
 
@@ -65,7 +65,7 @@ public sealed class SessionEndTests
     }
 
     [Fact]
-    public void It_is_closed_soon_after_the_machine_has_slept_past_the_end()
+    public void A_session_is_closed_soon_after_the_machine_slept_past_the_end()
     {
         var time = new TwoClocks();
         using Session session = Admit(StoresNow.AddMinutes(5), time);
@@ -77,7 +77,7 @@ public sealed class SessionEndTests
     }
 
     [Fact]
-    public void A_wall_clock_that_is_set_back_does_not_prolong_it()
+    public void A_wall_clock_that_is_set_back_does_not_prolong_a_session()
     {
         var time = new TwoClocks();
         using Session session = Admit(StoresNow.AddMinutes(5), time);
@@ -91,7 +91,7 @@ public sealed class SessionEndTests
     }
 
     [Fact]
-    public void A_machine_that_sleeps_while_the_record_is_read_does_not_prolong_it()
+    public void A_machine_that_sleeps_during_a_read_does_not_prolong_a_session()
     {
         var time = new TwoClocks();
         using Session session = SomeSession.Of(_claim, time);
@@ -105,7 +105,7 @@ public sealed class SessionEndTests
     }
 
     [Fact]
-    public void A_change_that_is_heard_of_after_the_end_closes_it_too()
+    public void A_change_announced_after_the_end_closes_the_session_too()
     {
         using Session session = Admit(StoresNow.AddMinutes(5));
 
@@ -115,7 +115,7 @@ public sealed class SessionEndTests
     }
 
     [Fact]
-    public void A_blocked_device_has_no_session_left()
+    public void A_block_closes_all_sessions_of_the_device()
     {
         using Session session = Admit(until: null);
 

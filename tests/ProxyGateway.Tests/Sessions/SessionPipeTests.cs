@@ -32,7 +32,7 @@ public sealed class SessionPipeTests
     }
 
     [Fact]
-    public async Task A_read_for_no_bytes_stays_one()
+    public async Task A_zero_byte_read_is_passed_through()
     {
         var client = new EndlessClient(waits: false);
         await using var pipe = new SessionPipe(new DefaultHttpContext(), client, TimeProvider.System);

@@ -19,14 +19,14 @@ public sealed class SessionTests
     }
 
     [Fact]
-    public void Nothing_announced_is_nothing_to_doubt()
+    public void A_session_without_announcements_is_not_in_doubt()
     {
         using Session session = Enter();
         session.TryAdmit(_wide, Now).ShouldBeTrue();
     }
 
     [Fact]
-    public void A_change_that_takes_nothing_away_is_nothing_to_doubt()
+    public void A_change_that_takes_nothing_away_does_not_put_a_session_in_doubt()
     {
         using Session session = Enter();
         session.Recheck(_wide with { Version = Some.Version() }, Now, Policy);

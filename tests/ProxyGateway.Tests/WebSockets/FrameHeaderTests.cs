@@ -51,6 +51,6 @@ public sealed class FrameHeaderTests
     [InlineData("817F000000000000FFFF")]
     [InlineData("817F8000000000000000")]
     [InlineData("817FFFFFFFFFFFFFFFFF")]
-    public void What_RFC_6455_forbids_is_malformed(string hex) =>
+    public void A_header_that_RFC_6455_forbids_is_malformed(string hex) =>
         FrameHeader.TryRead(Convert.FromHexString(hex), out _).ShouldBe(FrameHeaderStatus.Malformed);
 }

@@ -7,7 +7,7 @@ namespace ProxyGateway.Tests.WebSockets;
 public sealed class FrameTrackerTests
 {
     [Property]
-    public void It_knows_every_boundary_however_the_stream_is_cut(int[] lengths, PositiveInt[] chunks, bool masked)
+    public void The_tracker_finds_every_boundary_however_the_stream_is_cut(int[] lengths, PositiveInt[] chunks, bool masked)
     {
         (byte[] stream, HashSet<int> boundaries) = Frames(lengths, masked);
         var tracker = default(FrameTracker);
@@ -21,7 +21,7 @@ public sealed class FrameTrackerTests
     }
 
     [Property]
-    public void It_goes_to_the_next_boundary_and_no_further(int[] lengths, bool masked, NonNegativeInt start)
+    public void The_tracker_stops_at_the_next_boundary(int[] lengths, bool masked, NonNegativeInt start)
     {
         (byte[] stream, HashSet<int> boundaries) = Frames([1, .. lengths], masked);
         int from = start.Get % stream.Length;
@@ -36,7 +36,7 @@ public sealed class FrameTrackerTests
     }
 
     [Fact]
-    public void Without_a_boundary_it_takes_all()
+    public void Without_a_boundary_the_tracker_takes_all_bytes()
     {
         var tracker = default(FrameTracker);
         tracker.Advance([0x82, 0x7E]);

@@ -10,7 +10,7 @@ public sealed class MessageReaderTests
     private const int Limit = 64 * 1024;
 
     [Property]
-    public void However_a_stream_is_cut_it_reads_the_same(int[] fragments, PositiveInt[] chunks)
+    public void A_message_is_read_alike_however_its_bytes_are_cut(int[] fragments, PositiveInt[] chunks)
     {
         byte[] stream = [.. Message(fragments), .. "the rest"u8];
 
@@ -21,7 +21,7 @@ public sealed class MessageReaderTests
     }
 
     [Property(MaxTest = 300)]
-    public void Whatever_comes_is_read_or_a_violation(byte[] noise, PositiveInt[] chunks)
+    public void Any_bytes_are_read_or_a_protocol_violation(byte[] noise, PositiveInt[] chunks)
     {
         List<string> events = Read(SomeFrames.Cut(noise, chunks));
 

@@ -29,7 +29,7 @@ public sealed class ImportProgramTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Devices_of_an_openclaw_gateway_are_taken_over_once()
+    public async Task Devices_of_an_OpenClaw_gateway_are_imported_once()
     {
         _program.Configure("http://127.0.0.1:9");
         await using RunningProgram gateway = _program.StartServer("proxygateway.dll");

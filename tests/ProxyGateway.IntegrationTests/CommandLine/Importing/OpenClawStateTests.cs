@@ -64,7 +64,7 @@ public sealed class OpenClawStateTests
     [InlineData("a member twice", "'roles':['operator'],'roles':['node']", "skipped: a member is there twice")]
     [InlineData("a member twice, further in", "'roles':['operator'],'tokens':{'operator':{'revokedAtMs':1,'revokedAtMs':0}}", "skipped: a member is there twice")]
     [InlineData("a private key beside it", "'roles':['operator'],'privateKeyPem':'secret','displayName':7", "operator")]
-    public void A_row_becomes_what_that_gateway_honours(string what, string members, string expected)
+    public void A_row_grants_what_that_gateway_honours(string what, string members, string expected)
     {
         string row = $"{{'publicKey':'{Key}'{(members.Length > 0 ? "," : "")}{members}}}".Replace('\'', '"');
 
@@ -78,7 +78,7 @@ public sealed class OpenClawStateTests
     [InlineData("private pem", false)]
     [InlineData("short", false)]
     [InlineData("none", false)]
-    public void Keys_are_taken_in_every_form_that_was_in_use(string form, bool taken)
+    public void Keys_are_read_in_every_form_that_OpenClaw_used(string form, bool taken)
     {
         byte[] spki = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00, .. RawKey];
         string key = form switch
@@ -99,7 +99,7 @@ public sealed class OpenClawStateTests
     }
 
     [Fact]
-    public void A_row_that_is_none_takes_nothing_from_the_others()
+    public void An_invalid_row_does_not_affect_the_others()
     {
         string sound = $$"""{"publicKey":"{{Key}}","role":"node"}""";
 
@@ -144,11 +144,11 @@ public sealed class OpenClawStateTests
     [InlineData("secret")]
     [InlineData("[]")]
     [InlineData("""{"a":{"b":"secret"}}""")]
-    public void What_is_no_file_with_devices_is_refused_and_not_repeated(string text) =>
+    public void A_file_without_devices_is_refused_and_not_quoted(string text) =>
         Should.Throw<InvalidDataException>(() => Read(text)).Message.ShouldNotContain("secret");
 
     [Fact]
-    public void Devices_are_sent_in_parts_that_a_gateway_takes()
+    public void Devices_are_sent_in_batches_that_the_gateway_accepts()
     {
         ImportDeviceBody Device(int scopes) => new()
         {

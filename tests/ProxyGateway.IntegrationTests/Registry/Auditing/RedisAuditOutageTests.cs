@@ -44,7 +44,7 @@ public sealed class RedisAuditOutageTests(ITestOutputHelper output) : IAsyncLife
     }
 
     [Fact]
-    public async Task What_is_entered_while_the_server_hangs_is_there_once_when_it_goes_on()
+    public async Task Entries_made_while_the_server_hangs_are_written_once()
     {
         await _server.StopAsync();
         TimeSpan slowest = Enter(AuditKinds.DeviceAdmitted, 10, 1000);
@@ -62,7 +62,7 @@ public sealed class RedisAuditOutageTests(ITestOutputHelper output) : IAsyncLife
     }
 
     [Fact]
-    public async Task What_finds_no_room_while_the_server_is_away_is_counted_and_the_rest_is_written()
+    public async Task Entries_without_room_during_an_outage_are_counted_and_the_rest_is_written()
     {
         const int Flood = AuditLog.Capacity + 1000;
         await _server.KillAsync();

@@ -34,7 +34,7 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
     }
 
     [Fact]
-    public async Task Ids_rise_whatever_the_clock_says_and_whichever_stream_is_written()
+    public async Task Ids_rise_across_streams_and_when_the_clock_goes_back()
     {
         long future = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeMilliseconds();
         await AppendAsync(Entry(AuditKinds.DeviceRefused, "now"));
@@ -47,7 +47,7 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
     }
 
     [Fact]
-    public async Task Its_keys_are_in_one_slot_and_those_of_writers_go_by_themselves()
+    public async Task The_audits_keys_are_in_one_slot_and_those_of_writers_expire()
     {
         await AppendAsync([.. AuditKinds.All.Select(k => Entry(k))]);
 
@@ -60,7 +60,7 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
     }
 
     [Fact]
-    public async Task What_is_not_ours_is_unavailability()
+    public async Task A_key_of_another_type_makes_the_audit_unavailable()
     {
         await Behind.StreamAddAsync($"{_prefix}{{audit}}:strangers", "entry", "no entry");
         await Should.ThrowAsync<RegistryUnavailableException>(async () => await Store.ListAsync(new AuditFilter(), before: null, 10, default));
@@ -100,7 +100,7 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
     }
 
     [Fact]
-    public async Task What_older_gateways_entered_with_comings_and_goings_is_found_there_and_beside_what_is_entered_now()
+    public async Task Entries_of_older_gateways_are_listed_beside_new_ones()
     {
         await Behind.StreamAddAsync($"{_prefix}{{audit}}:devices", "entry", AuditDocument.Serialize(Entry(AuditKinds.DeviceAutoApproved, "before")));
         await AppendAsync(Entry(AuditKinds.DeviceAdmitted, "came"), Entry(AuditKinds.DeviceAutoApproved, "now"));
@@ -125,7 +125,7 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
     }
 
     [Fact]
-    public async Task What_an_older_gateways_entries_are_guessed_to_be_too_many_bytes_is_taken_out_in_parts()
+    public async Task Older_entries_past_the_bound_in_bytes_are_removed_in_parts()
     {
         string operators = $"{_prefix}{{audit}}:operators";
         byte[] document = AuditDocument.Serialize(Entry(AuditKinds.DeviceRemoved, new string('x', 1000)));
@@ -141,7 +141,7 @@ public sealed class RedisAuditStoreTests(SharedRedis.Fixture redis, ITestOutputH
     }
 
     [Fact]
-    public async Task What_older_gateways_have_written_is_read_and_kept_within_the_bound()
+    public async Task Entries_of_older_gateways_are_read_and_kept_within_the_bound()
     {
         const int Bytes = 1024 * 1024;
         byte[] large = AuditDocument.Serialize(Entry(AuditKinds.DeviceRefused, new string('x', 10_000)));

@@ -34,7 +34,7 @@ public sealed class SqliteAuditStoreTests(ITestOutputHelper output) : AuditStore
     }
 
     [Fact]
-    public async Task A_file_of_the_first_version_is_brought_up_to_date_with_what_it_holds()
+    public async Task A_file_of_the_first_version_is_updated_with_all_its_entries()
     {
         await _store.DisposeAsync();
         Execute("DROP TABLE rule_pairings; DROP TABLE audit; DROP TABLE audit_dropped; DROP TABLE audit_kept; ALTER TABLE devices DROP COLUMN seen_at; DROP INDEX requests_subnet; DROP INDEX requests_strangers; ALTER TABLE requests DROP COLUMN subnet; ALTER TABLE requests DROP COLUMN strangers; PRAGMA user_version = 1");
@@ -66,7 +66,7 @@ public sealed class SqliteAuditStoreTests(ITestOutputHelper output) : AuditStore
     }
 
     [Fact]
-    public async Task What_an_earlier_version_entered_with_comings_and_goings_is_found_there_and_beside_what_is_entered_now()
+    public async Task Entries_of_an_earlier_version_are_listed_beside_new_ones()
     {
         Execute("INSERT INTO audit (source, kind, entry) VALUES (1, 'device-auto-approved', CAST('{\"kind\":\"device-auto-approved\",\"reason\":\"before\"}' AS BLOB))");
         await AppendAsync(Entry(AuditKinds.DeviceAdmitted, "came"), Entry(AuditKinds.DeviceAutoApproved, "now"));
@@ -114,7 +114,7 @@ public sealed class SqliteAuditStoreTests(ITestOutputHelper output) : AuditStore
     }
 
     [Fact]
-    public async Task On_a_disk_that_is_nearly_full_strangers_get_no_more_room_than_they_have_and_operators_get_theirs()
+    public async Task On_a_nearly_full_disk_the_strangers_history_stops_growing_and_operators_entries_are_written()
     {
         await _store.DisposeAsync();
         const long Total = 8 * 1024 * 1024; // so 1 MiB is for operators, and 16 KiB of it for each history
@@ -145,7 +145,7 @@ public sealed class SqliteAuditStoreTests(ITestOutputHelper output) : AuditStore
     }
 
     [Fact]
-    public async Task A_closed_or_failed_file_is_unavailability()
+    public async Task A_closed_or_failed_file_is_an_unavailable_registry()
     {
         Execute("DROP TABLE audit");
         await Should.ThrowAsync<RegistryUnavailableException>(() => AppendAsync(Entry(AuditKinds.DeviceRefused)));

@@ -23,7 +23,7 @@ public abstract class InterleavingContract(ITestOutputHelper output) : IAsyncLif
     public abstract Task DisposeAsync();
 
     [Fact]
-    public async Task However_they_are_interleaved_nothing_is_lost_and_nothing_invented()
+    public async Task Every_interleaving_of_steps_keeps_every_change_and_invents_none()
     {
         int first = Environment.GetEnvironmentVariable("PROXYGATEWAY_TEST_SEED") is { Length: > 0 } seed ? int.Parse(seed, CultureInfo.InvariantCulture) : 0;
         int last = first == 0 ? Seeds : first;
@@ -46,7 +46,7 @@ public abstract class InterleavingContract(ITestOutputHelper output) : IAsyncLif
     }
 
     [Fact]
-    public async Task However_they_run_nothing_is_lost_and_nothing_invented()
+    public async Task Concurrent_gateways_keep_every_change_and_invent_none()
     {
         var plan = Plan.Of(Environment.TickCount, gateways: 6, operationsOfEach: 100);
         plan = plan with { IsShortLived = false, Operations = plan.Operations.RemoveAll(d => d.Kind == OperationKind.Pass) };
@@ -58,7 +58,7 @@ public abstract class InterleavingContract(ITestOutputHelper output) : IAsyncLif
     }
 
     [Fact]
-    public async Task Many_who_write_one_device_at_once_are_all_heard()
+    public async Task Concurrent_changes_of_one_device_are_all_kept()
     {
         const int Writers = 16;
         const int WritesOfEach = 8;

@@ -14,7 +14,7 @@ public sealed class AuditBoundsTests
     [InlineData("of-a-newer-gateway", 1024)]
     [InlineData(AuditKinds.DeviceAutoApproved, 4096)]
     [InlineData(AuditKinds.GrantChanged, 4096)]
-    public void The_largest_entry_that_can_be_made_is_within_its_bound_and_always_the_same(string kind, int bytes)
+    public void The_largest_possible_entry_is_within_its_bound(string kind, int bytes)
     {
         AuditEntry entry = Largest(kind);
 
@@ -30,7 +30,7 @@ public sealed class AuditBoundsTests
     }
 
     [Fact]
-    public void Of_what_a_stranger_asks_for_eight_scopes_are_kept_and_of_what_is_granted_all()
+    public void An_entry_keeps_eight_scopes_of_a_strangers_request_and_all_of_a_grant()
     {
         ScopeSet scopes = ScopeSet.Of(Enumerable.Range(10, 64).Select(i => $"s{i}"));
         AuditEntry asked = AuditBounds.Cut(new AuditEntry { Kind = AuditKinds.RequestOpened, Scopes = scopes });
@@ -41,7 +41,7 @@ public sealed class AuditBoundsTests
     }
 
     [Fact]
-    public void An_entry_as_they_are_stays_as_it_is()
+    public void A_usual_entry_is_not_cut()
     {
         DeviceClaim claim = Some.Claim("operator", "operator.read", "operator.write");
         var entry = new AuditEntry
@@ -59,7 +59,7 @@ public sealed class AuditBoundsTests
     [InlineData("")]
     [InlineData("plain")]
     [InlineData("\u0001+<é>\U0001F600\uD83D")]
-    public void No_document_is_larger_than_is_reckoned_without_making_it(string text)
+    public void The_estimated_size_of_a_document_is_never_too_small(string text)
     {
         AuditEntry entry = Largest(AuditKinds.RequestOpened) with
         {
@@ -83,7 +83,7 @@ public sealed class AuditBoundsTests
     }
 
     [Fact]
-    public void What_is_shortened_stays_text()
+    public void A_cut_text_stays_valid_text()
     {
         string emoji = string.Concat(Enumerable.Repeat("\U0001F600", 50));
         AuditEntry cut = AuditBounds.Cut(new AuditEntry { Kind = AuditKinds.DeviceRefused, Client = new ClientDescription("a" + emoji, emoji, emoji, emoji) });

@@ -25,7 +25,7 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_entered_is_written_in_order_with_time_and_place()
+    public async Task Entries_are_written_in_order_with_time_and_gateway()
     {
         await _audit.StartAsync(default);
         for (int i = 0; i < 1000; i++)
@@ -41,7 +41,7 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
-    public async Task While_the_store_hangs_entering_costs_nothing_and_what_finds_no_room_is_counted()
+    public async Task While_the_store_hangs_entering_never_waits_and_entries_without_room_are_counted()
     {
         _store.Hangs = true;
         await _audit.StartAsync(default);
@@ -60,7 +60,7 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
-    public async Task A_batch_is_repeated_as_it_is_until_the_store_takes_it()
+    public async Task A_batch_is_sent_again_unchanged_until_the_store_takes_it()
     {
         _store.Failures = 3;
         await _audit.StartAsync(default);
@@ -76,7 +76,7 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
-    public async Task A_fault_costs_its_batch_and_no_more()
+    public async Task An_unexpected_failure_loses_only_its_batch()
     {
         _store.Faults = true;
         await _audit.StartAsync(default);
@@ -91,7 +91,7 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
-    public async Task The_end_waits_for_what_was_entered()
+    public async Task Stopping_waits_until_entries_are_written()
     {
         await _audit.StartAsync(default);
         for (int i = 0; i < 1000; i++)
@@ -105,7 +105,7 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
-    public async Task The_end_does_not_wait_for_ever()
+    public async Task Stopping_waits_a_bounded_time()
     {
         _store.Hangs = true;
         await _audit.StartAsync(default);
@@ -121,7 +121,7 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
-    public async Task Without_a_store_nothing_is_kept_and_nothing_is_counted()
+    public async Task Without_a_store_no_entry_is_kept_or_counted()
     {
         using var off = new AuditLog(_time, _drops.Meters, _log);
         await off.StartAsync(default);
@@ -132,7 +132,7 @@ public sealed class AuditLogTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_store_leaves_out_is_counted_and_its_shortage_is_said_once_a_minute()
+    public async Task Entries_that_a_store_leaves_out_are_counted_and_its_shortage_is_logged_once_a_minute()
     {
         _store.Receipt = new AuditReceipt(LeftOut: 1, "12 of 16 MiB");
         await _audit.StartAsync(default);

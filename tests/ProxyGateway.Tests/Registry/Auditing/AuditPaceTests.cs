@@ -26,7 +26,7 @@ public sealed class AuditPaceTests : IAuditListener, IDisposable
     }
 
     [Fact]
-    public void The_first_refusals_of_an_address_are_entered_each_and_the_rest_of_the_minute_as_one()
+    public void The_first_refusals_of_an_address_are_entered_and_the_rest_of_the_minute_as_one()
     {
         for (int i = 0; i < 500; i++)
             _audit.Enter(Refusal(i % 2 == 0 ? AuditKinds.DeviceRefused : AuditKinds.UpgradeRefused, "192.0.2.1"));
@@ -44,7 +44,7 @@ public sealed class AuditPaceTests : IAuditListener, IDisposable
     }
 
     [Fact]
-    public void A_host_with_many_addresses_is_one()
+    public void A_host_with_many_addresses_counts_as_one()
     {
         for (int i = 0; i < 100; i++)
         {
@@ -56,7 +56,7 @@ public sealed class AuditPaceTests : IAuditListener, IDisposable
     }
 
     [Fact]
-    public void So_many_addresses_are_told_apart_and_all_others_are_one()
+    public void A_bounded_number_of_addresses_is_distinguished_and_all_others_count_as_one()
     {
         for (int i = 0; i < 3000; i++)
             _audit.Enter(Refusal(AuditKinds.DeviceRefused, $"192.0.{i / 250}.{i % 250}"));
@@ -68,7 +68,7 @@ public sealed class AuditPaceTests : IAuditListener, IDisposable
     }
 
     [Fact]
-    public void Nothing_but_refusals_is_held_back()
+    public void Only_refusals_are_held_back()
     {
         foreach (string kind in AuditKinds.All.Except([AuditKinds.DeviceRefused, AuditKinds.UpgradeRefused]))
         {
@@ -79,7 +79,7 @@ public sealed class AuditPaceTests : IAuditListener, IDisposable
     }
 
     [Fact]
-    public async Task A_stop_tells_what_was_left_out()
+    public async Task A_stop_enters_the_count_of_left_out_refusals()
     {
         for (int i = 0; i < 12; i++)
             _audit.Enter(Refusal(AuditKinds.DeviceRefused, "192.0.2.1"));
@@ -90,7 +90,7 @@ public sealed class AuditPaceTests : IAuditListener, IDisposable
     }
 
     [Fact]
-    public void What_a_refused_client_says_is_not_kept_for_the_minute()
+    public void A_refused_clients_texts_are_not_kept_for_the_minute()
     {
         using var pace = new AuditPace(_time, _entered.Add);
         WeakReference entry = EnterOne(pace);

@@ -11,7 +11,7 @@ public sealed class AuditTrailTests
     private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read", "operator.write");
 
     [Fact]
-    public void A_grant_that_has_run_out_is_entered_with_the_next_change_and_once()
+    public void An_ended_grant_is_entered_once_with_the_next_change()
     {
         DeviceRecord paired = Some.Paired(_claim, Start);
         Grant ending = paired.Grants[_claim.Role] with { Until = Start };
@@ -48,7 +48,7 @@ public sealed class AuditTrailTests
     }
 
     [Fact]
-    public void A_renewed_ask_is_nothing_new()
+    public void A_renewed_request_is_not_entered()
     {
         Ask first = Ask(record: null, _claim, Start);
         Ask renewed = Ask(first.Next, _claim, Start.AddMinutes(4));
@@ -104,7 +104,7 @@ public sealed class AuditTrailTests
     }
 
     [Fact]
-    public void A_removal_is_entered_before_what_it_does_to_requests()
+    public void A_removal_is_entered_before_its_effect_on_requests()
     {
         Ask ask = Ask(Some.Paired(_claim, Start), _claim.Asking("node"), Start);
         DeviceRecord removed = Transitions.Remove(ask.Next, By, Start, Some.Lifetimes);
@@ -117,7 +117,7 @@ public sealed class AuditTrailTests
     [Theory]
     [InlineData(6)] // still readable
     [InlineData(20)] // gone from the record
-    public void A_request_that_ran_out_is_entered_with_the_next_change(int minutes)
+    public void An_expired_request_is_entered_with_the_next_change(int minutes)
     {
         Ask first = Ask(record: null, _claim, Start);
         Ask second = Ask(first.Next, _claim.Asking("node"), Start.AddMinutes(minutes));
@@ -127,7 +127,7 @@ public sealed class AuditTrailTests
     }
 
     [Fact]
-    public void Every_kind_has_a_name_and_only_strangers_push_out_what_nobody_knows()
+    public void Every_kind_has_a_name_and_unknown_kinds_are_in_the_strangers_history()
     {
         AuditKinds.All.ShouldBeUnique();
         AuditKinds.All.ShouldAllBe(k => k.All(c => char.IsAsciiLetterLower(c) || c == '-'));
