@@ -4,7 +4,9 @@ using ProxyGateway.DeviceAuth.Localities;
 
 namespace ProxyGateway.DeviceAuth.Files;
 
-/// <summary>Who owns a file or folder, and what others may do with it, as the kernel says. Access control lists are not looked at.</summary>
+/// <summary>
+/// The owner of a file or folder and what other users may do with it, as the kernel reports it. Access control lists are not read.
+/// </summary>
 internal readonly partial struct FileStatus
 {
     private const UnixFileMode OthersRead = UnixFileMode.GroupRead | UnixFileMode.OtherRead;
@@ -30,10 +32,12 @@ internal readonly partial struct FileStatus
 
     private FileStatus(ushort mode) => _mode = mode;
 
-    /// <summary>The user who owns it; null where the system does not say it in a way that is known here (anywhere but on Linux).</summary>
+    /// <summary>The user who owns it; null where the system does not report it in a known way (anywhere but on Linux).</summary>
     public uint? Owner { get; }
 
-    /// <summary>Which file it is among all of this machine, whatever its name: device and inode; nothing where <see cref="Owner"/> is null.</summary>
+    /// <summary>
+    /// The file's identity on this machine, independent of its name: device and inode; zero where <see cref="Owner"/> is null.
+    /// </summary>
     public (uint Major, uint Minor, ulong Inode) Identity { get; }
 
     /// <summary>Whether the owner is the user of this process.</summary>
@@ -52,7 +56,10 @@ internal readonly partial struct FileStatus
     /// <summary>Whether others than the owner can read it or write to it.</summary>
     public bool IsOpenToOthers => (Mode & (OthersRead | OthersWrite)) != UnixFileMode.None;
 
-    /// <summary>Whether others can replace what is in this folder. In one with the sticky bit, as <c>/tmp</c>, they cannot replace what is not theirs.</summary>
+    /// <summary>
+    /// Whether others can replace files in this folder. In a folder with the sticky bit, such as <c>/tmp</c>, they can replace only their
+    /// own.
+    /// </summary>
     public bool LetsOthersReplace => IsWritableByOthers && (Mode & UnixFileMode.StickyBit) == UnixFileMode.None;
 
     /// <summary>The bits for owner, group and others.</summary>
@@ -61,11 +68,11 @@ internal readonly partial struct FileStatus
     /// <summary>The user of this process; null where users have no numbers.</summary>
     public static uint? CurrentUser { get; } = new OperatingSystemUsers().CurrentId;
 
-    /// <summary>Whether a user is the one of this process, or root.</summary>
+    /// <summary>Whether a user is that of this process, or root.</summary>
     public static bool IsTrustedUser(uint user) => user == CurrentUser || user == Root;
 
-    /// <summary>The status of an open file, whatever its name leads to by now.</summary>
-    /// <exception cref="IOException">The system does not say.</exception>
+    /// <summary>The status of an open file, even if its name leads to another file by now.</summary>
+    /// <exception cref="IOException">The system does not report it.</exception>
     public static FileStatus Of(SafeFileHandle handle)
     {
         if (OperatingSystem.IsWindows())
@@ -85,8 +92,8 @@ internal readonly partial struct FileStatus
         }
     }
 
-    /// <summary>The status of what a path leads to now, through links.</summary>
-    /// <exception cref="IOException">There is nothing, or the system does not say.</exception>
+    /// <summary>The status of the file or folder that a path leads to now, through links.</summary>
+    /// <exception cref="IOException">The path leads nowhere, or the system does not report it.</exception>
     public static FileStatus Of(string path)
     {
         if (OperatingSystem.IsWindows())
@@ -104,11 +111,11 @@ internal readonly partial struct FileStatus
             : throw new IOException($"The file system does not say who owns {path}");
     }
 
-    // struct stat is another on each processor; struct statx is the same on all of them.
+    // struct stat differs between processors; struct statx is the same on all of them.
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial int GetStatus(int folder, string path, int flags, uint mask, Answer* answer);
 
-    /// <summary>The beginning of <c>struct statx</c>; the rest is room.</summary>
+    /// <summary>The beginning of <c>struct statx</c>; the rest is padding.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct Answer
     {

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace ProxyGateway.DeviceAuth.Files;
 
-/// <summary>A small file with a secret in it that only its owner may read.</summary>
+/// <summary>A small file with a secret that only its owner may read.</summary>
 internal static partial class PrivateFile
 {
     private const int MaxBytes = 16 * 1024;
@@ -11,7 +11,7 @@ internal static partial class PrivateFile
 
     /// <summary>Reads the file; null if there is none.</summary>
     /// <exception cref="InvalidDataException">
-    /// It is another user's (and not root's), others may read, write or replace it, or it is too long to be what it should be.
+    /// It belongs to another user (and not to root), others may read, write or replace it, or it is longer than such a secret can be.
     /// </exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
@@ -20,11 +20,11 @@ internal static partial class PrivateFile
         if (!File.Exists(path))
             return null;
 
-        // Before it is opened: to open what somebody else has put there could block.
+        // Before opening it: a file that somebody else put there (a pipe) could block the open.
         Refuse(FileTrust.WhyNotFolder(FolderOf(path)) ?? FileTrust.WhyNotSecret(FileStatus.Of(path), path));
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
 
-        // The open file, and not what the path leads to a moment later.
+        // The open file is checked, since the path may lead to another file by now.
         Refuse(FileTrust.WhyNotSecret(file.SafeFileHandle, path));
         if (file.Length > MaxBytes)
             throw new InvalidDataException($"{path} is longer than {MaxBytes} bytes, so it is not the file it should be");
@@ -32,7 +32,7 @@ internal static partial class PrivateFile
         return reader.ReadToEnd();
     }
 
-    /// <summary>Writes the file unless there is one already; false if there is. It appears whole or not at all.</summary>
+    /// <summary>Writes the file unless it exists; false if it does. It appears whole or not at all.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
     public static bool TryCreate(string path, string content)
@@ -81,8 +81,8 @@ internal static partial class PrivateFile
         file.Flush(flushToDisk: true);
     }
 
-    // File.Move looks whether the name is taken and then renames over it: of two processes that start at the same moment, the second
-    // would replace the secret that the first has already read. link(2) fails if the name is taken.
+    // File.Move checks whether the name exists and then renames over it: of two processes that start at the same time, the second would
+    // replace the secret that the first has already read. link(2) fails if the name exists.
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Link(string existing, string path);
 }

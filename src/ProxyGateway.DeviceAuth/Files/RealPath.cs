@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace ProxyGateway.DeviceAuth.Files;
 
-/// <summary>Where a path leads, with no link and no <c>..</c> left in it.</summary>
+/// <summary>The target of a path, without links and <c>..</c>.</summary>
 internal static partial class RealPath
 {
     /// <exception cref="IOException">It leads nowhere.</exception>
@@ -23,7 +23,7 @@ internal static partial class RealPath
         }
     }
 
-    /// <summary>Whether what a path leads to lies in a folder or beneath it.</summary>
+    /// <summary>Whether the target of a path lies in a folder or beneath it.</summary>
     /// <exception cref="IOException">One of them leads nowhere.</exception>
     public static bool IsBeneath(string path, string folder) =>
         Of(path).StartsWith(Of(folder).TrimEnd('/') + '/', StringComparison.Ordinal);

@@ -1,9 +1,10 @@
 namespace ProxyGateway.DeviceAuth.Limits;
 
-/// <summary>What is remembered of clients: a bounded number of them, and the one that was unseen for longest is forgotten first. Not for several threads at a time.</summary>
-/// <typeparam name="T">What is remembered of each.</typeparam>
+/// <summary>Remembers a bounded number of clients, and forgets the longest unseen first. Not thread-safe.</summary>
+/// <typeparam name="T">The value for each client.</typeparam>
 /// <param name="capacity">How many are remembered.</param>
-/// <param name="mayForget">Which may be forgotten; null: all. Of so many there must always be one.</param>
+/// <param name="mayForget">Which values may be forgotten; null: all. Among <paramref name="capacity"/> values there must always be
+/// one.</param>
 internal sealed class BoundedMemory<T>(int capacity, Predicate<T>? mayForget = null)
 {
     private readonly Dictionary<string, LinkedListNode<(string Client, T Value)>> _clients = [];
@@ -12,7 +13,7 @@ internal sealed class BoundedMemory<T>(int capacity, Predicate<T>? mayForget = n
     /// <summary>How many are remembered.</summary>
     public int Count => _clients.Count;
 
-    /// <summary>What is remembered of a client, without having seen it.</summary>
+    /// <summary>The value for a client, without marking the client as seen.</summary>
     public bool TryGet(string client, out T value)
     {
         bool isKnown = _clients.TryGetValue(client, out LinkedListNode<(string Client, T Value)>? node);
@@ -20,9 +21,9 @@ internal sealed class BoundedMemory<T>(int capacity, Predicate<T>? mayForget = n
         return isKnown;
     }
 
-    /// <summary>What is remembered of a client that is seen now.</summary>
+    /// <summary>The value for a client, which is marked as seen.</summary>
     /// <param name="client">The client.</param>
-    /// <param name="create">Makes what is remembered of one that was not seen before, or was forgotten.</param>
+    /// <param name="create">Makes the value for a client that is new or was forgotten.</param>
     public T See(string client, Func<T> create)
     {
         if (_clients.TryGetValue(client, out LinkedListNode<(string Client, T Value)>? node))

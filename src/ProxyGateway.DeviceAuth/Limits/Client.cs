@@ -9,22 +9,23 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Limits;
 
-/// <summary>Whose budgets a request takes from: its own, and those that it shares with ever more neighbours.</summary>
+/// <summary>The budgets that a request takes from: the client's own, and those that it shares with ever more neighbours.</summary>
 /// <param name="Keys">The budgets; each lies within the next.</param>
-/// <param name="Host">The index of the one by which it is known to be familiar where budgets are shared with everybody.</param>
+/// <param name="Host">The index of the key that decides whether the client is familiar, in budgets that all clients share.</param>
 internal sealed record Client(ImmutableArray<ClientKey> Keys, int Host)
 {
     private const int UsersMultiple = 4;
     private const string OwnOrigin = "own";
     private const string OtherOrigin = "other";
 
-    // What a host, a customer and a site get of IPv6 (RFC 6177). A /48 holds 65,536 of /64, so the budget of a /64 alone would bound nothing.
+    // Usual IPv6 assignments to a host, a customer and a site (RFC 6177). A /48 holds 65,536 of /64, so a budget for each /64 alone would
+    // bound nothing.
     private static readonly ImmutableArray<(int Bytes, int Multiple)> StepsOfIPv6 = [(8, 1), (7, 4), (6, 16)];
 
     /// <summary>
-    /// An IPv4 address; an IPv6 address, its /64, /56 and /48; a user of this machine, and all of them together. A browser's pages count apart from
-    /// the programs on its machine, by their origin: else any page could use up what they have. There are no more of these than origins in the
-    /// list and two, however a client spells its own.
+    /// An IPv4 address; an IPv6 address, its /64, /56 and /48; a user of this machine, and all users together. Pages in a browser are
+    /// counted by their origin, separately from the programs on their machine: else any page could use up the programs' budget. These are
+    /// at most two more than the listed origins, however a client spells an origin.
     /// </summary>
     public static Client Of(ClaimOrigin origin, HttpRequest request, DeviceAuthOptions options)
     {

@@ -1,8 +1,8 @@
 namespace ProxyGateway.DeviceAuth.Limits;
 
 /// <summary>
-/// What is remembered of clients, by each of their <see cref="Client.Keys"/>: how fast they have come, how often they have failed, and whether a paired
-/// device was admitted from there. Bounded, and of this process alone.
+/// What this process remembers of clients, for each of their <see cref="Client.Keys"/>: their rate, their failures, and whether a paired
+/// device was admitted from there. Bounded.
 /// </summary>
 internal sealed class ClientHistory(TimeProvider time)
 {
@@ -16,9 +16,9 @@ internal sealed class ClientHistory(TimeProvider time)
 
     private readonly Lock _lock = new();
     private readonly BoundedMemory<Record> _records = new(MostClients);
-    private readonly BoundedMemory<Admission> _admissions = new(MostClients); // apart, so that strangers cannot have them forgotten
+    private readonly BoundedMemory<Admission> _admissions = new(MostClients); // separate, so that strangers cannot have them forgotten
 
-    /// <summary>Whether a client may begin another handshake; a token bucket for each of its keys, which holds those of one second.</summary>
+    /// <summary>Whether a client may begin another handshake; each of its keys has a token bucket for one second.</summary>
     /// <param name="client">The client.</param>
     /// <param name="perSecond">How many may begin from one address in a second.</param>
     public bool TryBegin(Client client, int perSecond)
@@ -47,9 +47,9 @@ internal sealed class ClientHistory(TimeProvider time)
         }
     }
 
-    /// <summary>Counts a handshake that failed, and says how long its refusal is to be held back: for as long as the worst of its keys has it.</summary>
+    /// <summary>Counts a failed handshake and returns how long to delay its refusal: the longest delay of the client's keys.</summary>
     /// <param name="client">The client.</param>
-    /// <param name="free">How many failures from one address are answered at once.</param>
+    /// <param name="free">How many failures of one address are answered without delay.</param>
     public TimeSpan Fail(Client client, int free)
     {
         lock (_lock)
@@ -65,7 +65,7 @@ internal sealed class ClientHistory(TimeProvider time)
         }
     }
 
-    /// <summary>A device was admitted that was paired already: its address is no stranger's.</summary>
+    /// <summary>A device that was already paired was admitted, so its address is familiar.</summary>
     public void Admitted(Client client)
     {
         lock (_lock)
@@ -75,7 +75,7 @@ internal sealed class ClientHistory(TimeProvider time)
         }
     }
 
-    /// <summary>From which of a client's keys paired devices were admitted of late.</summary>
+    /// <summary>The keys of a client from which paired devices were admitted recently.</summary>
     public Familiarity FamiliarityOf(Client client)
     {
         lock (_lock)
@@ -85,8 +85,8 @@ internal sealed class ClientHistory(TimeProvider time)
     }
 
     /// <summary>
-    /// Whether the audit should hear again that a client is over its budget, or of a foreign origin: at most once a minute of the widest of its keys. A flood
-    /// of refusals must not become a flood of writes.
+    /// Whether the audit needs another entry that a client is over its budget or of a foreign origin: at most one a minute for the widest
+    /// of its keys. A flood of refusals must not become a flood of writes.
     /// </summary>
     public bool IsAuditDue(Client client)
     {

@@ -1,6 +1,6 @@
 namespace ProxyGateway.DeviceAuth.Limits;
 
 /// <summary>One of the budgets that a client takes from.</summary>
-/// <param name="Name">Whose budget it is.</param>
-/// <param name="Multiple">How many times as much it holds as the limit for one address.</param>
+/// <param name="Name">The owner of the budget.</param>
+/// <param name="Multiple">The budget as a multiple of the limit for one address.</param>
 internal readonly record struct ClientKey(string Name, int Multiple);

@@ -1,9 +1,10 @@
 namespace ProxyGateway.DeviceAuth.Limits;
 
 /// <summary>
-/// How many connections a listener may hold, in all and from one address block, and how many requests may be under way on them. Each of both costs a
-/// file handle, and a process without handles cannot even refuse. Where a limit is reached, the connection that has been without a request for
-/// longest, of the block that holds most of these, is closed for the new one; one with a request under way, as an admitted session is, never is.
+/// Bounds a listener's connections, in all and for one address block, and the requests under way on them. Each of both costs a
+/// file handle, and a process without handles cannot even refuse. At the limit, the connection that has been without a request for
+/// longest, of the block with most such connections, is closed for the new one. A connection with a request under way, such as an admitted
+/// session, never is.
 /// </summary>
 /// <param name="limits">The limits in force.</param>
 internal sealed class ConnectionBudget(Func<ConnectionLimits> limits)
@@ -26,7 +27,7 @@ internal sealed class ConnectionBudget(Func<ConnectionLimits> limits)
         }
     }
 
-    /// <summary>How many requests are under way that no connection is closed in the middle of.</summary>
+    /// <summary>How many requests are under way whose connection must not be closed.</summary>
     public int Requests
     {
         get
@@ -38,12 +39,12 @@ internal sealed class ConnectionBudget(Func<ConnectionLimits> limits)
         }
     }
 
-    /// <summary>Takes a place, if need be that of a connection without a request, which is closed.</summary>
+    /// <summary>Takes a place. If none is free, closes a connection without a request for it.</summary>
     /// <param name="block">The address block.</param>
-    /// <param name="isBounded">Whether the limit for a block holds for it.</param>
+    /// <param name="isBounded">Whether the limit for one block applies.</param>
     /// <param name="close">Closes the connection.</param>
-    /// <param name="place">What to dispose of once the connection is gone.</param>
-    /// <param name="hasEvicted">Whether another was closed for it.</param>
+    /// <param name="place">Disposed of when the connection is gone.</param>
+    /// <param name="hasEvicted">Whether another connection was closed for it.</param>
     /// <returns>Which limit is reached; <see cref="ConnectionScope.None"/> if the place was taken.</returns>
     public ConnectionScope TryEnter(string block, bool isBounded, Action close, out ConnectionPlace place, out bool hasEvicted)
     {
@@ -65,7 +66,7 @@ internal sealed class ConnectionBudget(Func<ConnectionLimits> limits)
                 hasEvicted = true;
             }
 
-            _blocks[block] = mine; // its last connection may be the one that was closed
+            _blocks[block] = mine; // eviction may have removed its last connection
             mine.IsBounded = isBounded;
             mine.Connections++;
             _connections++;
@@ -123,7 +124,7 @@ internal sealed class ConnectionBudget(Func<ConnectionLimits> limits)
         Forget(place.Block);
     }
 
-    // A request may outlive its connection. With a new count its address could have more under way than it may.
+    // A request may outlive its connection. If its block were forgotten, the address could have more requests under way than it may.
     private void Forget(Block block)
     {
         if (block is { Connections: 0, Requests: 0 })
@@ -148,11 +149,11 @@ internal sealed class ConnectionBudget(Func<ConnectionLimits> limits)
             _mostIdleLast.Add(place.Block);
     }
 
-    /// <summary>What one address block holds.</summary>
+    /// <summary>The connections and requests of one address block.</summary>
     /// <param name="name">The block.</param>
     internal sealed class Block(string name)
     {
-        /// <summary>Those with fewer idle connections first.</summary>
+        /// <summary>Orders blocks by their number of idle connections, fewest first.</summary>
         public static Comparer<Block> ByIdle { get; } = Comparer<Block>.Create(static (a, b) =>
             a.Idle.Count != b.Idle.Count ? a.Idle.Count.CompareTo(b.Idle.Count) : string.CompareOrdinal(a.Name, b.Name));
 
@@ -164,7 +165,7 @@ internal sealed class ConnectionBudget(Func<ConnectionLimits> limits)
 
         public int Requests { get; set; }
 
-        /// <summary>Those without a request under way, idle for longest first.</summary>
+        /// <summary>Connections without a request under way, longest idle first.</summary>
         public LinkedList<ConnectionPlace> Idle { get; } = new();
     }
 }

@@ -1,7 +1,7 @@
 namespace ProxyGateway.DeviceAuth.Limits;
 
-/// <summary>A connection's place in its listener's budget. It is given back exactly once, however the connection ends.</summary>
-/// <param name="budget">Where it was taken.</param>
+/// <summary>A connection's place in its listener's budget. It is freed exactly once, however the connection ends.</summary>
+/// <param name="budget">The budget.</param>
 /// <param name="block">The address block.</param>
 /// <param name="close">Closes the connection; its handle is free when this returns.</param>
 internal sealed class ConnectionPlace(ConnectionBudget budget, ConnectionBudget.Block block, Action close) : IDisposable
@@ -15,13 +15,16 @@ internal sealed class ConnectionPlace(ConnectionBudget budget, ConnectionBudget.
 
     internal bool HasLeft { get; set; }
 
-    /// <summary>A request begins that the connection must not be closed for another in the middle of. False: there are too many, or it is closed.</summary>
+    /// <summary>
+    /// Begins a request, during which the connection is not closed for another. False: there are too many, or the connection is already
+    /// closed.
+    /// </summary>
     public bool TryBeginRequest() => budget.TryBeginRequest(this);
 
-    /// <summary>The request is over.</summary>
+    /// <summary>Ends the request.</summary>
     public void EndRequest() => budget.EndRequest(this);
 
-    /// <summary>The connection is gone.</summary>
+    /// <summary>Frees the place: the connection is gone.</summary>
     public void Dispose() => budget.Leave(this);
 
     internal void Close() => close();

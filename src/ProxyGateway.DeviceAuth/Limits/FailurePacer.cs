@@ -1,27 +1,27 @@
 namespace ProxyGateway.DeviceAuth.Limits;
 
 /// <summary>
-/// For how long the refusals of one client are held back: each failure doubles it once the free ones are used up, and time takes failures back. Not for
-/// several threads at a time.
+/// How long to delay the refusals of one client. Once the free failures are used up, each failure doubles the delay, and time forgives
+/// failures. Not thread-safe.
 /// </summary>
 /// <param name="time">The clock.</param>
-/// <param name="mostCounted">How many failures count beyond the free ones, so that a flood is not remembered for hours.</param>
+/// <param name="mostCounted">How many failures count beyond the free ones, so that a flood does not count for hours.</param>
 internal sealed class FailurePacer(TimeProvider time, int mostCounted)
 {
-    /// <summary>How long the first refusal is held back; each further failure doubles it.</summary>
+    /// <summary>The delay of the first refusal; each further failure doubles it.</summary>
     public static readonly TimeSpan ShortestDelay = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>How long a refusal is held back at most.</summary>
+    /// <summary>The longest delay of a refusal.</summary>
     public static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long it takes until one failure less counts.</summary>
+    /// <summary>The time after which one failure less counts.</summary>
     public static readonly TimeSpan Forgiveness = TimeSpan.FromSeconds(10);
 
     private double _failures;
     private long _failedAt = time.GetTimestamp();
 
-    /// <summary>Counts a failure, and says for how long its refusal is to be held back.</summary>
-    /// <param name="free">How many failures are answered at once.</param>
+    /// <summary>Counts a failure and returns how long to delay its refusal.</summary>
+    /// <param name="free">How many failures are answered without delay.</param>
     public TimeSpan Fail(int free)
     {
         long now = time.GetTimestamp();

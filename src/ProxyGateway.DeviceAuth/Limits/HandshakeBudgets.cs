@@ -13,15 +13,16 @@ internal enum BudgetScope
 }
 
 /// <summary>
-/// How many handshakes may be under way at a time: of one client and its neighbours, to one destination, and in all. A place is taken before anything is
-/// done for a stranger, and given back exactly once. Of the budgets that several share, the last quarter is kept for clients from whose address
-/// paired devices were admitted of late, so that strangers cannot shut those out. Where a budget is used up, a handshake that has failed and waits to say
-/// so gives way, or else the oldest whose client is still silent: the client's own, or one of a client that holds more places.
+/// Bounds the handshakes under way: of one client and its neighbours, to one destination, and in all. The gate takes a place before it does
+/// any work for a stranger, and frees it exactly once. The last quarter of each shared budget is reserved for clients from whose address
+/// paired devices were admitted recently, so that strangers cannot shut those out. When a budget is used up, a handshake whose refusal is
+/// delayed is evicted first, then the oldest whose client is still silent: the client's own, or one of a client with more places.
 /// </summary>
 /// <param name="mostInAll">An upper bound besides the configured one; null: there is none.</param>
 internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
 {
-    // Who gives way still has a connection to the backend for a moment. So many of these are between our limit of 28 and an OpenClaw backend's own.
+    // An evicted handshake keeps its connection to the backend until that is closed. This many fit between our limit of 28 and an OpenClaw
+    // backend's own.
     private const int MostLeaving = 4;
 
     private readonly Lock _lock = new();
@@ -44,11 +45,11 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
     }
 
     /// <summary>Takes a place in all budgets, or in none.</summary>
-    /// <param name="client">Whose budgets.</param>
-    /// <param name="familiarity">From which of its keys paired devices were admitted of late.</param>
+    /// <param name="client">The client that begins the handshake.</param>
+    /// <param name="familiarity">The keys of the client from which paired devices were admitted recently.</param>
     /// <param name="destination">The destination that YARP has chosen.</param>
     /// <param name="limits">The limits in force.</param>
-    /// <param name="place">What to dispose of once the handshake is over.</param>
+    /// <param name="place">Disposed of when the handshake ends.</param>
     /// <returns>Which budget is used up; <see cref="BudgetScope.None"/> if the place was taken.</returns>
     public BudgetScope TryTake(Client client, Familiarity familiarity, string destination, DeviceAuthLimits limits, out HandshakePlace place)
     {
@@ -160,7 +161,7 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
         return loser;
     }
 
-    // By the widest of what is not the same. All the same, they are one client.
+    // Compares the widest block that differs. If none differs, both are one client.
     private static bool IsHeavier(ImmutableArray<Tally> one, ImmutableArray<Tally> other, bool orAsHeavy)
     {
         for (int i = 1; i <= one.Length && i <= other.Length; i++)
@@ -235,23 +236,23 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
 
     private static int Times(int limit, int multiple) => (int)Math.Min(int.MaxValue, (long)limit * multiple);
 
-    /// <summary>The places that somebody holds. Guarded by the budgets' lock.</summary>
-    /// <param name="name">Who.</param>
+    /// <summary>Counts the places of one budget. Guarded by the budgets' lock.</summary>
+    /// <param name="name">The owner of the budget.</param>
     internal sealed class Tally(string name)
     {
         public string Name => name;
 
         public int Taken { get; set; }
 
-        /// <summary>Of a destination: connections of handshakes that have given way, and are not gone yet.</summary>
+        /// <summary>For a destination: connections of evicted handshakes that are not closed yet.</summary>
         public int Leaving { get; set; }
     }
 
-    /// <summary>The budgets that are used up: who gives way must hold a place in each.</summary>
+    /// <summary>The budgets that are used up: an evicted handshake must hold a place in each.</summary>
     /// <param name="Narrowest">The index of the client's narrowest; null: none of its own.</param>
     /// <param name="Widest">The index of its widest.</param>
-    /// <param name="Destination">The destination's.</param>
-    /// <param name="OfAll">That of all.</param>
+    /// <param name="Destination">The budget of the destination.</param>
+    /// <param name="OfAll">Whether the budget of all handshakes is used up.</param>
     private readonly record struct Needed(int? Narrowest, int Widest, Tally? Destination, bool OfAll)
     {
         public BudgetScope Scope => Narrowest is not null ? BudgetScope.Address
@@ -259,12 +260,15 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
             : OfAll ? BudgetScope.All
             : BudgetScope.None;
 
-        // Who holds a place of a client's narrower budget holds one of each wider.
+        // A place in a client's narrower budget is also one in each wider budget.
         public bool IsMetBy(HandshakePlace place, ImmutableArray<Tally> mine) =>
             (Narrowest is not { } key || (key < place.Tallies.Length && place.Tallies[key] == mine[key]))
             && (Destination is null || (place.Destination == Destination && !place.HasLeftDestination));
 
-        /// <summary>Whether the place is one that is kept from a newcomer: a paired device was admitted from where the place's client is, and not from where the newcomer is.</summary>
+        /// <summary>
+        /// Whether a place is protected from a newcomer: a paired device was admitted from the block of the place's client, but not from
+        /// the newcomer's.
+        /// </summary>
         public bool IsKept(HandshakePlace place, Client newcomer, Familiarity familiarity) =>
             ((Destination is not null || OfAll) && place.Familiarity[place.Client.Host] && !familiarity[newcomer.Host])
             || (Narrowest is not null && Widest > 0 && place.Familiarity[Widest - 1] && !familiarity[Widest - 1]);

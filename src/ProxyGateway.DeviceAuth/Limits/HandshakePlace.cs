@@ -2,21 +2,21 @@ using System.Collections.Immutable;
 
 namespace ProxyGateway.DeviceAuth.Limits;
 
-/// <summary>A handshake's place in the budgets. It is given back exactly once, whoever ends it and however often.</summary>
-/// <param name="budgets">Where it was taken.</param>
-/// <param name="client">Whose it is.</param>
-/// <param name="familiarity">From which of its keys paired devices were admitted of late.</param>
-/// <param name="tallies">What it is counted in, one for each of the client's keys.</param>
-/// <param name="destination">Where it leads.</param>
+/// <summary>A handshake's place in the budgets. It is freed exactly once, even if several callers end it.</summary>
+/// <param name="budgets">The budgets.</param>
+/// <param name="client">The client.</param>
+/// <param name="familiarity">The keys of the client from which paired devices were admitted recently.</param>
+/// <param name="tallies">The tallies that count it, one for each of the client's keys.</param>
+/// <param name="destination">The tally of the destination.</param>
 internal sealed class HandshakePlace(
     HandshakeBudgets budgets, Client client, Familiarity familiarity, ImmutableArray<HandshakeBudgets.Tally> tallies, HandshakeBudgets.Tally destination) : IDisposable
 {
     private readonly CancellationTokenSource _givesWay = new();
 
-    /// <summary>Whose it is.</summary>
+    /// <summary>The client.</summary>
     public Client Client => client;
 
-    /// <summary>Signals that somebody else needs the place more: it is lost already, and the handshake is to end.</summary>
+    /// <summary>Signals that the handshake is evicted for another: the place is already lost, and the handshake must end.</summary>
     public CancellationToken GivesWay => _givesWay.Token;
 
     internal Familiarity Familiarity => familiarity;
@@ -37,13 +37,13 @@ internal sealed class HandshakePlace(
     /// <summary>The client has sent its connect: this handshake can no longer be evicted as silent.</summary>
     public void Speak() => budgets.Speak(this);
 
-    /// <summary>The handshake has failed, and only waits to say so: it is evicted before any other.</summary>
+    /// <summary>The handshake has failed and only its refusal is delayed: it is evicted before any other.</summary>
     public void HoldBack() => budgets.HoldBack(this);
 
-    /// <summary>The connection to the backend is gone; the client still has to hear why.</summary>
+    /// <summary>The connection to the backend is closed; the client has not got its refusal yet.</summary>
     public void LeaveDestination() => budgets.LeaveDestination(this);
 
-    /// <summary>The handshake is over.</summary>
+    /// <summary>Frees the place: the handshake is over.</summary>
     public void Dispose() => budgets.GiveBack(this);
 
     internal void GiveWay() => _givesWay.Cancel();

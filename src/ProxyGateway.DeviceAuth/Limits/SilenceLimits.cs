@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace ProxyGateway.DeviceAuth.Limits;
 
-/// <summary>A client that has connected and says nothing, or not all of its request, costs a file handle: for as long as any other part of a handshake may take.</summary>
+/// <summary>Bounds how long a client may send nothing, or only part of its request: such a connection costs a file handle.</summary>
 internal static class SilenceLimits
 {
     public static void Apply(KestrelServerOptions kestrel)

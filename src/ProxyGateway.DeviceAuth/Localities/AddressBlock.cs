@@ -5,12 +5,12 @@ using System.Net.Sockets;
 namespace ProxyGateway.DeviceAuth.Localities;
 
 /// <summary>
-/// Which client addresses count as one client's. One host may have a whole /64 of IPv6 addresses to itself, and a process on this machine
+/// The client addresses that count as one client. One host may own a whole /64 of IPv6 addresses, and a process on this machine
 /// every loopback address.
 /// </summary>
 public static class AddressBlock
 {
-    /// <summary>Who has no address: peers on a Unix socket, and strangers whose address cannot be told.</summary>
+    /// <summary>The block of clients without an address: peers on a Unix socket, and strangers whose address is unknown.</summary>
     public const string None = "-";
 
     /// <summary>Every address of this machine's loopback.</summary>
@@ -19,7 +19,7 @@ public static class AddressBlock
     private const int HostBytes = 8;
     private const int SiteBytes = 6;
 
-    /// <summary>The block of an address as requests and sessions have it.</summary>
+    /// <summary>The block of an address, in the text form of requests and sessions.</summary>
     /// <param name="address">The address; null if there is none.</param>
     public static string Of(string? address) =>
         address is null ? None : IPAddress.TryParse(address, out IPAddress? parsed) ? Of(parsed) : address;
@@ -28,7 +28,7 @@ public static class AddressBlock
     /// <param name="address">The address; null if there is none.</param>
     public static string Of(IPAddress? address) => Of(address, HostBytes);
 
-    /// <summary>Like <see cref="Of(IPAddress?)"/>, but the /48 of an IPv6 address: what one site may have.</summary>
+    /// <summary>Like <see cref="Of(IPAddress?)"/>, but the /48 of an IPv6 address, which one site may own.</summary>
     /// <param name="address">The address; null if there is none.</param>
     internal static string SiteOf(IPAddress? address) => Of(address, SiteBytes);
 

@@ -5,17 +5,20 @@ using Microsoft.AspNetCore.Http;
 namespace ProxyGateway.DeviceAuth.Localities;
 
 /// <summary>
-/// Which headers of a client reach a backend behind the gate. Backends believe headers that say who somebody is, or whom a proxy has seen, and
-/// nobody knows all of them: so only what is named here or in <see cref="DeviceAuthOptions.RequestHeaders"/> passes, as it is spelled here, since
-/// some servers take an underscore for a hyphen. What the gateway itself says to the backend is set after this.
+/// Which headers of a client reach a backend behind the gate. Backends trust headers that name a user or a proxy's client: a client that
+/// could send one would be that user. No list of those is complete, so only headers that are named here or in
+/// <see cref="DeviceAuthOptions.RequestHeaders"/> pass, spelled exactly so, since some servers read an underscore as a hyphen. The gateway
+/// sets its own headers after this.
 /// </summary>
 internal static class ClientHeaders
 {
-    // RFC 6455 §4.1, RFC 8441 §5. Without Sec-WebSocket-Extensions no frame is compressed, and every byte that is decided on is a byte that is there.
+    // RFC 6455 §4.1, RFC 8441 §5. Without Sec-WebSocket-Extensions no frame is compressed, so the gate decides on the bytes that the
+    // backend reads.
     private static readonly FrozenSet<string> OfUpgrades = Names(
         "Host", "Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Origin", "User-Agent");
 
-    // What RFC 9110 and 9111 say of content, negotiation, conditions, ranges and caches, the Fetch standard of a page's request, and gRPC of a call.
+    // The headers of RFC 9110 and 9111 for content, negotiation, conditions, ranges and caches, of the Fetch standard for a page's request,
+    // and of gRPC for a call.
     private static readonly FrozenSet<string> OfHttp = Names(
         "Host", "Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Expect", "Origin", "Referer", "User-Agent", "Date", "Priority",
         "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Cache-Control", "Pragma", "Prefer",
@@ -27,27 +30,27 @@ internal static class ClientHeaders
         "Sec-CH-UA-Platform-Version", "Sec-CH-Prefers-Color-Scheme", "Sec-CH-Prefers-Reduced-Motion",
         "traceparent", "tracestate", "grpc-accept-encoding", "grpc-encoding", "grpc-timeout");
 
-    // What clients send of their own accord beside these, be it passed on or not.
+    // Other headers that clients send by themselves, whether they are forwarded or not.
     private static readonly FrozenSet<string> OfClients = Names("Authorization", "Cookie", "Sec-WebSocket-Extensions", "baggage");
 
-    // What a proxy may say whose word is taken. The one standard header, Forwarded, says also what else it likes.
+    // The headers that a trusted proxy may send. The standard header, Forwarded, is not among them: it may also carry other members.
     private static readonly FrozenSet<string> OfTrustedProxies = Names(
         "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix");
 
-    /// <summary>Leaves of a WebSocket upgrade's headers what the upgrade needs, and what the configuration names.</summary>
+    /// <summary>Keeps of a WebSocket upgrade's headers those that the upgrade needs and the configured ones.</summary>
     /// <param name="headers">The request's headers.</param>
-    /// <param name="listed">What the configuration names.</param>
-    /// <param name="isTrustedProxy">Whether the peer's word on whom it forwards for is taken.</param>
+    /// <param name="listed">The configured headers.</param>
+    /// <param name="isTrustedProxy">Whether the peer is a trusted proxy.</param>
     public static void KeepForUpgrade(IHeaderDictionary headers, ImmutableArray<string> listed, bool isTrustedProxy) =>
         Keep(headers, OfUpgrades, listed, isTrustedProxy);
 
-    /// <summary>Leaves of any other request's headers what HTTP itself needs, and what the configuration names.</summary>
+    /// <summary>Keeps of any other request's headers those that HTTP needs and the configured ones.</summary>
     /// <inheritdoc cref="KeepForUpgrade"/>
     public static void KeepForHttp(IHeaderDictionary headers, ImmutableArray<string> listed, bool isTrustedProxy) =>
         Keep(headers, OfHttp, listed, isTrustedProxy);
 
     /// <summary>
-    /// Whether programs and browsers send a header of this name by themselves. Any other has been added by somebody on the way, for all that can be told.
+    /// Whether programs and browsers send a header of this name by themselves. The gate assumes that a proxy added any other.
     /// </summary>
     public static bool IsOfClients(string name) => OfUpgrades.Contains(name) || OfHttp.Contains(name) || OfClients.Contains(name);
 

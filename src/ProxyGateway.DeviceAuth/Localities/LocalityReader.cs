@@ -9,21 +9,21 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Localities;
 
-/// <summary>Tells where a request comes from, in favour of the stranger's hypothesis: whatever does not add up is not loopback.</summary>
+/// <summary>Determines where a request comes from. When in doubt, it treats the client as a stranger, not as loopback.</summary>
 internal static class LocalityReader
 {
     private static readonly FrozenSet<string> ProxyHeaders =
         FrozenSet.Create(StringComparer.OrdinalIgnoreCase, "Forwarded", "X-Real-IP", "Via", "True-Client-IP");
 
-    // X-Original-*: what ASP.NET Core's own forwarded headers middleware leaves of X-Forwarded-* once it has made use of it.
+    // X-Original-*: ASP.NET Core's own forwarded headers middleware renames X-Forwarded-* headers that it has used to this.
     private static readonly ImmutableArray<string> ProxyHeaderPrefixes = ["X-Forwarded", "X-Original-", "CF-", "Tailscale-"];
 
-    /// <summary>Where the request comes from; null if its connection is gone, so that nobody waits for an answer.</summary>
+    /// <summary>The origin of the request; null if its connection is gone, so nobody waits for an answer.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="trustedProxies">Which proxies' word on the client's address is taken.</param>
-    /// <param name="listed">Which headers clients may have besides the usual ones.</param>
-    /// <param name="peers">Who can tell the user at the other end.</param>
-    /// <param name="strange">A header for which alone the request is not from loopback, and which is no known proxy's either; null if there is none.</param>
+    /// <param name="trustedProxies">The proxies whose forwarded client address counts.</param>
+    /// <param name="listed">The configured headers, which clients may send besides the usual ones.</param>
+    /// <param name="peers">Finds the user at the other end.</param>
+    /// <param name="strange">The header because of which alone the request is not loopback, if it is no known proxy's; else null.</param>
     public static ClaimOrigin? Read(
         HttpContext context, ImmutableArray<IPNetwork> trustedProxies, ImmutableArray<string> listed, LoopbackPeers peers, out string? strange)
     {
@@ -42,7 +42,7 @@ internal static class LocalityReader
         isLoopback &= sign is null;
 
         IPAddress? client = isTrustedProxy ? ForwardedFor(context.Request.Headers, trustedProxies)
-            : sign is not null ? null // whoever says it is a proxy, and is not ours, hides who is behind it
+            : sign is not null ? null // an untrusted peer that claims to be a proxy hides its client
             : peerAddress;
         var locality = new Locality(
             isLoopback,
@@ -59,7 +59,7 @@ internal static class LocalityReader
         if (name.Equals("localhost", StringComparison.OrdinalIgnoreCase) || name.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase))
             return true;
 
-        // IPAddress.TryParse takes 127.1, 0x7f.1 and fe80::1%zone too; only what prints as it was written counts.
+        // IPAddress.TryParse also accepts 127.1, 0x7f.1 and fe80::1%zone; only the canonical spelling counts.
         ReadOnlySpan<char> text = name.StartsWith('[') && name.EndsWith(']') ? name.AsSpan(1, name.Length - 2) : name;
         return IPAddress.TryParse(text, out IPAddress? address)
             && text.Equals(address.ToString(), StringComparison.OrdinalIgnoreCase)
@@ -71,8 +71,8 @@ internal static class LocalityReader
         TryFindPeer(context, out EndPoint? peer) && Unmap((peer as IPEndPoint)?.Address) is { } address && AutoApproveRule.Contains(trustedProxies, address);
 
     /// <summary>
-    /// The socket's own peer. Not <see cref="ConnectionInfo.RemoteIpAddress"/>, which middleware may rewrite from headers. False if the connection
-    /// is gone: a socket that is closed does not even say whose it was.
+    /// The socket's own peer. Not <see cref="ConnectionInfo.RemoteIpAddress"/>, which middleware may rewrite from headers. False if the
+    /// connection is gone: a closed socket does not report its peer.
     /// </summary>
     private static bool TryFindPeer(HttpContext context, out EndPoint? peer)
     {
@@ -91,8 +91,9 @@ internal static class LocalityReader
     }
 
     /// <summary>
-    /// A header that says that somebody else stands before the peer, of a known proxy's if there is one; null if there is none. Proxies, tunnels and
-    /// content networks have hundreds, and add new ones: so any that clients do not send by themselves, and that the configuration does not name, is one.
+    /// A header that indicates a proxy before the peer, preferably one of a known proxy; null if there is none. Proxies, tunnels and
+    /// content networks have hundreds and add new ones, so any header counts that clients do not send by themselves and the configuration
+    /// does not name.
     /// </summary>
     private static string? SignOfProxy(IHeaderDictionary headers, ImmutableArray<string> listed)
     {
@@ -110,10 +111,10 @@ internal static class LocalityReader
         return sign;
     }
 
-    /// <summary>Whether a header of this name tells of a proxy for certain, named in the configuration or not.</summary>
+    /// <summary>Whether a header of this name always indicates a proxy, even if the configuration names it.</summary>
     private static bool TellsOfProxy(string name)
     {
-        string spelled = name.Replace('_', '-'); // some servers on the way take one for the other
+        string spelled = name.Replace('_', '-'); // some servers read one as the other
         foreach (string prefix in ProxyHeaderPrefixes)
         {
             if (spelled.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
@@ -123,7 +124,9 @@ internal static class LocalityReader
         return ProxyHeaders.Contains(spelled);
     }
 
-    /// <summary>The right-most address that is not a trusted proxy's; null if there is none, or if any on the way to it is malformed.</summary>
+    /// <summary>
+    /// The right-most address that is no trusted proxy's; null if there is none, or if one to the right of it is malformed.
+    /// </summary>
     private static IPAddress? ForwardedFor(IHeaderDictionary headers, ImmutableArray<IPNetwork> trustedProxies)
     {
         string[] chain = string.Join(',', headers["X-Forwarded-For"].ToArray()).Split(',', StringSplitOptions.TrimEntries);

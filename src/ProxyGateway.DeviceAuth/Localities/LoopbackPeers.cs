@@ -11,10 +11,10 @@ namespace ProxyGateway.DeviceAuth.Localities;
 /// <summary>Finds a TCP socket by its ends and its cookie; see <see cref="TcpSocketTable.Find"/>.</summary>
 internal delegate TcpSocket? FindTcpSocket(IPEndPoint local, IPEndPoint remote, ulong cookie);
 
-/// <summary>Finds the operating-system user at the other end of a loopback socket. Linux only: elsewhere nobody can tell.</summary>
+/// <summary>Finds the operating-system user at the other end of a loopback socket. Linux only: elsewhere the user is unknown.</summary>
 internal sealed partial class LoopbackPeers(PacedLogger<LoopbackPeers> logger, FindTcpSocket find)
 {
-    // Of socket(7) and tcp(7).
+    // From socket(7) and tcp(7).
     private const int SocketLevel = 1;
     private const int PeerCredentials = 17;
     private const int SocketCookie = 57;
@@ -28,12 +28,12 @@ internal sealed partial class LoopbackPeers(PacedLogger<LoopbackPeers> logger, F
     }
 
     /// <summary>
-    /// How to find the user who owns the client's end of the request's connection; unknown unless that is certain. May be called at any time, and
-    /// more than once: also when the request is over, or the connection.
+    /// A function that finds the user who owns the client's end of the request's connection; unknown unless that is certain. It may be
+    /// called at any time, and more than once: also after the request or the connection has ended.
     /// </summary>
     public Func<PeerUser> Of(HttpContext context)
     {
-        // Once the request is over its context serves others; the socket never does.
+        // When the request has ended, its context serves another request; the socket never does.
         Socket? socket = OperatingSystem.IsLinux() ? context.Features.Get<IConnectionSocketFeature>()?.Socket : null;
         return socket is null ? static () => PeerUser.Unknown : () => FindUser(socket);
     }
@@ -65,16 +65,17 @@ internal sealed partial class LoopbackPeers(PacedLogger<LoopbackPeers> logger, F
     }
 
     /// <summary>
-    /// The peer's socket is the one whose ends are ours swapped, which says nothing if the peer has meanwhile reset its connection and
-    /// another process has taken the same port. But no other socket can be connected to this port from there as long as ours is: it would have
-    /// to be connected to ours. So ours is looked at again <em>after</em> the answer; what is no longer ESTABLISHED never is again.
+    /// The peer's socket is the one with our two ends swapped. That alone proves nothing: the peer may have reset its connection, and
+    /// another process may have taken the same port. But while our socket is connected, no other socket can be connected to this port from
+    /// there without being connected to ours. So ours is checked again <em>after</em> the answer: a socket that is no longer ESTABLISHED
+    /// never is again.
     /// </summary>
     private PeerUser OfTcpSocket(Socket socket, IPEndPoint peer, IPEndPoint own)
     {
         TcpSocket? theirs;
         try
         {
-            // The table must have our own socket in it, or it is another network's: a listener may have been made in another namespace.
+            // If the table lacks our own socket, it is another network's: a listener may have been made in another namespace.
             if (find(own, peer, CookieOf(socket)) is null)
             {
                 if (IsEstablished(socket))

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace ProxyGateway.DeviceAuth.Localities;
 
-/// <summary>The users that the C library knows: <c>/etc/passwd</c> and whatever else the machine is set up to ask.</summary>
+/// <summary>The users that the C library knows: <c>/etc/passwd</c> and the machine's other configured sources.</summary>
 public sealed partial class OperatingSystemUsers : IOperatingSystemUsers
 {
     private const int OutOfRange = 34; // ERANGE, the same on Linux and macOS
@@ -48,7 +48,7 @@ public sealed partial class OperatingSystemUsers : IOperatingSystemUsers
     [LibraryImport("libc", EntryPoint = "getpwnam_r", StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial int GetPasswordEntry(string name, out PasswordEntry entry, byte* buffer, nuint length, out nint found);
 
-    /// <summary>The beginning of <c>struct passwd</c>, which glibc, musl and macOS share; what follows is left room for.</summary>
+    /// <summary>The beginning of <c>struct passwd</c>, which glibc, musl and macOS share; the rest is padding.</summary>
     [StructLayout(LayoutKind.Sequential, Size = 128)]
     private readonly struct PasswordEntry
     {

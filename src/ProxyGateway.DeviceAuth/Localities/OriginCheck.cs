@@ -5,12 +5,14 @@ using Microsoft.Extensions.Primitives;
 namespace ProxyGateway.DeviceAuth.Localities;
 
 /// <summary>
-/// Browsers are not bound by the same-origin policy on WebSockets: any page may open one to a gateway on its reader's own machine. They
-/// do say which page it is.
+/// The same-origin policy does not cover WebSockets: any page may open one to a gateway on its reader's machine. But browsers send the
+/// page's origin.
 /// </summary>
 internal static class OriginCheck
 {
-    /// <summary>Whether a request with these origins may go on: it has none, or one that is listed or the gateway's own on loopback.</summary>
+    /// <summary>
+    /// Whether requests with these origins are allowed: without an origin, with a listed one, or with the gateway's own on loopback.
+    /// </summary>
     public static bool Allows(HttpRequest request, ImmutableArray<string> allowedOrigins)
     {
         StringValues origins = request.Headers.Origin;

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace ProxyGateway.DeviceAuth.Localities;
 
 /// <summary>
-/// The id that the kernel shows instead of every user whom this process's user namespace does not know, user_namespaces(7). Many users have
-/// it, so it tells nobody apart, whether or not a user of that id exists too, and even if the gateway runs as that.
+/// The id that the kernel shows for every user outside this process's user namespace, user_namespaces(7). Many users share
+/// it, so it identifies nobody, even if a user with that id exists or the gateway runs as that user.
 /// </summary>
 internal static class OverflowUser
 {

@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace ProxyGateway.DeviceAuth.Localities;
 
 /// <summary>
-/// The neighbours of a client address: the /24 of an IPv4 address, the /48 of an IPv6 address. That is about what one customer of a provider
-/// can have without being many.
+/// The neighbours of a client address: the /24 of an IPv4 address, the /48 of an IPv6 address. One customer of a provider can own about
+/// that many addresses.
 /// </summary>
 public static class Subnet
 {

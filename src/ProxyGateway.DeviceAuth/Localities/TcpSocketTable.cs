@@ -8,20 +8,20 @@ namespace ProxyGateway.DeviceAuth.Localities;
 
 /// <summary>A TCP socket of this machine, as the kernel knows it.</summary>
 /// <param name="IsEstablished">Whether its connection is open in both directions.</param>
-/// <param name="IsOwned">Whether a process has it; one that its process has closed lives on without.</param>
-/// <param name="UserId">The user who made it, in terms of this process's user namespace.</param>
+/// <param name="IsOwned">Whether a process owns it; a socket that its process has closed lives on without an owner.</param>
+/// <param name="UserId">The user who made it, as numbered in this process's user namespace.</param>
 internal readonly record struct TcpSocket(bool IsEstablished, bool IsOwned, uint UserId);
 
 /// <summary>
-/// The kernel's table of TCP sockets by netlink, sock_diag(7): one question about one socket, which costs the same however many there are.
+/// The kernel's table of TCP sockets by netlink, sock_diag(7): one query about one socket, which costs the same with any number of sockets.
 /// Linux only. The table is that of this process's network namespace.
 /// </summary>
 internal static partial class TcpSocketTable
 {
-    /// <summary>Instead of a socket's cookie: any socket with these ends.</summary>
+    /// <summary>Matches any socket with these ends, in place of a socket's cookie.</summary>
     public const ulong AnyCookie = ulong.MaxValue; // INET_DIAG_NOCOOKIE, twice
 
-    private const int InterNetwork = 2; // AF_INET, and the like of Linux
+    private const int InterNetwork = 2; // AF_INET, and so on, of Linux
     private const int InterNetworkV6 = 10;
     private const int Netlink = 16;
     private const int DatagramSocket = 2;
@@ -45,11 +45,11 @@ internal static partial class TcpSocketTable
 
     private static ReadOnlySpan<byte> MappedPrefix => [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]; // RFC 4291 §2.5.5.2
 
-    /// <summary>The socket with these ends; null if there is none, or just one with another cookie.</summary>
+    /// <summary>The socket with these ends; null if there is none, or only one with another cookie.</summary>
     /// <param name="local">Its own end.</param>
     /// <param name="remote">The other end.</param>
-    /// <param name="cookie">What tells it from others that have or had the same ends; or <see cref="AnyCookie"/>.</param>
-    /// <exception cref="SocketException">The kernel does not let itself be asked.</exception>
+    /// <param name="cookie">Distinguishes it from other sockets that have or had the same ends; or <see cref="AnyCookie"/>.</param>
+    /// <exception cref="SocketException">The kernel refuses the query.</exception>
     public static TcpSocket? Find(IPEndPoint local, IPEndPoint remote, ulong cookie)
     {
         (IPAddress localAddress, IPAddress remoteAddress) = (Unmap(local.Address), Unmap(remote.Address));
@@ -60,7 +60,7 @@ internal static partial class TcpSocketTable
         if (netlink.IsInvalid)
             throw LastError();
 
-        // A socket of IPv6 may have dialled an address of IPv4. Kernels find it by either; this does not hang on it.
+        // An IPv6 socket may have connected to an IPv4 address. Kernels find it in either family; this code does not rely on it.
         bool isIPv6 = localAddress.AddressFamily == AddressFamily.InterNetworkV6;
         return Ask(netlink, isIPv6 ? InterNetworkV6 : InterNetwork, (localAddress, local.Port), (remoteAddress, remote.Port), cookie)
             ?? (isIPv6 ? null : Ask(netlink, InterNetworkV6, (localAddress.MapToIPv6(), local.Port), (remoteAddress.MapToIPv6(), remote.Port), cookie));
@@ -77,7 +77,8 @@ internal static partial class TcpSocketTable
         MemoryMarshal.Write(request[8..], sequence);
         request[HeaderLength] = (byte)family;
         request[HeaderLength + 1] = Tcp;
-        MemoryMarshal.Write(request[(HeaderLength + 4)..], uint.MaxValue); // states: of no account when one socket is asked for
+        // all states: the kernel ignores this when it is asked for one socket
+        MemoryMarshal.Write(request[(HeaderLength + 4)..], uint.MaxValue);
         Span<byte> ends = request[EndsOffset..];
         BinaryPrimitives.WriteUInt16BigEndian(ends, (ushort)local.Port);
         BinaryPrimitives.WriteUInt16BigEndian(ends[2..], (ushort)remote.Port);
@@ -85,7 +86,7 @@ internal static partial class TcpSocketTable
         remote.Address.TryWriteBytes(ends[20..], out _);
         MemoryMarshal.Write(ends[40..], cookie);
 
-        // An unbound socket sends to port 0, which is the kernel. It handles the request before send returns, so that there is nothing to wait for.
+        // An unbound socket sends to port 0, the kernel, which handles the request before send returns. So there is nothing to wait for.
         if (Send(netlink, request, (nuint)request.Length, 0) != request.Length)
             throw LastError();
         Span<byte> answer = stackalloc byte[1024];
@@ -126,7 +127,7 @@ internal static partial class TcpSocketTable
         ReadOnlySpan<byte> wanted = EndOf(bytes[..length]);
         return EndOf(family == InterNetwork ? found[..4] : found).SequenceEqual(wanted);
 
-        // An address of IPv4 is the same one in either family. Scopes are left out: on loopback there are none.
+        // An IPv4 address is the same in either family. Scopes are left out: loopback addresses have none.
         static ReadOnlySpan<byte> EndOf(ReadOnlySpan<byte> address) =>
             address.Length == 16 && address.StartsWith(MappedPrefix) ? address[12..] : address;
     }
