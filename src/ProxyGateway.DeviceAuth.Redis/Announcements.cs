@@ -9,8 +9,8 @@ using StackExchange.Redis;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>
-/// The channel on which scripts announce changed documents. Redis keeps nothing of it for who does not listen, so a subscription
-/// counts only while it proves itself: a message that was sent to the channel comes back by it.
+/// The channel on which scripts announce changed documents. Redis keeps no message for an absent subscriber, so a subscription counts only
+/// while messages that this process sends to the channel come back by it.
 /// </summary>
 internal sealed class Announcements(RedisConnection redis, Keys keys, RegistryMark mark, TimeSpan timeout, ILogger logger)
 {
@@ -53,7 +53,7 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, RegistryMa
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // whoever listened has enough
+            // The listener has stopped.
         }
         catch (Exception e)
         {
@@ -63,7 +63,7 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, RegistryMa
         heard.Complete(end);
     }
 
-    /// <summary>One subscription, until announcements may have been lost. False if it never heard any.</summary>
+    /// <summary>Follows one subscription until announcements may have been lost. False if it never received any.</summary>
     private async Task<bool> TryFollowAsync(ChannelWriter<Announcement> heard, CancellationToken cancellationToken)
     {
         bool isProven = false;
@@ -91,7 +91,8 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, RegistryMa
                     heard.TryWrite(new Announcement.Resumed());
                 }
 
-                // Other gateways' signs of life are as good as our own, so whoever has heard nothing first gives one for all.
+                // Another gateway's sign of life proves the subscription too, so the first gateway that has heard nothing sends one for
+                // all.
                 heard.TryWrite(new Announcement.Alive());
                 while (await ReadAsync(messages.Reader, Silence(), lost.Token) is { } message)
                 {
@@ -113,7 +114,8 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, RegistryMa
         {
             redis.SubscriptionLost -= Cancel;
 
-            // One that failed, or was too slow, is on record with the connection all the same, and would hear everything for ever once that is back.
+            // The client library keeps a subscription that failed or was too slow, and would deliver to it for ever once the connection is
+            // back.
             if (subscriber is not null)
                 await subscriber.UnsubscribeAsync(_channel, Hear, CommandFlags.FireAndForget);
         }
@@ -123,12 +125,15 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, RegistryMa
         void Hear(RedisChannel channel, RedisValue message) => messages.Writer.TryWrite(message.ToString());
     }
 
-    /// <summary>Sends a sign of life, and waits until it comes back. What comes before it is told, if anybody is to hear it.</summary>
+    /// <summary>
+    /// Sends a sign of life and waits until it comes back. Announcements that arrive before it are passed on if there is a listener.
+    /// </summary>
     private async Task<bool> ProvesItselfAsync(ChannelReader<string> messages, ChannelWriter<Announcement>? heard, CancellationToken cancellationToken)
     {
         var deadline = new Deadline(timeout);
         await mark.RenewAsync(deadline, cancellationToken);
-        await mark.EnsureAsync(deadline, cancellationToken); // what is not understood is not heard: nobody is admitted then
+        // a gateway that does not understand the registry must not count as fresh: then it admits nobody
+        await mark.EnsureAsync(deadline, cancellationToken);
         string sign = SignOfLife + RandomNumberGenerator.GetHexString(16);
         await redis.RunAsync(database => database.PublishAsync(_channel, sign, RedisConnection.Primary), deadline, cancellationToken);
         while (await ReadAsync(messages, deadline.Remaining, cancellationToken) is { } message)
@@ -156,8 +161,8 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, RegistryMa
     }
 
     /// <summary>
-    /// What a message says. A newer gateway's may say more than a device and its version. One that this version does not know may say that something
-    /// was taken from a device, so all versions are compared.
+    /// Reads a message. A newer gateway's may have more members than a device and its version. A message of unknown form may announce a
+    /// restriction, so all versions are compared.
     /// </summary>
     internal static Announcement Parse(string message) => message.Split(' ') switch
     {
@@ -166,6 +171,6 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, RegistryMa
         _ => new Announcement.Resumed(),
     };
 
-    // Not the same for all gateways, or all would give a sign of life at once.
+    // Differs between gateways, or all would send a sign of life at once.
     private static TimeSpan Silence() => TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(750, 1250));
 }

@@ -6,20 +6,21 @@ using StackExchange.Redis;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>
-/// The audit: a capped stream for each source, all in one slot, so that one script gives ids that order them all, and another reads all of
-/// them at one moment.
+/// The audit: a capped stream for each source, all in one slot, so that one script gives ids in one order, and another reads all streams at
+/// one point in time.
 /// </summary>
 internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept, long bytes)
 {
-    // A stream's id is a time in milliseconds and a number; an entry's is both in one. The script never counts further than this holds.
+    // A stream's id is a time in milliseconds and a sequence number; an entry's id has both in one. The script never counts beyond these
+    // bits.
     private const int SequenceBits = 20;
     private const string SequenceMask = "1048575";
 
     private const int ReadAtOnce = 500;
 
     /// <summary>
-    /// How many entries of each stream are read for a page at most. A filter that hardly anything matches reads on from page to page, and does not
-    /// keep Redis busy for one.
+    /// How many entries of each stream are read for a page at most. A filter with few matches continues on the next page, and does not keep
+    /// Redis busy for one.
     /// </summary>
     public const int MostReadForPage = 4 * ReadAtOnce;
 
@@ -44,7 +45,7 @@ internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept, l
     public async Task<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, Deadline deadline, CancellationToken cancellationToken)
     {
         RedisKey[] streams = [.. SourcesOf(filter).Select(source => keys.AuditStreams[(int)source])];
-        byte[] mention = Encoding.UTF8.GetBytes(filter.Device?.ToString() ?? ""); // to look for is cheaper than to parse
+        byte[] mention = Encoding.UTF8.GetBytes(filter.Device?.ToString() ?? ""); // searching bytes is cheaper than parsing
         int atOnce = filter == new AuditFilter() ? Math.Min(limit + 1, ReadAtOnce) : ReadAtOnce;
         var found = new List<AuditEntry>();
         for (int read = 0; read < MostReadForPage; read += atOnce)
@@ -53,7 +54,7 @@ internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept, l
             RedisResult result = await redis.RunAsync(Script.ListAudit, streams, [start, atOnce], deadline, cancellationToken);
             (long Id, byte[] Document)[][] chunks = Read(result);
 
-            // Where a stream has more to read, nothing beneath what was read of it is complete.
+            // If a stream has more entries to read, older ids than its last one read are not complete.
             long complete = chunks.Where(c => c.Length == atOnce).Select(c => c[^1].Id).DefaultIfEmpty(0).Max();
             found.AddRange(chunks.SelectMany(c => c)
                 .Where(e => e.Id >= complete && e.Document.AsSpan().IndexOf(mention) >= 0)
@@ -81,7 +82,7 @@ internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept, l
     private static string Format(long id) => string.Create(
         CultureInfo.InvariantCulture, $"{id >> SequenceBits}-{id & ((1L << SequenceBits) - 1)}");
 
-    // For each stream its entries: an id, and a field with its value.
+    // The entries of each stream: an id, and one field with its value.
     private static (long Id, byte[] Document)[][] Read(RedisResult result) => Array.ConvertAll(
         (RedisResult[])result!, stream => Array.ConvertAll((RedisResult[])stream!, e => (ParseId((string)e[0]!), (byte[])e[1][1]!)));
 

@@ -4,5 +4,5 @@ namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>Why Redis cannot be used.</summary>
 /// <param name="Fault">Its kind.</param>
-/// <param name="Text">In words for operators, a sentence. They never hold a password.</param>
+/// <param name="Text">A sentence for operators. It never holds a password.</param>
 internal sealed record Cause(RegistryFault Fault, string Text);

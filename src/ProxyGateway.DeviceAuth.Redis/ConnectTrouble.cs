@@ -3,15 +3,15 @@ using Microsoft.Extensions.Logging;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>
-/// Why there is no connection: the last cause that was known. The client library tells causes to its log from the first attempt on; what it
-/// throws later often holds none any more. Nothing of what it logs goes any further.
+/// Why there is no connection: the last known cause. The client library logs causes from the first attempt on; its later exceptions often
+/// have none. Its log lines are not passed on.
 /// </summary>
-/// <param name="onCause">Hears of each cause as it is noted.</param>
+/// <param name="onCause">Called with each cause when it is noted.</param>
 internal sealed class ConnectTrouble(Action<Cause> onCause) : ILoggerFactory, ILogger
 {
     private volatile Cause? _last;
 
-    /// <summary>The last cause that was known; null if there was none, or there has been a connection since.</summary>
+    /// <summary>The last known cause; null if there was none, or a connection since.</summary>
     public Cause? Last => _last;
 
     /// <summary>An attempt failed, or a connection broke.</summary>

@@ -12,7 +12,7 @@ internal sealed class Contents(RedisConnection redis, Keys keys, Documents docum
     private const int AtOnce = 512;
     private const int SlotsOfCluster = 16384;
 
-    /// <summary>Reads what the servers hold, and not what the indexes say. The time-out is for each step.</summary>
+    /// <summary>Reads the servers' documents, independent of the indexes. The time-out is for each step.</summary>
     public async IAsyncEnumerable<StoredDocument> ReadAsync(TimeSpan timeout, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         foreach (IServer server in await redis.RunAsync(database => Task.FromResult(Primaries(database)), new Deadline(timeout), cancellationToken))
@@ -21,7 +21,7 @@ internal sealed class Contents(RedisConnection redis, Keys keys, Documents docum
             {
                 foreach (StoredDocument? document in await documents.ExportAsync(ids, new Deadline(timeout), cancellationToken))
                 {
-                    if (document is { } found) // or it went meanwhile
+                    if (document is { } found) // it may have expired since
                         yield return found;
                 }
             }

@@ -1,19 +1,19 @@
 namespace ProxyGateway.DeviceAuth.Redis;
 
-/// <summary>Until when a call may take, however many commands it needs.</summary>
+/// <summary>The time by which a call must end, with all its commands.</summary>
 internal readonly struct Deadline
 {
-    // A timer that fires this much too late, or later, says that the process itself stood still.
+    // A timer that fires this late or later shows that the process itself stood still.
     private const double Lateness = 0.25;
 
-    /// <summary>How often the time-out again an answer may take that seems to be here already.</summary>
+    /// <summary>How many more time-outs an answer that seems to have arrived may take.</summary>
     public const int SecondChance = 4;
 
     private readonly TimeProvider _time;
     private readonly TimeSpan _timeout;
     private readonly long _started;
 
-    /// <summary>From now on.</summary>
+    /// <summary>A deadline from now on.</summary>
     public Deadline(TimeSpan timeout, TimeProvider? time = null)
     {
         _time = time ?? TimeProvider.System;
@@ -31,12 +31,12 @@ internal readonly struct Deadline
     }
 
     /// <summary>
-    /// The answer to a command that was sent. Redis is too slow only if it had the time: where something of it is here and unread, or this process
-    /// noticed the deadline far too late, the answer is waited for once more. The command is not repeated.
+    /// Waits for the answer to a command that was sent. Redis is too slow only if it had the time: if some of the answer has arrived
+    /// unread, or this process noticed the deadline far too late, it waits once more. The command is not repeated.
     /// </summary>
     /// <param name="running">The command.</param>
-    /// <param name="isUnread">Whether something is here that was not read.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="isUnread">Whether bytes have arrived that were not read.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
     /// <exception cref="TimeoutException">There is none.</exception>
     public async Task<T> AnswerAsync<T>(Task<T> running, Func<bool> isUnread, CancellationToken cancellationToken)
     {

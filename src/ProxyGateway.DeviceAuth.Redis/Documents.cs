@@ -7,9 +7,9 @@ using StackExchange.Redis;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>
-/// The documents of devices: the truth. A value is the version and the document, on a line each, and where something is approved the time at
-/// which the device was last seen, at the very end and of fixed length: noting it is one small write in place, which costs the device no key
-/// of its own and its readers no round trip, and goes where the document goes.
+/// The documents of devices: the truth. A value is the version and the document, on a line each. If something is approved, the time at
+/// which the device was last seen follows at the very end, with fixed length: it can be written in place, needs no key of its own and no
+/// round trip to read, and expires with the document.
 /// </summary>
 internal sealed class Documents(RedisConnection redis, Keys keys)
 {
@@ -27,7 +27,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         }
     }
 
-    /// <summary>The records of many devices, in order; asked for all at once, as each is in a slot of its own.</summary>
+    /// <summary>The records of many devices, in order. All commands are sent at once, as each device has a slot of its own.</summary>
     public Task<FoundDocument[]> GetAsync(IEnumerable<DeviceId> ids, Deadline deadline, CancellationToken cancellationToken) =>
         Task.WhenAll(ids.Select(async id =>
         {
@@ -70,21 +70,21 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
     }
 
     /// <summary>
-    /// Replaces the document if it still is the one that was read; null if it is not. Answers the replication id of the data that it is in,
-    /// if that was asked for, or else nothing.
+    /// Replaces the document if it is still the one that was read; null if it is not. Returns the replication id of the data that it is in
+    /// if that was requested, else nothing.
     /// </summary>
     public async Task<string?> SwapAsync(DeviceSwap swap, bool toBeConfirmed, Deadline deadline, CancellationToken cancellationToken)
     {
         RedisValue damaged = RedisValue.EmptyString;
         if (swap.ReplacesDamage)
         {
-            // In this order: what still has the fingerprint when it is replaced is what was found damaged.
+            // In this order: the document that still has the fingerprint when it is replaced is the one that was found damaged.
             damaged = (RedisValue)await redis.RunAsync(Script.Fingerprint, keys.Device(swap.Id), [], deadline, cancellationToken);
             if ((await GetAsync(swap.Id, deadline, cancellationToken)).Damage is not DamagedDocumentException)
-                return null; // one of a newer format is whole, and a newer gateway's
+                return null; // a document of a newer format is not damaged
         }
 
-        bool isOfSubstance = swap.Previous?.Version != swap.Next.Version; // anything else is nobody's news
+        bool isOfSubstance = swap.Previous?.Version != swap.Next.Version; // other changes are not announced
         RedisResult result = await redis.RunAsync(
             Script.Swap,
             keys.Device(swap.Id),
@@ -103,7 +103,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         return (string?)result;
     }
 
-    /// <summary>Notes when devices were seen; sent all at once, as each is in a slot of its own.</summary>
+    /// <summary>Notes when devices were seen. All commands are sent at once, as each device has a slot of its own.</summary>
     public Task NoteSeenAsync(IEnumerable<SeenDevice> devices, Deadline deadline, CancellationToken cancellationToken) =>
         Task.WhenAll(devices.Select(d => redis.RunAsync(Script.Touch, keys.Device(d.Device), [SeenAt.Format(d.At)], deadline, cancellationToken)));
 
@@ -118,7 +118,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
             return new StoredDocument(record, expiresAt);
         }));
 
-    /// <summary>Writes documents as they are, whatever was there, and announces nothing.</summary>
+    /// <summary>Writes documents unchanged over existing ones, and announces nothing.</summary>
     public Task RestoreAsync(IEnumerable<StoredDocument> documents, Deadline deadline, CancellationToken cancellationToken) => redis.RunAsync(
         database => Task.WhenAll(documents.Select(d => database.StringSetAsync(
             keys.Device(d.Record.Id),
@@ -150,7 +150,10 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
     }
 }
 
-/// <summary>When a device was last seen, as it stands after its document: a line feed and Unix time in milliseconds, in thirteen digits; 0 for never.</summary>
+/// <summary>
+/// The time at which a device was last seen, after its document: a line feed and Unix time in milliseconds, in thirteen digits; 0 for
+/// never.
+/// </summary>
 internal static class SeenAt
 {
     private const int Digits = 13;
@@ -158,7 +161,7 @@ internal static class SeenAt
     public static string Format(DateTimeOffset? time) =>
         string.Create(CultureInfo.InvariantCulture, $"\n{time?.ToUnixTimeMilliseconds() ?? 0:D13}");
 
-    /// <summary>Takes the time off the end of a document, if it has one: a document itself is one line.</summary>
+    /// <summary>Removes the time from the end of a document, if it has one: the document itself is one line.</summary>
     public static DateTimeOffset? Take(ref ReadOnlySpan<byte> document)
     {
         if (document.Length <= Digits

@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
 
-/// <summary>What the client library throws when Redis cannot be used, in words for whoever runs it. They never hold a password.</summary>
+/// <summary>Turns exceptions of the client library into words for operators. They never hold a password.</summary>
 internal static class Failure
 {
     private static readonly Cause PasswordRefused = new(RegistryFault.PasswordRefused, "Redis refuses the user or the password.");
@@ -17,10 +17,11 @@ internal static class Failure
     public static bool IsOne(Exception e) =>
         e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or SocketException or IOException;
 
-    /// <summary>What to say of a failure.</summary>
-    /// <param name="e">What was thrown.</param>
-    /// <param name="isConnected">Whether there is a connection, so that a time-out is one of the server's.</param>
-    /// <param name="trouble">Why the last attempt to connect failed, as far as that is known. The exception may hold none, or that of an attempt long ago.</param>
+    /// <summary>Describes a failure.</summary>
+    /// <param name="e">The exception.</param>
+    /// <param name="isConnected">Whether there is a connection, so that a time-out is the server's.</param>
+    /// <param name="trouble">Why the last attempt to connect failed, if known. The exception may have no cause, or that of an earlier
+    /// attempt.</param>
     public static Cause Describe(Exception e, bool isConnected, Cause? trouble)
     {
         if (CausesOf(e).OfType<RedisServerException>().FirstOrDefault() is { } refusal && !IsAboutPassword(refusal))
@@ -30,7 +31,10 @@ internal static class Failure
         return (isConnected ? null : trouble) ?? CauseOf(e) ?? trouble ?? (e is TimeoutException ? Slow : Unknown);
     }
 
-    /// <summary>Why there is no connection; null if this does not say. A connection that merely ended says nothing: the library ends those that were refused, too.</summary>
+    /// <summary>
+    /// Why there is no connection; null if the exception does not say. A connection that merely ended says nothing: the library also ends
+    /// connections that Redis refused.
+    /// </summary>
     public static Cause? CauseOf(Exception e)
     {
         Exception[] causes = [.. CausesOf(e)];
@@ -51,11 +55,12 @@ internal static class Failure
             : null;
     }
 
-    // NOAUTH: there was no password, or a wrong one; the library goes on to ask after that. The failure type alone says nothing: TLS has the same.
+    // NOAUTH: there was no password, or a wrong one; the library still sends commands after that. The failure type alone does not tell: TLS
+    // failures have the same.
     private static bool IsAboutPassword(Exception e) =>
         e.Message.Contains("NOAUTH ", StringComparison.Ordinal) || e.Message.Contains("WRONGPASS ", StringComparison.Ordinal);
 
-    // TLS 1.3 has the client told after its handshake, when it reads.
+    // With TLS 1.3 the client learns this only after its handshake, when it reads.
     private static bool IsAboutOurCertificate(Exception e) =>
         e.Message.Contains(" alert ", StringComparison.Ordinal)
         && (e.Message.Contains("certificate", StringComparison.Ordinal) || e.Message.Contains("unknown ca", StringComparison.Ordinal));

@@ -5,7 +5,9 @@ using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
 
-/// <summary>The names of keys and channels. No command and no script touches keys of two slots, so a Redis Cluster may spread them.</summary>
+/// <summary>
+/// The names of keys and channels. No command and no script touches keys of two slots, so a Redis Cluster may spread them.
+/// </summary>
 internal sealed class Keys(string prefix)
 {
     /// <summary>Sorted set of open requests, <see cref="PendingMember"/>s by expiry.</summary>
@@ -17,16 +19,16 @@ internal sealed class Keys(string prefix)
     /// <summary>Sorted set of the ids of devices that rules alone have approved, all with score 0.</summary>
     public RedisKey ByRules { get; } = prefix + "by-rules";
 
-    /// <summary>Sorted set of the ids of devices that a rule has paired, by when they count no more.</summary>
+    /// <summary>Sorted set of the ids of devices that a rule has paired, by the time at which they no longer count.</summary>
     public RedisKey Rule(string name) => $"{prefix}rule:{name}";
 
-    /// <summary>Says for a while that a device was entered into <see cref="Devices"/>; in the slot of that.</summary>
+    /// <summary>Marks for a while that a device was entered into <see cref="Devices"/>; in the same slot.</summary>
     public RedisKey Entered(DeviceId id) => $"{prefix}{{{prefix}devices}}:{id}";
 
     /// <summary>The format of the registry as a whole: a number.</summary>
     public RedisKey Format { get; } = prefix + "format";
 
-    /// <summary>Where a changed device's id is announced.</summary>
+    /// <summary>The channel on which a changed device's id is announced.</summary>
     public RedisValue Changes { get; } = prefix + "changes";
 
     /// <summary>The pattern of all documents.</summary>
@@ -36,13 +38,13 @@ internal sealed class Keys(string prefix)
     public RedisKey[] AuditStreams { get; } = Array.ConvertAll(
         Enum.GetNames<AuditSource>(), source => (RedisKey)$"{prefix}{{audit}}:{source.ToLowerInvariant()}");
 
-    /// <summary>The number of the last batch of one that writes to the audit.</summary>
+    /// <summary>The number of a writer's last batch of audit entries.</summary>
     public RedisKey AuditWriter(string writer) => $"{prefix}{{audit}}:writer:{writer}";
 
     /// <summary>The document, in the device's own slot.</summary>
     public RedisKey Device(DeviceId id) => $"{prefix}{{{id}}}";
 
-    /// <summary>The device whose document this key has, if it is of one.</summary>
+    /// <summary>The device whose document is under this key, if it is one of a document.</summary>
     public bool TryParseDevice(RedisKey key, out DeviceId id)
     {
         string text = key.ToString();
@@ -53,7 +55,10 @@ internal sealed class Keys(string prefix)
     /// <summary>The id of the device that made a request.</summary>
     public RedisKey Request(RequestId id) => $"{prefix}request:{id}";
 
-    /// <summary>Sorted sets like <see cref="Pending"/>, of what counts with a request: one client address, or the block of addresses that counts as one.</summary>
+    /// <summary>
+    /// Sorted sets like <see cref="Pending"/>, for each share that a request counts in: one client address, or the block of addresses that
+    /// counts as one.
+    /// </summary>
     public RedisKey Address(PendingShare share) => $"{prefix}address:{share.Address}";
 
     /// <inheritdoc cref="Address"/>

@@ -4,10 +4,15 @@ using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
 
-/// <summary>The indexes of open requests: in all and by what they count with (<see cref="PendingShare"/>), sorted by expiry; and which device made a request.</summary>
+/// <summary>
+/// The indexes of open requests: of all, and by the shares that they count in (<see cref="PendingShare"/>), sorted by expiry; and the
+/// device of each request.
+/// </summary>
 internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents documents)
 {
-    /// <summary>Enters what a swap opens or renews. False if there is no room for it; then, as after a failure, it is to be withdrawn.</summary>
+    /// <summary>
+    /// Enters the requests that a swap opens or renews. False if there is no room; then, as after a failure, they must be withdrawn.
+    /// </summary>
     public async Task<bool> EnterAsync(DeviceSwap swap, Deadline deadline, CancellationToken cancellationToken)
     {
         foreach (PairingRequest request in swap.Opened)
@@ -23,20 +28,20 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
         return true;
     }
 
-    /// <summary>Enters the requests of a document that is copied, whatever the room.</summary>
+    /// <summary>Enters the requests of a document that is copied, without a bound.</summary>
     public async Task RestoreAsync(StoredDocument document, Deadline deadline, CancellationToken cancellationToken)
     {
         await Task.WhenAll(document.Record.Requests.Select(request => RememberDeviceAsync(request, deadline, cancellationToken)));
         await EnterAsync(new DeviceSwap(Previous: null, document.Record, document.ExpiresAt, PendingLimits.None), deadline, cancellationToken);
     }
 
-    /// <summary>After a swap that was not to be: takes out again what it had entered. A deadline that has passed is time enough to send that.</summary>
+    /// <summary>After a failed swap: removes its entries. A passed deadline still leaves time to send that.</summary>
     public async Task WithdrawAsync(DeviceSwap swap, Deadline deadline)
     {
         PairingRequest[] opened = [.. swap.Opened];
         await Task.WhenAll(opened.Where(r => IsNew(swap, r)).Select(r => ForgetAsync(r, deadline)));
 
-        // What was renewed may have been resolved by whoever was faster, and is in no set then.
+        // A faster change may have resolved the renewed requests; then they are in no set.
         PairingRequest[] renewed = [.. opened.Where(r => !IsNew(swap, r))];
         if (renewed.Length == 0)
             return;
@@ -48,12 +53,14 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
         }
     }
 
-    /// <summary>Takes a request that is no longer open out of the sets. Which device made it stays known while it is readable.</summary>
+    /// <summary>Removes a request that is no longer open from the sets. Its device stays known while the request is readable.</summary>
     public Task LeaveAsync(PairingRequest request, Deadline deadline, CancellationToken cancellationToken) =>
         Task.WhenAll(Sets(request, PendingLimits.None).Select(set =>
             RemoveAsync(set.Key, new PendingMember(request.Id, request.DeviceId).ToString(), deadline, cancellationToken)));
 
-    /// <summary>Takes out of the set of all what no document has. In the sets by share, which only count, it expires.</summary>
+    /// <summary>
+    /// Removes from the set of all requests one that no document has. In the sets by share, which only count, it expires.
+    /// </summary>
     public Task LeaveAsync(PendingMember member, Deadline deadline, CancellationToken cancellationToken) =>
         RemoveAsync(keys.Pending, member.ToString(), deadline, cancellationToken);
 
@@ -65,12 +72,14 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
         if (DeviceId.TryParse(device, out DeviceId parsed))
             return parsed;
 
-        // An open one that lost this index is still in the other; its device's next ask writes both again.
+        // An open request that lost this index is still in the other; its device's next connection writes both again.
         OpenMembers open = await ListAsync(deadline, cancellationToken);
         return open.Members.Where(m => m.Request == id).Select(m => (DeviceId?)m.Device).FirstOrDefault();
     }
 
-    /// <summary>Everything in the set that has not expired, newest first, and the time. At most <see cref="PendingLimits.InAll"/>.</summary>
+    /// <summary>
+    /// Everything in the set that has not expired, newest first, and the time. At most <see cref="PendingLimits.InAll"/>.
+    /// </summary>
     public async Task<OpenMembers> ListAsync(Deadline deadline, CancellationToken cancellationToken)
     {
         RedisResult result = await redis.RunAsync(Script.List, keys.Pending, [], deadline, cancellationToken);
@@ -88,11 +97,11 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
         return new OpenMembers(members, foreign, ServerTime.Read(result[1]));
     }
 
-    /// <summary>Takes out of the set what is no request.</summary>
+    /// <summary>Removes an entry that is no request from the set.</summary>
     public Task ExpelAsync(RedisValue member, Deadline deadline, CancellationToken cancellationToken) =>
         RemoveAsync(keys.Pending, member, deadline, cancellationToken);
 
-    // The sets that a request is in, and how many each may hold.
+    // The sets that a request is in, and the bound of each.
     private IEnumerable<(RedisKey Key, int Room)> Sets(PairingRequest request, PendingLimits limits)
     {
         var share = PendingShare.Of(request);
@@ -125,7 +134,7 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
         return (int)result == 1;
     }
 
-    // A resolved request stays readable for as long as it could have waited at first, which is no longer than what is added here.
+    // A resolved request stays readable for as long as it could have waited at first, which is at most the time added here.
     private Task<bool> RememberDeviceAsync(PairingRequest request, Deadline deadline, CancellationToken cancellationToken)
     {
         DateTimeOffset readableUntil = request.ExpiresAt + (request.ExpiresAt - request.CreatedAt);
@@ -140,8 +149,8 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
         redis.RunAsync(database => database.SortedSetRemoveAsync(set, member, RedisConnection.Primary), deadline, cancellationToken);
 }
 
-/// <summary>What the index of open requests holds.</summary>
+/// <summary>The contents of the index of open requests.</summary>
 /// <param name="Members">The requests, newest first.</param>
-/// <param name="Foreign">What is no request, whoever put it there.</param>
+/// <param name="Foreign">Entries that are no requests, from other writers.</param>
 /// <param name="Now">The time at the server.</param>
 internal sealed record OpenMembers(List<PendingMember> Members, List<RedisValue> Foreign, DateTimeOffset Now);

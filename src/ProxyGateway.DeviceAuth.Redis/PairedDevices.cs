@@ -3,10 +3,12 @@ using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
 
-/// <summary>The index of paired devices, by id: pages cost the same however many there are, and each device has one place whatever is written.</summary>
+/// <summary>The index of paired devices, by id: a page costs the same for any number of devices, and a device keeps its place.</summary>
 internal sealed class PairedDevices(RedisConnection redis, Keys keys, Documents documents)
 {
-    /// <summary>Enters a device that is about to be paired. For a while nobody takes it out again who has yet to see that it was.</summary>
+    /// <summary>
+    /// Enters a device that is about to be paired. For a while no gateway that does not yet see its pairing removes it again.
+    /// </summary>
     public Task EnterAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken) => redis.RunAsync(
         Script.EnterDevice,
         [keys.Devices, keys.Entered(id)],
@@ -26,21 +28,21 @@ internal sealed class PairedDevices(RedisConnection redis, Keys keys, Documents 
             deadline,
             cancellationToken);
 
-    /// <summary>Takes a device out that is not paired, unless it is being paired or was paired again meanwhile.</summary>
+    /// <summary>Removes a device that is not paired, unless it is being paired or was paired again meanwhile.</summary>
     public async Task RemoveAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken)
     {
         await redis.RunAsync(Script.LeaveDevice, [keys.Devices, keys.Entered(id)], [id.ToString()], deadline, cancellationToken);
 
-        // Whoever was held up since it read the document may come after all that. A document that cannot be read may be a paired device's.
+        // A gateway may be delayed between reading the document and this. A document that cannot be read may be a paired device's.
         if (await documents.GetAsync(id, deadline, cancellationToken) is { Damage: not null } or { Record.IsListed: true })
             await AddAsync(id, deadline, cancellationToken);
     }
 
-    /// <summary>Takes out what is no device.</summary>
+    /// <summary>Removes an entry that is no device.</summary>
     public Task ExpelAsync(RedisValue member, Deadline deadline, CancellationToken cancellationToken) =>
         redis.RunAsync(database => database.SortedSetRemoveAsync(keys.Devices, member, RedisConnection.Primary), deadline, cancellationToken);
 
-    /// <summary>The next members in order: ids of devices, if nobody else has been at the set.</summary>
+    /// <summary>The next members in order: ids of devices, unless another program wrote to the set.</summary>
     public Task<RedisValue[]> ListAsync(RedisValue after, int count, Deadline deadline, CancellationToken cancellationToken) => redis.RunAsync(
         database => database.SortedSetRangeByValueAsync(keys.Devices, min: after, exclude: Exclude.Start, take: count, flags: RedisConnection.Primary),
         deadline,

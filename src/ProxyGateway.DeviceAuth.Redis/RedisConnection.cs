@@ -5,13 +5,16 @@ using StackExchange.Redis.Availability;
 
 namespace ProxyGateway.DeviceAuth.Redis;
 
-/// <summary>The connection to the primary: connects by itself and again, bounds every call, and turns every failure into one kind of exception.</summary>
+/// <summary>
+/// The connection to the primary. It connects and reconnects by itself, bounds every call, and turns every failure into one kind of
+/// exception.
+/// </summary>
 internal sealed class RedisConnection : IAsyncDisposable
 {
-    /// <summary>Nothing is read from replicas: they may not have heard of a revocation yet.</summary>
+    /// <summary>Nothing is read from replicas: they may not have received a revocation yet.</summary>
     public const CommandFlags Primary = CommandFlags.DemandMaster;
 
-    // A cause is known after the first attempt, unless the machine is very busy.
+    // The cause is known after the first attempt, unless the machine is very busy.
     private static readonly TimeSpan ReasonPatience = TimeSpan.FromSeconds(5);
 
     private readonly ConfigurationOptions _options;
@@ -20,7 +23,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     private readonly ConnectTrouble _trouble;
     private readonly HashSet<Cause> _told = []; // of this outage
     private readonly Lock _connecting = new();
-    private volatile bool _hasTried; // all servers, once: that one of them is away says nothing
+    private volatile bool _hasTried; // all servers, once: one that is down says nothing about the others
     private volatile bool _hasConnected;
     private Task<ConnectionMultiplexer>? _multiplexer;
 
@@ -28,21 +31,26 @@ internal sealed class RedisConnection : IAsyncDisposable
     {
         _options = Configure(options);
         _options.LoggerFactory = _trouble = new ConnectTrouble(Tell);
-        _options.Tunnel ??= _unread; // who has a tunnel of their own keeps it
+        _options.Tunnel ??= _unread; // an application's own tunnel is kept
         _logger = logger;
         _multiplexer = ConnectAsync();
     }
 
-    /// <summary>Announcements may be lost from now on: the connection by which they come broke, or another server is the primary.</summary>
+    /// <summary>
+    /// Announcements may be lost from now on: the connection of the subscription broke, or another server is the primary.
+    /// </summary>
     public event Action? SubscriptionLost;
 
     private bool IsConnected => _multiplexer is { IsCompletedSuccessfully: true } connection && connection.Result.IsConnected;
 
     /// <summary>Checks the options without connecting.</summary>
-    /// <exception cref="ArgumentException">They cannot be used. The message does not repeat the configuration, which may hold a password.</exception>
+    /// <exception cref="ArgumentException">They are invalid. The message does not quote the configuration, which may hold a
+    /// password.</exception>
     public static void Validate(RedisStoreOptions options) => Configure(options);
 
-    /// <summary>Runs a script on one key. Redis knows it by its hash; a server that was restarted or flushed is told the text once more.</summary>
+    /// <summary>
+    /// Runs a script on one key. Redis knows it by its hash; the text is sent again to a server that was restarted or flushed.
+    /// </summary>
     public Task<RedisResult> RunAsync(Script script, RedisKey key, RedisValue[] arguments, Deadline deadline, CancellationToken cancellationToken) =>
         RunAsync(script, [key], arguments, deadline, cancellationToken);
 
@@ -61,7 +69,7 @@ internal sealed class RedisConnection : IAsyncDisposable
     }
 
     /// <summary>Runs a command.</summary>
-    /// <exception cref="RegistryUnavailableException">No answer by the deadline, or none that can be used.</exception>
+    /// <exception cref="RegistryUnavailableException">No answer by the deadline, or an error.</exception>
     public async Task<T> RunAsync<T>(Func<IDatabase, Task<T>> command, Deadline deadline, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -72,7 +80,7 @@ internal sealed class RedisConnection : IAsyncDisposable
             ThrowIfTwoPrimaries(multiplexer);
             running = command(multiplexer.GetDatabase());
             T answer = await deadline.AnswerAsync(running, _unread.Any, cancellationToken);
-            ThrowIfTwoPrimaries(multiplexer); // the old one may have come back since, and be the one that has answered
+            ThrowIfTwoPrimaries(multiplexer); // the old primary may have come back since, and this answer may be its
             _trouble.Clear();
             return answer;
         }
@@ -100,7 +108,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
     }
 
-    // As when a primary comes back after its replica was promoted. Gateways would each take one of them for the truth, and not the same one.
+    // This happens when a primary comes back after its replica was promoted. Each gateway would use one of them, and not all the same one.
     private void ThrowIfTwoPrimaries(ConnectionMultiplexer multiplexer)
     {
         if (_options.EndPoints.Count > 1
@@ -125,15 +133,17 @@ internal sealed class RedisConnection : IAsyncDisposable
 
         int timeout = (int)Math.Ceiling(options.Timeout.TotalMilliseconds);
         parsed.AbortOnConnectFail = false; // the gateway starts while Redis is away
-        parsed.BacklogPolicy = BacklogPolicy.FailFast; // nothing queues while Redis is away: handshakes are refused, and ask again
-        parsed.RetryPolicy = RetryPolicy.None; // whoever retries decides again first
-        parsed.AsyncTimeout = (2 + Deadline.SecondChance) * timeout; // the deadline of each call is what counts; it may give an answer a second chance to be looked at
-        parsed.SyncTimeout = timeout; // of what it asks by itself: a server that says nothing for four of these is given up, and its replica looked at
+        parsed.BacklogPolicy = BacklogPolicy.FailFast; // nothing queues while Redis is away: handshakes are refused, and clients retry
+        parsed.RetryPolicy = RetryPolicy.None; // a retry must read the record and decide again
+        // the deadline of each call is shorter, but may wait longer for an answer that has arrived unread
+        parsed.AsyncTimeout = (2 + Deadline.SecondChance) * timeout;
+        // for the library's own commands: it gives up a server that says nothing for four of these, and tries its replica
+        parsed.SyncTimeout = timeout;
         parsed.ConnectTimeout = Math.Max(timeout, 1000);
-        parsed.HeartbeatInterval = TimeSpan.FromMilliseconds(500); // looks for lost connections, and tries them again
+        parsed.HeartbeatInterval = TimeSpan.FromMilliseconds(500); // how often lost connections are detected and retried
         parsed.ReconnectRetryPolicy = new LinearRetry(500);
         parsed.KeepAlive = 5;
-        parsed.ConfigCheckSeconds = 2; // looks for a primary that is one no longer, or again
+        parsed.ConfigCheckSeconds = 2; // detects a server that became or ceased to be the primary
         parsed.IncludePerformanceCountersInExceptions = false;
         return parsed;
     }
@@ -146,7 +156,7 @@ internal sealed class RedisConnection : IAsyncDisposable
         }
         catch (Exception e) when (e is ArgumentException or FormatException)
         {
-            return null; // what it says may quote a password
+            return null; // its message may quote a password
         }
     }
 
@@ -155,7 +165,8 @@ internal sealed class RedisConnection : IAsyncDisposable
         ConnectionMultiplexer multiplexer = await ConnectionMultiplexer.ConnectAsync(_options);
         multiplexer.ConnectionFailed += (_, e) => Report(e, isConnected: false);
         multiplexer.ConnectionRestored += (_, e) => Report(e, isConnected: true);
-        multiplexer.ConfigurationChanged += (_, _) => SubscriptionLost?.Invoke(); // a new primary: what it announced first may have reached nobody
+        // nobody may have received a new primary's first announcements
+        multiplexer.ConfigurationChanged += (_, _) => SubscriptionLost?.Invoke();
         _hasTried = true;
         if (multiplexer.IsConnected)
             _hasConnected = true;
@@ -166,10 +177,11 @@ internal sealed class RedisConnection : IAsyncDisposable
         return multiplexer;
     }
 
-    // The library tells why in no event, as the first attempts were over before anybody could listen.
+    // The library raises no event with the reason: the first attempts end before an event handler can be added.
     private void Tell(Cause cause)
     {
-        if (!_hasTried || IsConnected || (_hasConnected && cause.Fault == RegistryFault.NotReachable)) // that one is told with the lost connection
+        // this one is logged with the lost connection
+        if (!_hasTried || IsConnected || (_hasConnected && cause.Fault == RegistryFault.NotReachable))
             return;
         lock (_told)
         {

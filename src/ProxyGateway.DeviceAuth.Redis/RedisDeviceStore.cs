@@ -10,17 +10,17 @@ using StackExchange.Redis;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>
-/// The registry in Redis, for any number of gateways. The document of a device is the truth; the indexes beside it are hints in slots
-/// of their own, written before the document and repaired by whoever reads them.
+/// The registry in Redis, for any number of gateways. The document of a device is the truth; the indexes beside it are hints in slots of
+/// their own, written before the document and repaired by their readers.
 /// </summary>
 public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore
 {
     private const int ReadAtOnce = 256;
 
-    /// <summary>What is in an index and not in its document may be about to be written; after this it was given up.</summary>
+    /// <summary>An index entry without its document may be about to be written; after this time the writer has given up.</summary>
     internal static readonly TimeSpan GivenUpAfter = TimeSpan.FromSeconds(10);
 
-    // Connecting has a time-out of its own, and at a start everything is compiled first.
+    // Connecting has a separate time-out, and at a start everything is compiled first.
     private static readonly TimeSpan LongestStart = TimeSpan.FromSeconds(5);
 
     private readonly TimeSpan _timeout;
@@ -34,12 +34,12 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     private readonly AuditStreams _audit;
     private readonly Contents _contents;
     private readonly RegistryMark _mark;
-    private readonly Replicas? _replicas; // null: nobody waits for them
+    private readonly Replicas? _replicas; // null: no change waits for replicas
 
-    /// <summary>Begins to connect, and goes on trying for as long as it takes.</summary>
-    /// <param name="options">Where Redis is.</param>
-    /// <param name="logger">Hears of lost connections.</param>
-    /// <exception cref="ArgumentException">The options cannot be used; the message says why.</exception>
+    /// <summary>Begins to connect, and retries for as long as it takes.</summary>
+    /// <param name="options">The address of Redis, and how it is used.</param>
+    /// <param name="logger">The log of lost connections.</param>
+    /// <exception cref="ArgumentException">The options are invalid; the message says why.</exception>
     public RedisDeviceStore(RedisStoreOptions options, ILogger<RedisDeviceStore> logger)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -87,7 +87,8 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
 
             if (await _rulePairings.EnterAsync(swap, deadline, cancellationToken) is { } tooMany)
             {
-                await TryAsync(() => _rulePairings.WithdrawAsync(swap, isConflict: true, deadline)); // where there was no room, nothing was entered
+                // if there was no room, nothing was entered
+                await TryAsync(() => _rulePairings.WithdrawAsync(swap, isConflict: true, deadline));
                 return tooMany;
             }
 
@@ -98,7 +99,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         }
         catch (Exception e) when (documentIsUntouched || e.InnerException is RedisServerException)
         {
-            // Redis was not asked, or said no. Without an answer it may have written the document, and a request must not be there unseen.
+            // Redis was not asked, or refused. Without an answer it may have written the document, and its request must stay in the index.
             await TryAsync(() => WithdrawAsync(swap, deadline));
             throw;
         }
@@ -245,8 +246,8 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     }
 
     /// <summary>
-    /// Connects, and asks for a device that nobody has, so that the first handshake does not spend its time on connecting and compiling. Redis
-    /// need not be there.
+    /// Connects, and reads a device that does not exist, so that the first handshake does not spend its time on connecting and compiling.
+    /// Redis need not be up.
     /// </summary>
     internal async Task WarmUpAsync(CancellationToken cancellationToken)
     {
@@ -258,7 +259,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         }
         catch (RegistryUnavailableException)
         {
-            // The connection has logged why; the gateway starts all the same, and admits nobody.
+            // The connection has logged why; the gateway still starts, and admits nobody.
         }
     }
 
@@ -312,11 +313,11 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
             await _replicas.DisposeAsync();
     }
 
-    // What was resolved never opens again, so taking it out cannot be wrong. What expires goes by itself.
+    // A resolved request never opens again, so removing it cannot be wrong. An expired one disappears by itself.
     private static bool IsLeftBehind(PendingMember member, PairingRequest? request, DateTimeOffset now) =>
         request is null ? now - member.Request.CreatedAt > GivenUpAfter : request.Status != PairingRequestStatus.Open;
 
-    /// <summary>After a swap that was not to be: takes out of the indexes what it had entered.</summary>
+    /// <summary>After a failed swap: removes its index entries.</summary>
     private Task WithdrawAsync(DeviceSwap swap, Deadline deadline, bool isConflict = false) => Task.WhenAll(
         _openRequests.WithdrawAsync(swap, deadline),
         _rulePairings.WithdrawAsync(swap, isConflict, deadline),
@@ -330,7 +331,8 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         await Task.WhenAll(swap.Closed.Select(request => _openRequests.LeaveAsync(request, deadline, CancellationToken.None))
             .Append(_rulePairings.SettleAsync(swap, deadline)));
         if (swap.Next.IsListed)
-            await _pairedDevices.AddAsync(swap.Id, deadline, CancellationToken.None); // also if it was: this repairs
+            // also if it was paired before: this repairs the index
+            await _pairedDevices.AddAsync(swap.Id, deadline, CancellationToken.None);
         else if (swap.Previous is { IsListed: true })
             await _pairedDevices.RemoveAsync(swap.Id, deadline, CancellationToken.None);
     }
@@ -341,7 +343,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         return TryAsync(expel);
     }
 
-    /// <summary>Does what is a hint only: the document has been decided on, whether or not this succeeds.</summary>
+    /// <summary>Does an update that is only a hint: the document is decided, whether or not this succeeds.</summary>
     private async Task TryAsync(Func<Task> update)
     {
         try

@@ -10,10 +10,12 @@ namespace ProxyGateway.DeviceAuth.Redis;
 /// <summary>Registers the registry in Redis.</summary>
 public static class RedisDeviceStoreExtensions
 {
-    /// <summary>Keeps devices and audit in Redis, for any number of gateways. Redis need not be there yet; until it is, nobody is admitted.</summary>
+    /// <summary>
+    /// Keeps devices and audit in Redis, for any number of gateways. Redis need not be up yet; until it is, nobody is admitted.
+    /// </summary>
     /// <param name="gate">The gate.</param>
-    /// <param name="options">Where Redis is, and how it is used.</param>
-    /// <exception cref="ArgumentException">The options cannot be used; the message says why.</exception>
+    /// <param name="options">The address of Redis, and how it is used.</param>
+    /// <exception cref="ArgumentException">The options are invalid; the message says why.</exception>
     public static IDeviceAuthorizationBuilder AddRedisStore(this IDeviceAuthorizationBuilder gate, RedisStoreOptions options)
     {
         ArgumentNullException.ThrowIfNull(gate);
@@ -34,7 +36,7 @@ public static class RedisDeviceStoreExtensions
         return services.AddHostedService(provider => new WarmUp(provider.GetRequiredService<RedisDeviceStore>()));
     }
 
-    /// <summary>Hosted services start before anything listens.</summary>
+    /// <summary>Hosted services start before the server listens.</summary>
     private sealed class WarmUp(RedisDeviceStore store) : IHostedService
     {
         public Task StartAsync(CancellationToken cancellationToken) => store.WarmUpAsync(cancellationToken);

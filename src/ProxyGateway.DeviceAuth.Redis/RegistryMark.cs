@@ -5,8 +5,9 @@ using StackExchange.Redis;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>
-/// The format of the registry as a whole, under a key of its own: its keys and scripts, not its documents. A version that changes them writes a greater
-/// number there, so that older gateways do not go on with the old ones beside it. Absent: 1. Read before the first use and about once a second.
+/// The format of the registry as a whole, under a key of its own: of its keys and scripts, not its documents. A version that changes them
+/// writes a greater number there, so that older gateways do not use the old ones beside it. Absent: 1. Read before the first use and about
+/// once a second.
 /// </summary>
 internal sealed class RegistryMark(RedisConnection redis, Keys keys)
 {
@@ -22,7 +23,7 @@ internal sealed class RegistryMark(RedisConnection redis, Keys keys)
     private volatile string? _refusal;
     private volatile bool _isRead;
 
-    /// <summary>Reads the format if that was not done yet.</summary>
+    /// <summary>Reads the format unless it was read already.</summary>
     /// <exception cref="RegistryUnavailableException">This version may not use the registry, or the format cannot be read yet.</exception>
     public ValueTask EnsureAsync(Deadline deadline, CancellationToken cancellationToken)
     {
@@ -31,7 +32,10 @@ internal sealed class RegistryMark(RedisConnection redis, Keys keys)
         return _refusal is { } refusal ? throw Refuse(refusal) : default;
     }
 
-    /// <summary>Reads the format again if it was not read a short time ago. If it cannot be read, what is known stays: the next second asks again.</summary>
+    /// <summary>
+    /// Reads the format again unless it was read a short time ago. If it cannot be read, the known one stays, and the next second reads
+    /// again.
+    /// </summary>
     /// <exception cref="RegistryUnavailableException">This version may not use the registry.</exception>
     public async Task RenewAsync(Deadline deadline, CancellationToken cancellationToken)
     {
@@ -58,7 +62,7 @@ internal sealed class RegistryMark(RedisConnection redis, Keys keys)
         string? refusal = isKnown ? null : $"The registry has a format that this gateway does not know ({keys.Format} is more than {Format}). Upgrade this gateway.";
         lock (_lock)
         {
-            // An answer that was overtaken by a later one is old.
+            // A later answer has overtaken this one.
             if (number > _newest)
                 (_newest, _refusal, _isRead) = (number, refusal, true);
         }

@@ -8,23 +8,24 @@ using StackExchange.Redis;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>
-/// Asks of replicas, with <c>WAIT</c>, whether they have what was written to their primary. <c>WAIT</c> keeps its whole connection waiting, and
-/// the one that handshakes use is shared by all of them; so this is another, and on it one asks at a time. What was written on the shared
-/// connection is confirmed here all the same: replication is one sequence, so whoever has the later <see cref="Script.Stamp"/> has the earlier
-/// swap. That holds only if both are of one sequence, which the replication id tells: a primary that takes over begins another.
+/// Asks replicas, with <c>WAIT</c>, whether they have a write of their primary. <c>WAIT</c> blocks its whole connection, which all
+/// handshakes share. So this uses another connection, for one question at a time. That connection still confirms writes of the shared one:
+/// replication is one sequence, so a replica with the later <see cref="Script.Stamp"/> has the earlier swap. This holds only if both are of
+/// one sequence, which the replication id shows: a primary that takes over begins another.
 /// </summary>
 internal sealed class Replicas(RedisConnection redis, Keys keys, int wanted) : IAsyncDisposable
 {
-    // In a cluster too all must go to the one node that made the swap: a redirected stamp would leave WAIT with nothing to wait for.
+    // Also in a cluster all must go to the one node that made the swap: with a redirected stamp WAIT would have nothing to wait for.
     private const CommandFlags HereOnly = CommandFlags.NoRedirect | RedisConnection.Primary;
 
     private readonly ConcurrentDictionary<EndPoint, SemaphoreSlim> _turns = new();
 
-    /// <summary>Waits until as many replicas as wanted have what was swapped in.</summary>
+    /// <summary>Waits until the configured number of replicas has the document that was swapped in.</summary>
     /// <param name="id">The device whose document was swapped.</param>
-    /// <param name="lineage">The replication id that the swap answered.</param>
+    /// <param name="lineage">The replication id that the swap returned.</param>
     /// <param name="deadline">Until when to wait.</param>
-    /// <exception cref="RegistryUnavailableException">They have not confirmed it. <see cref="RegistryUnavailableException.ChangeWasMade"/> is true.</exception>
+    /// <exception cref="RegistryUnavailableException">They have not confirmed it. <see cref="RegistryUnavailableException.ChangeWasMade"/>
+    /// is true.</exception>
     public async Task ConfirmAsync(DeviceId id, string lineage, Deadline deadline)
     {
         long confirmed = 0;
@@ -59,9 +60,11 @@ internal sealed class Replicas(RedisConnection redis, Keys keys, int wanted) : I
             throw new TimeoutException();
         try
         {
-            // A connection that was lost in between and made again has written nothing, and WAIT would find that everybody has that: hence the name.
+            // If the connection was lost and made again in between, it has written nothing, and WAIT would report that every replica has
+            // that. The name detects this.
             string name = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
-            long milliseconds = Math.Max(1, (long)(deadline.Remaining.TotalMilliseconds * 0.9)); // 0 would be for ever; the rest is for the answer
+            // 0 would wait for ever; the rest is for the answer
+            long milliseconds = Math.Max(1, (long)(deadline.Remaining.TotalMilliseconds * 0.9));
             Task<RedisResult> named = server.ExecuteAsync("CLIENT", ["SETNAME", name], HereOnly);
             Task<RedisResult> stamped = server.ExecuteAsync("EVAL", [Script.Stamp.Text, 1, key], HereOnly);
             Task<RedisResult> waited = server.ExecuteAsync("WAIT", [wanted, milliseconds], HereOnly);

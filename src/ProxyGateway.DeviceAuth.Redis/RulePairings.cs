@@ -5,8 +5,9 @@ using StackExchange.Redis;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>
-/// The indexes of devices that rules have paired: those of one rule within an hour, which go by themselves, and all that rules alone have
-/// approved. They are written before the document. A member too many of the second would keep others out: it is taken out when the bound is reached.
+/// The indexes of devices that rules have paired: those of one rule within an hour, which expire, and all that rules alone have approved.
+/// They are written before the document. A wrong member of the second would shut other devices out: it is removed when the bound is
+/// reached.
 /// </summary>
 internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents documents)
 {
@@ -32,31 +33,31 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
         if ((int)await inAll == 1)
             return null;
 
-        // Who is not paired must not use up the hour of those who could be once there is room again.
+        // A device that is not paired must not use up the hour of devices that can be paired once there is room again.
         await LeaveHourAsync(pairing.Rule, swap.Id, deadline, cancellationToken);
         await CheckSomeAsync(deadline, cancellationToken);
         return SwapResult.TooManyByRules;
     }
 
-    /// <summary>After a swap that was not to be.</summary>
+    /// <summary>Removes the entries of a failed swap.</summary>
     /// <param name="swap">The swap.</param>
-    /// <param name="isConflict">Another connection of the device may have been faster, so within the hour it stays counted.</param>
-    /// <param name="deadline">Until when.</param>
+    /// <param name="isConflict">Another connection of the device may have been faster, so it stays counted within the hour.</param>
+    /// <param name="deadline">The deadline.</param>
     public Task WithdrawAsync(DeviceSwap swap, bool isConflict, Deadline deadline) => swap.Pairing is not { } pairing
         ? Task.CompletedTask
         : Task.WhenAll(
             RemoveAsync(swap.Id, deadline, CancellationToken.None),
             isConflict ? Task.CompletedTask : LeaveHourAsync(pairing.Rule, swap.Id, deadline, CancellationToken.None));
 
-    /// <summary>After a swap: brings the index up to date.</summary>
+    /// <summary>After a swap: updates the index.</summary>
     public Task SettleAsync(DeviceSwap swap, Deadline deadline)
     {
         if (swap.Next.IsByRulesAlone)
-            return AddAsync([swap.Id], deadline, CancellationToken.None); // also if it was: this repairs
+            return AddAsync([swap.Id], deadline, CancellationToken.None); // also if it was counted before: this repairs the index
         return swap.Previous is { IsByRulesAlone: true } ? RemoveAsync(swap.Id, deadline, CancellationToken.None) : Task.CompletedTask;
     }
 
-    /// <summary>Adds devices that rules alone have approved, whatever the bound.</summary>
+    /// <summary>Adds devices that rules alone have approved, without a bound.</summary>
     public Task AddAsync(DeviceId[] ids, Deadline deadline, CancellationToken cancellationToken) => ids.Length == 0
         ? Task.CompletedTask
         : redis.RunAsync(
@@ -65,7 +66,7 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
             deadline,
             cancellationToken);
 
-    // In this order: who is paired by a rule meanwhile is found by the reading, or adds itself after it.
+    // In this order: a device that a rule pairs meanwhile is found by the reading, or adds itself after it.
     private async Task RemoveAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken)
     {
         await ExpelAsync(id.ToString(), deadline, cancellationToken);
@@ -73,7 +74,7 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
             await AddAsync([id], deadline, cancellationToken);
     }
 
-    // Each refusal for room may look at some, a part of them at a time and not more often than once a second.
+    // A refusal for lack of room checks a few members, at most once a second.
     private async Task CheckSomeAsync(Deadline deadline, CancellationToken cancellationToken)
     {
         long now = Environment.TickCount64;

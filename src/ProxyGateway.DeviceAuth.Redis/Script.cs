@@ -4,15 +4,15 @@ using System.Text;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>
-/// A Lua script: one atomic step on keys of one slot. Each takes its times from the server, so that gateways whose clocks differ agree.
+/// A Lua script: one atomic step on keys of one slot. Scripts take the time from the server, so that gateways with different clocks agree.
 /// Needs Redis 6.2 (<c>PXAT</c>, <c>GETEX</c>).
 /// </summary>
 internal sealed class Script(string text)
 {
     /// <summary>
-    /// The document of a device and the time, in one round trip. <c>GETEX</c> without an option reads like <c>GET</c>, but counts as a write,
-    /// so a primary that has been demoted refuses it. Clients take seconds to hear of that, and would read of revoked devices what they were.
-    /// What is no string comes as an empty one: that is no document either.
+    /// The document of a device and the time, in one round trip. <c>GETEX</c> without an option reads like <c>GET</c>, but counts as a
+    /// write, so a demoted primary refuses it. Clients learn of a demotion only after seconds, and would read revoked devices as they were
+    /// before. A value that is no string is returned as an empty one, which is no document either.
     /// </summary>
     public static Script Get { get; } = new(
         """
@@ -38,12 +38,12 @@ internal sealed class Script(string text)
         """);
 
     /// <summary>
-    /// Replaces a document, and announces it. The version stands before the document, on a line of its own, so that no JSON is parsed here.
+    /// Replaces a document, and announces it. The version stands before the document, on a line of its own, so the script parses no JSON.
     /// Takes the expected first line (empty: no document), the new value, its expiry (empty: none), a channel (empty: none) and a message;
-    /// whether it takes something away (empty: no), whether that is to be confirmed (empty: no), and the <see cref="Fingerprint"/> of a damaged
-    /// document instead of the first line (empty: it is not damaged). Answers nil if another document is there, else the replication id of the
-    /// primary's data if it is to be confirmed.
-    /// A server that is full lets a script write on that has made room first, so an operator's no gets through even then.
+    /// whether it is a restriction (empty: no), whether that must be confirmed (empty: no), and the <see cref="Fingerprint"/> of a damaged
+    /// document instead of the first line (empty: it is not damaged). Returns nil if another document is there, else the replication id of
+    /// the primary's data if it must be confirmed. A full server lets a script write on after it has freed memory, so a restriction is
+    /// written even then.
     /// </summary>
     public static Script Swap { get; } = new(
         """
@@ -68,9 +68,9 @@ internal sealed class Script(string text)
         """);
 
     /// <summary>
-    /// Writes a document's own expiry again: a change of nothing that goes to the replicas, so that <c>WAIT</c> has something to wait for
-    /// (since Redis 7.2 it looks at the last write of its own connection only), and that a full server takes. Answers the replication id of
-    /// the primary's data; nil if the document is gone.
+    /// Writes a document's own expiry again: no change, but a write that goes to the replicas, so that <c>WAIT</c> has something to wait
+    /// for (since Redis 7.2 it considers only the last write of its own connection), and that a full server accepts. Returns the
+    /// replication id of the primary's data; nil if the document is gone.
     /// </summary>
     public static Script Stamp { get; } = new(
         """
@@ -81,21 +81,23 @@ internal sealed class Script(string text)
         return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
         """);
 
-    /// <summary>What is under a key, whatever it is, as a SHA-1; empty if nothing is.</summary>
+    /// <summary>The SHA-1 of the value under a key, of any type; empty if there is none.</summary>
     public static Script Fingerprint { get; } = new(
         """
         local dump = redis.call('DUMP', KEYS[1])
         return dump and redis.sha1hex(dump) or ''
         """);
 
-    /// <summary>Enters a device into the index, and a key beside it that says so for a while. Takes the device and for how many milliseconds.</summary>
+    /// <summary>
+    /// Enters a device into the index, and for a while a key beside it that marks this. Takes the device and the milliseconds.
+    /// </summary>
     public static Script EnterDevice { get; } = new(
         """
         redis.call('SET', KEYS[2], '', 'PX', ARGV[2])
         return redis.call('ZADD', KEYS[1], 0, ARGV[1])
         """);
 
-    /// <summary>Takes a device out of the index, unless it was entered a short time ago.</summary>
+    /// <summary>Removes a device from the index, unless it was entered a short time ago.</summary>
     public static Script LeaveDevice { get; } = new(
         """
         if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
@@ -103,8 +105,8 @@ internal sealed class Script(string text)
         """);
 
     /// <summary>
-    /// Enters a request into a sorted set by expiry, if there is room once the expired ones are out. One that is in it already moves, whatever the room.
-    /// Takes the member, its expiry and the room (empty: no limit). The set goes when its last member expires.
+    /// Enters a request into a sorted set by expiry, if there is room after expired ones are removed. A request that is already in it moves
+    /// even without room. Takes the member, its expiry and the room (empty: no limit). The set expires with its last member.
     /// </summary>
     public static Script Enter { get; } = new(
         """
@@ -119,8 +121,8 @@ internal sealed class Script(string text)
         """);
 
     /// <summary>
-    /// Enters a member into a sorted set for a while, if there is room once those are out whose time is past. Takes the member, the room, and for
-    /// how many milliseconds. One that is in it already stays for longer. The set goes when its last member does.
+    /// Enters a member into a sorted set for a while, if there is room after expired ones are removed. Takes the member, the room, and the
+    /// milliseconds. A member that is already in it stays for longer. The set expires with its last member.
     /// </summary>
     public static Script EnterPairing { get; } = new(
         """
@@ -133,7 +135,7 @@ internal sealed class Script(string text)
         return 1
         """);
 
-    /// <summary>Enters a member into a sorted set, if it is in it or there is room. Takes the member and the room.</summary>
+    /// <summary>Enters a member into a sorted set, if it is already in it or there is room. Takes the member and the room.</summary>
     public static Script EnterBounded { get; } = new(
         """
         if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
@@ -150,8 +152,8 @@ internal sealed class Script(string text)
         """);
 
     /// <summary>
-    /// Notes when a device was seen, in the place that <see cref="Documents"/> keeps for it at the end of the document of whatever has
-    /// something approved. Takes a time as <see cref="Documents"/> writes it. Neither version nor expiry change.
+    /// Notes when a device was seen, in the place that <see cref="Documents"/> keeps for it at the end of a document with a grant or
+    /// another approval. Takes a time as <see cref="Documents"/> writes it. Neither version nor expiry change.
     /// </summary>
     public static Script Touch { get; } = new(
         """
@@ -162,15 +164,16 @@ internal sealed class Script(string text)
         """);
 
     /// <summary>
-    /// Appends entries to capped streams, with ids that are greater than every one in any of them. The last key has the number of the writer's
-    /// last batch, so that a batch of which the writer does not know whether it arrived is not appended twice.
-    /// Takes the batch's number, how many entries to keep, the greatest second half of an id, how many bytes to keep, and then by turns a stream and
-    /// an entry. Each entry has beside it how many bytes the stream has ever been given, so that first and last say what is kept. Entries of older
-    /// gateways have not: then it is guessed by the first and the last fifty, and a thousand go at a time, unless the server is short of memory.
-    /// Past three quarters of <c>maxmemory</c> the third stream (strangers) grows no more, past 85 % the second (devices), and past 90 % the fourth (changes):
-    /// what is older makes room until a 64th of <c>maxmemory</c> is left of it, and past 95 % all of it; what finds no room then is left out. Operators' are written even if the server is full: it lets a script write on that has
-    /// written something that needs no room. Answers how many were left out, and, if the server is that full, the memory it uses and its
-    /// <c>maxmemory</c> (else 0); and why it did not let itself be asked to trim.
+    /// Appends entries to capped streams, with ids that are greater than every one in any of them. The last key has the number of the
+    /// writer's last batch, so that a batch is not appended twice if the writer does not know whether it arrived. Takes the batch's number,
+    /// how many entries to keep, the greatest second half of an id, how many bytes to keep, and then alternately a stream and an entry.
+    /// Each entry stores how many bytes the stream has ever been given, so the first and last entry give the kept bytes. Entries of older
+    /// gateways lack it: then the script estimates by the first and the last fifty, and removes a thousand at a time, unless the server is
+    /// short of memory. Past three quarters of <c>maxmemory</c> the third stream (strangers) stops growing, past 85 % the second (devices),
+    /// and past 90 % the fourth (changes): older entries make room until a 64th of <c>maxmemory</c> is left of it, and past 95 % all of it;
+    /// entries that find no room then are left out. Operators' entries are written even if the server is full: it lets a script write on
+    /// after a write that needs no memory. Returns how many entries were left out, and, if the server is that full, the memory it uses and
+    /// its <c>maxmemory</c> (else 0); and why trimming was refused.
     /// </summary>
     public static Script AppendAudit { get; } = new(
         """
@@ -247,7 +250,7 @@ internal sealed class Script(string text)
         return {leftOut, scarce and used or 0, scarce and most or 0, refusal}
         """);
 
-    /// <summary>The newest entries of each stream, newest first. Takes the id to begin with and how many.</summary>
+    /// <summary>The newest entries of each stream, newest first. Takes the first id and the number of entries.</summary>
     public static Script ListAudit { get; } = new(
         """
         local found = {}
@@ -256,8 +259,9 @@ internal sealed class Script(string text)
         """);
 
     /// <summary>
-    /// The oldest entries of each stream, oldest first; and the first ids of those streams that have dropped some before it: their first entry's sum is
-    /// more than itself. Takes the id to begin with, how many, and how many a stream has to hold before it drops any, for entries without a sum.
+    /// The oldest entries of each stream, oldest first; and the first ids of those streams that have dropped earlier entries: their first
+    /// entry's sum is greater than its own size. Takes the first id, the number of entries, and how many a stream must hold before it drops
+    /// any, for entries without a sum.
     /// </summary>
     public static Script ReadAudit { get; } = new(
         """

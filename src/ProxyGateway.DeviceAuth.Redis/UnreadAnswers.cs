@@ -6,15 +6,15 @@ using StackExchange.Redis.Configuration;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>
-/// Knows the sockets to Redis, and so whether something that came from there has not been read yet. The gateway's sockets are read on event
-/// loops, where a crowd of clients may be handled first: an answer that waits there is not Redis' fault.
+/// Knows the sockets to Redis, and so whether bytes from there have not been read yet. The gateway's sockets are read on event loops, where
+/// a crowd of clients may be handled first: an answer that waits there is not late because of Redis.
 /// </summary>
 internal sealed class UnreadAnswers : Tunnel
 {
     private readonly Lock _lock = new();
-    private readonly List<WeakReference<Socket>> _sockets = []; // they are the client library's, which closes them
+    private readonly List<WeakReference<Socket>> _sockets = []; // the client library owns and closes them
 
-    /// <summary>Whether something is here to be read.</summary>
+    /// <summary>Whether there are bytes to read.</summary>
     public bool Any()
     {
         lock (_lock)

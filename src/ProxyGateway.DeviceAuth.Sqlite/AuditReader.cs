@@ -4,8 +4,8 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Sqlite;
 
 /// <summary>
-/// Reads the audit, with prepared statements of a <see cref="Reader"/>'s connection. What a page costs is bounded: one filter has an index, the
-/// others are looked at on the rows that it finds, and a page reads so many of them at most.
+/// Reads the audit, with prepared statements of a <see cref="Reader"/>'s connection. The cost of a page is bounded: one filter has an
+/// index, the others are applied to the rows that it finds, and a page reads a bounded number of them.
 /// </summary>
 internal sealed class AuditReader(SqliteConnection connection)
 {
@@ -67,7 +67,8 @@ internal sealed class AuditReader(SqliteConnection connection)
         var entries = new List<AuditEntry>();
         while (rows.Read())
             entries.Add(AuditDocument.Deserialize(rows.GetFieldValue<byte[]>(1), rows.GetInt64(0)));
-        return new AuditRange(entries, IsComplete: _dropped.ExecuteScalar() is not long dropped || dropped <= id); // asked last: what went meanwhile counts
+        // read last, so that entries dropped meanwhile count
+        return new AuditRange(entries, IsComplete: _dropped.ExecuteScalar() is not long dropped || dropped <= id);
     }
 
     private static bool Is(SqliteDataReader rows, int column, string? wanted) => wanted is null || (!rows.IsDBNull(column) && rows.GetString(column) == wanted);

@@ -5,12 +5,12 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Sqlite;
 
 /// <summary>
-/// Appends to the audit and keeps each history within its bounds: so many entries, so many bytes, and on a disk that is nearly full no more than
-/// it has already. For one caller at a time.
+/// Appends to the audit and keeps each history within its bounds: a number of entries, a number of bytes, and on a nearly full disk its
+/// current size. For one caller at a time.
 /// </summary>
 internal sealed class AuditWriter
 {
-    // At least as many as a batch may have; the space of an older version's large entries is given back over many of them.
+    // At least as many as a batch may have; the space of an older version's large entries is freed over many batches.
     private const int TrimmedAtOnce = 1000;
 
     private readonly SqliteConnection _connection;

@@ -5,8 +5,8 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Sqlite;
 
 /// <summary>
-/// Writes what nobody waits for: the audit, and when devices were last seen. On a connection of its own, as it does not wait for the disk:
-/// the last of it may be lost when the machine fails, but not when the process does. For one caller at a time.
+/// Writes what no caller waits for: the audit, and when devices were last seen. It has a separate connection, which does not wait for the
+/// disk: the last writes may be lost when the machine fails, but not when the process does. For one caller at a time.
 /// </summary>
 internal sealed class BackgroundWriter : IDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class BackgroundWriter : IDisposable
 
     /// <param name="connection">A connection that does not sync at every commit.</param>
     /// <param name="options">How much of the audit is kept.</param>
-    /// <param name="disk">Tells what is free on the disk.</param>
+    /// <param name="disk">Reads the free space of the disk.</param>
     public BackgroundWriter(SqliteConnection connection, SqliteStoreOptions options, Func<DiskSpace> disk)
     {
         _connection = connection;

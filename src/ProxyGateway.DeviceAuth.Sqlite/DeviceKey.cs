@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Sqlite;
 
 /// <summary>
-/// The number by which a file finds a device: the first 63 bits of its id. If two devices ever had the same, the second could not be written,
+/// The number by which a file finds a device: the first 63 bits of its id. If two devices ever shared it, the second could not be written,
 /// and would be refused as if the registry were unavailable.
 /// </summary>
 internal static class DeviceKey

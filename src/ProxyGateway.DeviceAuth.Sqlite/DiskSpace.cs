@@ -1,20 +1,20 @@
 namespace ProxyGateway.DeviceAuth.Sqlite;
 
-/// <summary>What is free on a disk, and how much it has.</summary>
+/// <summary>The free and the total space of a disk, in bytes.</summary>
 internal readonly record struct DiskSpace(long Free, long Total)
 {
     private const long Reserve = 256L * 1024 * 1024;
 
     /// <summary>
-    /// Beneath this strangers' history grows no more, and beneath half of it that of devices, but for a 64th of this: the rest is for what operators
-    /// change.
+    /// Beneath this the strangers' history stops growing, and beneath half of it that of devices, except for a 64th of this: the rest is
+    /// for operators' changes.
     /// </summary>
     public long Reserved => Math.Min(Reserve, Total / 8);
 
-    /// <summary>Whether there is so little that not even that 64th is given.</summary>
+    /// <summary>Whether so little is left that not even that 64th is given.</summary>
     public bool IsFull => Free < Reserved / 4;
 
-    /// <summary>Of the disk with this file; without bounds if that cannot be told.</summary>
+    /// <summary>The space of the disk with this file; without bounds if it is unknown.</summary>
     public static DiskSpace Of(string path)
     {
         try

@@ -128,7 +128,7 @@ internal sealed class Reader : IDisposable
         return documents;
     }
 
-    /// <summary>Whether there is anything to forget.</summary>
+    /// <summary>Whether there are expired documents to delete.</summary>
     public bool HasExpired(DateTimeOffset now) => (long)_hasExpired.Set("$now", now.ToUnixTimeMilliseconds()).ExecuteScalar()! == 1;
 
     /// <summary>Fails if the file does.</summary>

@@ -10,7 +10,7 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// <summary>The file, its folder, its lock and its schema.</summary>
 internal sealed class RegistryFile : IDisposable
 {
-    // What leads from each version of the schema to the next; the first from nothing.
+    // The step from each version of the schema to the next; the first from an empty file.
     private static readonly ImmutableArray<string> Migrations =
     [
         """
@@ -110,7 +110,7 @@ internal sealed class RegistryFile : IDisposable
         _lock = fileLock;
     }
 
-    /// <summary>Locks the file for this process and brings its schema up to date.</summary>
+    /// <summary>Locks the file for this process and updates its schema.</summary>
     /// <exception cref="RegistryUnavailableException">
     /// In use, not writable, another user's, not a registry, or of a newer version; the message names the file.
     /// </exception>
@@ -121,7 +121,8 @@ internal sealed class RegistryFile : IDisposable
         try
         {
             if (new FileInfo(path).LinkTarget is not null)
-                path = File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName; // the folder that counts is the one with the file
+                // the folder that is checked is the one with the file
+                path = File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName;
             MakeFolder(Path.GetDirectoryName(path)!);
             RegistryPermissions.CheckFolder(path);
             file = new RegistryFile(path, Lock(path));
@@ -154,13 +155,13 @@ internal sealed class RegistryFile : IDisposable
         }.ToString());
         connection.Open();
 
-        // FULL: a commit is on disk before it is acknowledged; WAL alone would only promise that the file stays consistent.
-        // Memory-mapped, as a large file is then read about as fast as a small one. A disk that fails under it ends the process.
+        // FULL: a commit is on disk before it is acknowledged; WAL alone only promises that the file stays consistent. Memory-mapped, since
+        // a large file is then read about as fast as a small one. If its disk fails, the process ends.
         connection.Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 2147418112;");
         return connection;
     }
 
-    /// <summary>A new connection for what need not be on disk when it is committed: it does not make those wait who need that.</summary>
+    /// <summary>A new connection for writes that need not be on disk at once: they do not delay writes that must be.</summary>
     public SqliteConnection ConnectUnsynced()
     {
         SqliteConnection connection = Connect();
@@ -174,7 +175,7 @@ internal sealed class RegistryFile : IDisposable
     {
         connection.CreateFunction("device_key", (string id) => DeviceId.TryParse(id, out DeviceId device) ? DeviceKey.Of(device) : (long?)null, isDeterministic: true);
         connection.CreateFunction("is_by_rules", (string id, string version, byte[] document) => IsByRulesAlone(id, version, document), isDeterministic: true);
-        connection.Execute("PRAGMA foreign_keys = OFF"); // a table that is replaced takes nothing with it
+        connection.Execute("PRAGMA foreign_keys = OFF"); // replacing a table deletes nothing in others
         using SqliteTransaction transaction = connection.BeginTransaction(deferred: false);
         using SqliteCommand read = connection.CreateCommand();
         read.Transaction = transaction;
@@ -204,7 +205,7 @@ internal sealed class RegistryFile : IDisposable
         }
     }
 
-    // SQLite's own locks would let a second process in between two transactions. FileShare.None is flock(2) on Unix.
+    // With SQLite's own locks alone a second process could write between two transactions. FileShare.None is flock(2) on Unix.
     private static FileStream Lock(string path)
     {
         try

@@ -6,8 +6,8 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Sqlite;
 
 /// <summary>
-/// Who can write to the registry's files decides who gets in. So they have to be this user's or root's, in a folder in which nobody else can
-/// replace them, and what is this user's own is closed to everybody else.
+/// A user who can write to the registry's files decides who gets in. So they must belong to this user or root, in a folder in which nobody
+/// else can replace them, and this user's own files are closed to everybody else.
 /// </summary>
 internal static class RegistryPermissions
 {
@@ -16,7 +16,7 @@ internal static class RegistryPermissions
     private static readonly ImmutableArray<string> Companions = ["", "-wal", "-shm", "-journal"];
 
     /// <summary>Checks the folder.</summary>
-    /// <exception cref="RegistryUnavailableException">It is not to be relied on; the message says why.</exception>
+    /// <exception cref="RegistryUnavailableException">It must not be trusted; the message says why.</exception>
     public static void CheckFolder(string path)
     {
         if (FileTrust.WhyNotFolder(Path.GetDirectoryName(path)!) is { } why)
@@ -24,10 +24,10 @@ internal static class RegistryPermissions
     }
 
     /// <summary>
-    /// Closes the registry's files to others. Only under the lock: a file that is closed here gives up the locks that SQLite has on it in
-    /// this process.
+    /// Closes the registry's files to others. Only under the lock: when this closes a handle of a file, the process loses the locks that
+    /// SQLite has on it.
     /// </summary>
-    /// <exception cref="RegistryUnavailableException">One of them is another user's; the message says which.</exception>
+    /// <exception cref="RegistryUnavailableException">One of them belongs to another user; the message names it.</exception>
     public static void CloseFiles(string path, ILogger logger)
     {
         foreach (string companion in Companions)

@@ -29,7 +29,7 @@ internal static class SqliteCommandExtensions
     public static SqliteCommand Set(this SqliteCommand command, string parameter, object? value)
     {
         SqliteParameter target = command.Parameters[parameter];
-        target.ResetSqliteType(); // or the type of the value before this one stays
+        target.ResetSqliteType(); // or the type of the previous value stays
         target.Value = value ?? DBNull.Value;
         return command;
     }

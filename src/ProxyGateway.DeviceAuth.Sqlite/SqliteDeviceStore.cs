@@ -10,8 +10,8 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Sqlite;
 
 /// <summary>
-/// The registry in one SQLite file, for one gateway: one writer, as many readers as there are threads reading. SQLite has no
-/// asynchronous calls; reads come from the page cache, writes are rare and wait for the disk.
+/// The registry in one SQLite file, for one gateway: one writer, and as many readers as threads that read. SQLite has no asynchronous
+/// calls; reads come from the page cache, writes are rare and wait for the disk.
 /// </summary>
 public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore
 {
@@ -37,14 +37,14 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     }
 
     /// <summary>Opens the file, or makes it, and locks it against other processes.</summary>
-    /// <param name="options">Where the file is, and how long its audit.</param>
+    /// <param name="options">The path of the file, and the bounds of its audit.</param>
     /// <param name="time">The store's time.</param>
-    /// <param name="logger">Hears of damaged documents.</param>
+    /// <param name="logger">The log of damaged documents.</param>
     /// <exception cref="RegistryUnavailableException">The file cannot be used; the message names it and says why.</exception>
     public static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time, ILogger<SqliteDeviceStore>? logger = null) =>
         Open(options, time, logger, disk: null);
 
-    // With the free space of the disk from elsewhere; null: the disk's own.
+    // With the disk's free space as a parameter; null: the real one.
     internal static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time, ILogger<SqliteDeviceStore>? logger, Func<DiskSpace>? disk)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -62,7 +62,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
         }
     }
 
-    // Whole milliseconds, as the indexes have them: a request is open to both or to neither.
+    // Whole milliseconds, like the indexes: a request must be open in both or in neither.
     private DateTimeOffset Now => DateTimeOffset.FromUnixTimeMilliseconds(_time.GetUtcNow().ToUnixTimeMilliseconds());
 
     /// <inheritdoc/>
@@ -112,7 +112,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     /// <inheritdoc/>
     public async IAsyncEnumerable<Announcement> ListenAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        yield return new Announcement.Resumed(); // and never again: nobody else can write to the file
+        yield return new Announcement.Resumed(); // and never again: no other process can write to the file
         using var timer = new PeriodicTimer(SignOfLife, _time);
         while (await timer.WaitForNextTickAsync(cancellationToken))
         {
@@ -168,7 +168,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 1)
             return;
-        await _writing.WaitAsync(); // lets a write that is under way end
+        await _writing.WaitAsync(); // a running write ends first
         while (_readers.TryTake(out Reader? reader))
         {
             reader.Dispose();
@@ -180,7 +180,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
         _writing.Release();
     }
 
-    // A page at a time: no reader is kept while whoever reads is busy.
+    // A page at a time: no reader is held while the caller works.
     private IEnumerable<StoredDocument> ReadAll(CancellationToken cancellationToken)
     {
         List<StoredDocument> page;
@@ -197,7 +197,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
         while (page.Count == ReadAtOnce);
     }
 
-    // Where nobody writes any more, what has expired goes here.
+    // If there are no other writes, this deletes expired documents.
     private async Task<bool> IsAliveAsync(CancellationToken cancellationToken)
     {
         try
@@ -209,7 +209,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
         }
         catch (RegistryUnavailableException)
         {
-            return false; // whoever has to read it says why
+            return false; // the read that needs it logs why
         }
     }
 

@@ -10,11 +10,11 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 public static class SqliteDeviceStoreExtensions
 {
     /// <summary>
-    /// Keeps devices and audit in one SQLite file, for one gateway. The file is opened when the <see cref="IDeviceStore"/> is first asked for;
-    /// its time is the registered <see cref="TimeProvider"/>'s.
+    /// Keeps devices and audit in one SQLite file, for one gateway. The file is opened when the <see cref="IDeviceStore"/> is first
+    /// resolved; its clock is the registered <see cref="TimeProvider"/>.
     /// </summary>
     /// <param name="gate">The gate.</param>
-    /// <param name="options">Which file.</param>
+    /// <param name="options">The file, and the bounds of its audit.</param>
     public static IDeviceAuthorizationBuilder AddSqliteStore(this IDeviceAuthorizationBuilder gate, SqliteStoreOptions options)
     {
         ArgumentNullException.ThrowIfNull(gate);

@@ -7,11 +7,12 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// <summary>The one connection that writes, with its prepared statements. For one caller at a time.</summary>
 internal sealed class Writer : IDisposable
 {
-    // In KiB, with SQLite's sign for that. Ids are in no order: pages that do not fit are written again and again (400,000 documents: 60 s, or 18).
+    // In KiB, with SQLite's sign for that. Ids have no order, so pages that do not fit are written again and again (400,000 documents: 60 s
+    // without, 18 s with this).
     private const string CacheOfMany = "PRAGMA cache_size = -262144";
     private const string CacheOfOne = "PRAGMA cache_size = -2000";
 
-    // Expired documents are absent already; this only gives their space back, a little at every write and every sign of life.
+    // Expired documents already count as absent; this only frees their space, a little at every write and every sign of life.
     private const int ForgottenAtOnce = 100;
 
     private readonly SqliteConnection _connection;
@@ -80,7 +81,7 @@ internal sealed class Writer : IDisposable
         return SwapResult.Swapped;
     }
 
-    /// <summary>Gives back the space of some of the documents that have expired.</summary>
+    /// <summary>Frees the space of some of the expired documents.</summary>
     public void Forget(DateTimeOffset time)
     {
         using SqliteTransaction transaction = _connection.BeginTransaction(deferred: false);
@@ -88,7 +89,7 @@ internal sealed class Writer : IDisposable
         transaction.Commit();
     }
 
-    /// <summary>Writes documents as they are, all of them or none.</summary>
+    /// <summary>Writes documents unchanged, all of them or none.</summary>
     public async Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken)
     {
         _connection.Execute(CacheOfMany);
@@ -121,7 +122,7 @@ internal sealed class Writer : IDisposable
         }
         catch (UnreadableDocumentException e)
         {
-            return e is DamagedDocumentException; // one of a newer format is whole, and a newer gateway's
+            return e is DamagedDocumentException; // a document of a newer format is not damaged
         }
     }
 
@@ -159,7 +160,7 @@ internal sealed class Writer : IDisposable
         return null;
     }
 
-    // A renewal is no new request, and is never refused for room.
+    // A renewal is no new request, and is never refused for lack of room.
     private bool HasRoom(DeviceSwap swap, long now, SqliteTransaction transaction)
     {
         foreach (PairingRequest request in swap.Opened)
