@@ -21,7 +21,7 @@ internal sealed class AuditTail(TimeProvider time)
     /// <param name="audit">The audit.</param>
     /// <param name="last">The id of the last entry that is known.</param>
     /// <param name="patience">How long to wait at most; with none left, not at all.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     /// <returns>The id of the newest entry that was there before this returned, as far as is known.</returns>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async Task<long> WaitAsync(IAuditStore audit, long last, TimeSpan patience, CancellationToken cancellationToken)

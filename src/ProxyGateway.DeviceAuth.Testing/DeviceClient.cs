@@ -52,7 +52,7 @@ public sealed class DeviceClient : IDisposable
     /// <param name="role">The role to connect as.</param>
     /// <param name="scopes">The scopes to ask for; null for none.</param>
     /// <param name="options">What else it says; null for the usual.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     /// <returns>Admitted, with the open connection; or refused, and why.</returns>
     /// <exception cref="WebSocketException">Nobody listens there, or it is no WebSocket endpoint.</exception>
     /// <exception cref="TimeoutException">The handshake took longer than <see cref="ConnectOptions.Timeout"/>.</exception>

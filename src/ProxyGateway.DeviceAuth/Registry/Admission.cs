@@ -2,38 +2,40 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>What became of a claim.</summary>
+/// <summary>The result of a claim.</summary>
 public abstract record Admission
 {
     private Admission()
     {
     }
 
-    /// <summary>Forward the connection.</summary>
+    /// <summary>The connection may be forwarded.</summary>
     /// <param name="Record">The record that covers the claim.</param>
-    /// <param name="Rule">The rule that approved it just now; null if it was covered already.</param>
+    /// <param name="Rule">The rule that approved it now; null if a grant already covered it.</param>
     /// <param name="Now">The store's time when the record was read.</param>
     public sealed record Admitted(DeviceRecord Record, string? Rule, DateTimeOffset Now) : Admission;
 
     /// <summary>An operator has blocked the device. No request was opened.</summary>
     public sealed record Blocked : Admission;
 
-    /// <summary>The claim is not covered, and may not ask to be. Nothing was written.</summary>
+    /// <summary>No grant covers the claim, and it may not request one. Nothing was written.</summary>
     public sealed record Unauthorized : Admission;
 
-    /// <summary>An operator has to approve, or has rejected.</summary>
+    /// <summary>An operator must approve, or has rejected.</summary>
     /// <param name="Reason">What is not covered.</param>
-    /// <param name="Request">The request that stands for the ask.</param>
-    /// <param name="Record">What was on record when it was decided; null if nothing.</param>
-    /// <param name="IsNew">Whether the request was opened by this very claim.</param>
+    /// <param name="Request">The request for this claim.</param>
+    /// <param name="Record">The record at the time of the decision; null if there was none.</param>
+    /// <param name="IsNew">Whether this claim opened the request.</param>
     public sealed record Refused(PairingReason Reason, PairingRequest Request, DeviceRecord? Record, bool IsNew) : Admission;
 
-    /// <summary>No more requests can be opened at this time.</summary>
+    /// <summary>No more requests can be opened now.</summary>
     public sealed record TooManyRequests : Admission;
 
-    /// <summary>Too many came before it, or its record changes all the time: it may come again at once. The registry is there.</summary>
+    /// <summary>
+    /// Too many claims came before it, or its record changes all the time: it may try again at once. The registry is available.
+    /// </summary>
     public sealed record Busy : Admission;
 
-    /// <summary>The registry cannot tell.</summary>
+    /// <summary>The registry is unavailable.</summary>
     public sealed record Unavailable : Admission;
 }

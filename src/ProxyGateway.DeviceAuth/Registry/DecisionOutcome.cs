@@ -1,32 +1,32 @@
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>What became of an operator's decision.</summary>
+/// <summary>The result of an operator's decision.</summary>
 public enum DecisionOutcome
 {
     /// <summary>Decided.</summary>
     Done,
 
-    /// <summary>The same was decided before; nothing changed.</summary>
+    /// <summary>The same decision was made before; nothing changed.</summary>
     AlreadyDone,
 
-    /// <summary>It was decided otherwise, has expired, or is covered by another approval.</summary>
+    /// <summary>The request was decided differently, has expired, or is covered by another approval.</summary>
     AlreadyResolved,
 
     /// <summary>There is no such request, device, grant or block.</summary>
     NotFound,
 
-    /// <summary>The scopes named are not covered by those that were asked for.</summary>
+    /// <summary>The requested scopes do not cover the named ones.</summary>
     WiderThanAsked,
 
     /// <summary>The operator's ceiling does not allow the grant.</summary>
     AboveCeiling,
 
-    /// <summary>The end that was named for the grant is not in the future.</summary>
+    /// <summary>The named end of the grant is not in the future.</summary>
     UntilIsPast,
 
-    /// <summary>An end was named for what the device asks for, and it holds the role without one: it would lose what it holds.</summary>
+    /// <summary>An end was named for the request, and the device holds the role without one: it would lose its grant.</summary>
     HeldWithoutEnd,
 
-    /// <summary>The record is not of the version that the operator has seen.</summary>
+    /// <summary>The record no longer has the version that the operator saw.</summary>
     OtherVersion,
 }

@@ -3,7 +3,7 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>What an operator changes about a device, request or no request: a transition, and how the audit calls it.</summary>
+/// <summary>An operator's change of a device, with or without a request: a transition, and its audit entry.</summary>
 public abstract record DeviceChange
 {
     private DeviceChange()
@@ -11,26 +11,26 @@ public abstract record DeviceChange
     }
 
     /// <summary>
-    /// Whether a record of this version (null: none; empty: one that is damaged) may be changed, as what the operator has seen. Null: any may.
-    /// What would not be done anyway is not held against it (RFC 9110 §13.2.1).
+    /// Whether a record of this version (null: none; empty: a damaged one) is the one that the operator saw, and may be changed. Null: any
+    /// may. It is not checked for a change that would do nothing (RFC 9110 §13.2.1).
     /// </summary>
     public Predicate<string?>? Precondition { get; init; }
 
-    /// <summary>The record after the change, and whether there is one.</summary>
-    /// <param name="record">What is on record; null if nothing.</param>
+    /// <summary>The record after the change.</summary>
+    /// <param name="record">The record; null if there is none.</param>
     /// <param name="id">The device.</param>
-    /// <param name="by">Who changes it.</param>
+    /// <param name="by">The operator.</param>
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="now">The store's time.</param>
     /// <returns>Null if there is no such device.</returns>
     internal abstract Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now);
 
-    /// <summary>The audit's entry of it, without device, operator and time.</summary>
+    /// <summary>The audit entry, without device, operator and time.</summary>
     internal abstract AuditEntry Operation { get; }
 
-    /// <summary>Sets what the device may do in a role that it holds, or gives it one more. The device has to be paired.</summary>
+    /// <summary>Sets the grant of a device in a role that it has, or adds a role. The device must be paired.</summary>
     /// <param name="Role">The role.</param>
-    /// <param name="Terms">What is granted.</param>
+    /// <param name="Terms">The grant.</param>
     public sealed record SetGrant(string Role, GrantTerms Terms) : DeviceChange
     {
         internal override AuditEntry Operation => new() { Kind = AuditKinds.GrantChanged, Role = Role, Scopes = Terms.Scopes ?? ScopeSet.Empty, Until = Terms.Until };
@@ -39,7 +39,7 @@ public abstract record DeviceChange
             record is null ? null : Transitions.SetGrant(record, Role, Terms, by, rules.Policy.Implications, now, rules.Lifetimes);
     }
 
-    /// <summary>Takes a role away.</summary>
+    /// <summary>Revokes a role.</summary>
     /// <param name="Role">The role.</param>
     public sealed record TakeGrant(string Role) : DeviceChange
     {
@@ -49,8 +49,8 @@ public abstract record DeviceChange
             record is null ? null : Transitions.SetGrant(record, Role, terms: null, by, rules.Policy.Implications, now, rules.Lifetimes);
     }
 
-    /// <summary>Gives the device a name, or takes it away.</summary>
-    /// <param name="Label">The name, safe to show; null for none.</param>
+    /// <summary>Sets or removes the device's label.</summary>
+    /// <param name="Label">The label, safe to show; null for none.</param>
     public sealed record SetLabel(string? Label) : DeviceChange
     {
         internal override AuditEntry Operation => new() { Kind = AuditKinds.DeviceLabelled, Note = Label };
@@ -59,8 +59,8 @@ public abstract record DeviceChange
             record is null ? null : Transitions.SetLabel(record, Label, now, rules.Lifetimes);
     }
 
-    /// <summary>Keeps the device out, known or not.</summary>
-    /// <param name="Reason">Why, safe to show; null if there is nothing to say.</param>
+    /// <summary>Blocks the device, known or not.</summary>
+    /// <param name="Reason">The reason, safe to show; null for none.</param>
     public sealed record Block(string? Reason) : DeviceChange
     {
         internal override AuditEntry Operation => new() { Kind = AuditKinds.DeviceBlocked, Note = Reason };
@@ -69,7 +69,7 @@ public abstract record DeviceChange
             Transitions.Block(record, id, Reason, by, now, rules.Lifetimes);
     }
 
-    /// <summary>Lets a blocked device in again.</summary>
+    /// <summary>Unblocks the device.</summary>
     public sealed record Unblock : DeviceChange
     {
         internal override AuditEntry Operation => new() { Kind = AuditKinds.DeviceUnblocked };
@@ -78,7 +78,7 @@ public abstract record DeviceChange
             record is null ? null : Transitions.Unblock(record, by, rules.Policy.Implications, now, rules.Lifetimes);
     }
 
-    /// <summary>Removes the device, also one whose record is damaged: then <see cref="Apply"/> sees none.</summary>
+    /// <summary>Removes the device, also one whose record is damaged: then <see cref="Apply"/> gets null.</summary>
     public sealed record Remove : DeviceChange
     {
         internal override AuditEntry Operation => new() { Kind = AuditKinds.DeviceRemoved };
@@ -94,7 +94,7 @@ public abstract record DeviceChange
         }
     }
 
-    /// <summary>Takes back what a rule has approved for the device, and the device itself if that was all.</summary>
+    /// <summary>Takes back a rule's approvals for the device, and removes the device if it has no others.</summary>
     /// <param name="Rule">The rule's name.</param>
     public sealed record RemoveByRule(string Rule) : DeviceChange
     {

@@ -7,17 +7,17 @@ namespace ProxyGateway.DeviceAuth.Registry;
 public static class DeviceDocument
 {
     /// <summary>
-    /// The greatest format that this version reads. A document says its format in the member <c>format</c>; without one it has format 1, and that
-    /// is what this version writes.
+    /// The greatest format that this version reads. The member <c>format</c> of a document has its format; without it, as this version
+    /// writes, the format is 1.
     /// </summary>
     public const int Format = 1;
 
     private const string FormatMember = "format";
 
-    /// <summary>The document of the record, UTF-8, with the members that were unknown when it was read.</summary>
+    /// <summary>The document of the record, UTF-8, with members that were unknown when it was read.</summary>
     public static byte[] Serialize(DeviceRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, StoredJson.DeviceRecord);
 
-    /// <summary>How many bytes of the document are its requests.</summary>
+    /// <summary>The size of the requests in the document, in bytes.</summary>
     internal static int SizeOfRequests(DeviceRecord record) =>
         JsonSerializer.SerializeToUtf8Bytes(record.Requests, StoredJson.Requests).Length;
 
@@ -25,8 +25,10 @@ public static class DeviceDocument
     /// <param name="document">The document, UTF-8.</param>
     /// <param name="id">The device.</param>
     /// <param name="version">The version that the store keeps beside the document, to compare it when it swaps.</param>
-    /// <exception cref="NewerDocumentException">The document's format is not known here; nothing may be concluded from it, and it may not be replaced.</exception>
-    /// <exception cref="DamagedDocumentException">The document cannot be read, or is another's; nothing may be concluded from it.</exception>
+    /// <exception cref="NewerDocumentException">The document's format is unknown here; nothing may be concluded from it, and it must not be
+    /// replaced.</exception>
+    /// <exception cref="DamagedDocumentException">The document cannot be read, or belongs to another device; nothing may be concluded from
+    /// it.</exception>
     public static DeviceRecord Deserialize(ReadOnlySpan<byte> document, DeviceId id, string version)
     {
         DeviceRecord? record;
@@ -57,11 +59,12 @@ public static class DeviceDocument
         if (record.Version != version)
             throw new DamagedDocumentException(id, "its version is not the one beside it"); // no swap could ever replace it
         if (record.Grants.Values.Any(g => g is null || g.Parts?.Rules.Values.Any(s => s is null) == true) || record.Requests.Any(r => r is null || r.DeviceId != id))
-            throw new DamagedDocumentException(id, "a grant or a part of one is null, or a request null or another device's"); // JSON has no annotations inside collections
+            // nullability annotations do not cover collection items in JSON
+            throw new DamagedDocumentException(id, "a grant or a part of one is null, or a request null or another device's");
         return record;
     }
 
-    /// <summary>The format of a document of which not all can be read; null if it says none before that.</summary>
+    /// <summary>The format of a document that cannot be read whole; null if the readable part has none.</summary>
     private static int? ReadFormat(ReadOnlySpan<byte> document)
     {
         var reader = new Utf8JsonReader(document);
@@ -80,7 +83,7 @@ public static class DeviceDocument
         }
         catch (JsonException)
         {
-            // It is no JSON from here on.
+            // From here on it is no JSON.
         }
 
         return null;

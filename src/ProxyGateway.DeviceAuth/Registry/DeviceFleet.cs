@@ -3,24 +3,25 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>What is done to many devices at a time: one after the other, each in a swap of its own, so that all of it may be repeated.</summary>
+/// <summary>Changes many devices one after the other, each in its own swap, so that the whole may be repeated.</summary>
 /// <param name="registry">The registry.</param>
-/// <param name="time">Spares a second reading of devices that were seen a moment ago; what is forgotten is decided by the store's time.</param>
+/// <param name="time">Avoids a second read of devices that were seen recently; forgetting is decided by the store's time.</param>
 public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
 {
     private const int ReadAtOnce = 200;
 
-    // In parts: the client waits for the answer, and a change may take long. Each page is twice the one before, so that none takes longer than all before it.
+    // In parts: the client waits for the answer, and a change may take long. Each page is twice the previous one, so that none takes longer
+    // than all before it.
     private const int ReadFirstInPart = 8;
     private static readonly TimeSpan LongestPart = TimeSpan.FromSeconds(5);
 
     /// <summary>An operator imports a device.</summary>
     /// <param name="device">The device.</param>
-    /// <param name="dryRun">Whether to tell only what would become of it.</param>
-    /// <param name="by">Who imports.</param>
+    /// <param name="dryRun">Whether only to report what would happen.</param>
+    /// <param name="by">The operator.</param>
     /// <param name="rules">The policy and bounds in force.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="RegistryUnavailableException">Whether it was written is not known; it may be repeated.</exception>
+    /// <param name="cancellationToken">Cancels the operation.</param>
+    /// <exception cref="RegistryUnavailableException">It is unknown whether it was written; it may be repeated.</exception>
     public async ValueTask<ImportOutcome> ImportAsync(
         ImportedDevice device, bool dryRun, Operator by, PairingRules rules, CancellationToken cancellationToken)
     {
@@ -48,14 +49,14 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         return outcome;
     }
 
-    /// <summary>An operator takes back everything that one rule has approved.</summary>
+    /// <summary>An operator takes back all approvals of one rule.</summary>
     /// <param name="rule">The rule's name.</param>
-    /// <param name="dryRun">Whether to count only.</param>
-    /// <param name="by">Who takes it back.</param>
+    /// <param name="dryRun">Whether only to count.</param>
+    /// <param name="by">The operator.</param>
     /// <param name="rules">The policy and bounds in force.</param>
-    /// <param name="cancellationToken">Gives up between two devices.</param>
-    /// <param name="cursor">Where to begin: the <see cref="RemovedByRule.Next"/> of the part before; null for the first device.</param>
-    /// <param name="limit">After how many devices to stop, and after five seconds in any case; null: at the end.</param>
+    /// <param name="cancellationToken">Cancels between two devices.</param>
+    /// <param name="cursor">The start: the <see cref="RemovedByRule.Next"/> of the previous part; null for the first device.</param>
+    /// <param name="limit">The number of devices after which to stop (at the latest after five seconds); null: only at the end.</param>
     /// <exception cref="RegistryUnavailableException">Some may have been written; it may be repeated.</exception>
     public async Task<RemovedByRule> RemoveByRuleAsync(
         string rule, bool dryRun, Operator by, PairingRules rules, CancellationToken cancellationToken, string? cursor = null, int? limit = null)
@@ -77,10 +78,10 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         return removed with { Next = cursor };
     }
 
-    /// <summary>Forgets the devices that only rules have approved and that were not seen for a time. Answers how many.</summary>
-    /// <param name="unseenFor">For how long.</param>
+    /// <summary>Forgets devices that only rules have approved and that were not seen for a time. Returns how many.</summary>
+    /// <param name="unseenFor">The time.</param>
     /// <param name="rules">The policy and bounds in force.</param>
-    /// <param name="cancellationToken">Gives up between two devices.</param>
+    /// <param name="cancellationToken">Cancels between two devices.</param>
     /// <exception cref="RegistryUnavailableException">Some may have been written; it may be repeated.</exception>
     public async Task<int> ForgetIdleAsync(TimeSpan unseenFor, PairingRules rules, CancellationToken cancellationToken)
     {
@@ -126,7 +127,8 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
                 }
                 catch (NewerDocumentException)
                 {
-                    removed = removed with { NewerFormat = removed.NewerFormat + 1 }; // a newer gateway has written it since the page was read
+                    // a newer gateway has written it since the page was read
+                    removed = removed with { NewerFormat = removed.NewerFormat + 1 };
                     continue;
                 }
             }

@@ -4,12 +4,12 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>
-/// An import is an operator's approval of many devices at once: within their ceiling, and nowhere where an operator has said no. What a
-/// device holds already is neither narrowed nor prolonged.
+/// An import is an operator's approval of many devices at once: within their ceiling, and never against an operator's refusal. It neither
+/// narrows nor prolongs grants that a device has.
 /// </summary>
 public static class DeviceImport
 {
-    /// <summary>The record after the import, and what became of the device.</summary>
+    /// <summary>The record after the import, and the result.</summary>
     public static (ImportOutcome Outcome, DeviceRecord? Next) Apply(
         DeviceRecord? record, ImportedDevice device, Operator by, ScopeImplications implications, DateTimeOffset now)
     {

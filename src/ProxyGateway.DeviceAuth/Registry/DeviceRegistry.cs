@@ -9,15 +9,15 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>
-/// The registry as the gate and the operators use it: reads a record, lets the policy or a transition decide, swaps, and starts over
-/// if somebody else was faster. Every retry runs the policy again.
+/// The registry for the gate and the operators: reads a record, lets the policy or a transition decide, swaps, and starts over if another
+/// change came first. Every retry runs the policy again.
 /// </summary>
-/// <param name="store">Where the documents are.</param>
-/// <param name="audit">Where every change is entered; null: nowhere.</param>
-/// <param name="logger">Hears of a registry that has gone back; null: nobody does.</param>
+/// <param name="store">The store of the documents.</param>
+/// <param name="audit">The audit of changes; null: none.</param>
+/// <param name="logger">The log of lost restrictions; null: none.</param>
 public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit = null, ILogger<DeviceRegistry>? logger = null)
 {
-    // A device's record has few writers: whoever loses this often in a row is up against a fault or an attack.
+    // A device's record has few writers: if this many swaps in a row fail, there is a fault or an attack.
     private const int MaxAttempts = 32;
 
     private readonly RestrictionMemory _memory = new();
@@ -27,14 +27,14 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <summary>Raised after a record was changed through this registry, with the new record and the store's time.</summary>
     public event Action<DeviceRecord, DateTimeOffset>? Changed;
 
-    /// <summary>Raised when a rule would have paired a device and may pair no more.</summary>
+    /// <summary>Raised when a rule would have paired a device but is at its bound.</summary>
     public event Action<ReachedBound>? BoundReached;
 
-    /// <summary>Decides a claim, and writes what follows from the decision before anybody is told.</summary>
+    /// <summary>Decides a claim, and writes the result before returning it.</summary>
     /// <param name="claim">The verified claim.</param>
-    /// <param name="origin">Where it comes from.</param>
+    /// <param name="origin">The claim's origin.</param>
     /// <param name="rules">The policy and bounds in force.</param>
-    /// <param name="cancellationToken">Gives up; what was being written may or may not have been.</param>
+    /// <param name="cancellationToken">Cancels the operation; a write under way may or may not have been made.</param>
     /// <exception cref="RegistryUnavailableException">Nothing may be concluded: admit nobody.</exception>
     public ValueTask<Admission> AdmitAsync(DeviceClaim claim, ClaimOrigin origin, PairingRules rules, CancellationToken cancellationToken)
     {
@@ -45,16 +45,16 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <inheritdoc cref="AdmitAsync(DeviceClaim, ClaimOrigin, PairingRules, CancellationToken)"/>
     /// <param name="claim">The verified claim.</param>
     /// <param name="origin">Where it comes from.</param>
-    /// <param name="terms">The terms in force: asked for at each decision, once the record is read, so that the newest count also where it is decided again.</param>
-    /// <param name="cancellationToken">Gives up; what was being written may or may not have been.</param>
+    /// <param name="terms">The terms in force: read at each decision, after the record, so that a retry uses the newest.</param>
+    /// <param name="cancellationToken">Cancels the operation; a write under way may or may not have been made.</param>
     public ValueTask<Admission> AdmitAsync(DeviceClaim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(origin);
         ArgumentNullException.ThrowIfNull(terms);
         AdmissionTerms inForce = default;
-        ImmutableArray<string> exhausted = []; // rules that turn out to have paired as many devices as they may
-        var peer = new Lazy<PeerUser>(origin.LookUpPeerUser); // looked up once, however often it is decided
+        ImmutableArray<string> exhausted = []; // rules that are at their bound
+        var peer = new Lazy<PeerUser>(origin.LookUpPeerUser); // looked up once for all attempts
         ClaimOrigin from = origin with { LookUpPeerUser = () => peer.Value };
         return RepeatAsync(
             claim.Device, () => (inForce = terms()).Rules, reading => Decide(reading, claim, from, inForce, exhausted), Conclude, by: null, cancellationToken);
@@ -85,31 +85,32 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
 
     /// <summary>An operator approves a request. Null if there is none.</summary>
     /// <param name="id">The request.</param>
-    /// <param name="terms">What to grant.</param>
-    /// <param name="by">Who approves.</param>
+    /// <param name="terms">The grant.</param>
+    /// <param name="by">The operator.</param>
     /// <param name="rules">The policy and bounds in force.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="RegistryUnavailableException">Whether the approval was written is not known; it may be repeated.</exception>
+    /// <param name="cancellationToken">Cancels the operation.</param>
+    /// <exception cref="RegistryUnavailableException">It is unknown whether the approval was written; it may be repeated.</exception>
     public ValueTask<Decision?> ApproveAsync(RequestId id, GrantTerms terms, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
         DecideAsync(id, (record, now) => Transitions.Approve(record, id, terms, by, rules.Policy.Implications, now, rules.Lifetimes), by, rules, cancellationToken);
 
     /// <summary>An operator rejects a request. Null if there is none.</summary>
     /// <param name="id">The request.</param>
-    /// <param name="by">Who rejects.</param>
+    /// <param name="by">The operator.</param>
     /// <param name="rules">The policy and bounds in force.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="RegistryUnavailableException">Whether the rejection was written is not known; it may be repeated.</exception>
+    /// <param name="cancellationToken">Cancels the operation.</param>
+    /// <exception cref="RegistryUnavailableException">It is unknown whether the rejection was written; it may be repeated.</exception>
     public ValueTask<Decision?> RejectAsync(RequestId id, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
         DecideAsync(id, (record, now) => Transitions.Reject(record, id, by, now, rules.Lifetimes), by, rules, cancellationToken);
 
-    /// <summary>An operator changes a device. Null if it is not on record.</summary>
+    /// <summary>An operator changes a device. Null if it does not exist.</summary>
     /// <param name="id">The device.</param>
-    /// <param name="change">What changes.</param>
-    /// <param name="by">Who changes it.</param>
+    /// <param name="change">The change.</param>
+    /// <param name="by">The operator.</param>
     /// <param name="rules">The policy and bounds in force.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="RegistryUnavailableException">
-    /// Whether the change was written is not known, or it may still be lost (<see cref="RegistryUnavailableException.ChangeWasMade"/>); it may be repeated.
+    /// It is unknown whether the change was written, or it may still be lost (<see cref="RegistryUnavailableException.ChangeWasMade"/>); it
+    /// may be repeated.
     /// </exception>
     public async ValueTask<Decision?> ChangeAsync(
         DeviceId id, DeviceChange change, Operator by, PairingRules rules, CancellationToken cancellationToken)
@@ -143,7 +144,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     public async ValueTask<DeviceRecord?> FindAsync(DeviceId id, CancellationToken cancellationToken) =>
         (await GetAsync(id, cancellationToken)).Record;
 
-    /// <summary>A request as it stands now, resolved ones included while they are readable; or null.</summary>
+    /// <summary>A request in its present state, also a resolved one while it is readable; or null.</summary>
     public async ValueTask<PairingRequest?> FindRequestAsync(RequestId id, CancellationToken cancellationToken)
     {
         if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
@@ -164,8 +165,8 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     public ValueTask PingAsync(CancellationToken cancellationToken) => store.PingAsync(cancellationToken);
 
     /// <summary>
-    /// How many documents of a newer format this gateway has met, and the greatest format. One of them is read again each time, as a newer gateway
-    /// may have changed it.
+    /// How many documents of a newer format this gateway has met, and the greatest format. One of them is read again each time, since a
+    /// newer gateway may have changed it.
     /// </summary>
     /// <exception cref="RegistryUnavailableException">The registry cannot be reached.</exception>
     internal async ValueTask<(int Count, int Format)> CountNewerAsync(CancellationToken cancellationToken)
@@ -178,20 +179,23 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <summary>Whether this gateway knows the device, and has not seen its record in this version.</summary>
     internal bool IsUnseenVersion(DeviceId id, string version) => _memory.IsUnseenVersion(id, version);
 
-    /// <summary>A device's record, and the store's time; that of a removed device if the store has gone back behind what was taken from it.</summary>
+    /// <summary>A device's record and the store's time; the record of a removed device if the store has lost a restriction.</summary>
     internal async ValueTask<(DeviceRecord? Record, DateTimeOffset Now)> ReadAsync(DeviceId id, PairingRules rules, CancellationToken cancellationToken)
     {
         Reading read = await RepeatAsync<Reading>(id, () => rules, static reading => new(reading), static (_, _) => null, by: null, cancellationToken);
         return (read.Record, read.Stored.Now);
     }
 
-    /// <summary>Reads, decides and writes, until nobody else was faster. What was <see cref="DecisionOutcome.Done"/> gets a version of its own.</summary>
+    /// <summary>
+    /// Reads, decides and writes, until no other change comes first. A record with the outcome <see cref="DecisionOutcome.Done"/> gets a
+    /// new version.
+    /// </summary>
     /// <param name="id">The device.</param>
-    /// <param name="decide">Decides by what is stored; null, and every outcome but <c>Done</c>, changes nothing.</param>
-    /// <param name="operation">What it is in the audit, beside what becomes of requests; null if nothing.</param>
+    /// <param name="decide">Decides by the stored record; null, and every outcome but <c>Done</c>, changes nothing.</param>
+    /// <param name="operation">The audit entry, besides the effect on requests; null if none.</param>
     /// <param name="by">The operator; null if none.</param>
     /// <param name="rules">The policy and bounds in force.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     internal ValueTask<Decision?> WriteAsync(
         DeviceId id, Func<StoredDevice, Decision?> decide, AuditEntry? operation, Operator? by, PairingRules rules, CancellationToken cancellationToken) => RepeatAsync(
             id,
@@ -204,7 +208,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
                 {
                     DecisionOutcome.Done => Stamp(judgement, decision.Record, stored.Now),
 
-                    // It may have been done a moment ago, and its acknowledgement lost: nobody is told so before it is certain.
+                    // The change may have been made recently and its acknowledgement lost: the caller hears of it only once it is certain.
                     DecisionOutcome.AlreadyDone or DecisionOutcome.NotFound when reading.Replaced is { } record =>
                         judgement.IsBehind ? Stamp(judgement, judgement.Record!, stored.Now) : record,
                     _ => null,
@@ -219,15 +223,15 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
             cancellationToken);
 
     /// <summary>
-    /// Reads, lets a transition decide, and swaps, until nobody else was faster. The transition is pure and runs again at every attempt; a record that
-    /// was overtaken while it was read does not get to it.
+    /// Reads, lets a transition decide, and swaps, until no other change comes first. The transition is pure and runs again at every
+    /// attempt. A record that was overtaken while it was read is read again first.
     /// </summary>
     /// <param name="id">The device.</param>
-    /// <param name="rules">The rules in force: asked for once the record is read.</param>
+    /// <param name="rules">The rules in force: read after the record.</param>
     /// <param name="decide">The transition.</param>
     /// <param name="conclude">The answer after a swap; null: read and decide again.</param>
     /// <param name="by">The operator; null if none.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     private async ValueTask<T> RepeatAsync<T>(
         DeviceId id, Func<PairingRules> rules, Func<Reading, Step<T>> decide, Func<Step<T>, SwapResult, T?> conclude, Operator? by, CancellationToken cancellationToken)
         where T : class?
@@ -323,7 +327,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
                     return new(new Admission.TooManyRequests());
                 DeviceRecord? next = ask.Outcome is AskOutcome.Opened or AskOutcome.Renewed ? ask.Next : null;
                 if (judgement.IsBehind || ask.Outcome == AskOutcome.Opened)
-                    next = Stamp(judgement, next ?? record!, now); // what was taken is taken again
+                    next = Stamp(judgement, next ?? record!, now); // the lost restriction is written again
                 return new(new Admission.Refused(require.Reason, ask.Request!, record, IsNew: ask.Outcome == AskOutcome.Opened), next);
             default:
                 throw new InvalidOperationException("The policy asks for a user that was looked up.");
@@ -353,7 +357,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         }
         finally
         {
-            // Without an answer it may have been written, and whoever repeats it would find it done.
+            // Without an answer it may have been written, and a caller that repeats the change would find it done.
             if (result is null or SwapResult.Swapped)
                 EnterChange(swap, now, by, step.Operation, uncertain: result is null && isUncertain);
         }
@@ -387,16 +391,16 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         return judgement;
     }
 
-    // A device that is paired is no new one, whatever more a rule approves for it.
+    // A device that is already paired is no new one, even if a rule approves more for it.
     private static RulePairing? PairingBy(PairingDecision.AutoApprove approval, PairingPolicy policy) => approval.Reason == PairingReason.NotPaired
         ? new RulePairing(approval.Rule, policy.AutoApprove.First(r => r.Name == approval.Rule).MaxDevicesPerHour, policy.MaxDevicesByRules)
         : null;
 
-    // At first at once; then at random in a span that doubles, up to half a second, or who is slower would lose every time.
+    // First at once; then at random in a span that doubles, up to half a second. Otherwise the slower one would lose every time.
     private static Task WaitBeforeAsync(int attempt, CancellationToken cancellationToken) =>
         attempt < 2 ? Task.CompletedTask : Task.Delay(RandomNumberGenerator.GetInt32(1 << Math.Min(attempt, 9)), cancellationToken);
 
-    // Not paced, as how often it happens is bounded (MaxDevicesPerHour): admissions are, and would hide it.
+    // Not paced: MaxDevicesPerHour bounds it, and the pace of admissions would hide it.
     [LoggerMessage(1009, LogLevel.Information, "Rule {Rule} has paired device {Device} as {Role} with [{Scopes}] from {Address}.")]
     private partial void LogPaired(string rule, DeviceId device, string role, string scopes, string? address);
 
@@ -406,7 +410,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     [LoggerMessage(1515, LogLevel.Warning, "The document of device {Device} has format {Format}, and this gateway reads formats up to {Known}. The device is not admitted here and cannot be changed here until this gateway is upgraded.")]
     private partial void LogNewer(DeviceId device, int format, int known);
 
-    // A version of its own; and if it takes something away, a time that is later than that of every document before.
+    // A new version; and for a restriction a time that is later than that of every earlier document.
     private static DeviceRecord Stamp(Judgement previous, DeviceRecord next, DateTimeOffset now)
     {
         bool takes = previous.IsBehind || (previous.Record is { } before && SeenRecord.IsRestriction(before, next, now));
@@ -419,9 +423,9 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
 
     private static string NewVersion() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));
 
-    /// <summary>What a transition goes by.</summary>
-    /// <param name="Stored">What was read.</param>
-    /// <param name="Judgement">What it counts for; nothing if the document cannot be read.</param>
+    /// <summary>The input of a transition.</summary>
+    /// <param name="Stored">The document that was read.</param>
+    /// <param name="Judgement">The record that counts; none if the document cannot be read.</param>
     private sealed record Reading(StoredDevice Stored, Judgement Judgement)
     {
         /// <summary>The record that counts; null if there is none.</summary>
@@ -432,15 +436,15 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         public DeviceRecord? Replaced => Stored.Damage is null ? Stored.Record : null;
     }
 
-    /// <summary>What a transition comes to.</summary>
+    /// <summary>The result of a transition.</summary>
     /// <param name="Answer">The answer, once <paramref name="Next"/> is written.</param>
-    /// <param name="Next">The record to write; null if nothing is.</param>
+    /// <param name="Next">The record to write; null if none.</param>
     private sealed record Step<T>(T Answer, DeviceRecord? Next = null)
     {
-        /// <summary>What it is in the audit, beside what becomes of requests.</summary>
+        /// <summary>The audit entry, besides the effect on requests.</summary>
         public AuditEntry? Operation { get; init; }
 
-        /// <summary>The rule that pairs the device by it; null if none does.</summary>
+        /// <summary>The rule that pairs the device; null if none does.</summary>
         public RulePairing? Pairing { get; init; }
     }
 }

@@ -4,14 +4,14 @@ namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>A compare-and-swap of one device's record.</summary>
 /// <param name="Previous">The record that was read; null if there was none.</param>
-/// <param name="Next">The record that takes its place.</param>
+/// <param name="Next">The record that replaces it.</param>
 /// <param name="ExpiresAt">When the store forgets the new record, by its own time; null for never.</param>
-/// <param name="Limits">How many requests may be open. They are applied to requests that are open in <paramref name="Next"/> only.</param>
+/// <param name="Limits">The bounds of open requests. They apply only to requests that are open in <paramref name="Next"/>.</param>
 public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateTimeOffset? ExpiresAt, PendingLimits Limits)
 {
     /// <summary>
-    /// What is to be replaced cannot be read, so <see cref="Previous"/> is null: the swap is a conflict unless a damaged document is there. One of a
-    /// newer format is not damaged.
+    /// The document to replace cannot be read, so <see cref="Previous"/> is null: the swap is a conflict unless a damaged document is
+    /// there. A document of a newer format is not damaged.
     /// </summary>
     public bool ReplacesDamage { get; init; }
 
@@ -29,8 +29,9 @@ public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateT
         r.Status == PairingRequestStatus.Open && Next.FindRequest(r.Id) is not { Status: PairingRequestStatus.Open });
 
     /// <summary>
-    /// Whether something is taken away: a grant goes or shrinks, or an operator's no is marked, or the device blocked. Saying it again counts too, be it by a swap
-    /// that changes nothing: whoever repeats a removal whose acknowledgement was lost is not told that it is done before it is.
+    /// Whether something is taken away: a grant is removed or narrowed, an operator's refusal is marked, or the device blocked. A
+    /// repetition counts too, even by a swap that changes nothing: the acknowledgement of a repeated removal may otherwise come before the
+    /// removal is safe.
     /// </summary>
     public bool IsRestriction => Previous == Next || (Next.Block is not null && Next.Block != Previous?.Block) || IsMarked(Previous?.Refusals, Next.Refusals)
         || Previous?.Grants.Keys.Any(role => !IsKeptOrWidened(role, Previous, Next)) == true;
@@ -39,7 +40,7 @@ public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateT
         && (grant == before.Grants[role]
             || (after.ScopesOf(role).Count > before.ScopesOf(role).Count && !before.ScopesOf(role).Except(after.ScopesOf(role)).Any()));
 
-    // Two marks may be of one millisecond, and the second may add nothing to the first. What clears marks leaves their time alone.
+    // Two marks may have the same millisecond, and the second may add nothing to the first. Clearing marks does not change their time.
     private static bool IsMarked(RefusalMarks? before, RefusalMarks? after) => after is not null && !ReferenceEquals(after, before)
         && (after.At != before?.At || after == before || (after.WholeDevice && (!before.WholeDevice || !after.Cleared.Except(before.Cleared).Any()))
             || after.Roles.Except(before.Roles).Any() || before.Cleared.Except(after.Cleared).Any());

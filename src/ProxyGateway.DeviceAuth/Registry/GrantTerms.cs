@@ -2,7 +2,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>What an operator grants.</summary>
-/// <param name="Scopes">The scopes; null for all that was asked for.</param>
-/// <param name="Until">From when on the grant covers nothing any more; null if nobody says.</param>
+/// <summary>An operator's grant.</summary>
+/// <param name="Scopes">The scopes; null for all that were requested.</param>
+/// <param name="Until">The end of the grant; null if none is named.</param>
 public sealed record GrantTerms(ScopeSet? Scopes = null, DateTimeOffset? Until = null);

@@ -1,19 +1,19 @@
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>A store whose whole content can be read, and written as it is: for moving a registry, and for filling one in one go.</summary>
+/// <summary>A store whose whole content can be read and written unchanged: to move a registry, or to fill one.</summary>
 public interface ICopyableDeviceStore : IDeviceStore
 {
     /// <summary>
-    /// Every document that has not expired, those of removed devices and of mere requests included, in any order. Each that is there all
-    /// the while comes at least once.
+    /// Every document that has not expired, also of removed devices and of devices with only a request, in any order. Each document that
+    /// exists all the time comes at least once.
     /// </summary>
-    /// <exception cref="RegistryUnavailableException">Something cannot be read; what came before is not all.</exception>
+    /// <exception cref="RegistryUnavailableException">A document cannot be read; the earlier ones are not all.</exception>
     IAsyncEnumerable<StoredDocument> ReadAllAsync(CancellationToken cancellationToken);
 
     /// <summary>
-    /// Writes documents as they are, in their order, whatever was there, and their indexes with them. Announces nothing.
-    /// After a failure it may hold a part of them.
+    /// Writes documents unchanged, in their order, over existing ones, and their indexes. Announces nothing. After a failure the store may
+    /// hold a part of them.
     /// </summary>
-    /// <exception cref="RegistryUnavailableException">Something cannot be written.</exception>
+    /// <exception cref="RegistryUnavailableException">A document cannot be written.</exception>
     Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken);
 }

@@ -1,29 +1,29 @@
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>What became of an imported device.</summary>
+/// <summary>The result of importing a device.</summary>
 public enum ImportOutcome
 {
-    /// <summary>It is paired now, and was not.</summary>
+    /// <summary>It was not paired, and now is.</summary>
     Added,
 
-    /// <summary>It was paired, and holds more now, or holds by an operator's approval what it held by a rule's.</summary>
+    /// <summary>It was paired, and now holds more, or holds by an operator's approval what a rule had approved.</summary>
     Extended,
 
-    /// <summary>It holds all of that already.</summary>
+    /// <summary>It already holds all of that.</summary>
     Unchanged,
 
-    /// <summary>The operator's ceiling does not allow all of it; nothing of it was taken.</summary>
+    /// <summary>The operator's ceiling does not allow all of it; nothing was imported.</summary>
     AboveCeiling,
 
-    /// <summary>An operator has removed the device, or said no to one of the roles; nothing of it was taken.</summary>
+    /// <summary>An operator has removed the device, or refused one of the roles; nothing was imported.</summary>
     RefusedBefore,
 
     /// <summary>An operator has blocked the device.</summary>
     Blocked,
 
-    /// <summary>The end of a grant is past.</summary>
+    /// <summary>A grant has ended.</summary>
     UntilIsPast,
 
-    /// <summary>What is on record of the device has a format that this gateway does not know; nothing was taken.</summary>
+    /// <summary>The device's document has a format that this gateway does not know; nothing was imported.</summary>
     NewerFormat,
 }

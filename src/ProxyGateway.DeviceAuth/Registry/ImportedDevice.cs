@@ -3,21 +3,23 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>A device as another gateway has it on record.</summary>
+/// <summary>A device from another gateway's records.</summary>
 /// <param name="Id">The device.</param>
 /// <param name="PublicKey">The raw public key as base64url without padding; its SHA-256 is the id.</param>
-/// <param name="Grants">Role -> terms; terms without scopes are those of a gateway that kept none.</param>
+/// <param name="Grants">Role -> terms; terms without scopes are from a gateway that stored none.</param>
 public sealed record ImportedDevice(DeviceId Id, string PublicKey, ImmutableSortedDictionary<string, GrantTerms> Grants)
 {
-    /// <summary>It was paired without any role on record.</summary>
+    /// <summary>It was paired without any recorded role.</summary>
     public bool Legacy { get; init; }
 
-    /// <summary>Role -> what of its grant a rule approved there, and is that rule's here too. All else is the operator's who imports it.</summary>
+    /// <summary>
+    /// Role -> the part of its grant that a rule approved there; it is that rule's here too. The rest is the importing operator's.
+    /// </summary>
     public ImmutableSortedDictionary<string, GrantParts> Parts { get; init; } = ImmutableSortedDictionary.Create<string, GrantParts>(StringComparer.Ordinal);
 
-    /// <summary>What operators call it, safe to show; null if nothing.</summary>
+    /// <summary>Its label, safe to show; null if none.</summary>
     public string? Label { get; init; }
 
-    /// <summary>What it says about itself, safe to show.</summary>
+    /// <summary>Its description of itself, safe to show.</summary>
     public ClientDescription Client { get; init; } = new();
 }

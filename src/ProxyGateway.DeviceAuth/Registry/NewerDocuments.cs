@@ -2,7 +2,9 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>The devices whose documents have a newer format, as far as this gateway has met them: a bounded number, for <c>/readyz</c> and the log.</summary>
+/// <summary>
+/// The devices with documents of a newer format that this gateway has met: a bounded number, for <c>/readyz</c> and the log.
+/// </summary>
 internal sealed class NewerDocuments
 {
     /// <summary>How many devices are remembered.</summary>
@@ -13,7 +15,7 @@ internal sealed class NewerDocuments
     private int _next;
     private volatile bool _any;
 
-    /// <summary>A document was met. True if the device was not remembered with this format.</summary>
+    /// <summary>Notes a document. True if the device was not yet remembered with this format.</summary>
     public bool Note(NewerDocument document)
     {
         lock (_lock)
@@ -32,11 +34,11 @@ internal sealed class NewerDocuments
         }
     }
 
-    /// <summary>The device's document can be read, or is gone.</summary>
+    /// <summary>Forgets a device whose document can be read or is gone.</summary>
     public void Forget(DeviceId device)
     {
         if (!_any)
-            return; // as nearly always: each handshake comes here
+            return; // the usual case: every handshake calls this
         lock (_lock)
         {
             _formats.Remove(device);
@@ -44,7 +46,7 @@ internal sealed class NewerDocuments
         }
     }
 
-    /// <summary>One device after the other, to be read again; null if there is none.</summary>
+    /// <summary>The next device to be read again; null if there is none.</summary>
     public DeviceId? TakeNext()
     {
         lock (_lock)

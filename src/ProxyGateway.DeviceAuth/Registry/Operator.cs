@@ -3,10 +3,10 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>Whoever decides, and how far they may go.</summary>
-/// <param name="Name">The name that records and audit keep.</param>
-/// <param name="UpTo">Role -> scopes that they may grant at most; a role that is not in it is refused. Null: anything.</param>
-/// <param name="Address">For the audit: where they decide from; null if it cannot be told.</param>
+/// <summary>An operator and their ceiling.</summary>
+/// <param name="Name">The name in records and audit.</param>
+/// <param name="UpTo">The ceiling: role -> scopes that they may grant at most; other roles are refused. Null: anything.</param>
+/// <param name="Address">For the audit: their address; null if it is unknown.</param>
 public sealed record Operator(string Name, ImmutableDictionary<string, ScopeSet>? UpTo = null, string? Address = null)
 {
     /// <summary>Whether the operator's ceiling allows this grant.</summary>

@@ -2,8 +2,8 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>What the registry needs to know of the configuration in force.</summary>
+/// <summary>The part of the configuration in force that the registry needs.</summary>
 /// <param name="Policy">The pairing policy.</param>
-/// <param name="Lifetimes">How long things stay on record.</param>
-/// <param name="Limits">How many requests may be open.</param>
+/// <param name="Lifetimes">How long records are kept.</param>
+/// <param name="Limits">The bounds of open requests.</param>
 public sealed record PairingRules(PairingPolicy Policy, Lifetimes Lifetimes, PendingLimits Limits);

@@ -5,13 +5,13 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// <summary>How many pairing requests may be open at a time.</summary>
 /// <param name="InAll">In the whole registry.</param>
 /// <param name="PerAddress">From one client address.</param>
-/// <remarks>What counts together is in <see cref="PendingShare"/>.</remarks>
+/// <remarks><see cref="PendingShare"/> says which requests count together.</remarks>
 public readonly record struct PendingLimits(int InAll, int PerAddress)
 {
     /// <summary>From one subnet.</summary>
     public int PerSubnet { get; init; } = int.MaxValue;
 
-    /// <summary>Of devices that no operator has approved, from elsewhere.</summary>
+    /// <summary>Of devices that no operator has approved, at remote addresses.</summary>
     public int RemoteStrangers { get; init; } = int.MaxValue;
 
     /// <summary>Of devices that no operator has approved, from networks that rules name.</summary>

@@ -3,12 +3,14 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>With which others an open request counts.</summary>
-/// <param name="Address">The block of addresses that counts as one client's. Requests without an address count together, by their locality.</param>
-/// <param name="Subnet">The neighbours of the address; null where there are none, as on loopback.</param>
+/// <summary>The counts that an open request belongs to.</summary>
+/// <param name="Address">The block of addresses that counts as one client. Requests without an address count together, by their
+/// locality.</param>
+/// <param name="Subnet">The subnet of the address; null where there is none, as on loopback.</param>
 /// <param name="Strangers">
-/// The locality, of a device that no operator had approved when it asked; null on loopback, where the address bounds them all, and of a device that
-/// an operator had approved: nobody can make up one of those.
+/// The locality of a device that no operator had approved when it asked. Null on loopback, where the address bounds them all, and for a
+/// device that
+/// an operator had approved: an attacker cannot make up one of those.
 /// </param>
 public readonly record struct PendingShare(string Address, string? Subnet, LocalityKind? Strangers)
 {

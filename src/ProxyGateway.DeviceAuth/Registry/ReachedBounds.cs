@@ -3,14 +3,16 @@ using Microsoft.Extensions.Logging;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>Tells the log when rules have paired as many devices as they may: one line for each rule and bound, and again each <see cref="Pace"/> while it lasts.</summary>
+/// <summary>
+/// Logs when rules are at a bound of paired devices: one line for each rule and bound, and again each <see cref="Pace"/> while it lasts.
+/// </summary>
 internal sealed partial class ReachedBounds(DeviceRegistry registry, TimeProvider time, ILogger<ReachedBounds> logger) : IHostedService
 {
-    /// <summary>How often one bound is told of.</summary>
+    /// <summary>How often one bound is logged.</summary>
     public static readonly TimeSpan Pace = TimeSpan.FromMinutes(10);
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<ReachedBound, Throttle> _throttles = []; // as many as there are rules in the configuration
+    private readonly Dictionary<ReachedBound, Throttle> _throttles = []; // at most two for each rule in the configuration
 
     public Task StartAsync(CancellationToken cancellationToken)
     {

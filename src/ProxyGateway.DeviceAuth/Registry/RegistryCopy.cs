@@ -3,20 +3,21 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>Copies a registry from one store to another, both out of use meanwhile.</summary>
-/// <param name="source">Where the documents are. It is only read.</param>
-/// <param name="target">Where they go.</param>
+/// <summary>Copies a registry from one store to another, while no gateway uses either.</summary>
+/// <param name="source">The store to read. It is not changed.</param>
+/// <param name="target">The store to write.</param>
 public sealed class RegistryCopy(ICopyableDeviceStore source, ICopyableDeviceStore target)
 {
     private readonly HashSet<DeviceId> _copied = []; // a document may come more than once
     private RegistryCopyReport _report = new();
 
     /// <summary>
-    /// Copies every document with its version and expiry. Nothing is deleted, and nothing replaced but by itself: the target has to be
-    /// empty, or to hold a part of the source, as after a copy that was interrupted.
+    /// Copies every document with its version and expiry. Nothing is deleted, and a document is replaced only by itself: the target must be
+    /// empty, or hold a part of the source, as after an interrupted copy.
     /// </summary>
-    /// <param name="cancellationToken">Gives up; the target may hold a part, and the copy may be repeated.</param>
-    /// <exception cref="RegistryUnavailableException">One of the two failed; the target may hold a part, and the copy may be repeated.</exception>
+    /// <param name="cancellationToken">Cancels the copy; the target may hold a part, and the copy may be repeated.</param>
+    /// <exception cref="RegistryUnavailableException">One of the two failed; the target may hold a part, and the copy may be
+    /// repeated.</exception>
     public async Task<RegistryCopyReport> RunAsync(CancellationToken cancellationToken)
     {
         await foreach (StoredDocument found in target.ReadAllAsync(cancellationToken))
@@ -29,7 +30,8 @@ public sealed class RegistryCopy(ICopyableDeviceStore source, ICopyableDeviceSto
         return _report;
     }
 
-    // Every no comes before the first yes: a gateway that is started on half a copy may ask too often, and never approves what was refused.
+    // Refusals come first: a gateway that is started on half a copy makes some devices ask again, but never approves what an operator
+    // refused.
     private IAsyncEnumerable<StoredDocument> Documents(CancellationToken cancellationToken) => source.ReadAllAsync(cancellationToken)
         .Where(d => d.Record.Refusals is not null)
         .Concat(source.ReadAllAsync(cancellationToken));

@@ -2,19 +2,19 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>What was copied.</summary>
+/// <summary>The result of a copy.</summary>
 public sealed record RegistryCopyReport
 {
-    /// <summary>A device that the target holds and the source does not, or in another version: nothing was written then.</summary>
+    /// <summary>A device that the target holds and the source does not, or in another version: then nothing was written.</summary>
     public DeviceId? Obstacle { get; init; }
 
-    /// <summary>Devices on record.</summary>
+    /// <summary>All devices.</summary>
     public int Devices { get; init; }
 
-    /// <summary>Those of them for which something is approved.</summary>
+    /// <summary>Devices for which something is approved.</summary>
     public int Paired { get; init; }
 
-    /// <summary>Those of them with an operator's no on record; removed devices are among these.</summary>
+    /// <summary>Devices with an operator's refusal, including removed devices.</summary>
     public int Refused { get; init; }
 
     /// <summary>Open pairing requests.</summary>

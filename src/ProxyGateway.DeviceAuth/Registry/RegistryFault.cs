@@ -1,12 +1,12 @@
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>Why a registry cannot be used, as far as that can be told to anybody: without addresses, names or secrets.</summary>
+/// <summary>Why a registry cannot be used, in a form that anybody may see: without addresses, names or secrets.</summary>
 public enum RegistryFault
 {
-    /// <summary>It does not answer, or not in time, and nothing says why.</summary>
+    /// <summary>It does not answer, or not in time; the reason is unknown.</summary>
     Unknown,
 
-    /// <summary>Nobody listens where it should be.</summary>
+    /// <summary>Nothing listens at its address.</summary>
     NotReachable,
 
     /// <summary>It refuses the user or the password.</summary>
@@ -15,6 +15,6 @@ public enum RegistryFault
     /// <summary>Its certificate is not trusted, or it refuses the gateway's.</summary>
     CertificateRefused,
 
-    /// <summary>A newer version of ProxyGateway has changed how it is kept, and this one may not use it.</summary>
+    /// <summary>A newer version of ProxyGateway has changed its format, and this one must not use it.</summary>
     NewerFormat,
 }

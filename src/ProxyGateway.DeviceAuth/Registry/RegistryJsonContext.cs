@@ -6,7 +6,7 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>The members of stored documents that this version knows; <see cref="StoredJson"/> adds that the others are kept.</summary>
+/// <summary>The known members of stored documents; <see cref="StoredJson"/> keeps the others.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, GenerationMode = JsonSourceGenerationMode.Metadata)]
 [JsonSerializable(typeof(DeviceRecord))]

@@ -1,8 +1,8 @@
 namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>
-/// The registry cannot be reached, is too slow, or answers what cannot be understood. Whoever asked must not admit anybody,
-/// and must not say that a device is unknown either.
+/// The registry cannot be reached, is too slow, or gives an invalid answer. The caller must admit nobody, and must not report a device as
+/// unknown.
 /// </summary>
 public class RegistryUnavailableException : Exception
 {
@@ -12,26 +12,25 @@ public class RegistryUnavailableException : Exception
     {
     }
 
-    /// <summary>With a message and what caused it.</summary>
+    /// <summary>With a message and its cause.</summary>
     public RegistryUnavailableException(string message, Exception innerException)
         : base(message, innerException)
     {
     }
 
-    /// <summary>Without anything to say.</summary>
+    /// <summary>Without a message.</summary>
     public RegistryUnavailableException()
     {
     }
 
     /// <summary>
-    /// The change was made all the same, and holds for whoever reads it now; what is missing is a confirmation that it cannot be lost.
-    /// It may be repeated until that is there.
+    /// The change was made and can be read, but there is no confirmation that it cannot be lost. It may be repeated until there is.
     /// </summary>
     public bool ChangeWasMade { get; init; }
 
-    /// <summary>The registry answers, but others change this record faster than it can be read and decided on. It may be tried again.</summary>
+    /// <summary>The registry answers, but others change this record too fast for a decision. The caller may try again.</summary>
     public bool IsContended { get; init; }
 
-    /// <summary>Why, in the form that anybody may be told.</summary>
+    /// <summary>The reason, in a form that anybody may see.</summary>
     public RegistryFault Fault { get; init; }
 }

@@ -3,21 +3,21 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>
-/// What this gateway has seen taken from devices, so that a registry that goes back behind it (an old primary that comes back, a failover that
-/// lost it) is not believed. A document says when something was last taken from the device, so that however often it asked for something since, an
-/// earlier one is told from a later one. Documents of older gateways do not; versions are stamps without an order, so it also remembers which ones
-/// were replaced by something narrower. A removal needs neither: its mark stays as long as the document does. Devices that are neither paired nor marked leave nothing here, and those
-/// from which something was taken are not pushed out by others.
+/// The restrictions of devices that this gateway has seen, so that a registry which has lost one (an old primary that comes back, a
+/// failover) does not admit the device. A document has the time of the device's last restriction, so an earlier document is recognised
+/// after any number of requests. Documents of older gateways lack it, and versions are stamps without an order, so this also remembers
+/// which versions a narrower one replaced. A removal needs neither: its mark stays as long as the document. Devices that are neither paired
+/// nor marked are not remembered, and devices with a restriction are not pushed out by others.
 /// </summary>
 internal sealed class RestrictionMemory
 {
-    /// <summary>How many devices are remembered from which something was taken, and how many others, each.</summary>
+    /// <summary>How many devices with a restriction are remembered, and how many others.</summary>
     public const int MostDevices = 8192;
 
-    /// <summary>How many bytes each of the two may take, about.</summary>
+    /// <summary>How many bytes each of the two may take, approximately.</summary>
     public const long MostBytes = 4 << 20;
 
-    /// <summary>For how long: an old primary that is to come back does so within a day.</summary>
+    /// <summary>How long a restriction is remembered: an old primary that comes back does so within a day.</summary>
     public static readonly TimeSpan KeptFor = TimeSpan.FromDays(1);
 
     private readonly Lock _lock = new();
@@ -26,7 +26,7 @@ internal sealed class RestrictionMemory
     private readonly Part _others = new();
     private long _restrictions;
 
-    /// <summary>How often something was seen taken from a device. Whoever reads a record notes this first.</summary>
+    /// <summary>How many restrictions were seen. A reader notes this number before it reads a record.</summary>
     public long Restrictions => Volatile.Read(ref _restrictions);
 
     /// <summary>How many devices are remembered.</summary>
@@ -41,7 +41,7 @@ internal sealed class RestrictionMemory
         }
     }
 
-    /// <summary>How many bytes that takes, about.</summary>
+    /// <summary>How many bytes that takes, approximately.</summary>
     public long Bytes
     {
         get
@@ -53,7 +53,7 @@ internal sealed class RestrictionMemory
         }
     }
 
-    /// <summary>Whether the device is remembered, and its record was not seen in this version last.</summary>
+    /// <summary>Whether the device is remembered with a record of another version.</summary>
     public bool IsUnseenVersion(DeviceId device, string version)
     {
         lock (_lock)
@@ -62,12 +62,12 @@ internal sealed class RestrictionMemory
         }
     }
 
-    /// <summary>What a record that was read counts for.</summary>
+    /// <summary>Judges a record that was read.</summary>
     /// <param name="device">The device.</param>
     /// <param name="stored">The record; null if there is none.</param>
     /// <param name="now">The store's time.</param>
-    /// <param name="lifetimes">How long the store keeps what.</param>
-    /// <param name="asOf">The <see cref="Restrictions"/> before it was read: what was taken meanwhile, the reading may have missed.</param>
+    /// <param name="lifetimes">How long records are kept.</param>
+    /// <param name="asOf">The <see cref="Restrictions"/> before it was read: the reading may have missed later ones.</param>
     public Judgement Judge(DeviceId device, DeviceRecord? stored, DateTimeOffset now, Lifetimes lifetimes, long asOf)
     {
         lock (_lock)
@@ -102,11 +102,11 @@ internal sealed class RestrictionMemory
         }
     }
 
-    /// <summary>This gateway has replaced a record.</summary>
+    /// <summary>Notes that this gateway has replaced a record.</summary>
     /// <param name="previous">The record before; null if there was none.</param>
     /// <param name="next">The record now.</param>
     /// <param name="now">The store's time.</param>
-    /// <param name="lifetimes">How long the store keeps what.</param>
+    /// <param name="lifetimes">How long records are kept.</param>
     public void Replaced(DeviceRecord? previous, DeviceRecord next, DateTimeOffset now, Lifetimes lifetimes)
     {
         lock (_lock)
@@ -116,7 +116,7 @@ internal sealed class RestrictionMemory
                 return;
             seen ??= Begin(previous ?? next, now, lifetimes);
             if (previous is not null && seen.WasReplaced(previous.Version))
-                Note(seen, seen.Supersede(previous, next, now)); // told late: what came after is known already
+                Note(seen, seen.Supersede(previous, next, now)); // reported late: later records are known already
             else if (!seen.Knows(next.Version))
                 Note(seen, seen.Follow(next, now, lifetimes));
             Keep(seen);
@@ -140,7 +140,7 @@ internal sealed class RestrictionMemory
     {
         if (!_seen.TryGetValue(device, out LinkedListNode<SeenRecord>? node))
             return null;
-        Drop(node); // whoever goes on with it keeps it again, as the last that was used
+        Drop(node); // the caller keeps it again, as the last that was used
         return node.Value.IsPast(now) ? null : node.Value;
     }
 
@@ -170,9 +170,9 @@ internal sealed class RestrictionMemory
     }
 }
 
-/// <summary>What a record counts for.</summary>
-/// <param name="Record">The record, or what takes its place: one of a removed device, of the same version.</param>
-/// <param name="IsBehind">Whether the registry has gone back behind something that this gateway has seen taken.</param>
-/// <param name="IsFirst">Whether it is the first time that this is seen of the device.</param>
-/// <param name="IsOvertaken">Something was taken from the device while its record was read: it counts for nothing, and is to be read again.</param>
+/// <summary>The judgement of a record.</summary>
+/// <param name="Record">The record, or in its place that of a removed device with the same version.</param>
+/// <param name="IsBehind">Whether the registry has lost a restriction that this gateway has seen.</param>
+/// <param name="IsFirst">Whether this is seen for the first time for the device.</param>
+/// <param name="IsOvertaken">The device was restricted while its record was read: the record does not count and must be read again.</param>
 internal readonly record struct Judgement(DeviceRecord? Record, bool IsBehind = false, bool IsFirst = false, bool IsOvertaken = false);

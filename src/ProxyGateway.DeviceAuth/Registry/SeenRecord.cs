@@ -3,14 +3,14 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>What is remembered of one device: its record as it was last seen, and versions from before. Not for several threads at a time.</summary>
+/// <summary>The memory of one device: its record as last seen, and earlier versions. Not thread-safe.</summary>
 internal sealed class SeenRecord
 {
     private const int MostBefore = 4;
     private const int MostOlder = 16;
 
-    private readonly List<string> _before = []; // replaced by something that took nothing away
-    private readonly List<string> _older = []; // replaced by something that did, and what came before those
+    private readonly List<string> _before = []; // replaced without a restriction
+    private readonly List<string> _older = []; // replaced by a restriction, and the versions before those
     private DateTimeOffset? _goneAt;
 
     public SeenRecord(DeviceRecord record, DateTimeOffset now, Lifetimes lifetimes)
@@ -19,31 +19,31 @@ internal sealed class SeenRecord
         See(record, now, lifetimes);
     }
 
-    /// <summary>The record that was seen last, without what is not a matter of rights.</summary>
+    /// <summary>The last seen record, reduced to rights.</summary>
     public DeviceRecord Latest { get; private set; }
 
-    /// <summary>When something was last seen taken from the device; null if nothing was.</summary>
+    /// <summary>When the last restriction of the device was seen; null if none was.</summary>
     public DateTimeOffset? RestrictedAt { get; private set; }
 
-    /// <summary>By the memory's count, which of all that was taken from devices was taken from this one last; 0 if nothing was.</summary>
+    /// <summary>The number of the device's last restriction among all that the memory has counted; 0 if there was none.</summary>
     public long Restriction { get; set; }
 
-    /// <summary>Whether the registry was behind before.</summary>
+    /// <summary>Whether the registry had lost a restriction before.</summary>
     public bool WasBehind { get; set; }
 
-    /// <summary>How much memory this takes, about.</summary>
+    /// <summary>The memory that this takes, approximately, in bytes.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>Whether it need not be remembered any longer: an old primary comes back no more, or the store itself has forgotten the record.</summary>
+    /// <summary>Whether it may be forgotten: an old primary no longer comes back, or the store itself has forgotten the record.</summary>
     public bool IsPast(DateTimeOffset now) => now - RestrictedAt > RestrictionMemory.KeptFor || _goneAt <= now;
 
-    /// <summary>Whether the registry has gone back behind something that was taken.</summary>
+    /// <summary>Whether the registry has lost a restriction.</summary>
     public bool IsBehind(DeviceRecord? stored)
     {
         if (stored is null)
             return RestrictedAt is not null && (Latest.Refusals is not null || Latest.Block is not null);
         return _older.Contains(stored.Version)
-            || (RestrictedAt is not null && stored.TakenAt < Latest.TakenAt) // false where an older gateway has written one of them
+            || (RestrictedAt is not null && stored.TakenAt < Latest.TakenAt) // false if an older gateway has written one of them
             || (Latest.Refusals is { WholeDevice: true } && stored.Refusals is not { WholeDevice: true });
     }
 
@@ -51,7 +51,7 @@ internal sealed class SeenRecord
 
     public bool WasReplaced(string version) => _before.Contains(version) || _older.Contains(version);
 
-    /// <summary>The record was replaced. Answers whether something was taken by that.</summary>
+    /// <summary>Notes that the record was replaced. Returns whether that was a restriction.</summary>
     public bool Follow(DeviceRecord next, DateTimeOffset now, Lifetimes lifetimes)
     {
         Add(_before, Latest.Version, MostBefore);
@@ -61,8 +61,8 @@ internal sealed class SeenRecord
     }
 
     /// <summary>
-    /// One record was replaced by another: if something was taken by that, it and those before it are not believed any more. Answers whether
-    /// something was.
+    /// Notes that one record replaced another. If that was a restriction, the old one and those before it no longer count. Returns whether
+    /// it was.
     /// </summary>
     public bool Supersede(DeviceRecord previous, DeviceRecord next, DateTimeOffset now)
     {
@@ -77,7 +77,7 @@ internal sealed class SeenRecord
         return true;
     }
 
-    /// <summary>What the stored record counts for when it is behind: that of a removed device.</summary>
+    /// <summary>The record to use when the stored one is behind: that of a removed device.</summary>
     public DeviceRecord Removed(DeviceRecord? stored, DateTimeOffset now) =>
         (stored ?? new DeviceRecord { Id = Latest.Id, PublicKey = Latest.PublicKey, CreatedAt = now }) with
         {
@@ -88,12 +88,14 @@ internal sealed class SeenRecord
             TakenAt = Latest.TakenAt,
         };
 
-    /// <summary>Whether a device may do less by one record than by the one before it, or less may be approved for it without an operator.</summary>
+    /// <summary>
+    /// Whether one record allows a device less than the one before it, or allows less to be approved for it without an operator.
+    /// </summary>
     public static bool IsRestriction(DeviceRecord previous, DeviceRecord next, DateTimeOffset now) =>
         next.TakenAt > previous.TakenAt || IsRestriction(previous.AsOf(now), next.AsOf(now));
 
-    // Many connections of a device may be decided on at once, and a record that was read be told of here after several that came later. So where both
-    // documents say when something was last taken, only that counts: an earlier record that holds less is no restriction.
+    // Many connections of a device may be decided at once, so this may be called with a record after several later ones. So if both
+    // documents have the time of the last restriction, only that counts: an earlier record that holds less is no restriction.
     private static bool WasTaken(DeviceRecord previous, DeviceRecord next, DateTimeOffset now) =>
         previous.TakenAt is { } before && next.TakenAt is { } after ? after > before : IsRestriction(previous, next, now);
 

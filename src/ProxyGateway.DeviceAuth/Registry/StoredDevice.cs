@@ -2,7 +2,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>A device's record, as one read found it.</summary>
+/// <summary>The result of reading one device's record.</summary>
 public readonly record struct StoredDevice
 {
     private readonly DeviceRecord? _record;
@@ -25,7 +25,7 @@ public readonly record struct StoredDevice
     /// <exception cref="UnreadableDocumentException">There is one, and it cannot be read.</exception>
     public DeviceRecord? Record => Damage is null ? _record : throw Damage;
 
-    /// <summary>The store's time. Whatever has to do with expiry is decided by it.</summary>
+    /// <summary>The store's time. It decides about expiry.</summary>
     public DateTimeOffset Now { get; }
 
     /// <summary>Why the document cannot be read: it is damaged, or of a newer format; null if it can.</summary>

@@ -6,7 +6,7 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Registry;
 
-/// <summary>How stored documents are read and written: members that are not known are kept.</summary>
+/// <summary>Reads and writes stored documents; unknown members are kept.</summary>
 internal static class StoredJson
 {
     private static readonly JsonSerializerOptions Options = new(RegistryJsonContext.Default.Options)

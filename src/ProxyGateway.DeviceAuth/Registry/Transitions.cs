@@ -4,30 +4,31 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>
-/// Every change that a device's record can undergo, as pure functions: record and time in, record out. A store writes what they
-/// return; nobody else makes records.
+/// All changes of a device's record, as pure functions: record and time in, record out. Stores write the results; no other code makes
+/// records.
 /// </summary>
 public static class Transitions
 {
     /// <summary>How many requests of one device may be open.</summary>
     public const int MaxOpenRequestsPerDevice = 8;
 
-    /// <summary>How many bytes the requests of one device may have in its document, those resolved a short time ago included.</summary>
+    /// <summary>How many bytes the requests of one device may have in its document, including recently resolved ones.</summary>
     public const int MaxRequestBytesPerDevice = 48 * 1024;
 
-    // However often a device asks again, its request does not outlive this.
+    // The longest life of a request that the device keeps renewing.
     private static readonly TimeSpan LongestRenewal = TimeSpan.FromHours(1);
 
-    /// <summary>A rule approves exactly what the claim asks for.</summary>
+    /// <summary>A rule approves exactly the claim.</summary>
     public static DeviceRecord AutoApprove(
         DeviceRecord? record, DeviceClaim claim, string rule, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Begin(record, claim, now, lifetimes);
-        Grant grant = Grant.ByRule(next.Grants.GetValueOrDefault(claim.Role), claim.Scopes, rule, now); // what an operator has set an end to, no rule prolongs
+        // no rule prolongs an end that an operator has set
+        Grant grant = Grant.ByRule(next.Grants.GetValueOrDefault(claim.Role), claim.Scopes, rule, now);
         return CoverRequests(next with { Grants = next.Grants.SetItem(claim.Role, grant) }, implications, now);
     }
 
-    /// <summary>The device asks an operator for what no grant covers.</summary>
+    /// <summary>The device makes a request, since no grant covers its claim.</summary>
     public static Ask Ask(
         DeviceRecord? record, DeviceClaim claim, PairingReason reason, LocalityKind locality, string? address, DateTimeOffset now, Lifetimes lifetimes)
     {
@@ -60,8 +61,8 @@ public static class Transitions
     }
 
     /// <summary>
-    /// An operator approves a request: all that it asks for, or the scopes they name. An end that they name is one for all that the device
-    /// holds in the role; without one, an end that is set already stays.
+    /// An operator approves a request: all of it, or the scopes that they name. An end that they name applies to all that the device holds
+    /// in the role; without one, an existing end stays.
     /// </summary>
     public static Decision Approve(
         DeviceRecord record, RequestId id, GrantTerms terms, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
@@ -85,10 +86,10 @@ public static class Transitions
             return new Decision(DecisionOutcome.AlreadyResolved, record, request);
         if (terms.Until <= now)
             return new Decision(DecisionOutcome.UntilIsPast, record, request);
-        if (terms.Until is not null && held is { Until: null }) // be it without a scope: the role itself would end
+        if (terms.Until is not null && held is { Until: null }) // even without a scope, since the role itself would end
             return new Decision(DecisionOutcome.HeldWithoutEnd, record, request);
         if (terms.Until > held?.Until && !by.MayGrant(request.Role, next.ScopesOf(request.Role), implications))
-            return new Decision(DecisionOutcome.AboveCeiling, record, request); // all that is held would go on for longer
+            return new Decision(DecisionOutcome.AboveCeiling, record, request); // the whole grant would be prolonged
 
         PairingRequest approved = request with
         {
@@ -109,7 +110,7 @@ public static class Transitions
         return new Decision(DecisionOutcome.Done, CoverRequests(next, implications, now), approved);
     }
 
-    /// <summary>An operator rejects a request. The role is marked, so that no rule approves there.</summary>
+    /// <summary>An operator rejects a request. The role is marked, so that no rule approves it.</summary>
     public static Decision Reject(DeviceRecord record, RequestId id, Operator by, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
@@ -131,8 +132,8 @@ public static class Transitions
     }
 
     /// <summary>
-    /// An operator sets what a role may do; null takes the role away. Whatever the device loses by it is marked, so that no rule gives it back.
-    /// An operator's ceiling bounds what they may leave granted; taking a role away leaves nothing.
+    /// An operator sets the grant of a role; null revokes it. Roles and scopes that the device loses are marked, so that no rule gives them
+    /// back. An operator's ceiling bounds what they may leave granted; revoking is always allowed.
     /// </summary>
     public static Decision SetGrant(
         DeviceRecord record, string role, GrantTerms? terms, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
@@ -167,11 +168,11 @@ public static class Transitions
         return new Decision(DecisionOutcome.Done, CoverRequests(next, implications, now));
     }
 
-    /// <summary>An operator gives the device a name, or takes it away.</summary>
+    /// <summary>An operator sets or removes the device's label.</summary>
     /// <param name="record">The device's record.</param>
-    /// <param name="label">The name, safe to show; null for none.</param>
+    /// <param name="label">The label, safe to show; null for none.</param>
     /// <param name="now">The time.</param>
-    /// <param name="lifetimes">How long things stay on record.</param>
+    /// <param name="lifetimes">How long records are kept.</param>
     public static Decision SetLabel(DeviceRecord record, string? label, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Prune(record, now, lifetimes);
@@ -183,8 +184,7 @@ public static class Transitions
     }
 
     /// <summary>
-    /// An operator blocks a device, also one that nobody has heard of. What it asks for is answered by that; what it holds, it holds again
-    /// once it is let in.
+    /// An operator blocks a device, also an unknown one. Its open requests end; its grants count again once it is unblocked.
     /// </summary>
     public static Decision Block(DeviceRecord? record, DeviceId id, string? reason, Operator by, DateTimeOffset now, Lifetimes lifetimes)
     {
@@ -199,7 +199,7 @@ public static class Transitions
         });
     }
 
-    /// <summary>An operator lets a blocked device in again, as far as its grants go: they must be within the operator's ceiling.</summary>
+    /// <summary>An operator unblocks a device. Its grants must be within the operator's ceiling.</summary>
     public static Decision Unblock(DeviceRecord record, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
@@ -211,7 +211,9 @@ public static class Transitions
             : new Decision(DecisionOutcome.AboveCeiling, record);
     }
 
-    /// <summary>An operator removes the device: nothing is left but the mark that keeps rules from pairing it again, and a block if there is one.</summary>
+    /// <summary>
+    /// An operator removes the device: only the mark that keeps rules from pairing it again is left, and a block if there is one.
+    /// </summary>
     public static DeviceRecord Remove(DeviceRecord record, Operator by, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
@@ -227,13 +229,13 @@ public static class Transitions
         };
     }
 
-    /// <summary>An operator removes a device whose record cannot be read: nothing of it is kept, and the mark stays all the same.</summary>
+    /// <summary>An operator removes a device whose record cannot be read: nothing of it is kept, and it is marked as removed.</summary>
     public static DeviceRecord RemoveDamaged(DeviceId id, Operator by, DateTimeOffset now, Lifetimes lifetimes) =>
         Remove(new DeviceRecord { Id = id, PublicKey = "", CreatedAt = now }, by, now, lifetimes);
 
     /// <summary>
-    /// An operator takes back what one rule has approved and no operator did: the device, if that is all it holds, and else the rule's part of
-    /// its grants. No rule gives it back.
+    /// An operator takes back what one rule has approved and no operator did: the device, if it holds nothing else, or else the rule's part
+    /// of its grants. No rule gives it back.
     /// </summary>
     public static Decision RemoveByRule(DeviceRecord record, string rule, Operator by, DateTimeOffset now, Lifetimes lifetimes)
     {
@@ -250,14 +252,14 @@ public static class Transitions
     }
 
     /// <summary>
-    /// Forgets a device that only rules have approved and that was not seen since: it becomes the stranger that it was, and a rule may pair
-    /// it again. Null if it is to be kept, as it is whole if anything of it is an operator's: while it is paired, what a rule gave it as a new
-    /// device would be a role upgrade, and no rule might give it back.
+    /// Forgets a device that only rules have approved and that was not seen since: it is a stranger again, and a rule may pair it. Null if
+    /// it is kept. It is kept whole if an operator approved anything of it: for a paired device, a role that a rule gave to a new device
+    /// would be a role upgrade, which no rule might approve.
     /// </summary>
     /// <param name="record">The device's record.</param>
-    /// <param name="unseenSince">It is kept if it was seen, approved or asked for anything after this.</param>
+    /// <param name="unseenSince">It is kept if it was seen, approved or made a request after this.</param>
     /// <param name="now">The time.</param>
-    /// <param name="lifetimes">How long things stay on record.</param>
+    /// <param name="lifetimes">How long records are kept.</param>
     public static DeviceRecord? ForgetIdle(DeviceRecord record, DateTimeOffset unseenSince, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Prune(record, now, lifetimes);
@@ -267,7 +269,10 @@ public static class Transitions
         return isByRules && isIdle ? next with { Grants = next.Grants.Clear(), Label = null, LastSeenAt = null } : null;
     }
 
-    /// <summary>When the store may forget the record: never while anything is approved or the device blocked; otherwise once its requests and marks are past.</summary>
+    /// <summary>
+    /// When the store may forget the record: never while anything is approved or the device blocked; else once its requests and marks have
+    /// ended.
+    /// </summary>
     public static DateTimeOffset? ExpiresAt(DeviceRecord record, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(record);
@@ -284,8 +289,8 @@ public static class Transitions
     }
 
     /// <summary>
-    /// When the store may forget a record that is written now. One of which nothing is left stays for a moment all the same: whoever hears of the
-    /// change reads it.
+    /// When the store may forget a record that is written now. An empty record also stays for a short time: gateways that receive the
+    /// announcement read it.
     /// </summary>
     public static DateTimeOffset? ExpiresAt(DeviceRecord record, Lifetimes lifetimes, DateTimeOffset now) =>
         ExpiresAt(record, lifetimes) is { } at && at <= now ? now + lifetimes.Request : ExpiresAt(record, lifetimes);
@@ -295,7 +300,7 @@ public static class Transitions
         ArgumentNullException.ThrowIfNull(claim);
         return record is null
             ? new DeviceRecord { Id = claim.Device, PublicKey = claim.PublicKey, CreatedAt = now, Client = claim.Client }
-            : Prune(record, now, lifetimes) with { PublicKey = claim.PublicKey, Client = claim.Client }; // no key is known of a device that was removed as damaged
+            : Prune(record, now, lifetimes) with { PublicKey = claim.PublicKey, Client = claim.Client }; // a device that was removed as damaged has no known key
     }
 
     private static Ask Renew(DeviceRecord record, PairingRequest request, DateTimeOffset now, Lifetimes lifetimes)
@@ -304,14 +309,14 @@ public static class Transitions
         DateTimeOffset wanted = now + lifetimes.Request;
         DateTimeOffset until = wanted < latest ? wanted : latest;
 
-        // A reconnect loop asks every few seconds; a write each time would help nobody.
+        // A reconnect loop asks every few seconds; writing each time would help nobody.
         if (until - request.ExpiresAt < lifetimes.Request / 10)
             return new Ask(AskOutcome.Same, record, request);
         PairingRequest renewed = request with { ExpiresAt = until };
         return new Ask(AskOutcome.Renewed, record with { Requests = record.Requests.Replace(request, renewed) }, renewed);
     }
 
-    /// <summary>The record as of now, without requests that are no longer readable, and with those marked that have expired.</summary>
+    /// <summary>The record at this time: requests that are no longer readable are left out, and expired ones marked.</summary>
     private static DeviceRecord Prune(DeviceRecord record, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(record);

@@ -88,7 +88,7 @@ internal sealed class AdminClient : IDisposable
     /// <param name="path">What is changed.</param>
     /// <param name="body">What is sent; null for nothing.</param>
     /// <param name="type">What is answered.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     /// <param name="ifVersion">The version that whoever asks has seen; null: whatever it is.</param>
     public async Task<T> ChangeAsync<T>(
         HttpMethod method, string path, HttpContent? body, JsonTypeInfo<T> type, CancellationToken cancellationToken, string? ifVersion = null)
@@ -106,7 +106,7 @@ internal sealed class AdminClient : IDisposable
 
     /// <summary>Opens the stream of events; null where the gateway keeps no audit, and so has none.</summary>
     /// <param name="lastEventId">The last event that was heard; null for what comes from now on.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     public async Task<HttpResponseMessage?> OpenEventsAsync(string? lastEventId, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "admin/v1/events");

@@ -40,7 +40,7 @@ internal static class DeviceCommands
     /// <summary>The one device that an id, a fingerprint, or the beginning of either means.</summary>
     /// <param name="client">Where devices are looked up.</param>
     /// <param name="id">What the operator has typed.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     /// <param name="minDigits">How many digits it must have. Where the device gains something, those of a fingerprint: a stranger can make a key whose id begins like another's.</param>
     public static async Task<string> ResolveAsync(AdminClient client, string id, CancellationToken cancellationToken, int minDigits = IdPrefix.MinLength)
     {

@@ -13,7 +13,7 @@ internal static class LocalSocket
     /// <param name="path">Where.</param>
     /// <param name="url">What is asked there.</param>
     /// <param name="key">The key.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="IOException">Nobody listens there, or it is neither this user nor root.</exception>
     /// <exception cref="CommandFailedException">Who listens does not know the key.</exception>
     public static async ValueTask<Stream> ConnectAsync(string path, Uri url, string key, CancellationToken cancellationToken)

@@ -18,7 +18,7 @@ internal static class ProvenConnection
     /// <summary>Connects by TCP.</summary>
     /// <param name="url">Where to.</param>
     /// <param name="key">The key.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="CommandFailedException">The other end does not know the key.</exception>
     public static async ValueTask<Stream> OpenAsync(Uri url, string key, CancellationToken cancellationToken)
     {
@@ -41,7 +41,7 @@ internal static class ProvenConnection
     /// <param name="url">What is asked there.</param>
     /// <param name="shown">What it is called.</param>
     /// <param name="key">The key.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="CommandFailedException">It does not know the key.</exception>
     public static async Task ProveAsync(Socket socket, Uri url, string shown, string key, CancellationToken cancellationToken)
     {

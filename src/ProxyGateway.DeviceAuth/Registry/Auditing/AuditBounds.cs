@@ -3,11 +3,12 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
 /// <summary>
-/// How large an entry may be. What others put into it is cut, always in the same way, so that nobody fills the registry with a few entries.
+/// The maximum size of an entry. Texts that strangers choose are cut, always in the same way, so that nobody fills the registry with a few
+/// entries.
 /// </summary>
 internal static class AuditBounds
 {
-    /// <summary>How many scopes an entry of a stranger's names.</summary>
+    /// <summary>How many scopes a stranger's entry names.</summary>
     public const int StrangersScopes = 8;
 
     /// <summary>How large the document of a stranger's entry may be, in bytes.</summary>
@@ -25,8 +26,8 @@ internal static class AuditBounds
     public static int BytesOf(AuditSource source) => source == AuditSource.Strangers ? StrangersBytes : Bytes;
 
     /// <summary>
-    /// The entry, within its bounds: of a stranger's scopes the first are kept; where that is not enough, what the device says of itself is
-    /// shortened, scopes are left out from the end, and at last what the device says of itself.
+    /// The entry, within its bounds: of a stranger's scopes the first are kept. If that is not enough, the device's description of itself
+    /// is shortened, then scopes are left out from the end, and last the description.
     /// </summary>
     public static AuditEntry Cut(AuditEntry entry)
     {
@@ -35,7 +36,7 @@ internal static class AuditBounds
         if (source == AuditSource.Strangers)
             entry = KeepScopes(entry, StrangersScopes);
         if (SizeAtMost(entry) <= bytes)
-            return entry; // as nearly all are, and no document is made to find out
+            return entry; // nearly all entries fit, so no document is made to find out
         int excess = SizeOf(entry) - bytes;
         if (excess <= 0)
             return entry;
@@ -57,10 +58,11 @@ internal static class AuditBounds
         return excess > 0 ? entry with { Client = null, Reason = Shorten(entry.Reason), Note = Shorten(entry.Note) } : entry;
     }
 
-    /// <summary>A size that the document of the entry does not exceed, in bytes, found without making it.</summary>
+    /// <summary>An upper bound for the size of the entry's document in bytes, found without making it.</summary>
     internal static int SizeAtMost(AuditEntry entry)
     {
-        int size = RestOfDocument + entry.Kind.Length + (entry.Role?.Length ?? 0); // of characters that JSON does not escape, as scopes are
+        // JSON does not escape the characters of kinds, roles and scopes
+        int size = RestOfDocument + entry.Kind.Length + (entry.Role?.Length ?? 0);
         foreach (string scope in entry.Scopes ?? ScopeSet.Empty)
             size += scope.Length + 3;
         int free = Length(entry.Operator) + Length(entry.Rule) + Length(entry.Address) + Length(entry.Reason) + Length(entry.Note) + Length(entry.Gateway)

@@ -3,15 +3,15 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
-/// <summary>The stored form of an entry, its id apart: one JSON document.</summary>
+/// <summary>The stored form of an entry, without its id: one JSON document.</summary>
 public static class AuditDocument
 {
     /// <summary>The document of the entry, UTF-8.</summary>
     public static byte[] Serialize(AuditEntry entry) => JsonSerializer.SerializeToUtf8Bytes(entry, StoredJson.AuditEntry);
 
     /// <summary>
-    /// The entry in a document. Members that this version does not know are kept. Of an entry with a value that this version cannot read, as a newer
-    /// gateway may write it, what the audit is filtered by is read, and the rest is kept as it is: one such entry must not hide all others.
+    /// The entry in a document. Unknown members are kept. If a newer gateway wrote a value that this version cannot read, the members that
+    /// filters use are read, and the rest is kept unchanged: one such entry must not hide all others.
     /// </summary>
     /// <exception cref="RegistryUnavailableException">The document is damaged.</exception>
     public static AuditEntry Deserialize(ReadOnlySpan<byte> document, long id)
@@ -52,7 +52,7 @@ public static class AuditDocument
             string? Text(string name) =>
                 members.TryGetValue(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException) // of text that is no Unicode
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // for text that is no valid Unicode
         {
             return null;
         }

@@ -4,13 +4,14 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
 /// <summary>
-/// One thing that happened: who, what, when, from where, by which rule. Immutable, without secrets, and safe to show: whatever a device
-/// says of itself was sanitised, and what it could not prove is left out.
+/// One event: who, what, when, from where, by which rule. Immutable, without secrets, and safe to show: a device's texts were sanitised,
+/// and claims that it could not prove are left out.
 /// </summary>
 public sealed record AuditEntry : StoredObject
 {
-    /// <summary>Given by the store, later entries a greater one, whichever gateway made them. 0 until then.</summary>
-    [JsonNumberHandling(JsonNumberHandling.WriteAsString | JsonNumberHandling.AllowReadingFromString)] // more than a JavaScript number holds
+    /// <summary>Given by the store; greater for later entries, of every gateway. 0 until then.</summary>
+    // exceeds the range of JavaScript numbers
+    [JsonNumberHandling(JsonNumberHandling.WriteAsString | JsonNumberHandling.AllowReadingFromString)]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public long Id { get; init; }
 
@@ -20,10 +21,10 @@ public sealed record AuditEntry : StoredObject
     /// <summary>The gateway that entered it: the name of its machine.</summary>
     public string Gateway { get; init; } = "";
 
-    /// <summary>What happened: one of <see cref="AuditKinds"/>, or a kind that only a newer gateway knows.</summary>
+    /// <summary>The event: one of <see cref="AuditKinds"/>, or a kind that only a newer gateway knows.</summary>
     public required string Kind { get; init; }
 
-    /// <summary>The device, if it has proved to be it or an operator named it.</summary>
+    /// <summary>The device, if it has proved its id or an operator named it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DeviceId? DeviceId { get; init; }
 
@@ -31,27 +32,27 @@ public sealed record AuditEntry : StoredObject
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public RequestId? RequestId { get; init; }
 
-    /// <summary>The role that was asked for, or decided about.</summary>
+    /// <summary>The role that was requested or decided on.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Role { get; init; }
 
-    /// <summary>The scopes: asked for, or, where somebody decided, granted.</summary>
+    /// <summary>The scopes: the granted ones if there was a decision, else the requested ones.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ScopeSet? Scopes { get; init; }
 
-    /// <summary>How many more scopes there were, which are left out here: of what strangers ask for the first eight are kept, or what fits into 1 KiB.</summary>
+    /// <summary>How many scopes were left out: of a stranger's scopes the first eight are kept, or those that fit into 1 KiB.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int MoreScopes { get; init; }
 
-    /// <summary>From when on what was granted covers nothing any more.</summary>
+    /// <summary>The end of the grant.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? Until { get; init; }
 
-    /// <summary>Why, in words of ours.</summary>
+    /// <summary>The reason, in the gateway's words.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Reason { get; init; }
 
-    /// <summary>The close code that the gate sent (RFC 6455 §7.4); absent where it sent none.</summary>
+    /// <summary>The close code that the gate sent (RFC 6455 §7.4); absent if it sent none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? CloseCode { get; init; }
 
@@ -63,27 +64,27 @@ public sealed record AuditEntry : StoredObject
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Operator { get; init; }
 
-    /// <summary>What the operator wrote: a label, or why a device is blocked.</summary>
+    /// <summary>The operator's text: a label, or the reason of a block.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Note { get; init; }
 
-    /// <summary>The address of whoever caused it: the device's client, or the operator's.</summary>
+    /// <summary>The address of the device's client, or of the operator, who caused the event.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Address { get; init; }
 
-    /// <summary>Where the device's client is.</summary>
+    /// <summary>The locality of the device's client.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public LocalityKind? Locality { get; init; }
 
-    /// <summary>What the device says of itself.</summary>
+    /// <summary>The device's description of itself.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ClientDescription? Client { get; init; }
 
-    /// <summary>How many refusals were left out; of <see cref="AuditKinds.RefusalsLeftOut"/> alone.</summary>
+    /// <summary>How many refusals were left out; only for <see cref="AuditKinds.RefusalsLeftOut"/>.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int Count { get; init; }
 
-    /// <summary>The registry gave no answer, so that this may or may not have been written.</summary>
+    /// <summary>The registry gave no answer, so the change may or may not have been written.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Uncertain { get; init; }
 }

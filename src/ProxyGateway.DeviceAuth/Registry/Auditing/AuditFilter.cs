@@ -2,13 +2,13 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
-/// <summary>Which entries are wanted; null is any.</summary>
+/// <summary>Selects entries; a null member matches any.</summary>
 /// <param name="Kind">One of <see cref="AuditKinds"/>.</param>
 /// <param name="Device">Entries about this device.</param>
 /// <param name="Operator">Entries that name this operator.</param>
 public sealed record AuditFilter(string? Kind = null, DeviceId? Device = null, string? Operator = null)
 {
-    /// <summary>Whether the entry is wanted.</summary>
+    /// <summary>Whether the filter selects the entry.</summary>
     public bool Matches(AuditEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);

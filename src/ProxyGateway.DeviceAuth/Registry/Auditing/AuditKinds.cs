@@ -1,6 +1,6 @@
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
-/// <summary>What an audit entry can be about. The names are stable: programs filter by them.</summary>
+/// <summary>The kinds of audit entries. The names are stable: programs filter by them.</summary>
 public static class AuditKinds
 {
     /// <summary>An operator approved a request, or a part of it.</summary>
@@ -12,64 +12,66 @@ public static class AuditKinds
     /// <summary>An operator removed a device.</summary>
     public const string DeviceRemoved = "device-removed";
 
-    /// <summary>An operator set what a device may do in a role.</summary>
+    /// <summary>An operator set the grant of a device in a role.</summary>
     public const string GrantChanged = "grant-changed";
 
-    /// <summary>An operator took a role away from a device.</summary>
+    /// <summary>An operator revoked a role of a device.</summary>
     public const string GrantRemoved = "grant-removed";
 
-    /// <summary>An operator gave a device a name, or took it away.</summary>
+    /// <summary>An operator set or removed the label of a device.</summary>
     public const string DeviceLabelled = "device-labelled";
 
     /// <summary>An operator blocked a device.</summary>
     public const string DeviceBlocked = "device-blocked";
 
-    /// <summary>An operator let a blocked device in again.</summary>
+    /// <summary>An operator unblocked a device.</summary>
     public const string DeviceUnblocked = "device-unblocked";
 
     /// <summary>An operator imported a device, or grants for it.</summary>
     public const string DeviceImported = "device-imported";
 
-    /// <summary>An operator tried to grant more than their key may.</summary>
+    /// <summary>An operator tried to grant more than their ceiling allows.</summary>
     public const string OperatorRefused = "operator-refused";
 
-    /// <summary>A rule approved what a device asked for.</summary>
+    /// <summary>A rule approved a device's claim.</summary>
     public const string DeviceAutoApproved = "device-auto-approved";
 
-    /// <summary>A device was admitted. The end of every admission is a <see cref="SessionClosed"/>, unless the gateway is killed.</summary>
+    /// <summary>A device was admitted. Each admission ends with a <see cref="SessionClosed"/>, unless the gateway is killed.</summary>
     public const string DeviceAdmitted = "device-admitted";
 
     /// <summary>The backend has accepted an admitted device.</summary>
     public const string SessionOpened = "session-opened";
 
-    /// <summary>The connection of an admitted device is over; with a close code if it was the gate that ended it.</summary>
+    /// <summary>The connection of an admitted device ended; with a close code if the gate ended it.</summary>
     public const string SessionClosed = "session-closed";
 
-    /// <summary>A grant ran out. Entered when the device's record is next written.</summary>
+    /// <summary>A grant ended. Entered when the device's record is next written.</summary>
     public const string GrantExpired = "grant-expired";
 
-    /// <summary>A device that only rules had approved was not seen for <c>ForgetIdleAfter</c>, and forgotten.</summary>
+    /// <summary>A device that only rules had approved was not seen for <c>ForgetIdleAfter</c>, and was forgotten.</summary>
     public const string DeviceForgotten = "device-forgotten";
 
     /// <summary>A grant covered a request that was open.</summary>
     public const string RequestCovered = "request-covered";
 
-    /// <summary>A device asked for what an operator has to approve.</summary>
+    /// <summary>A device made a request that an operator must decide.</summary>
     public const string RequestOpened = "request-opened";
 
     /// <summary>A request expired, or the removal of its device ended it. Entered when the device's record is next written.</summary>
     public const string RequestExpired = "request-expired";
 
-    /// <summary>A handshake was refused; the device is named only if it has proved to be it.</summary>
+    /// <summary>A handshake was refused; the entry names the device only if it has proved its id.</summary>
     public const string DeviceRefused = "device-refused";
 
     /// <summary>A WebSocket upgrade was refused before any handshake.</summary>
     public const string UpgradeRefused = "upgrade-refused";
 
-    /// <summary>More of the two before, from one address and within a minute, were not entered each; the entry says how many.</summary>
+    /// <summary>
+    /// Counts further entries of the two kinds before, from one address within a minute, that were not entered one by one.
+    /// </summary>
     public const string RefusalsLeftOut = "refusals-left-out";
 
-    /// <summary>Every kind that there is.</summary>
+    /// <summary>All kinds.</summary>
     public static IReadOnlyCollection<string> All { get; } =
     [
         RequestApproved, RequestRejected, DeviceRemoved, GrantChanged, GrantRemoved,
@@ -79,8 +81,8 @@ public static class AuditKinds
     ];
 
     /// <summary>
-    /// The histories in which entries of this kind may be: its own, that of operators if an operator caused it, and that in which older gateways
-    /// entered it.
+    /// The histories that may have entries of this kind: its own, that of operators if an operator caused it, and the one in which older
+    /// gateways entered it.
     /// </summary>
     public static IReadOnlyCollection<AuditSource> SourcesOf(string kind) => SourceOf(kind) switch
     {
@@ -89,14 +91,14 @@ public static class AuditKinds
         AuditSource source => [AuditSource.Operators, source],
     };
 
-    /// <summary>Who caused an entry: an operator if it names one, and else whoever can cause its kind.</summary>
+    /// <summary>The source of an entry: operators if it names one, else the source of its kind.</summary>
     public static AuditSource SourceOf(AuditEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
         return entry.Operator is null ? SourceOf(entry.Kind) : AuditSource.Operators;
     }
 
-    /// <summary>Who can cause entries of this kind that name no operator.</summary>
+    /// <summary>The source of entries of this kind that name no operator.</summary>
     public static AuditSource SourceOf(string kind) => kind switch
     {
         RequestApproved or RequestRejected or DeviceRemoved or GrantChanged or GrantRemoved

@@ -6,17 +6,17 @@ using Microsoft.Extensions.Logging;
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
 /// <summary>
-/// Where everything that happens is entered. <see cref="Enter"/> never blocks and never throws; one task writes what was entered, together
-/// what came together, and again while the store is away. What finds no room is dropped and counted.
+/// Enters events. <see cref="Enter"/> never blocks and never throws; one task writes entries in batches, and retries while the store is
+/// unavailable. Entries without room are dropped and counted.
 /// </summary>
 public sealed partial class AuditLog : IHostedService, IDisposable
 {
-    /// <summary>How many entries of one source wait for the store at most.</summary>
+    /// <summary>How many entries of one source may wait for the store.</summary>
     public const int Capacity = 4096;
 
     private const int MaxBatch = 256;
 
-    // Makes a few writes a second of a flood, instead of thousands.
+    // A flood becomes a few writes a second instead of thousands.
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan FlushTimeout = TimeSpan.FromSeconds(5);
@@ -35,7 +35,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _giveUp;
 
-    // One queue, so that the order stays; one count for each source, so that none takes the room of another.
+    // One queue keeps the order; a count for each source keeps one from taking the room of another.
     private readonly Channel<AuditEntry> _queue = Channel.CreateUnbounded<AuditEntry>(new UnboundedChannelOptions { SingleReader = true });
     private readonly int[] _waiting = new int[Enum.GetValues<AuditSource>().Length];
     private long _droppedInAll;
@@ -46,9 +46,9 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     /// <summary>An audit that is written while the host runs.</summary>
     /// <param name="time">The clock of the entries.</param>
     /// <param name="meters">For the counter of dropped entries, <c>proxygateway.audit.dropped</c>.</param>
-    /// <param name="logger">Hears of dropped entries.</param>
-    /// <param name="store">Where entries are kept; null: nowhere, and nothing is counted.</param>
-    /// <param name="listeners">Who else hears of entries.</param>
+    /// <param name="logger">The log of dropped entries.</param>
+    /// <param name="store">The store; null: none, and nothing is counted.</param>
+    /// <param name="listeners">Other listeners to entries.</param>
     public AuditLog(
         TimeProvider time, IMeterFactory meters, ILogger<AuditLog> logger, IAuditStore? store = null, IEnumerable<IAuditListener>? listeners = null)
     {
@@ -62,8 +62,8 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     }
 
     /// <summary>
-    /// Enters something; its time and gateway are filled in, and it is cut to its bounds. Of an address that is refused again and again not
-    /// every refusal is entered: the rest of a minute is one entry.
+    /// Enters an event; its time and gateway are filled in, and it is cut to its bounds. If an address is refused again and again, the
+    /// first refusals of a minute are entered, and the rest as one entry.
     /// </summary>
     public void Enter(AuditEntry entry)
     {
@@ -80,7 +80,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>Takes nothing more, and waits, for a time, until everything is written.</summary>
+    /// <summary>Takes no more entries, and waits a bounded time until all are written.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         _pace.Tell();
@@ -158,7 +158,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
             }
             catch (Exception e)
             {
-                LogFailed(e); // a fault of ours; the next batch may be written all the same
+                LogFailed(e); // an unexpected failure; the next batch may still be written
                 break;
             }
 

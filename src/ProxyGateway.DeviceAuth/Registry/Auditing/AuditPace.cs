@@ -4,15 +4,15 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
 /// <summary>
-/// How many refusals of one address are entered in a minute: the first are, the rest is counted and entered as one. Nothing but refusals is
-/// held back, so a request that was opened is always entered.
+/// Bounds the refusals of one address that are entered in a minute: the first are entered, the rest is counted and entered as one. Only
+/// refusals are held back, so an opened request is always entered.
 /// </summary>
 internal sealed class AuditPace(TimeProvider time, Action<AuditEntry> enter) : IDisposable
 {
     /// <summary>How many refusals of an address are entered in a minute.</summary>
     public const int PerMinute = 10;
 
-    /// <summary>How many addresses are told apart in a minute; those that come later count as one.</summary>
+    /// <summary>How many addresses are distinguished in a minute; later ones count as one.</summary>
     public const int MostAddresses = 1024;
 
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
@@ -49,7 +49,7 @@ internal sealed class AuditPace(TimeProvider time, Action<AuditEntry> enter) : I
         }
     }
 
-    /// <summary>Enters what was counted; everybody begins anew.</summary>
+    /// <summary>Enters the counts and starts again.</summary>
     public void Tell()
     {
         Dictionary<string, Refusals> addresses;
@@ -82,7 +82,7 @@ internal sealed class AuditPace(TimeProvider time, Action<AuditEntry> enter) : I
         }
     }
 
-    // Not the entry: it may have kilobytes of what a client says.
+    // Not the entry: it may have kilobytes of a client's text.
     private sealed class Refusals(string? address, LocalityKind? locality)
     {
         public string? Address => address;

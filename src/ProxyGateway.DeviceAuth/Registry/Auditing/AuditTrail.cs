@@ -2,15 +2,18 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
-/// <summary>What a change of a device's record is in the audit: pure. Requests are read off the two records, so that no transition can forget one.</summary>
+/// <summary>
+/// The audit entries of a change of a device's record: pure. Changes of requests are derived from the two records, so no transition can
+/// forget one.
+/// </summary>
 public static class AuditTrail
 {
     /// <summary>The entries of one change.</summary>
     /// <param name="previous">The record before; null if there was none.</param>
     /// <param name="next">The record after.</param>
     /// <param name="now">The store's time of the change.</param>
-    /// <param name="by">The operator who made the change; null if none did.</param>
-    /// <param name="operation">What was done, where that is more than what became of requests.</param>
+    /// <param name="by">The operator; null if none made the change.</param>
+    /// <param name="operation">The change, if it is more than its effect on requests.</param>
     public static IEnumerable<AuditEntry> Of(DeviceRecord? previous, DeviceRecord next, DateTimeOffset now, Operator? by, AuditEntry? operation)
     {
         ArgumentNullException.ThrowIfNull(next);
@@ -38,7 +41,7 @@ public static class AuditTrail
         }
     }
 
-    /// <summary>An operator wanted to grant what is above their ceiling, or to let it in again.</summary>
+    /// <summary>An operator tried to grant or unblock above their ceiling.</summary>
     public static AuditEntry Refused(Operator by, DeviceId device, RequestId? request, string? role, ScopeSet? scopes) => By(
         new AuditEntry
         {

@@ -1,30 +1,35 @@
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
 /// <summary>
-/// Keeps the last audit entries of each <see cref="AuditSource"/>, so many and so many bytes of them, those of every gateway on the same
-/// registry in one order. Where the registry is short of room, strangers' entries make room first, and operators' never. Every method
+/// Keeps the last audit entries of each <see cref="AuditSource"/>, within bounds of number and bytes, those of every gateway on the same
+/// registry in one order. When the registry is short of space, strangers' entries make room first, and operators' never. Every method
 /// throws <see cref="RegistryUnavailableException"/> when the store cannot be reached or is slower than its time-out.
+/// </summary>
 /// </summary>
 public interface IAuditStore
 {
-    /// <summary>Appends entries, in their order and all or none. The same batch again changes nothing, so it may be repeated when no answer came.</summary>
-    /// <param name="batch">The entries; their ids are given here.</param>
-    /// <param name="cancellationToken">Gives up; the batch may or may not have been appended.</param>
+    /// <summary>
+    /// Appends entries in their order, all or none. The same batch again changes nothing, so it may be repeated when no answer came.
+    /// </summary>
+    /// <param name="batch">The entries; the store gives their ids.</param>
+    /// <param name="cancellationToken">Cancels the operation; the batch may or may not have been appended.</param>
     ValueTask<AuditReceipt> AppendAsync(AuditBatch batch, CancellationToken cancellationToken);
 
-    /// <summary>Entries that match, newest first. A page may hold fewer than asked for, or none, and not be the last.</summary>
-    /// <param name="filter">Which entries.</param>
+    /// <summary>
+    /// Matching entries, newest first. A page may have fewer than <paramref name="limit"/>, or none, and not be the last.
+    /// </summary>
+    /// <param name="filter">Selects entries.</param>
     /// <param name="before">The <see cref="AuditPage.Next"/> of the page before; null for the first.</param>
-    /// <param name="limit">How many at most.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="limit">The maximum number.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken);
 
     /// <summary>
-    /// The entries after one, oldest first. Whoever reads on from the last id of each answer misses nothing that was still kept, and sees
-    /// nothing twice.
+    /// The entries after one, oldest first. A reader that continues from the last id of each answer misses no entry that is still kept, and
+    /// gets none twice.
     /// </summary>
-    /// <param name="id">The id of the last entry that is known; 0 for the oldest that is kept.</param>
-    /// <param name="limit">How many at most.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="id">The id of the last known entry; 0 for the oldest that is kept.</param>
+    /// <param name="limit">The maximum number.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
     ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken);
 }
