@@ -1,9 +1,12 @@
+using System.Collections.Immutable;
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Tests.Localities;
 
@@ -86,6 +89,151 @@ public sealed class LocalityReaderTests
     public void A_header_that_clients_send_by_themselves_indicates_no_proxy(string whose, params string[] headers) =>
         Read(["Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", .. headers], ["x-local"]).Locality.IsLoopback.ShouldBeTrue(whose);
 
+    // peer, Host, headers; then whether it is loopback, the address for CIDR rules, and the one that operators see
+    [Theory]
+    [InlineData("127.0.0.1", "localhost", "", true, null, "127.0.0.1")]
+    [InlineData("127.9.9.9", "127.0.0.1:80", "", true, null, "127.9.9.9")]
+    [InlineData("::1", "[::1]", "", true, null, "::1")]
+    [InlineData("::ffff:127.0.0.1", "localhost", "", true, null, "127.0.0.1")]
+    [InlineData("127.0.0.1", "gateway.example", "", false, null, "127.0.0.1")]
+    [InlineData("192.0.2.1", "localhost", "", false, "192.0.2.1", "192.0.2.1")]
+    [InlineData("::ffff:192.0.2.1", "gateway.example", "", false, "192.0.2.1", "192.0.2.1")]
+    [InlineData("2001:db8::1", "gateway.example", "", false, "2001:db8::1", "2001:db8::1")]
+    [InlineData("192.0.2.1", "gateway.example", "X-Forwarded-For: 198.51.100.1", false, null, "192.0.2.1")]
+    [InlineData("192.0.2.1", "gateway.example", "X-Strange: 1", false, null, "192.0.2.1")]
+    [InlineData("127.0.0.1", "localhost", "X-Forwarded-For: 198.51.100.1", false, null, "127.0.0.1")]
+    [InlineData("unix", "localhost", "", true, null, null)]
+    [InlineData("unix", "gateway.example", "", false, null, null)]
+    [InlineData("unix", "localhost", "Via: 1.1 x", false, null, null)]
+    [InlineData("unknown", "localhost", "", false, null, null)]
+
+    // 10.0.0.1 and 10.0.1.0/24 are proxies of ours, as is 127.0.0.7.
+    [InlineData("10.0.0.1", "gateway.example", "", false, null, "10.0.0.1")]
+    [InlineData("::ffff:10.0.0.1", "gateway.example", "X-Forwarded-For: 198.51.100.1", false, "198.51.100.1", "198.51.100.1")]
+    [InlineData("10.0.0.1", "localhost", "X-Forwarded-For: 127.0.0.1", false, null, "127.0.0.1")]
+    [InlineData("10.0.0.1", "gateway.example", "X-Forwarded-For: 198.51.100.1, 203.0.113.7 , 10.0.1.200", false, "203.0.113.7", "203.0.113.7")]
+    [InlineData("10.0.0.1", "gateway.example", "X-Forwarded-For: 198.51.100.1|X-Forwarded-For: 203.0.113.7", false, "203.0.113.7", "203.0.113.7")]
+    [InlineData("10.0.0.1", "gateway.example", "X-Forwarded-For: 198.51.100.1:4711", false, "198.51.100.1", "198.51.100.1")]
+    [InlineData("10.0.0.1", "gateway.example", "X-Forwarded-For: [2001:db8::1]:4711", false, "2001:db8::1", "2001:db8::1")]
+    [InlineData("10.0.0.1", "gateway.example", "X-Forwarded-For: ::ffff:198.51.100.1", false, "198.51.100.1", "198.51.100.1")]
+    [InlineData("10.0.0.1", "gateway.example", "X-Forwarded-For: 198.51.100.1, unknown", false, null, "10.0.0.1")]
+    [InlineData("10.0.0.1", "gateway.example", "X-Forwarded-For: unknown, 198.51.100.1", false, "198.51.100.1", "198.51.100.1")]
+    [InlineData("10.0.0.1", "gateway.example", "X-Forwarded-For: 10.0.1.2, 10.0.0.1", false, null, "10.0.0.1")]
+    [InlineData("10.0.0.1", "gateway.example", "X-Forwarded-For: ", false, null, "10.0.0.1")]
+    [InlineData("127.0.0.7", "localhost", "", false, null, "127.0.0.7")]
+    public void Where_a_request_comes_from(string peer, string host, string headers, bool isLoopback, string? address, string? shown)
+    {
+        ClaimOrigin origin = Read(Request(peer, host, headers), out _).ShouldNotBeNull();
+
+        (origin.Locality.IsLoopback, origin.Locality.Address?.ToString(), origin.Address).ShouldBe((isLoopback, address, shown));
+        origin.Locality.IsBrowser.ShouldBeFalse();
+        origin.LookUpPeerUser().ShouldBe(PeerUser.Unknown, "there is no socket");
+    }
+
+    [Fact]
+    public void A_request_with_an_origin_is_a_browsers() =>
+        Read(Request("127.0.0.1", "localhost", "Origin: null"), out _).ShouldNotBeNull().Locality.IsBrowser.ShouldBeTrue();
+
+    // The log says which header it was that kept a request from being loopback's, where that may surprise.
+    [Theory]
+    [InlineData("127.0.0.1", "localhost", "X-Strange: 1", "X-Strange")]
+    [InlineData("127.0.0.1", "localhost", "X-Strange: 1|X-Stranger: 1", "X-Strange")]
+    [InlineData("127.0.0.1", "localhost", "X-Strange: 1|Via: 1.1 x", null)]
+    [InlineData("127.0.0.1", "localhost", "Via: 1.1 x|X-Strange: 1", null)]
+    [InlineData("127.0.0.1", "localhost", "X-Named: 1", null)]
+    [InlineData("127.0.0.1", "localhost", "x-named: 1|X-Strange: 1", "X-Strange")]
+    [InlineData("127.0.0.1", "localhost", "", null)]
+    [InlineData("unix", "localhost", "X-Strange: 1", "X-Strange")]
+    [InlineData("127.0.0.1", "gateway.example", "X-Strange: 1", null)]
+    [InlineData("127.0.0.7", "localhost", "X-Strange: 1", null)]
+    [InlineData("192.0.2.1", "localhost", "X-Strange: 1", null)]
+    public void A_header_for_which_alone_it_is_not_loopback_is_named(string peer, string host, string headers, string? expected)
+    {
+        Read(Request(peer, host, headers), out string? strange).ShouldNotBeNull();
+
+        strange.ShouldBe(expected);
+    }
+
+    [Fact]
+    public void A_proxys_header_is_a_sign_of_one_though_the_configuration_names_it()
+    {
+        ClaimOrigin origin = Read(["X-Real-IP"], ["X-Real-IP"]);
+
+        (origin.Locality.IsLoopback, origin.Locality.Address).ShouldBe((false, null));
+    }
+
+    [Fact]
+    public void A_socket_says_whose_it_is_where_the_server_does_not()
+    {
+        using var listener = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen();
+        using var client = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        client.Connect(listener.LocalEndPoint!);
+        using Socket accepted = listener.Accept();
+        HttpContext context = Request("none", "localhost", "");
+        context.Features.Set<IConnectionSocketFeature>(new Connected(accepted));
+
+        ClaimOrigin origin = Read(context, out _).ShouldNotBeNull();
+
+        (origin.Locality.IsLoopback, origin.Address).ShouldBe((true, "127.0.0.1"));
+        LocalityReader.IsTrustedProxy(context, [IPNetwork.Parse("127.0.0.1/32")]).ShouldBeTrue();
+
+        accepted.Dispose();
+        Read(context, out string? strange).ShouldBeNull("its connection is gone");
+        strange.ShouldBeNull();
+        LocalityReader.IsTrustedProxy(context, [IPNetwork.Parse("127.0.0.1/32")]).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Without_a_socket_it_comes_from_nowhere()
+    {
+        ClaimOrigin origin = Read(Request("none", "localhost", ""), out _).ShouldNotBeNull();
+
+        (origin.Locality.IsLoopback, origin.Locality.Address, origin.Address).ShouldBe((false, null, null));
+    }
+
+    [Theory]
+    [InlineData("10.0.0.1", true)]
+    [InlineData("::ffff:10.0.0.1", true)]
+    [InlineData("10.0.1.200", true)]
+    [InlineData("10.0.2.1", false)]
+    [InlineData("127.0.0.1", false)]
+    [InlineData("unix", false)]
+    [InlineData("none", false)]
+    public void A_proxy_is_trusted_by_its_own_address(string peer, bool expected) =>
+        LocalityReader.IsTrustedProxy(Request(peer, "localhost", ""), TrustedProxies).ShouldBe(expected);
+
+    private static ImmutableArray<IPNetwork> TrustedProxies { get; } = [IPNetwork.Parse("10.0.0.1/32"), IPNetwork.Parse("10.0.1.0/24"), IPNetwork.Parse("127.0.0.7/32")];
+
+    private static ClaimOrigin? Read(HttpContext context, out string? strange)
+    {
+        using var logger = new PacedLogger<LoopbackPeers>(NullLogger<LoopbackPeers>.Instance, TimeProvider.System);
+        return LocalityReader.Read(context, TrustedProxies, ["X-Named"], new LoopbackPeers(logger), out strange);
+    }
+
+    private static DefaultHttpContext Request(string peer, string host, string headers)
+    {
+        var context = new DefaultHttpContext();
+        if (peer != "none")
+        {
+            context.Features.Set<IConnectionEndPointFeature>(new Peer
+            {
+                RemoteEndPoint = peer switch
+                {
+                    "unix" => new UnixDomainSocketEndPoint("/run/gateway"),
+                    "unknown" => null,
+                    _ => new IPEndPoint(IPAddress.Parse(peer), 50000),
+                },
+            });
+        }
+
+        context.Request.Host = new HostString(host);
+        foreach (string[] header in headers.Split('|', StringSplitOptions.RemoveEmptyEntries).Select(h => h.Split(": ", 2)))
+            context.Request.Headers.Append(header[0], header[1]);
+        return context;
+    }
+
     private static ClaimOrigin Read(string[] headers, string[] listed)
     {
         var context = new DefaultHttpContext();
@@ -95,6 +243,11 @@ public sealed class LocalityReaderTests
             context.Request.Headers[header] = "1";
         using var logger = new PacedLogger<LoopbackPeers>(NullLogger<LoopbackPeers>.Instance, TimeProvider.System);
         return LocalityReader.Read(context, trustedProxies: [], [.. listed], new LoopbackPeers(logger), out _).ShouldNotBeNull();
+    }
+
+    private sealed class Connected(Socket socket) : IConnectionSocketFeature
+    {
+        public Socket Socket => socket;
     }
 
     private sealed class Peer : IConnectionEndPointFeature

@@ -1,0 +1,97 @@
+using System.Collections.Immutable;
+using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Localities;
+
+namespace ProxyGateway.Tests.Localities;
+
+/// <summary>Which headers of a client reach a backend, and which say that somebody else stands before the peer.</summary>
+public sealed class ClientHeadersTests
+{
+    // name, then whether it passes on an upgrade, on plain HTTP, and whether clients send it by themselves
+    [Theory]
+    [InlineData("Host", true, true, true)]
+    [InlineData("hOST", true, true, true)]
+    [InlineData("Connection", true, true, true)]
+    [InlineData("Upgrade", true, false, true)]
+    [InlineData("Sec-WebSocket-Key", true, false, true)]
+    [InlineData("Sec-WebSocket-Version", true, false, true)]
+    [InlineData("Sec-WebSocket-Protocol", true, false, true)]
+    [InlineData("Origin", true, true, true)]
+    [InlineData("User-Agent", true, true, true)]
+    [InlineData("Content-Type", false, true, true)]
+    [InlineData("traceparent", false, true, true)]
+    [InlineData("Sec-WebSocket-Extensions", false, false, true)]
+    [InlineData("Authorization", false, false, true)]
+    [InlineData("Cookie", false, false, true)]
+    [InlineData("baggage", false, false, true)]
+    [InlineData("X-Remote-User", false, false, false)]
+    [InlineData("Forwarded", false, false, false)]
+    [InlineData("X-Forwarded-For", false, false, false)]
+    [InlineData("Sec_WebSocket_Key", false, false, false)]
+    public void Only_what_is_named_passes(string name, bool onUpgrades, bool onHttp, bool isOfClients)
+    {
+        Keeps(name, isUpgrade: true, [], isTrustedProxy: false).ShouldBe(onUpgrades);
+        Keeps(name, isUpgrade: false, [], isTrustedProxy: false).ShouldBe(onHttp);
+        ClientHeaders.IsOfClients(name).ShouldBe(isOfClients);
+    }
+
+    [Theory]
+    [InlineData("X-Forwarded-For", true)]
+    [InlineData("x-forwarded-proto", true)]
+    [InlineData("X-Forwarded-Host", true)]
+    [InlineData("X-Forwarded-Port", true)]
+    [InlineData("X-Forwarded-Prefix", true)]
+    [InlineData("X-Forwarded-User", false)]
+    [InlineData("Forwarded", false)]
+    [InlineData("X-Real-IP", false)]
+    public void Of_a_trusted_proxy_a_few_more_pass(string name, bool passes)
+    {
+        Keeps(name, isUpgrade: true, [], isTrustedProxy: true).ShouldBe(passes);
+        Keeps(name, isUpgrade: false, [], isTrustedProxy: true).ShouldBe(passes);
+        Keeps(name, isUpgrade: true, [], isTrustedProxy: false).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void What_the_configuration_names_passes_from_everybody()
+    {
+        foreach (bool isUpgrade in (bool[])[true, false])
+        {
+            Keeps("x-token", isUpgrade, ["X-Other", "X-Token"], isTrustedProxy: false).ShouldBeTrue();
+            Keeps("X-Tokens", isUpgrade, ["X-Other", "X-Token"], isTrustedProxy: false).ShouldBeFalse();
+        }
+    }
+
+    [Fact]
+    public void All_others_are_taken_out_at_once()
+    {
+        var headers = new HeaderDictionary { ["A"] = "1", ["Host"] = "h", ["B"] = "2", ["Origin"] = "o", ["C"] = "3" };
+
+        ClientHeaders.KeepForUpgrade(headers, [], isTrustedProxy: false);
+
+        headers.Keys.Order().ShouldBe(["Host", "Origin"]);
+    }
+
+    // Each of these lets a stranger be anybody, where a backend takes it for its own proxy's word.
+    [Fact]
+    public void Names_of_headers_that_say_who_somebody_is_are_in_no_list()
+    {
+        string[] names = ["Remote-User", "X-Forwarded-User", "X-Auth-Request-Email", "X-Webauth-User", "Tailscale-User-Login", "X-Client-Cert", "X-Real-IP", "True-Client-IP", "Via"];
+
+        foreach (string name in names)
+        {
+            Keeps(name, isUpgrade: true, [], isTrustedProxy: true).ShouldBeFalse(name);
+            Keeps(name, isUpgrade: false, [], isTrustedProxy: true).ShouldBeFalse(name);
+            ClientHeaders.IsOfClients(name).ShouldBeFalse(name);
+        }
+    }
+
+    private static bool Keeps(string name, bool isUpgrade, ImmutableArray<string> listed, bool isTrustedProxy)
+    {
+        var headers = new HeaderDictionary { [name] = "1" };
+        if (isUpgrade)
+            ClientHeaders.KeepForUpgrade(headers, listed, isTrustedProxy);
+        else
+            ClientHeaders.KeepForHttp(headers, listed, isTrustedProxy);
+        return headers.ContainsKey(name);
+    }
+}
