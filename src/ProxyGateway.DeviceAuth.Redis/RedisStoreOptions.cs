@@ -30,6 +30,5 @@ public sealed record RedisStoreOptions
     /// asynchronous: with 0, a failover may lose the last acknowledged changes. Grants are never waited for: if one is lost, the device
     /// asks again.
     /// </summary>
-    /// </summary>
     public int WaitForReplicas { get; init; }
 }
