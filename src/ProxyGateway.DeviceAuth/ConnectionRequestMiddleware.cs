@@ -4,7 +4,9 @@ using ProxyGateway.DeviceAuth.Limits;
 
 namespace ProxyGateway.DeviceAuth;
 
-/// <summary>Counts the requests under way on a connection that has a <see cref="ConnectionPlace"/>, so that it is not closed for another meanwhile.</summary>
+/// <summary>
+/// Counts the requests under way on a connection that has a <see cref="ConnectionPlace"/>, so that it is not closed for another meanwhile.
+/// </summary>
 internal sealed class ConnectionRequestMiddleware(RequestDelegate next)
 {
     public Task InvokeAsync(HttpContext context) =>

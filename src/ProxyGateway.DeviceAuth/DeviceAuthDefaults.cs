@@ -1,6 +1,6 @@
 namespace ProxyGateway.DeviceAuth;
 
-/// <summary>Names that configuration uses.</summary>
+/// <summary>Names in the configuration.</summary>
 public static class DeviceAuthDefaults
 {
     /// <summary>The handshake of the OpenClaw gateway protocol; see <c>Handshakes/ConnectFrame</c>.</summary>

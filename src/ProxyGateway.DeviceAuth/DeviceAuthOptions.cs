@@ -5,46 +5,51 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth;
 
-/// <summary>The configuration of the gate: section <c>DeviceAuth</c>, read and validated. Immutable; a reload makes another.</summary>
+/// <summary>
+/// The configuration of the gate: section <c>DeviceAuth</c>, read and validated. Immutable; a reload makes a new instance.
+/// </summary>
 public sealed record DeviceAuthOptions
 {
     /// <summary>The configuration section.</summary>
     public const string SectionName = "DeviceAuth";
 
-    /// <summary>The handshake of routes that do not name one; one that was added.</summary>
+    /// <summary>The handshake of routes that do not name one; it must be registered.</summary>
     public string Handshake { get; init; } = DeviceAuthDefaults.ConnectFrame;
 
     /// <summary>How long each side may take for its part of the handshake; up to 10 minutes.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long a message may be before admission, in bytes; 1 KiB to 16 MiB.</summary>
+    /// <summary>The maximum length of a message before admission, in bytes; 1 KiB to 16 MiB.</summary>
     public int MaxHandshakeBytes { get; init; } = 16 * 1024;
 
-    /// <summary>How far a signature's time may be from now, either way; up to an hour.</summary>
+    /// <summary>How far a signature's time may be from now, earlier or later; up to an hour.</summary>
     public TimeSpan SignatureSkew { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>Whether requests that are not WebSocket upgrades pass on gated routes that do not say.</summary>
+    /// <summary>Whether gated routes without metadata about it pass requests that are not WebSocket upgrades.</summary>
     public HttpRequests HttpRequests { get; init; } = HttpRequests.Deny;
 
-    /// <summary>Proxies whose <c>X-Forwarded-For</c> is believed, for CIDR rules. What they forward is never loopback.</summary>
+    /// <summary>Proxies whose <c>X-Forwarded-For</c> counts for CIDR rules. A connection through them is never loopback.</summary>
     public ImmutableArray<IPNetwork> TrustedProxies { get; init; } = [];
 
     /// <summary>Origins, as browsers send them (<c>https://example.org</c>), whose pages may connect.</summary>
     public ImmutableArray<string> AllowedOrigins { get; init; } = [];
 
     /// <summary>
-    /// Headers of a client's request that reach a backend behind the gate besides those that the request cannot do without, such as credentials
-    /// that the backend checks itself. The backend must not take any of them for the word of a proxy.
+    /// Further headers of a client's request that reach a backend behind the gate, such as credentials that the backend checks itself. The
+    /// backend must not trust any of them as coming from a proxy: a client could send it.
     /// </summary>
     public ImmutableArray<string> RequestHeaders { get; init; } = ["Authorization", "Cookie"];
 
-    /// <summary>The SHA-256 of a token without which a device that is not paired may not even ask; empty: anybody may ask.</summary>
+    /// <summary>
+    /// The SHA-256 of the token that a device needs to be approved or make a request, unless a grant covers its claim; empty: no token is
+    /// needed.
+    /// </summary>
     public ImmutableArray<byte> SharedTokenSha256 { get; init; } = [];
 
-    /// <summary>Over how long the ends of live sessions are spread when the gateway stops; up to an hour. Zero: at once.</summary>
+    /// <summary>The time over which a stopping gateway spreads the closing of live sessions; up to an hour. Zero: at once.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Bounds on what strangers can use up.</summary>
+    /// <summary>Bounds on resources that strangers can use up.</summary>
     public DeviceAuthLimits Limits { get; init; } = new();
 
     /// <summary>The pairing policy.</summary>
@@ -56,21 +61,27 @@ public sealed record DeviceAuthOptions
     /// <summary>How many requests may be open in all; 1 to 1,000,000.</summary>
     public int MaxPendingRequests { get; init; } = 1000;
 
-    /// <summary>How long an operator's no is remembered for a device that holds no grant; at least <see cref="RequestLifetime"/>.</summary>
+    /// <summary>
+    /// How long an operator's refusal is remembered for a device without a grant; at least <see cref="RequestLifetime"/>.
+    /// </summary>
     public TimeSpan ForgetRemovedAfter { get; init; } = TimeSpan.FromDays(90);
 
-    /// <summary>Devices that only rules have approved are forgotten if they were not seen for this long, an hour at least; zero: never.</summary>
+    /// <summary>
+    /// Devices that only rules have approved are forgotten if they were not seen for this long, an hour at least; zero: never.
+    /// </summary>
     public TimeSpan ForgetIdleAfter { get; init; }
 
-    /// <summary>How the gateway makes sure that it hears of every change in the registry: keys of the section <c>Registry</c>. Counts from the start on.</summary>
+    /// <summary>
+    /// How the gateway makes sure that it receives every change in the registry: keys of the section <c>Registry</c>. Read at start only.
+    /// </summary>
     public FreshnessOptions Freshness { get; init; } = new();
 
-    /// <summary>Whether a connection that was let as far as the handshake under other options could still come, and as what it was taken for.</summary>
+    /// <summary>Whether a connection that came under other options would still pass to its handshake, with the same locality.</summary>
     /// <param name="other">Those options.</param>
     internal bool HasTheSameDoor(DeviceAuthOptions other) => ReferenceEquals(this, other)
         || (TrustedProxies.SequenceEqual(other.TrustedProxies) && AllowedOrigins.SequenceEqual(other.AllowedOrigins, StringComparer.Ordinal));
 
-    /// <summary>What the registry needs of all this.</summary>
+    /// <summary>The part of these options that the registry needs.</summary>
     public PairingRules PairingRules => new(
         Policy,
         new Lifetimes(RequestLifetime, ForgetRemovedAfter),
@@ -78,7 +89,7 @@ public sealed record DeviceAuthOptions
         {
             PerSubnet = Math.Max(Limits.PendingRequestsPerSubnet, Limits.PendingRequestsPerAddress),
 
-            // However many addresses strangers have, a quarter is left for loopback and for devices that an operator has approved.
+            // Strangers with any number of addresses leave a quarter for loopback and for devices that an operator has approved.
             RemoteStrangers = Math.Max(1, MaxPendingRequests / 2),
             NetworkStrangers = Math.Max(1, MaxPendingRequests / 4),
         });

@@ -23,9 +23,9 @@ namespace ProxyGateway.DeviceAuth;
 public static class DeviceAuthorizationExtensions
 {
     /// <summary>
-    /// Adds the gate, configured by the section <c>DeviceAuth</c>. Add a store as well, and put <see cref="UseDeviceAuthorization"/> into the
-    /// proxy's pipeline: until it is there, every proxied request is answered with 500. A store is an <see cref="IDeviceStore"/>; an
-    /// <see cref="IAuditStore"/> and an <see cref="ILastSeenStore"/>, which the stores of this project bring along, are optional.
+    /// Adds the gate, configured by the section <c>DeviceAuth</c>. Add a store as well, and put <see cref="UseDeviceAuthorization"/> into
+    /// the proxy's pipeline: without it, every proxied request is answered with 500. A store is an <see cref="IDeviceStore"/>; an <see
+    /// cref="IAuditStore"/> and an <see cref="ILastSeenStore"/>, which the stores of this project also are, are optional.
     /// </summary>
     /// <param name="services">The application's services.</param>
     /// <param name="configuration">The whole configuration; reloads are followed.</param>
@@ -40,12 +40,12 @@ public static class DeviceAuthorizationExtensions
     }
 
     /// <summary>
-    /// Adds the gate, configured in code: <c>AddDeviceAuthorization(options => options with { ... })</c>. The options are held to the same as those that are
-    /// read of a configuration, when the application starts.
+    /// Adds the gate, configured in code: <c>AddDeviceAuthorization(options => options with { ... })</c>. The options are validated like
+    /// those of a configuration when the application starts.
     /// </summary>
     /// <inheritdoc cref="AddDeviceAuthorization(IServiceCollection, IConfiguration)"/>
     /// <param name="services">The application's services.</param>
-    /// <param name="configure">Makes the options out of the defaults; called once.</param>
+    /// <param name="configure">Makes the options from the defaults; called once.</param>
     public static IDeviceAuthorizationBuilder AddDeviceAuthorization(this IServiceCollection services, Func<DeviceAuthOptions, DeviceAuthOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -101,8 +101,9 @@ public static class DeviceAuthorizationExtensions
     }
 
     /// <summary>
-    /// Puts the gate into YARP's pipeline. It belongs at the end, after load balancing and health checks, right before the forwarding:
-    /// <c>app.MapReverseProxy(proxy => { proxy.UseSessionAffinity(); proxy.UseLoadBalancing(); proxy.UsePassiveHealthChecks(); proxy.UseDeviceAuthorization(); })</c>.
+    /// Puts the gate into YARP's pipeline. Place it at the end, after load balancing and health checks, right before the forwarding:
+    /// <c>app.MapReverseProxy(proxy => { proxy.UseSessionAffinity(); proxy.UseLoadBalancing(); proxy.UsePassiveHealthChecks();
+    /// proxy.UseDeviceAuthorization(); })</c>.
     /// </summary>
     /// <param name="proxy">The proxy's pipeline.</param>
     /// <exception cref="PlatformNotSupportedException">libsodium, which comes with the program, cannot be loaded.</exception>
@@ -110,7 +111,7 @@ public static class DeviceAuthorizationExtensions
     {
         ArgumentNullException.ThrowIfNull(proxy);
         Ed25519.EnsureSupported();
-        _ = proxy.ApplicationServices.GetRequiredService<IDeviceAuthSettings>(); // what is wrong with the configuration is said at start
+        _ = proxy.ApplicationServices.GetRequiredService<IDeviceAuthSettings>(); // reports configuration errors at start
         proxy.UseMiddleware<DeviceAuthorizationMiddleware>();
         return proxy;
     }

@@ -12,8 +12,8 @@ using Yarp.ReverseProxy.Model;
 namespace ProxyGateway.DeviceAuth;
 
 /// <summary>
-/// Stands in YARP's pipeline right before the forwarder: leaves ungated routes alone, refuses what is no WebSocket upgrade, and hands the
-/// rest to the route's handshake. A route is gated unless its metadata says <c>"DeviceAuth": "Off"</c>.
+/// Runs in YARP's pipeline right before the forwarder: passes ungated routes, refuses requests that are no WebSocket upgrade, and passes
+/// the others to the route's handshake. A route is gated unless its metadata says <c>"DeviceAuth": "Off"</c>.
 /// </summary>
 internal sealed partial class DeviceAuthorizationMiddleware(
     RequestDelegate next,
@@ -52,8 +52,8 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     }
 
     /// <summary>
-    /// Answers a gated request. No exception gets to the server, which would log each with a line of its own, as often as strangers can cause
-    /// one; and a client that is gone is no fault.
+    /// Answers a gated request. No exception reaches the server, which would log each with a line of its own, as often as strangers can
+    /// cause one; and a client that has left is no error.
     /// </summary>
     private async Task ContainAsync(HttpContext context, UpgradeKind kind, string name, DeviceAuthOptions options)
     {
@@ -90,10 +90,10 @@ internal sealed partial class DeviceAuthorizationMiddleware(
             return Problems.Draining(context);
         }
 
-        return ShakeHandsAsync(context, _handshakes[name], options); // a name that is not there throws: fails closed
+        return ShakeHandsAsync(context, _handshakes[name], options); // an unknown name throws: fails closed
     }
 
-    // Nobody is asked who they are, so it must be certain where this leads.
+    // This request passes without a check, so its path must be unambiguous.
     private Task PassAsync(HttpContext context)
     {
         if (!OpenPath.IsPlain(context.Request.Path))
@@ -182,8 +182,8 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     });
 
     /// <summary>
-    /// The destination that YARP has chosen; empty if none is available. Null if the choice is still open: then session affinity and load
-    /// balancing stand behind the gate, and a choice that the gate made for its budgets would undo theirs.
+    /// The destination that YARP has chosen; empty if none is available. Null if none is chosen yet: then session affinity and load
+    /// balancing come after the gate, and if the gate chose one for its budgets, it would undo theirs.
     /// </summary>
     private static string? DestinationOf(HttpContext context)
     {

@@ -1,11 +1,11 @@
 namespace ProxyGateway.DeviceAuth;
 
-/// <summary>What becomes of plain HTTP requests on gated routes.</summary>
+/// <summary>How gated routes treat plain HTTP requests.</summary>
 public enum HttpRequests
 {
-    /// <summary>403.</summary>
+    /// <summary>They get 403.</summary>
     Deny,
 
-    /// <summary>Forwarded without any check of ours.</summary>
+    /// <summary>They are forwarded without any check.</summary>
     Allow,
 }

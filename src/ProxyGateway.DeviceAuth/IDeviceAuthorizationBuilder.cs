@@ -3,8 +3,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace ProxyGateway.DeviceAuth;
 
 /// <summary>
-/// The gate of an application, to which a store has to be added (<c>AddSqliteStore</c> and <c>AddRedisStore</c> are in packages of their own) and
-/// other parts may be.
+/// The gate of an application. It needs a store (<c>AddSqliteStore</c> and <c>AddRedisStore</c> are in separate packages); other parts are
+/// optional.
 /// </summary>
 public interface IDeviceAuthorizationBuilder
 {

@@ -4,14 +4,14 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth;
 
-/// <summary>What clients say, at a length that the log can bear: a line has a kilobyte or two, whatever they send.</summary>
+/// <summary>Cuts clients' texts for the log: a line has a kilobyte or two at most.</summary>
 internal static class LogText
 {
     private const int MaxScopes = 8;
     private const int MaxPathLength = 256;
     private const int MaxMessageLength = 256;
 
-    /// <summary>The first few scopes, and how many more there are.</summary>
+    /// <summary>The first few scopes, and the number of the rest.</summary>
     public static string Of(ScopeSet scopes) => scopes.Count <= MaxScopes
         ? string.Join(' ', scopes)
         : string.Create(CultureInfo.InvariantCulture, $"{string.Join(' ', scopes.Take(MaxScopes))} and {scopes.Count - MaxScopes} more");
@@ -25,7 +25,7 @@ internal static class LogText
         return isLong || text.Length > MaxPathLength ? text[..Math.Min(text.Length, MaxPathLength)] + "..." : text;
     }
 
-    /// <summary>What an exception is and says, and the one that caused it, without their stacks.</summary>
+    /// <summary>Type and message of an exception and of its innermost cause, without stacks.</summary>
     public static string Of(Exception exception)
     {
         Exception cause = exception.GetBaseException();

@@ -3,10 +3,10 @@ using Microsoft.Extensions.Logging;
 namespace ProxyGateway.DeviceAuth;
 
 /// <summary>
-/// A log for what strangers can cause as often as they like: of each event so many lines a minute are written, and then how many were
-/// left out. The first line with each kind of exception in a minute is always written, so that a flood of one failure does not hide another
-/// (a backend that is down behind clients that hang up), and only this one has the stack. Nothing is left out of the audit by this, and
-/// nothing of other events.
+/// A log for events that strangers can cause at any rate: it writes a bounded number of lines a minute for each event, and then the number
+/// of the rest. The first line with each kind of exception in a minute is always written, so that a flood of one failure does not hide
+/// another (a backend that is down behind clients that hang up), and only this one has the stack. The audit and other events are not
+/// affected.
 /// </summary>
 internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposable
 {
@@ -24,11 +24,11 @@ internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposa
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        // Not every library asks before it logs. What nobody wants uses up nothing.
+        // Some libraries do not check the level before they log. Lines of a disabled level must not use up the budget.
         if (!inner.IsEnabled(logLevel))
             return;
 
-        // These levels are on only while somebody looks for something.
+        // These levels are enabled only while somebody looks for something.
         bool isFirst = true;
         if (logLevel < LogLevel.Information || MayPass(logLevel, eventId, exception, out isFirst))
         {
@@ -39,7 +39,7 @@ internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposa
         }
     }
 
-    /// <summary>Tells what was left out and not told yet.</summary>
+    /// <summary>Writes the counts that were not written yet.</summary>
     public void Dispose()
     {
         Pace[] paces;
@@ -57,7 +57,7 @@ internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposa
     {
         lock (_lock)
         {
-            // There are as many as the program has events.
+            // Bounded by the number of events in the program.
             if (!_paces.TryGetValue(id.Id, out Pace? pace))
                 _paces[id.Id] = pace = new Pace(level, id);
             if (pace.Timer is null)
@@ -67,7 +67,7 @@ internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposa
                 pace.Timer = time.CreateTimer(static p => ((Action)p!)(), () => EndMinute(pace), Minute, Timeout.InfiniteTimeSpan);
             }
 
-            // There are as many as the program has pairs of types.
+            // Bounded by the number of pairs of exception types in the program.
             isFirst = exception is not null && pace.Kinds.Add((exception.GetType(), exception.GetBaseException().GetType()));
             if (isFirst || pace.Written < LinesPerMinute)
             {
@@ -112,7 +112,7 @@ internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposa
 
         public EventId Event => id;
 
-        /// <summary>Which exceptions came in this minute, outermost and innermost.</summary>
+        /// <summary>The exceptions of this minute, outermost and innermost type.</summary>
         public HashSet<(Type, Type)> Kinds { get; } = [];
 
         public int Written { get; set; }
@@ -123,8 +123,8 @@ internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposa
     }
 }
 
-/// <summary>A <see cref="PacedLogger"/> of this class, for those that get theirs from the container.</summary>
-/// <typeparam name="T">Whose log it is.</typeparam>
+/// <summary>A <see cref="PacedLogger"/> of this class, for injection.</summary>
+/// <typeparam name="T">The class that logs.</typeparam>
 internal sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : PacedLogger(inner, time);
 
 internal static partial class PacedLog

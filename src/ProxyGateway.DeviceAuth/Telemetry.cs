@@ -1,8 +1,8 @@
 namespace ProxyGateway.DeviceAuth;
 
-/// <summary>By which name telemetry of this library is found.</summary>
+/// <summary>The names of this library's telemetry.</summary>
 public static class Telemetry
 {
-    /// <summary>The meter of everything that is counted here.</summary>
+    /// <summary>The meter of all counters.</summary>
     public const string MeterName = "ProxyGateway.DeviceAuth";
 }

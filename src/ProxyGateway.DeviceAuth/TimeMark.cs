@@ -1,15 +1,15 @@
 namespace ProxyGateway.DeviceAuth;
 
 /// <summary>
-/// A moment, and how long ago it was: by the monotonic clock or by the wall clock, whichever says longer. The first stands still while the
-/// machine sleeps, the second may be set back. Whoever measures a right by this never measures it too long.
+/// A point in time, and the time since then: by the monotonic clock or the wall clock, the longer one. The first stands still while the
+/// machine sleeps, the second may be set back. So a right that is measured by this never lasts too long.
 /// </summary>
 internal sealed class TimeMark(TimeProvider time)
 {
     private readonly long _timestamp = time.GetTimestamp();
     private readonly DateTimeOffset _utc = time.GetUtcNow();
 
-    /// <summary>How long ago it was.</summary>
+    /// <summary>The time since then.</summary>
     public TimeSpan Elapsed
     {
         get

@@ -3,16 +3,16 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace ProxyGateway.DeviceAuth.Health;
 
-/// <summary>The gate among an application's own health checks.</summary>
+/// <summary>Adds the gate to an application's own health checks.</summary>
 public static class HealthCheckExtensions
 {
     /// <summary>The tag of every check of the gate.</summary>
     public const string Tag = "device-auth";
 
     /// <summary>
-    /// Adds three checks: <c>device-registry</c> (the registry answers), <c>device-registry-freshness</c> (its changes are heard of) and
-    /// <c>device-gate-draining</c> (the gateway is not stopping). Each is unhealthy while the gate admits nobody for that reason, and says why. The
-    /// first is degraded while some devices are kept out because a newer gateway wrote what is on record of them.
+    /// Adds three checks: <c>device-registry</c> (the registry answers), <c>device-registry-freshness</c> (announcements of its changes
+    /// arrive) and <c>device-gate-draining</c> (the gateway is not stopping). Each is unhealthy while the gate admits nobody for that
+    /// reason, and says why. The first is degraded while some devices are refused because a newer gateway wrote their documents.
     /// </summary>
     /// <param name="checks">The application's checks.</param>
     public static IHealthChecksBuilder AddDeviceAuthorization(this IHealthChecksBuilder checks)

@@ -1,14 +1,14 @@
 namespace ProxyGateway.DeviceAuth.Health;
 
 /// <summary>
-/// Whether this gate can admit devices now: it is not stopping, the registry answers, and its changes are heard of. Anybody may ask as often
-/// as they like: the registry is asked once a second at most.
+/// Whether this gate can admit devices now: it is not stopping, the registry answers, and announcements of its changes arrive. Callers may
+/// ask at any rate: the registry is asked once a second at most.
 /// </summary>
 public interface IGateReadiness
 {
     /// <summary>
-    /// What the last check that reached the registry found that keeps some devices out and not all: that a newer gateway wrote what is on record of them.
-    /// One sentence that anybody may read; null if nothing.
+    /// A sentence that anybody may read if the last check that reached the registry found that some devices are refused because a newer
+    /// gateway wrote their documents; else null.
     /// </summary>
     string? Notice { get; }
 

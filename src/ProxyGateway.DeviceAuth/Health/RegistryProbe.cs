@@ -5,12 +5,12 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Health;
 
 /// <summary>
-/// Whether the registry answers. Anybody may ask, without a key and as often as they like, so the registry is asked once a second at most, and
-/// everybody who asks meanwhile gets the same answer.
+/// Whether the registry answers. Anybody may ask without a key and at any rate, so the registry is asked once a second at most, and all
+/// callers of that second get the same answer.
 /// </summary>
 internal sealed partial class RegistryProbe(DeviceRegistry registry, TimeProvider time, ILogger<RegistryProbe> logger)
 {
-    /// <summary>How old an answer may be, from when the registry was asked.</summary>
+    /// <summary>How old an answer may be, counted from the question to the registry.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
@@ -22,7 +22,7 @@ internal sealed partial class RegistryProbe(DeviceRegistry registry, TimeProvide
     /// <inheritdoc cref="IGateReadiness.Notice"/>
     public string? Notice => _notice;
 
-    /// <summary>Why the registry does not answer, in words that anybody may read; null if it does.</summary>
+    /// <summary>Why the registry does not answer, in words that anybody may read; null if it answers.</summary>
     public Task<string?> AskAsync()
     {
         lock (_lock)
@@ -30,7 +30,7 @@ internal sealed partial class RegistryProbe(DeviceRegistry registry, TimeProvide
             if (_askedAt is not null && (!_answer.IsCompleted || _askedAt.Elapsed < Interval))
                 return _answer;
             _askedAt = new TimeMark(time);
-            return _answer = Task.Run(PingAsync); // not in the lock
+            return _answer = Task.Run(PingAsync); // not under the lock
         }
     }
 
@@ -39,7 +39,8 @@ internal sealed partial class RegistryProbe(DeviceRegistry registry, TimeProvide
         string? failure = null;
         try
         {
-            await registry.PingAsync(CancellationToken.None); // the client that asked first may leave; the store has a time-out of its own
+            // not the caller's token: others share the answer; the store has its own time-out
+            await registry.PingAsync(CancellationToken.None);
             (int count, int format) = await registry.CountNewerAsync(CancellationToken.None);
             _notice = count == 0 ? null : string.Create(
                 CultureInfo.InvariantCulture,

@@ -6,7 +6,7 @@ namespace ProxyGateway.DeviceAuth.Pairing;
 /// <summary>A named rule that approves without an operator. It matches if every one of its parts does.</summary>
 public sealed record AutoApproveRule
 {
-    /// <summary>The rule's name, kept with what it approves.</summary>
+    /// <summary>The rule's name, which is stored with its approvals.</summary>
     public required string Name { get; init; }
 
     /// <summary>Matches connections from loopback.</summary>
@@ -33,7 +33,7 @@ public sealed record AutoApproveRule
     /// <summary>How many devices it may pair within an hour; past it an operator decides about new ones.</summary>
     public int MaxDevicesPerHour { get; init; } = 1000;
 
-    /// <summary>Whether the rule approves, leaving its <see cref="Users"/> aside.</summary>
+    /// <summary>Whether the rule approves, not considering its <see cref="Users"/>.</summary>
     internal bool MatchesButForUsers(PairingReason reason, DeviceClaim claim, Locality locality, ScopeImplications implications) =>
         Reasons.Contains(reason)
         && (Browsers || !locality.IsBrowser)
@@ -42,7 +42,7 @@ public sealed record AutoApproveRule
 
     private bool MatchesFrom(Locality locality)
     {
-        // Users can be told for loopback sockets only, so a rule that names users matches nothing else.
+        // The user is known for loopback sockets only, so a rule that names users matches nothing else.
         if (locality.IsLoopback && FromLoopback)
             return true;
         if (Users is not null && !locality.IsLoopback)

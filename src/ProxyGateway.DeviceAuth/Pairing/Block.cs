@@ -2,16 +2,18 @@ using System.Text.Json.Serialization;
 
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>An operator keeps a device out until an operator lets it in again: it is refused without a request, and keeps its grants.</summary>
+/// <summary>
+/// An operator's block of a device until an operator lifts it: the device is refused without a request, and keeps its grants.
+/// </summary>
 public sealed record Block : StoredObject
 {
-    /// <summary>Since when.</summary>
+    /// <summary>When it was blocked.</summary>
     public required DateTimeOffset At { get; init; }
 
     /// <summary>The operator.</summary>
     public required string By { get; init; }
 
-    /// <summary>Why, in the operator's words; null if they gave none.</summary>
+    /// <summary>The reason, in the operator's words; null if there is none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Reason { get; init; }
 }

@@ -41,13 +41,13 @@ public readonly record struct DeviceId
         return valid;
     }
 
-    /// <summary>Reads an id that is known to be one.</summary>
+    /// <summary>Reads a valid id.</summary>
     /// <exception cref="FormatException">The text is not a device id.</exception>
     public static DeviceId Parse(string text) => TryParse(text, out DeviceId id) ? id : throw new FormatException("Not a device id.");
 
     /// <summary>
-    /// What people compare: the first 80 bits of the id, as in <c>a50b-aa56-832b-d8e6-dd59</c>. Eight digits are too few: a key whose id
-    /// begins with the same eight is found in hours.
+    /// The part of the id that people compare: the first 80 bits, as in <c>a50b-aa56-832b-d8e6-dd59</c>. Eight digits are too few: an
+    /// attacker finds a key whose id begins with the same eight in hours.
     /// </summary>
     public string Fingerprint
     {

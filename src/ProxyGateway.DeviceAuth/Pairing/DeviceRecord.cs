@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>Everything that is on record of one device. Immutable: a change makes another record.</summary>
+/// <summary>All that the registry stores of one device. Immutable: a change makes a new record.</summary>
 public sealed record DeviceRecord : StoredObject
 {
     /// <summary>The device.</summary>
@@ -12,46 +12,51 @@ public sealed record DeviceRecord : StoredObject
     /// <summary>The raw public key as base64url without padding.</summary>
     public required string PublicKey { get; init; }
 
-    /// <summary>A stamp that is fresh and unique at every change of substance; last-seen times and renewed expiries do not change it.</summary>
+    /// <summary>
+    /// A stamp that is fresh and unique at every change of substance; last-seen times and renewed expiries do not change it.
+    /// </summary>
     public string Version { get; init; } = "";
 
-    /// <summary>When the device was first put on record.</summary>
+    /// <summary>When the record was first made.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>
-    /// When something was last taken from the device; if nothing was, some time before that could be. Never goes back while the device is on record,
-    /// so a document with an earlier time is an earlier one. Null in what older versions wrote.
+    /// The time of the device's last restriction; if there was none, a time before any could be. It never goes back while the record
+    /// exists, so a document with an earlier time is an earlier one. Null in documents of older versions.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? TakenAt { get; init; }
 
-    /// <summary>When the device last had a session, to a minute or so. Not a part of the document: it is kept beside it, while anything is approved.</summary>
+    /// <summary>
+    /// When the device last had a session, to about a minute. Not a part of the document: it is stored beside it, while anything is
+    /// approved.
+    /// </summary>
     [JsonIgnore]
     public DateTimeOffset? LastSeenAt { get; init; }
 
-    /// <summary>What the device said about itself when it last asked for something.</summary>
+    /// <summary>The device's description of itself from its last request or approval.</summary>
     public ClientDescription Client { get; init; } = new();
 
-    /// <summary>What operators call it; null if nothing.</summary>
+    /// <summary>The operators' label; null if there is none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Label { get; init; }
 
-    /// <summary>Keeps the device out, whatever its grants; null if nothing does.</summary>
+    /// <summary>Refuses the device, whatever its grants; null if it is not blocked.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Block? Block { get; init; }
 
-    /// <summary>What was approved: role -> grant.</summary>
+    /// <summary>The approved grants: role -> grant.</summary>
     public ImmutableSortedDictionary<string, Grant> Grants { get; init; } = ImmutableSortedDictionary.Create<string, Grant>(StringComparer.Ordinal);
 
-    /// <summary>Paired by an older gateway that kept no roles: the device counts as approved, but for no role in particular.</summary>
+    /// <summary>Paired by an older gateway that stored no roles: the device counts as approved, but for no role in particular.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Legacy { get; init; }
 
-    /// <summary>Where an operator said no, so that no rule says yes.</summary>
+    /// <summary>The operators' refusals, which no rule overrides.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public RefusalMarks? Refusals { get; init; }
 
-    /// <summary>The open pairing requests, and those resolved a short time ago; oldest first.</summary>
+    /// <summary>The open pairing requests, and recently resolved ones; oldest first.</summary>
     public ImmutableArray<PairingRequest> Requests { get; init; } = [];
 
     /// <summary>Whether anything at all is approved for the device.</summary>
@@ -62,16 +67,16 @@ public sealed record DeviceRecord : StoredObject
     [JsonIgnore]
     public bool IsListed => IsPaired || Block is not null;
 
-    /// <summary>Whether the device is paired, and no operator has let it into any of its roles.</summary>
+    /// <summary>Whether the device is paired, and no operator has approved any of its roles.</summary>
     [JsonIgnore]
     public bool IsByRulesAlone => !Legacy && !Grants.IsEmpty && Grants.Values.All(g => g.RoleRule is not null);
 
-    /// <summary>The scopes on record for the role; none if it has no grant.</summary>
+    /// <summary>The stored scopes of the role; none if it has no grant.</summary>
     public ScopeSet ScopesOf(string role) => Grants.TryGetValue(role, out Grant? grant) ? grant.Scopes ?? ScopeSet.Empty : ScopeSet.Empty;
 
     /// <summary>
-    /// The record as it stands at this time. A grant that has run out is gone, and marked as an operator's no is: whoever set an end did not
-    /// want a rule to go on from there.
+    /// The record at this time. A grant that has ended is removed and marked like an operator's refusal: an operator who set an end did not
+    /// want a rule to renew the grant.
     /// </summary>
     public DeviceRecord AsOf(DateTimeOffset now)
     {

@@ -3,10 +3,10 @@ using System.Text.Json.Serialization;
 
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>What operators and rules have approved for a device in one role.</summary>
+/// <summary>The approvals of operators and rules for a device in one role.</summary>
 public sealed record Grant : StoredObject
 {
-    /// <summary>The approved scopes; null in a legacy record that kept none, which is not the same as an approval of no scopes.</summary>
+    /// <summary>The approved scopes; null in a legacy record without scopes, which is not an approval of no scopes.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ScopeSet? Scopes { get; init; }
 
@@ -21,19 +21,19 @@ public sealed record Grant : StoredObject
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Rule { get; init; }
 
-    /// <summary>From when on it covers nothing any more; null if it has no end.</summary>
+    /// <summary>The end of the grant; null if it has none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? Until { get; init; }
 
-    /// <summary>Which part of it is whose; null if all of it is of whom the last approval was, as it is in documents of older versions.</summary>
+    /// <summary>Who approved which part; null if the whole grant is the last approver's, as in documents of older versions.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public GrantParts? Parts { get; init; }
 
-    /// <summary>Rule -> the scopes that are its own.</summary>
+    /// <summary>Rule -> the scopes that only it approved.</summary>
     internal ImmutableSortedDictionary<string, ScopeSet> RuleScopes => Parts?.Rules
         ?? (Rule is null ? NoRules : NoRules.Add(Rule, Scopes ?? ScopeSet.Empty));
 
-    /// <summary>The rule that let the device into the role; null if an operator approved it, and every grant of which a scope is an operator's.</summary>
+    /// <summary>The rule that approved the role; null if an operator did, as in every grant with a scope of an operator.</summary>
     internal string? RoleRule => Parts is null ? Rule : OperatorScopes.Count > 0 ? null : Parts.Role;
 
     /// <summary>The scopes that an operator approved.</summary>
@@ -41,15 +41,15 @@ public sealed record Grant : StoredObject
         ? (Rule is null ? Scopes ?? ScopeSet.Empty : ScopeSet.Empty)
         : (Scopes ?? ScopeSet.Empty).Without(Parts.Rules.Values.SelectMany(s => s));
 
-    /// <summary>When an operator last approved something of it, and who that was.</summary>
+    /// <summary>When an operator last approved a part of it, and which one.</summary>
     internal (DateTimeOffset? At, string? By) OperatorApproval => Rule is null ? (ApprovedAt, ApprovedBy) : (Parts?.ApprovedAt, Parts?.ApprovedBy);
 
-    /// <summary>Whether the role or a scope of it is this rule's.</summary>
+    /// <summary>Whether this rule approved the role or a scope of it.</summary>
     internal bool HasPartOf(string rule) => RoleRule == rule || RuleScopes.ContainsKey(rule);
 
     private static ImmutableSortedDictionary<string, ScopeSet> NoRules { get; } = ImmutableSortedDictionary.Create<string, ScopeSet>(StringComparer.Ordinal);
 
-    /// <summary>What the device holds once a rule has approved these scopes: the rule's is what was not there before.</summary>
+    /// <summary>The grant after a rule has approved these scopes: the new ones are the rule's.</summary>
     internal static Grant ByRule(Grant? held, ScopeSet scopes, string rule, DateTimeOffset now)
     {
         if (held is null)
@@ -62,7 +62,9 @@ public sealed record Grant : StoredObject
             .Divided(rules, held.RoleRule, held.OperatorApproval);
     }
 
-    /// <summary>What the device holds once an operator has approved these scopes: they and the role are the operators', and rules keep the rest of theirs.</summary>
+    /// <summary>
+    /// The grant after an operator has approved these scopes: they and the role are the operators', and rules keep their other scopes.
+    /// </summary>
     internal static Grant ByOperator(Grant? held, ScopeSet? scopes, string by, DateTimeOffset now)
     {
         if (held is null)
@@ -74,7 +76,7 @@ public sealed record Grant : StoredObject
             .Divided(rules, roleRule: null, (now, by));
     }
 
-    /// <summary>What is left once all that is this rule's is taken away; null if nothing is.</summary>
+    /// <summary>The grant without this rule's part; null if nothing is left.</summary>
     internal Grant? Without(string rule)
     {
         if (!HasPartOf(rule))
@@ -83,7 +85,8 @@ public sealed record Grant : StoredObject
         ScopeSet its = rules.GetValueOrDefault(rule, ScopeSet.Empty);
         rules = rules.Remove(rule);
         bool isOperators = RoleRule is null;
-        string? roleRule = RoleRule != rule ? RoleRule : rules.FirstOrDefault(r => r.Value.Count > 0).Key; // who was let into a scope was let into its role
+        // a rule that approved a scope also approved its role
+        string? roleRule = RoleRule != rule ? RoleRule : rules.FirstOrDefault(r => r.Value.Count > 0).Key;
         if (!isOperators && roleRule is null)
             return null;
 
@@ -98,7 +101,7 @@ public sealed record Grant : StoredObject
         return left.Divided(rules, roleRule, OperatorApproval);
     }
 
-    /// <summary>The grant, with its parts, or without them if all of it is of whom the last approval was.</summary>
+    /// <summary>The grant with its parts, or without them if the whole is the last approver's.</summary>
     private Grant Divided(ImmutableSortedDictionary<string, ScopeSet> rules, string? roleRule, (DateTimeOffset? At, string? By) byOperator)
     {
         rules = rules.RemoveRange(rules.Where(r => r.Value.Count == 0).Select(r => r.Key));

@@ -1,11 +1,11 @@
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>What becomes of devices that another gateway paired without keeping roles or scopes.</summary>
+/// <summary>How devices are treated that another gateway paired without storing roles or scopes.</summary>
 public enum LegacyDevices
 {
-    /// <summary>What is missing on record is an upgrade like any other: scopes a scope upgrade, a role a role upgrade.</summary>
+    /// <summary>A missing scope or role is an upgrade like any other.</summary>
     Upgrade,
 
-    /// <summary>They must be approved again by an operator, whatever the rules say.</summary>
+    /// <summary>An operator must approve them again; no rule can.</summary>
     RePair,
 }

@@ -2,11 +2,11 @@ using System.Text.Json.Serialization;
 
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>Where a connection comes from, in the coarse terms that operators see.</summary>
+/// <summary>The origin of a connection, as operators see it.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<LocalityKind>))]
 public enum LocalityKind
 {
-    /// <summary>From elsewhere, or from somewhere that cannot be told.</summary>
+    /// <summary>Any other address, or an unknown one.</summary>
     [JsonStringEnumMemberName("remote")]
     Remote,
 

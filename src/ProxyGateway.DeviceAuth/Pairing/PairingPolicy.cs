@@ -3,12 +3,14 @@ using System.Collections.Immutable;
 namespace ProxyGateway.DeviceAuth.Pairing;
 
 /// <summary>
-/// Decides whether a claim is covered by what is on record, approved by a rule, or left to an operator.
-/// Pure: no I/O, no clock, no logging; the same arguments always give the same answer.
+/// Decides whether a stored grant covers a claim, a rule approves it, or an operator must. Pure: no I/O, no clock, no logging; the same
+/// arguments always give the same answer.
 /// </summary>
 public sealed record PairingPolicy
 {
-    /// <summary>The policy where nothing is configured: on loopback, new devices and scope upgrades are approved silently, role upgrades never.</summary>
+    /// <summary>
+    /// The policy without configuration: on loopback, new devices and scope upgrades are approved silently, role upgrades never.
+    /// </summary>
     public static PairingPolicy Default { get; } = new();
 
     /// <summary>The rules. They only ever widen, so their order cannot matter.</summary>
@@ -20,16 +22,16 @@ public sealed record PairingPolicy
     /// <summary>Which scopes include which others.</summary>
     public ScopeImplications Implications { get; init; } = ScopeImplications.Default;
 
-    /// <summary>What becomes of legacy devices.</summary>
+    /// <summary>How legacy devices are treated.</summary>
     public LegacyDevices LegacyDevices { get; init; }
 
-    /// <summary>How many devices may be paired that rules alone have approved; past it an operator decides about new ones.</summary>
+    /// <summary>How many devices rules alone may have paired; past it an operator decides about new ones.</summary>
     public int MaxDevicesByRules { get; init; } = 100_000;
 
     /// <summary>Decides one claim.</summary>
-    /// <param name="record">What the registry has on the device, as of now; null if nothing.</param>
-    /// <param name="claim">What the device has proved to be and asks for.</param>
-    /// <param name="locality">Where it connects from.</param>
+    /// <param name="record">The device's record at this time; null if there is none.</param>
+    /// <param name="claim">The verified claim.</param>
+    /// <param name="locality">The connection's origin.</param>
     public PairingDecision Decide(DeviceRecord? record, DeviceClaim claim, Locality locality)
     {
         ArgumentNullException.ThrowIfNull(claim);
@@ -39,11 +41,11 @@ public sealed record PairingPolicy
             return PairingDecision.Refuse.Instance;
         if (Uncovered(record, claim) is not { } reason)
             return PairingDecision.Admit.Instance;
-        if (record?.Refusals?.Covers(claim.Role) == true) // an operator's no outlives a rule's yes
+        if (record?.Refusals?.Covers(claim.Role) == true) // no rule overrides an operator's refusal
             return new PairingDecision.RequirePairing(reason);
         if (MustPairAgain(record, claim.Role))
             return new PairingDecision.RequirePairing(reason);
-        if (!RuleBounds.Allow(record, claim)) // a device must not make its own record grow without end
+        if (!RuleBounds.Allow(record, claim)) // a device must not be able to enlarge its own record without bound
             return new PairingDecision.RequirePairing(reason);
 
         bool userDecides = false;
@@ -59,10 +61,10 @@ public sealed record PairingPolicy
         return userDecides ? PairingDecision.LookUpPeerUser.Instance : new PairingDecision.RequirePairing(reason);
     }
 
-    /// <summary>Whether the record lets the claim in: the device is not blocked, and what it asks for is covered.</summary>
+    /// <summary>Whether the record admits the claim: the device is not blocked, and its grant covers the claim.</summary>
     public bool Admits(DeviceRecord? record, DeviceClaim claim) => record?.Block is null && Uncovered(record, claim) is null;
 
-    /// <summary>Why the record does not cover the claim; null if it does. The first that fails is the reason.</summary>
+    /// <summary>Why the record does not cover the claim; null if it does. The first check that fails is the reason.</summary>
     public PairingReason? Uncovered(DeviceRecord? record, DeviceClaim claim)
     {
         ArgumentNullException.ThrowIfNull(claim);
@@ -73,7 +75,7 @@ public sealed record PairingPolicy
         return Implications.Covers(claim.Role, record.ScopesOf(claim.Role), claim.Scopes) ? null : PairingReason.ScopeUpgrade;
     }
 
-    /// <summary>How a place is called towards operators.</summary>
+    /// <summary>The locality for operators.</summary>
     public LocalityKind Classify(Locality locality)
     {
         ArgumentNullException.ThrowIfNull(locality);
@@ -84,7 +86,7 @@ public sealed record PairingPolicy
             : LocalityKind.Remote;
     }
 
-    /// <summary>The policy without rules that have done all that they may.</summary>
+    /// <summary>The policy without rules that are at their bound.</summary>
     internal PairingPolicy Without(ImmutableArray<string> rules) =>
         rules.IsEmpty ? this : this with { AutoApprove = AutoApprove.RemoveAll(r => rules.Contains(r.Name)) };
 
@@ -95,7 +97,7 @@ public sealed record PairingPolicy
         if (record.Grants.TryGetValue(role, out Grant? grant))
             return grant.Scopes is null;
 
-        // A device that an operator has yet to approve again must not get round it by asking for another role.
+        // A device that an operator must approve again must not avoid that by asking for another role.
         return record.Legacy || record.Grants.Values.Any(g => g.Scopes is null);
     }
 }

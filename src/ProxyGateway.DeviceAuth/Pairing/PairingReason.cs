@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>Why a claim is not covered by what the registry has on record.</summary>
+/// <summary>Why the device's record does not cover a claim.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<PairingReason>))]
 public enum PairingReason
 {
@@ -10,11 +10,11 @@ public enum PairingReason
     [JsonStringEnumMemberName("not-paired")]
     NotPaired,
 
-    /// <summary>The device holds no grant for the role it asks for.</summary>
+    /// <summary>The device has no grant in the requested role.</summary>
     [JsonStringEnumMemberName("role-upgrade")]
     RoleUpgrade,
 
-    /// <summary>The device holds the role, but not every scope it asks for.</summary>
+    /// <summary>The device has the role, but not every requested scope.</summary>
     [JsonStringEnumMemberName("scope-upgrade")]
     ScopeUpgrade,
 }

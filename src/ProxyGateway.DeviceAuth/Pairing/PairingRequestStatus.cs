@@ -2,11 +2,11 @@ using System.Text.Json.Serialization;
 
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>Where a pairing request stands.</summary>
+/// <summary>The state of a pairing request.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<PairingRequestStatus>))]
 public enum PairingRequestStatus
 {
-    /// <summary>Waits for an operator.</summary>
+    /// <summary>It waits for an operator.</summary>
     [JsonStringEnumMemberName("open")]
     Open,
 
@@ -22,7 +22,7 @@ public enum PairingRequestStatus
     [JsonStringEnumMemberName("expired")]
     Expired,
 
-    /// <summary>Another approval granted what it asks for.</summary>
+    /// <summary>Another approval granted its scopes.</summary>
     [JsonStringEnumMemberName("covered")]
     Covered,
 }

@@ -1,14 +1,14 @@
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>How much is known of a <see cref="PeerUser"/>.</summary>
+/// <summary>Whether a <see cref="PeerUser"/> is known.</summary>
 public enum PeerUserState
 {
-    /// <summary>Nobody asked yet.</summary>
+    /// <summary>It was not looked up yet.</summary>
     NotLookedUp,
 
-    /// <summary>Asked, and it cannot be told.</summary>
+    /// <summary>It was looked up and not found.</summary>
     Unknown,
 
-    /// <summary>Asked and told.</summary>
+    /// <summary>It was looked up and found.</summary>
     Known,
 }

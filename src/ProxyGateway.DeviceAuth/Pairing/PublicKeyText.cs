@@ -3,21 +3,21 @@ using System.Buffers.Text;
 
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>The texts in which real clients send keys and signatures, decoded strictly into bytes.</summary>
+/// <summary>Decodes the text forms of keys and signatures that clients send, strictly.</summary>
 internal static class PublicKeyText
 {
-    /// <summary>How many bytes a raw key has.</summary>
+    /// <summary>The length of a raw key in bytes.</summary>
     public const int KeySize = 32;
 
     private const string PemBegin = "-----BEGIN PUBLIC KEY-----";
     private const string PemEnd = "-----END PUBLIC KEY-----";
 
-    // SubjectPublicKeyInfo of an Ed25519 key (RFC 8410 §4): everything but the key is fixed.
+    // SubjectPublicKeyInfo of an Ed25519 key (RFC 8410 §4): constant except for the key.
     private static ReadOnlySpan<byte> SpkiPrefix => [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00];
 
     /// <summary>Decodes a raw key in base64url or base64, or a PEM of one.</summary>
-    /// <param name="text">The text, as it came.</param>
-    /// <param name="key">Where the 32 bytes go.</param>
+    /// <param name="text">The text, unchanged.</param>
+    /// <param name="key">The destination of the 32 bytes.</param>
     public static bool TryDecodeKey(string text, Span<byte> key)
     {
         ReadOnlySpan<char> pem = text.AsSpan().Trim("\r\n");
@@ -32,7 +32,7 @@ internal static class PublicKeyText
         return true;
     }
 
-    /// <summary>Decodes base64url or base64, padded or not, into exactly as many bytes as there is room for.</summary>
+    /// <summary>Decodes base64url or base64, padded or not, into exactly the length of the destination.</summary>
     public static bool TryDecode(string text, Span<byte> destination)
     {
         int digits = ((destination.Length * 4) + 2) / 3;
@@ -43,7 +43,7 @@ internal static class PublicKeyText
         if (body.Length != digits)
             return false;
 
-        // One alphabet or the other, not both; and no blanks, which the framework's decoders would skip.
+        // Only one of the two alphabets, and no blanks, which the framework's decoders would skip.
         Span<char> url = stackalloc char[digits];
         bool standard = body.ContainsAny('+', '/');
         for (int i = 0; i < digits; i++)
@@ -54,7 +54,7 @@ internal static class PublicKeyText
             url[i] = c switch { '+' => '-', '/' => '_', _ => c };
         }
 
-        // Spare bits of the last digit must be zero, or one key would have several spellings; the Try method throws over them.
+        // Spare bits of the last digit must be zero, or one key would have several spellings; the Try method throws for them.
         return Base64Url.DecodeFromChars(url, destination, out _, out int written) == OperationStatus.Done && written == destination.Length;
     }
 }

@@ -2,18 +2,16 @@ using System.Text.Json.Serialization;
 
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>
-/// An operator's no, which outlives a rule's yes: no rule approves a marked role until an operator has approved all that was asked in it.
-/// </summary>
+/// <summary>An operator's refusals: no rule approves a marked role until an operator has approved a whole request in it.</summary>
 public sealed record RefusalMarks : StoredObject
 {
-    /// <summary>How many roles are marked or cleared one by one; past it the whole device is marked, or a role stays so.</summary>
+    /// <summary>How many roles are marked or cleared one by one; past it the whole device is marked, or a role stays marked.</summary>
     public const int MaxRoles = 64;
 
     /// <summary>When the last mark was made.</summary>
     public required DateTimeOffset At { get; init; }
 
-    /// <summary>The device was removed: every role is marked, save those in <see cref="Cleared"/>.</summary>
+    /// <summary>The device was removed: every role is marked, except those in <see cref="Cleared"/>.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool WholeDevice { get; init; }
 
@@ -23,11 +21,11 @@ public sealed record RefusalMarks : StoredObject
     /// <summary>Roles that an operator approved in full after the device was removed.</summary>
     public ScopeSet Cleared { get; init; } = ScopeSet.Empty;
 
-    /// <summary>The mark of a removed device, whatever was marked before.</summary>
+    /// <summary>The mark of a removed device, in place of earlier marks.</summary>
     internal static RefusalMarks RemovedDevice(RefusalMarks? marks, DateTimeOffset at) =>
         new() { At = at, WholeDevice = true, Unknown = marks?.Unknown };
 
-    /// <summary>The marks, with one more for this role.</summary>
+    /// <summary>The marks, and one more for this role.</summary>
     internal static RefusalMarks Mark(RefusalMarks? marks, string role, DateTimeOffset at)
     {
         if (marks is null)
@@ -36,7 +34,7 @@ public sealed record RefusalMarks : StoredObject
         return marks.Roles.Count <= MaxRoles ? marks : RemovedDevice(marks, marks.At);
     }
 
-    /// <summary>The marks, with none for this role; null if none are left.</summary>
+    /// <summary>The marks without this role; null if none are left.</summary>
     internal static RefusalMarks? Clear(RefusalMarks? marks, string role)
     {
         if (marks is null)
@@ -51,6 +49,6 @@ public sealed record RefusalMarks : StoredObject
         return cleared is { WholeDevice: false, Roles.Count: 0 } ? null : cleared;
     }
 
-    /// <summary>Whether rules must leave this role alone.</summary>
+    /// <summary>Whether no rule may approve this role.</summary>
     public bool Covers(string role) => Roles.Contains(role) || (WholeDevice && !Cleared.Contains(role));
 }

@@ -65,7 +65,7 @@ public readonly record struct RequestId
         return valid;
     }
 
-    /// <summary>Reads an id that is known to be one.</summary>
+    /// <summary>Reads a valid id.</summary>
     /// <exception cref="FormatException">The text is not a request id.</exception>
     public static RequestId Parse(string text) => TryParse(text, out RequestId id) ? id : throw new FormatException("Not a request id.");
 

@@ -1,11 +1,11 @@
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>Text of others that operators are shown.</summary>
+/// <summary>Makes texts of others safe to show to operators.</summary>
 internal static class SafeText
 {
     private const int MaxLength = 100;
 
-    /// <summary>The text, shortened, without what cannot be seen or turns text around; null if nothing is left.</summary>
+    /// <summary>The text, cut, without invisible and bidirectional characters; null if nothing is left.</summary>
     public static string? Of(string? text)
     {
         if (text is null)
@@ -15,7 +15,7 @@ internal static class SafeText
 
         if (text.Length is > 0 and <= MaxLength && !text.AsSpan().ContainsAnyExceptInRange('!', '~'))
         {
-            return text; // as nearly all are
+            return text; // the usual case
         }
 
         var clean = new System.Text.StringBuilder(Math.Min(text.Length, MaxLength));

@@ -3,17 +3,19 @@ using System.Collections.Immutable;
 
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>Which scopes include which others, for each role: <c>role -> scope -> what it covers</c>. A final <c>.*</c> covers a whole family.</summary>
-/// <param name="byRole">The implications; they are not followed transitively.</param>
+/// <summary>
+/// Which scopes cover which others, for each role: <c>role -> scope -> covered scopes</c>. A final <c>.*</c> covers a whole family.
+/// </summary>
+/// <param name="byRole">The implications; they are not transitive.</param>
 public sealed class ScopeImplications(ImmutableDictionary<string, ImmutableDictionary<string, ImmutableArray<string>>> byRole)
 {
     private readonly FrozenDictionary<string, Implied> _implied =
         byRole.ToFrozenDictionary(role => role.Key, role => new Implied(role.Value), StringComparer.Ordinal);
 
     /// <summary>
-    /// The built-in ones, which OpenClaw has: <c>operator.admin</c> covers <c>operator.*</c>; <c>operator.write</c> covers <c>operator.read</c>,
-    /// <c>operator.talk</c>, <c>operator.sessions.read</c> and <c>operator.sessions.write</c>; <c>operator.read</c> and
-    /// <c>operator.sessions.write</c> cover <c>operator.sessions.read</c>.
+    /// The built-in implications, which are OpenClaw's: <c>operator.admin</c> covers <c>operator.*</c>; <c>operator.write</c> covers
+    /// <c>operator.read</c>, <c>operator.talk</c>, <c>operator.sessions.read</c> and <c>operator.sessions.write</c>; <c>operator.read</c>
+    /// and <c>operator.sessions.write</c> cover <c>operator.sessions.read</c>.
     /// </summary>
     public static ScopeImplications Default { get; } = new(ImmutableDictionary<string, ImmutableDictionary<string, ImmutableArray<string>>>.Empty
         .Add("operator", ImmutableDictionary<string, ImmutableArray<string>>.Empty
@@ -22,12 +24,12 @@ public sealed class ScopeImplications(ImmutableDictionary<string, ImmutableDicti
             .Add("operator.read", ["operator.sessions.read"])
             .Add("operator.sessions.write", ["operator.sessions.read"])));
 
-    /// <summary>The implications as they are configured: role, scope, what it covers.</summary>
+    /// <summary>The configured implications: role, scope, covered scopes.</summary>
     public ImmutableDictionary<string, ImmutableDictionary<string, ImmutableArray<string>>> ByRole { get; } = byRole;
 
     /// <summary>
-    /// Whether everything that is requested is covered by what is granted in this role. Nothing requested is covered by anything. Each requested
-    /// scope costs a search in the sorted grant, and one for each configured scope that implies it: a large grant is not walked through.
+    /// Whether the granted scopes cover all requested scopes in this role. An empty request is always covered. Each requested scope costs a
+    /// search in the sorted grant, and one for each configured scope that implies it: a large grant is not scanned.
     /// </summary>
     public bool Covers(string role, ScopeSet granted, ScopeSet requested)
     {
@@ -43,10 +45,10 @@ public sealed class ScopeImplications(ImmutableDictionary<string, ImmutableDicti
         return true;
     }
 
-    /// <summary>The implications of one role, by what is implied.</summary>
+    /// <summary>The implications of one role, by covered scope.</summary>
     private sealed class Implied
     {
-        private readonly FrozenDictionary<string, string[]> _scopes; // what is implied -> what implies it
+        private readonly FrozenDictionary<string, string[]> _scopes; // covered scope -> scopes that cover it
         private readonly (string Prefix, string By)[] _families;
 
         public Implied(ImmutableDictionary<string, ImmutableArray<string>> byScope)

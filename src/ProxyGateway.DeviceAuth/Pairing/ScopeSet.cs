@@ -11,7 +11,7 @@ namespace ProxyGateway.DeviceAuth.Pairing;
 [JsonConverter(typeof(ScopeSetJsonConverter))]
 public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
 {
-    /// <summary>How long a scope or a role may be, in characters.</summary>
+    /// <summary>The maximum length of a scope or a role, in characters.</summary>
     public const int MaxNameLength = 128;
 
     private static readonly SearchValues<char> NameCharacters =
@@ -30,7 +30,7 @@ public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
     /// <inheritdoc/>
     public string this[int index] => _scopes[index];
 
-    /// <summary>The set of these scopes, whatever their order and repetition.</summary>
+    /// <summary>The set of these scopes, in any order and with repetitions.</summary>
     public static ScopeSet Of(params IEnumerable<string> scopes)
     {
         string[] sorted = [.. scopes];
@@ -48,13 +48,13 @@ public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
     }
 
     /// <summary>
-    /// Whether the text may name a scope or a role: 1 to 128 of <c>A-Z a-z 0-9 . _ : -</c>. Not <c>.</c> and <c>..</c>: in a path they are steps
-    /// (RFC 3986 §5.2.4), so that taking away a role of that name would take away the device.
+    /// Whether the text may name a scope or a role: 1 to 128 of <c>A-Z a-z 0-9 . _ : -</c>. Not <c>.</c> and <c>..</c>: in a path they are
+    /// steps (RFC 3986 §5.2.4), so revoking a role of that name would remove the device.
     /// </summary>
     public static bool IsValidName(ReadOnlySpan<char> name) =>
         name.Length is > 0 and <= MaxNameLength && !name.ContainsAnyExcept(NameCharacters) && name is not ("." or "..");
 
-    /// <summary>How many bytes the scopes have in JSON, each with its quotes and a comma.</summary>
+    /// <summary>The size of the scopes in JSON in bytes, each with its quotes and a comma.</summary>
     internal int Bytes
     {
         get
@@ -66,7 +66,7 @@ public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
         }
     }
 
-    /// <summary>Whether the scope is one of these; found by halving, not one by one.</summary>
+    /// <summary>Whether the scope is one of these; a binary search.</summary>
     public bool Contains(string scope) => _scopes.AsSpan().BinarySearch(scope, StringComparer.Ordinal) >= 0;
 
     /// <summary>These scopes and the others.</summary>

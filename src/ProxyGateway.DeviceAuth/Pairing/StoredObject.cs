@@ -4,8 +4,9 @@ using System.Text.Json.Serialization.Metadata;
 namespace ProxyGateway.DeviceAuth.Pairing;
 
 /// <summary>
-/// An object of a stored document. It keeps the members that this version does not know, so that writing the document again does not lose what
-/// a newer gateway wrote. A member that this version must not ignore raises the document's format instead, and then the document is refused.
+/// An object of a stored document. It keeps members that this version does not know, so that writing the document again does not lose a
+/// newer gateway's members. A member that this version must not ignore raises the document's format instead, and then the document is
+/// refused.
 /// </summary>
 public abstract record StoredObject
 {
@@ -13,14 +14,14 @@ public abstract record StoredObject
     {
     }
 
-    /// <summary>Members of the stored object that this version does not know, as they were read; null if there are none.</summary>
+    /// <summary>Unknown members of the stored object, as they were read; null if there are none.</summary>
     internal Dictionary<string, JsonElement>? Unknown { get; set; }
 
     /// <summary>
-    /// Has the type of a stored object read and write its unknown members; any other type stays as it is. It is no attribute of the types, as operators'
-    /// input and answers have some of them too, and nothing unknown may pass there.
+    /// Makes the type of a stored object read and write its unknown members; any other type is not changed. It is no attribute of the
+    /// types, since operators' input and answers use some of them too, where unknown members must not pass.
     /// </summary>
-    /// <param name="type">The type, as a resolver's modifier gets it.</param>
+    /// <param name="type">The type that a resolver's modifier gets.</param>
     public static void KeepUnknown(JsonTypeInfo type)
     {
         ArgumentNullException.ThrowIfNull(type);

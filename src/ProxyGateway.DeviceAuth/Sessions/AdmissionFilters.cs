@@ -6,15 +6,15 @@ using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
 
-/// <summary>All filters of the application. A filter that fails, refuses.</summary>
+/// <summary>All filters of the application. A filter that fails refuses.</summary>
 internal sealed partial class AdmissionFilters(IEnumerable<IAdmissionFilter> filters, TimeProvider time, PacedLogger<AdmissionFilters> logger)
 {
     private readonly IAdmissionFilter[] _filters = [.. filters];
 
-    /// <summary>What a refused device is told; null if no filter refuses it.</summary>
+    /// <summary>The refusal of the first filter that refuses; null if none does.</summary>
     /// <param name="context">The upgrade request.</param>
-    /// <param name="claim">What the device has proved.</param>
-    /// <param name="origin">Where it comes from.</param>
+    /// <param name="claim">The verified claim.</param>
+    /// <param name="origin">The claim's origin.</param>
     /// <param name="options">The options in force.</param>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>
     public async ValueTask<Closing?> RefuseAsync(HttpContext context, DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options)

@@ -4,25 +4,25 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// The way to the client: relays the backend's bytes as they are, and puts a close frame between two frames on request. There is one
-/// writer (the tunnel); anybody may close.
+/// Writes to the client: relays the backend's bytes unchanged, and on request puts a close frame between two frames. There is one writer
+/// (the tunnel); any thread may close.
 /// </summary>
 /// <param name="client">The upgraded stream.</param>
 internal sealed class ClientOutlet(Stream client)
 {
     private readonly Lock _lock = new();
-    private TaskCompletionSource? _completion; // made when it is asked for: most connections end without
+    private TaskCompletionSource? _completion; // made on demand: most connections end without it
     private FrameTracker _tracker;
     private bool _writing;
     private bool _closed;
     private byte[]? _closeFrame;
 
-    /// <summary>Completes once a close frame was sent, or can no longer be sent. Nothing goes to the client after that.</summary>
+    /// <summary>Completes once a close frame was sent, or can no longer be sent. The client gets nothing after that.</summary>
     public Task Completion => NeedCompletion().Task;
 
     /// <summary>
-    /// Relays bytes of the backend; after the close frame they are swallowed. Nothing is allocated here: where the client is slower than
-    /// the backend, the state machine is a pooled one.
+    /// Relays bytes of the backend; after the close frame it discards them. It allocates nothing: where the client is slower than the
+    /// backend, the state machine is pooled.
     /// </summary>
     public ValueTask WriteAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
     {
@@ -54,9 +54,9 @@ internal sealed class ClientOutlet(Stream client)
         return EndWrite();
     }
 
-    /// <summary>Has a close frame sent at the next boundary between two frames, which may be now. Only the first call counts.</summary>
-    /// <param name="closing">Why.</param>
-    /// <param name="answer">A whole frame to go before it.</param>
+    /// <summary>Requests a close frame at the next boundary between two frames, which may be now. Only the first call counts.</summary>
+    /// <param name="closing">The close code and reason.</param>
+    /// <param name="answer">A whole frame to send before it.</param>
     public void Close(Closing closing, byte[]? answer = null)
     {
         byte[] close = FrameWriter.CloseToClient(closing);
@@ -73,7 +73,7 @@ internal sealed class ClientOutlet(Stream client)
         _ = SendCloseFrameAsync();
     }
 
-    /// <summary>The backend sends nothing more. False if it ended in the middle of a frame, where no close frame may be put any more.</summary>
+    /// <summary>The backend sends nothing more. False if it ended in the middle of a frame, so that no close frame can follow.</summary>
     public bool TryEnd()
     {
         lock (_lock)
@@ -125,7 +125,7 @@ internal sealed class ClientOutlet(Stream client)
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
         {
-            // The client is gone: there is nobody to close to.
+            // The client is gone.
         }
         finally
         {

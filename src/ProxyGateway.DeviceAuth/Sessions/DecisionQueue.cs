@@ -1,8 +1,8 @@
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// How many decisions may be under way at a time, each of which asks the registry. The others wait here in the order in which they came, so
-/// that a crowd makes no queue in front of the registry, whose answers would then look late although it is quick.
+/// Bounds the decisions under way, each of which asks the registry. The others wait here in the order in which they came, so that a crowd
+/// does not queue at the registry, whose answers would then look late although it is fast.
 /// </summary>
 internal sealed class DecisionQueue : IDisposable
 {
@@ -15,11 +15,11 @@ internal sealed class DecisionQueue : IDisposable
     /// <summary>How many wait for their turn.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
 
-    /// <summary>Takes a place if there is one, and nobody waits for it.</summary>
+    /// <summary>Takes a place if one is free and no other decision waits for it.</summary>
     public bool TryEnter() => _places.Wait(TimeSpan.Zero);
 
-    /// <summary>Waits for a place, which is to be given back with <see cref="Leave"/>.</summary>
-    /// <exception cref="OperationCanceledException">The wait has been given up; there is no place to give back.</exception>
+    /// <summary>Waits for a place, which <see cref="Leave"/> frees.</summary>
+    /// <exception cref="OperationCanceledException">The wait was cancelled; there is no place to free.</exception>
     public async Task EnterAsync(CancellationToken cancellationToken)
     {
         Task entered = _places.WaitAsync(cancellationToken);

@@ -3,7 +3,7 @@ using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
 
-/// <summary>The session table, as an application sees it.</summary>
+/// <summary>The session table for an application.</summary>
 internal sealed class DeviceConnections(SessionTable sessions, IDeviceAuthSettings settings) : IDeviceConnections
 {
     public int Count => sessions.List(device: null, after: 0, int.MaxValue).Length;

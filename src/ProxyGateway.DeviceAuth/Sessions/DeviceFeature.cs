@@ -6,7 +6,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <inheritdoc cref="IDeviceFeature"/>
-/// <remarks>The user is made when somebody asks for it: most connections live and end without, and each would hold a kilobyte for it.</remarks>
+/// <remarks>The user is made on demand: most connections never need it, and each would hold a kilobyte.</remarks>
 internal sealed class DeviceFeature : IDeviceFeature, IHttpAuthenticationFeature
 {
     private const string AuthenticationType = "Device";
@@ -20,14 +20,14 @@ internal sealed class DeviceFeature : IDeviceFeature, IHttpAuthenticationFeature
 
     public long ConnectionId { get; }
 
-    /// <summary>The device, after the identities that the application has found out.</summary>
+    /// <summary>The device, after the identities that the application has added.</summary>
     public ClaimsPrincipal? User
     {
         get => _user ??= new ClaimsPrincipal((_found?.Identities ?? []).Where(i => i.IsAuthenticated).Append(IdentityOf(Claim)));
         set => _user = value;
     }
 
-    /// <summary>Says in the request whose it is.</summary>
+    /// <summary>Sets the device of the request.</summary>
     public static void Set(HttpContext context, Session session)
     {
         var feature = new DeviceFeature(session, context.Features.Get<IHttpAuthenticationFeature>()?.User);

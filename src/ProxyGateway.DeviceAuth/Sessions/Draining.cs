@@ -6,9 +6,9 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// The gateway's graceful end. While it still listens, new upgrades are answered 503 and the gateway is not ready; handshakes under way end,
-/// and live sessions are closed with 1012 one after the other, spread over <see cref="DeviceAuthOptions.DrainTime"/>, so that their devices do not all come
-/// back at once. Then the server stops, and what is still there is aborted.
+/// The graceful end of the gateway. While it still listens, new upgrades get 503 and the gateway is not ready; running handshakes end, and
+/// live sessions are closed with 1012 one after the other, spread over <see cref="DeviceAuthOptions.DrainTime"/>, so that their devices do
+/// not all reconnect at once. Then the server stops and aborts the remaining connections.
 /// </summary>
 internal sealed partial class Draining : IHostedLifecycleService, IDisposable
 {
@@ -27,18 +27,18 @@ internal sealed partial class Draining : IHostedLifecycleService, IDisposable
         ILogger<Draining> logger)
     {
         (_sessions, _settings, _time, _logger) = (sessions, settings, time, logger);
-        _stopping = lifetime.ApplicationStopping.Register(_begun.Cancel); // a signal comes here before the host calls StoppingAsync
+        _stopping = lifetime.ApplicationStopping.Register(_begun.Cancel); // a signal arrives here before the host calls StoppingAsync
         Token = _begun.Token;
     }
 
-    /// <summary>Whether the gateway is ending.</summary>
+    /// <summary>Whether the gateway is stopping.</summary>
     public bool IsUnderWay => Token.IsCancellationRequested;
 
-    /// <summary>Signals that it is: silent handshakes end.</summary>
+    /// <summary>Cancelled when the gateway stops: silent handshakes end.</summary>
     public CancellationToken Token { get; }
 
-    /// <summary>Closes what is there, while the server still listens.</summary>
-    /// <param name="cancellationToken">The host's patience is at an end: what is left is closed at once.</param>
+    /// <summary>Closes sessions while the server still listens.</summary>
+    /// <param name="cancellationToken">Cancelled when the host no longer waits: the remaining sessions are closed at once.</param>
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         await _begun.CancelAsync();
@@ -85,7 +85,7 @@ internal sealed partial class Draining : IHostedLifecycleService, IDisposable
     private partial void LogDraining(int sessions, TimeSpan drainTime);
 }
 
-/// <summary>Gives the host as much patience as draining takes, and some for what comes after it; never less than it has.</summary>
+/// <summary>Makes the host wait as long as draining takes, and some time for the rest; never less than configured.</summary>
 internal sealed class DrainingPatience(IDeviceAuthSettings settings) : IPostConfigureOptions<HostOptions>
 {
     private static readonly TimeSpan Afterwards = TimeSpan.FromSeconds(15);

@@ -8,34 +8,36 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// Decides about verified claims, whatever handshake they came by, and enters in the audit how each handshake and session ended. Every path
-/// that is not an admission ends the session again.
+/// Decides verified claims of every handshake, and enters in the audit how each handshake and session ended. Every path that is not an
+/// admission ends the session again.
 /// </summary>
 internal sealed partial class Gatekeeper(
     DeviceRegistry registry, SessionTable sessions, RegistryFreshness freshness, AuditLog audit, LastSeenTracker lastSeen,
     IDeviceAuthSettings settings, DecisionQueue queue, TimeProvider time, PacedLogger<Gatekeeper> logger)
 {
-    // A record that changes between the reading and the admission is read again; one that keeps changing is not waited for.
+    // A record that changes between the reading and the admission is read again, but only this often.
     private const int MaxAttempts = 4;
 
     private const string RegistryUnavailable = "registry-unavailable";
 
     /// <summary>
-    /// Decides a claim. It waits for its turn for up to <see cref="DeviceAuthOptions.HandshakeTimeout"/>, and the registry may take as long again.
+    /// Decides a claim. It waits for its turn for up to <see cref="DeviceAuthOptions.HandshakeTimeout"/>, and the registry may take as long
+    /// again.
     /// </summary>
     /// <param name="claim">The verified claim.</param>
-    /// <param name="origin">Where it comes from.</param>
-    /// <param name="options">The options in force when the connection came: they say how long it may take, and what it was taken for. It is decided by those in force then.</param>
-    /// <param name="mayAsk">Whether it may be approved, or ask to be, where it is not covered already.</param>
-    /// <param name="cancellationToken">The client is gone.</param>
+    /// <param name="origin">The claim's origin.</param>
+    /// <param name="options">The options in force when the connection came: they bound the time and determined the locality. The decision
+    /// uses the options in force then.</param>
+    /// <param name="mayAsk">Whether a claim that no grant covers may be approved or become a request.</param>
+    /// <param name="cancellationToken">Cancelled when the client is gone.</param>
     /// <returns>
-    /// What became of it; and for <see cref="Admission.Admitted"/>, and nothing else, the session, to be disposed of when the connection is over.
+    /// The result; and for <see cref="Admission.Admitted"/>, and nothing else, the session, to be disposed of when the connection ends.
     /// </returns>
-    /// <exception cref="OperationCanceledException">It is.</exception>
+    /// <exception cref="OperationCanceledException">The client is gone.</exception>
     public async ValueTask<(Admission Admission, Session? Session)> DecideAsync(
         DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
-        // A device that waits in this queue has not reached the registry: its answer must not say that the registry is away.
+        // A device that waits in this queue has not reached the registry: its answer must not say that the registry is unavailable.
         if (!await TryEnterAsync(options.HandshakeTimeout, cancellationToken))
         {
             PutOff(claim, origin, options);
@@ -52,9 +54,9 @@ internal sealed partial class Gatekeeper(
         }
     }
 
-    /// <summary>A device has to come again: there were too many before it.</summary>
-    /// <param name="claim">What the device proved; null if nothing, and then it is not named.</param>
-    /// <param name="origin">Where it comes from.</param>
+    /// <summary>Enters that a device must try again later: too many came before it.</summary>
+    /// <param name="claim">The verified claim; null if there is none, and then the entry names no device.</param>
+    /// <param name="origin">The client's origin.</param>
     /// <param name="options">The options in force when the connection came.</param>
     public void PutOff(DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options)
     {
@@ -62,22 +64,22 @@ internal sealed partial class Gatekeeper(
         audit.Enter(Refusal(claim, origin, options, "busy"));
     }
 
-    /// <summary>A handshake is refused before there is a decision, or without one.</summary>
-    /// <param name="closing">What the client is told.</param>
-    /// <param name="claim">What the device proved; null if nothing, and then it is not named.</param>
-    /// <param name="origin">Where it comes from.</param>
+    /// <summary>Enters that a handshake was refused before or without a decision.</summary>
+    /// <param name="closing">The close code and reason for the client.</param>
+    /// <param name="claim">The verified claim; null if there is none, and then the entry names no device.</param>
+    /// <param name="origin">The client's origin.</param>
     /// <param name="options">The options in force when the connection came.</param>
     public void Refused(Closing closing, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options) =>
         audit.Enter(Refusal(claim, origin, options, closing.Reason) with { CloseCode = closing.Code });
 
-    /// <summary>The backend has accepted an admitted device.</summary>
+    /// <summary>Enters that the backend has accepted an admitted device.</summary>
     public void Opened(Session session, ClaimOrigin origin, DeviceAuthOptions options) =>
         audit.Enter(Entry(AuditKinds.SessionOpened, session.Claim, origin, options));
 
-    /// <summary>The connection of an admitted device is over.</summary>
+    /// <summary>Enters that the connection of an admitted device has ended.</summary>
     /// <param name="session">The session.</param>
-    /// <param name="closing">How the gate ended it; null if it did not.</param>
-    /// <param name="origin">Where it came from.</param>
+    /// <param name="closing">The close code and reason if the gate ended it; else null.</param>
+    /// <param name="origin">The client's origin.</param>
     /// <param name="options">The options in force when the connection came.</param>
     public void Ended(Session session, Closing? closing, ClaimOrigin origin, DeviceAuthOptions options)
     {
@@ -108,7 +110,7 @@ internal sealed partial class Gatekeeper(
         DeviceAuthOptions options = settings.Current;
         if (!options.HasTheSameDoor(cameBy))
         {
-            // It might not be let in that way any more, or be taken for somebody else. When it comes again, it is measured by what holds now.
+            // By the new options its upgrade might be refused, or its locality be another. When it connects again, the new options apply.
             audit.Enter(Refusal(claim, origin, options, "reloaded"));
             return (new Admission.Busy(), null);
         }
@@ -117,7 +119,7 @@ internal sealed partial class Gatekeeper(
         {
             LogStale(claim.Device);
             audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-            return (new Admission.Unavailable(), null); // even if it can be read: this gateway might not hear of a revocation
+            return (new Admission.Unavailable(), null); // even if it can be read: this gateway might miss a revocation
         }
 
         Session? session = sessions.TryEnter(claim, origin, options.Limits.SessionsPerDevice);
@@ -165,7 +167,8 @@ internal sealed partial class Gatekeeper(
                         audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
                         return new Admission.Unavailable();
                     case Admission.Admitted admitted:
-                        // A reload has the sessions that are entered checked. This one is; so it was decided by the new policy, or is decided again.
+                        // A reload rechecks all entered sessions, and this session is entered. So either the new policy decided it, or it
+                        // is decided again here.
                         if (!ReferenceEquals(options.Policy, settings.Current.Policy) || !session.TryAdmit(admitted.Record, admitted.Now, asOf))
                             continue;
                         LogAdmitted(claim.Device, claim.Role, LogText.Of(claim.Scopes), origin.Address, admitted.Rule ?? "grant");
@@ -211,7 +214,7 @@ internal sealed partial class Gatekeeper(
             return new AdmissionTerms(options.PairingRules, mayAsk(options));
         }
 
-        // The registry answers; somebody else was faster each time.
+        // The registry answers, but another change came first each time.
         Admission Contended()
         {
             LogContended(claim.Device);

@@ -3,14 +3,14 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// A feature of a request whose device was admitted. It is there from admission on, also once the connection is over; without it nobody was
-/// admitted.
+/// A request feature of an admitted device. A request has it from admission on, also after the connection has ended; a request without it
+/// was not admitted.
 /// </summary>
 public interface IDeviceFeature
 {
-    /// <summary>What the device has proved and asked for, and what its grant covered when it was admitted.</summary>
+    /// <summary>The device's verified id and claim, which its grant covered at admission.</summary>
     DeviceClaim Claim { get; }
 
-    /// <summary>The connection's number, as <see cref="IDeviceConnections"/> has it.</summary>
+    /// <summary>The connection's number in <see cref="IDeviceConnections"/>.</summary>
     long ConnectionId { get; }
 }

@@ -4,10 +4,13 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
 
-/// <summary>Once an hour forgets the devices that only rules have approved and that were not seen for <see cref="DeviceAuthOptions.ForgetIdleAfter"/>, if that is set.</summary>
+/// <summary>
+/// Forgets, once an hour, devices that only rules have approved and that were not seen for <see cref="DeviceAuthOptions.ForgetIdleAfter"/>,
+/// if that is set.
+/// </summary>
 internal sealed partial class IdleDevices(DeviceFleet fleet, IDeviceAuthSettings settings, TimeProvider time, ILogger<IdleDevices> logger) : BackgroundService
 {
-    /// <summary>How often it looks.</summary>
+    /// <summary>The interval.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromHours(1);
 
     private readonly PeriodicTimer _timer = new(Interval, time);

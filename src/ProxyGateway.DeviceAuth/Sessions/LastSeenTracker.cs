@@ -7,12 +7,12 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// Notes in the registry when devices were seen. <see cref="Note"/> only remembers; one task writes, each device once a minute at most. What
-/// finds no room or cannot be written is dropped and counted: the device will be seen again.
+/// Writes to the registry when devices were seen. <see cref="Note"/> only remembers; one task writes, each device once a minute at most.
+/// Sightings without room, or that cannot be written, are dropped and counted: the device will be seen again.
 /// </summary>
 internal sealed partial class LastSeenTracker : BackgroundService
 {
-    /// <summary>How many devices are remembered at most.</summary>
+    /// <summary>The maximum number of remembered devices.</summary>
     public const int Room = 65_536;
 
     private const int WrittenAtOnce = 256;
@@ -31,11 +31,11 @@ internal sealed partial class LastSeenTracker : BackgroundService
     private bool _failing;
 
     /// <summary>A tracker that writes while the host runs.</summary>
-    /// <param name="sessions">The live sessions; their devices are seen now and then.</param>
+    /// <param name="sessions">The live sessions; their devices are noted at intervals.</param>
     /// <param name="time">The clock.</param>
     /// <param name="meters">For the counter of dropped sightings, <c>proxygateway.last_seen.dropped</c>.</param>
-    /// <param name="logger">Hears of failures.</param>
-    /// <param name="store">Where sightings are noted; null: nowhere.</param>
+    /// <param name="logger">The log of failures.</param>
+    /// <param name="store">The store; null: none.</param>
     public LastSeenTracker(
         SessionTable sessions, TimeProvider time, IMeterFactory meters, ILogger<LastSeenTracker> logger, ILastSeenStore? store = null)
     {
@@ -44,7 +44,7 @@ internal sealed partial class LastSeenTracker : BackgroundService
             "proxygateway.last_seen.dropped", "{device}", "Sightings of devices that were not noted in the registry.");
     }
 
-    /// <summary>A device was seen.</summary>
+    /// <summary>Notes that a device was seen.</summary>
     public void Note(DeviceId device)
     {
         if (_store is null)

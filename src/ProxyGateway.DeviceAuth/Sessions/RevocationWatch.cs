@@ -9,9 +9,9 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// Keeps live sessions true to a registry that others change. An announcement makes it read the device's record; after announcements may
-/// have been lost, and now and then in any case, it compares the versions that sessions were admitted under with those in the registry. After
-/// a reload it reads the records of all sessions, as another policy may cover less.
+/// Keeps live sessions consistent with a registry that others change. After an announcement it reads the device's record. After a gap in
+/// the announcements, and at intervals, it compares the versions under which sessions were admitted with those in the registry. After a
+/// reload it reads the records of all sessions, since another policy may cover less.
 /// </summary>
 internal sealed partial class RevocationWatch : BackgroundService
 {
@@ -28,7 +28,7 @@ internal sealed partial class RevocationWatch : BackgroundService
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
-    /// <summary>Devices whose records are being read, and whether to read once more afterwards.</summary>
+    /// <summary>Devices whose records are being read, and whether to read again afterwards.</summary>
     private readonly ConcurrentDictionary<DeviceId, bool> _checking = [];
     private readonly SemaphoreSlim _reads = new(ReadsAtOnce);
     private readonly Channel<bool> _sweeps = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
@@ -110,7 +110,7 @@ internal sealed partial class RevocationWatch : BackgroundService
 
     private void OnStale()
     {
-        // Timers go by a coarser clock, and may be early: what is said here must hold from now on.
+        // Timers use a coarser clock and may be early: this must hold from now on.
         if (_freshness.StaleIn is { Ticks: > 0 } left)
         {
             _overdue.Change(left + TimeSpan.FromMilliseconds(1), Timeout.InfiniteTimeSpan);
@@ -139,7 +139,8 @@ internal sealed partial class RevocationWatch : BackgroundService
     private async Task<bool> TryCompareAsync(CancellationToken cancellationToken)
     {
         int reloads = Volatile.Read(ref _reloads);
-        PairingPolicy policy = _settings.Current.Policy; // before the sessions are listed: who enters later is decided by this one, or a newer
+        // before the sessions are listed: a later session is decided by this policy or a newer one
+        PairingPolicy policy = _settings.Current.Policy;
         if (reloads != _reloadsChecked || !ReferenceEquals(policy, _policyChecked))
         {
             if (!await TryCheckAllAsync(cancellationToken))
@@ -162,7 +163,7 @@ internal sealed partial class RevocationWatch : BackgroundService
 
             foreach (DeviceId device in devices)
             {
-                // Who could not be asked about is asked about until there is an answer.
+                // A device without an answer is asked about again until there is one.
                 if (!versions.TryGetValue(device, out string? version) || _sessions.NeedsRecheck(device, version))
                     Check(device, cancellationToken);
             }
@@ -175,7 +176,7 @@ internal sealed partial class RevocationWatch : BackgroundService
     {
         try
         {
-            await _store.PingAsync(cancellationToken); // a registry that is away is asked again in a while, and not once for each device
+            await _store.PingAsync(cancellationToken); // an unavailable registry is asked again later, and not once for each device
         }
         catch (RegistryUnavailableException)
         {
@@ -206,7 +207,7 @@ internal sealed partial class RevocationWatch : BackgroundService
                 {
                     if (_checking.TryRemove(KeyValuePair.Create(device, false)))
                         return;
-                    _checking[device] = false; // heard of again since the reading began
+                    _checking[device] = false; // announced again since the reading began
                     continue;
                 }
 
@@ -233,14 +234,14 @@ internal sealed partial class RevocationWatch : BackgroundService
         await _reads.WaitAsync(cancellationToken);
         try
         {
-            var asOf = new TimeMark(_time); // the machine may sleep while the answer is under way
+            var asOf = new TimeMark(_time); // the machine may sleep before the answer arrives
             (DeviceRecord? record, DateTimeOffset now) = await _registry.ReadAsync(device, _settings.Current.PairingRules, cancellationToken);
             _sessions.Recheck(device, record, now, asOf);
             return true;
         }
         catch (NewerDocumentException)
         {
-            // No later reading helps, and the new document may block the device. The client may come back to a newer gateway.
+            // Reading again does not help, and the new document may block the device. The client may reconnect to a newer gateway.
             _sessions.Close(device, Closing.RegistryUnavailable);
             return true;
         }
@@ -248,7 +249,7 @@ internal sealed partial class RevocationWatch : BackgroundService
         {
             if (!isSilent)
                 LogUnread(device, e);
-            return !_sessions.NeedsRecheck(device, version: null); // nobody left to read it for
+            return !_sessions.NeedsRecheck(device, version: null); // no session is left to read it for
         }
         finally
         {

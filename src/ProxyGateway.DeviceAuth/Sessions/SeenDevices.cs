@@ -4,17 +4,17 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// Which devices were seen, and which of them are due to be written: each at most once in an interval, the first time at once. Remembers
-/// no more devices than it has room for. Not for two threads at a time.
+/// Remembers which devices were seen, and which of them are due to be written: each at most once in an interval, the first time at once.
+/// Bounded. Not thread-safe.
 /// </summary>
 internal sealed class SeenDevices(int room, TimeSpan interval)
 {
     private readonly Dictionary<DeviceId, Sighting> _sightings = [];
 
-    /// <summary>How many devices it remembers.</summary>
+    /// <summary>The number of remembered devices.</summary>
     public int Count => _sightings.Count;
 
-    /// <summary>A device was seen; false if there is no room to remember it.</summary>
+    /// <summary>Notes that a device was seen; false if there is no room to remember it.</summary>
     public bool Note(DeviceId device, DateTimeOffset now)
     {
         if (_sightings.TryGetValue(device, out Sighting sighting))
@@ -29,13 +29,13 @@ internal sealed class SeenDevices(int room, TimeSpan interval)
         return true;
     }
 
-    /// <summary>Takes what is due to be written, and forgets what was not seen again since it was.</summary>
+    /// <summary>Takes the sightings that are due, and forgets devices that were not seen again since they were written.</summary>
     public List<SeenDevice> Take(DateTimeOffset now)
     {
         var due = new List<SeenDevice>();
         foreach ((DeviceId device, Sighting sighting) in _sightings)
         {
-            if ((now - sighting.WrittenAt)?.Duration() < interval) // a clock that was set back is not waited for
+            if ((now - sighting.WrittenAt)?.Duration() < interval) // a clock that was set back does not delay a write
                 continue;
             if (sighting.SeenAt is { } seenAt)
             {
@@ -44,7 +44,7 @@ internal sealed class SeenDevices(int room, TimeSpan interval)
             }
             else
             {
-                _sightings.Remove(device); // which a dictionary allows while it is enumerated, as it does a changed value
+                _sightings.Remove(device); // a dictionary allows this during enumeration, like changing a value
             }
         }
 

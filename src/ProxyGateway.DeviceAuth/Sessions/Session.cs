@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
 
-/// <summary>A connection of a verified device: provisional while it is being decided, admitted from then on, and over once it is closed.</summary>
+/// <summary>A connection of a verified device: provisional until it is decided, then admitted, and ended once it is closed.</summary>
 internal sealed class Session : IDisposable
 {
     private readonly SessionTable _table;
@@ -26,30 +26,30 @@ internal sealed class Session : IDisposable
         ClosingToken = _closing.Token;
     }
 
-    /// <summary>Counts this gateway's sessions.</summary>
+    /// <summary>The session's number on this gateway.</summary>
     public long Number { get; }
 
-    /// <summary>What the device proved and asked for.</summary>
+    /// <summary>The verified claim.</summary>
     public DeviceClaim Claim { get; }
 
-    /// <summary>Where it comes from.</summary>
+    /// <summary>The client's origin.</summary>
     public ClaimOrigin Origin { get; }
 
     public DateTimeOffset StartedAt { get; }
 
-    /// <summary>When its grant runs out; null if it has no end.</summary>
+    /// <summary>When its grant ends; null if it has no end.</summary>
     public DateTimeOffset? EndsAt => _end?.At;
 
-    /// <summary>Whether it is admitted, and not over.</summary>
+    /// <summary>Whether it is admitted and has not ended.</summary>
     public bool IsLive => Version is not null && Closing is null;
 
-    /// <summary>Why the session is over; null while it is not.</summary>
+    /// <summary>Why the session ended; null while it has not.</summary>
     public Closing? Closing { get; private set; }
 
-    /// <summary>Signals that the session is to be closed: from then on nothing more of the client may reach the backend.</summary>
+    /// <summary>Cancelled when the session is closed: from then on the backend must get nothing more from the client.</summary>
     public CancellationToken ClosingToken { get; }
 
-    /// <summary>The version of the record that the session was last found to be covered by; null while it is provisional.</summary>
+    /// <summary>The version of the last record that was found to cover the session; null while it is provisional.</summary>
     public string? Version
     {
         get
@@ -67,12 +67,12 @@ internal sealed class Session : IDisposable
     /// </summary>
     /// <param name="record">That record.</param>
     /// <param name="now">The store's time when it was read.</param>
-    /// <param name="asOf">A moment before it was read, null for now. The grant's end is counted from it.</param>
+    /// <param name="asOf">A time before it was read, null for now. The grant's end is counted from it.</param>
     public bool TryAdmit(DeviceRecord record, DateTimeOffset now, TimeMark? asOf = null)
     {
         lock (_lock)
         {
-            // A change that was announced while the record was read may be older or newer than what was read.
+            // A change that was announced during the read may be older or newer than the record that was read.
             if (!_doubtful)
                 SetCoverage(record, now, asOf ?? new TimeMark(_time));
             _doubtful = false;
@@ -80,18 +80,18 @@ internal sealed class Session : IDisposable
         }
     }
 
-    /// <summary>The device's record has changed.</summary>
+    /// <summary>Checks the session after the device's record has changed.</summary>
     /// <param name="record">The record; null if there is none any more.</param>
-    /// <param name="now">The store's time when it was so.</param>
+    /// <param name="now">The store's time when the record was read.</param>
     /// <param name="policy">The policy in force.</param>
-    /// <param name="asOf">A moment before it was read; null for now.</param>
+    /// <param name="asOf">A time before it was read; null for now.</param>
     public void Recheck(DeviceRecord? record, DateTimeOffset now, PairingPolicy policy, TimeMark? asOf = null)
     {
         bool revoked;
         record = record?.AsOf(now);
         lock (_lock)
         {
-            // Announcements may overtake each other, so a later one that covers the claim does not settle what an earlier one put in doubt.
+            // Announcements may overtake each other, so a later one that covers the claim does not cancel the doubt of an earlier one.
             bool covered = policy.Admits(record, Claim);
             _doubtful |= !covered;
             revoked = _version is not null && !covered;
@@ -120,13 +120,13 @@ internal sealed class Session : IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // The connection ended by itself at this very moment.
+            // The connection has just ended by itself.
         }
 
         return true;
     }
 
-    /// <summary>Takes the session out of the table.</summary>
+    /// <summary>Removes the session from the table.</summary>
     public void Dispose()
     {
         _table.Leave(this);

@@ -1,8 +1,8 @@
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// Closes a session when its grant runs out: by how long that was away when the store said so, whatever the time is here. A timer stands
-/// still while the machine sleeps, so this one looks at the clocks every few seconds.
+/// Closes a session when its grant ends: after the time that was left by the store's clock, whatever the local clock says. A timer stands
+/// still while the machine sleeps, so this one checks the clocks every few seconds.
 /// </summary>
 internal sealed class SessionEnd : IDisposable
 {
@@ -15,10 +15,10 @@ internal sealed class SessionEnd : IDisposable
     private readonly ITimer _timer;
 
     /// <param name="session">The session.</param>
-    /// <param name="at">When its grant runs out.</param>
+    /// <param name="at">When its grant ends, by the store's clock.</param>
     /// <param name="now">The store's time, by the same clock.</param>
-    /// <param name="since">A moment that was not later than that time.</param>
-    /// <param name="time">Wakes it.</param>
+    /// <param name="since">A local time that was not later than that.</param>
+    /// <param name="time">The clock and timers.</param>
     public SessionEnd(Session session, DateTimeOffset at, DateTimeOffset now, TimeMark since, TimeProvider time)
     {
         _session = session;

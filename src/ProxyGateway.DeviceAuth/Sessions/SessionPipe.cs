@@ -5,8 +5,9 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// The client's stream as the proxy sees it. It has ended until a session begins; from then on it relays both ways without looking at payloads, and ends the
-/// connection when the session ends: the client gets a close frame between two frames, and the backend sees a client that closed.
+/// The client's stream for the proxy. Until a session begins it is at its end. From then on it relays both ways without reading payloads,
+/// and ends the connection when the session ends: the client gets a close frame between two frames, and the backend sees a client that
+/// closed.
 /// </summary>
 /// <param name="context">The upgraded request.</param>
 /// <param name="client">The client's stream.</param>
@@ -19,24 +20,24 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     /// <summary>How long the other side may take to answer a close frame.</summary>
     private static readonly TimeSpan Linger = TimeSpan.FromSeconds(1);
 
-    private FrameTracker _fromClient; // of all that it has sent, relayed or not
+    private FrameTracker _fromClient; // of all bytes that it has sent, relayed or not
     private ReadOnlyMemory<byte> _early;
-    private ReadOnlyMemory<byte>? _lastToBackend; // from when the client's bytes are discarded
+    private ReadOnlyMemory<byte>? _lastToBackend; // set when the client's bytes begin to be discarded
     private Session? _session;
     private CancellationTokenRegistration _onClosing;
     private CancellationTokenSource? _reading;
     private CancellationToken _readingFor;
     private ITimer? _abort;
 
-    /// <summary>The way to the client.</summary>
+    /// <summary>Writes to the client.</summary>
     public ClientOutlet Outlet { get; } = new(client);
 
     /// <summary>How the gate has ended the connection; null if it has not.</summary>
     public Closing? Closing { get; private set; }
 
-    /// <summary>Opens the way to the backend. From now on the connection ends when the session does.</summary>
+    /// <summary>Begins to relay to the backend. From now on the connection ends with the session.</summary>
     /// <param name="session">The session of the admitted device.</param>
-    /// <param name="early">What the client has sent already for the backend, from a boundary between two frames on.</param>
+    /// <param name="early">The client's bytes that have already arrived for the backend, from a boundary between two frames on.</param>
     public void Begin(Session session, ReadOnlyMemory<byte> early = default)
     {
         _early = early;
@@ -44,9 +45,11 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
         _onClosing = session.ClosingToken.Register(static s => ((SessionPipe)s!).CloseSession(), this);
     }
 
-    /// <summary>Ends the connection: a close frame to the client as soon as one may be sent, and an abort if it does not take it.</summary>
-    /// <param name="closing">Why; the first reason stays.</param>
-    /// <param name="answer">A whole frame to go before the close frame.</param>
+    /// <summary>
+    /// Ends the connection: sends the client a close frame as soon as one may be sent, and aborts it if the client does not take the frame.
+    /// </summary>
+    /// <param name="closing">The close code and reason; the first call counts.</param>
+    /// <param name="answer">A whole frame to send before the close frame.</param>
     public void Close(Closing closing, byte[]? answer = null)
     {
         Closing ??= closing;
@@ -56,17 +59,20 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
         Outlet.Close(closing, answer);
     }
 
-    /// <summary>The client's bytes, as they come. A read for no bytes waits for some without holding a buffer, and so keeps idle connections small.</summary>
+    /// <summary>
+    /// Reads the client's bytes unchanged. A zero-byte read waits without holding a buffer, and so keeps idle connections small.
+    /// </summary>
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (_session is not { } session)
-            return new ValueTask<int>(0); // nobody was let in
+            return new ValueTask<int>(0); // not admitted
         if (session.Closing is not null)
             return EndAsync(buffer, discarded: 0, cancellationToken);
         if (!_early.IsEmpty)
             return new ValueTask<int>(Pass(buffer, Take(ref _early, buffer)));
         if (_fromClient is { SawClose: true, AtBoundary: true })
-            return new ValueTask<int>(0); // the client's last word; and a read that waits would only have to be cancelled when the backend answers
+            // the client has closed; a read that waits would only have to be cancelled when the backend answers
+            return new ValueTask<int>(0);
 
         ValueTask<int> read = client.ReadAsync(buffer, ReadingToken(session, cancellationToken));
         return read.IsCompletedSuccessfully && session.Closing is null
@@ -74,14 +80,14 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
             : AwaitReadAsync(read, buffer, cancellationToken);
     }
 
-    /// <summary>What the backend says.</summary>
+    /// <summary>Writes the backend's bytes to the client.</summary>
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
         Outlet.WriteAsync(buffer, cancellationToken);
 
     /// <inheritdoc/>
     public override Task FlushAsync(CancellationToken cancellationToken) => client.FlushAsync(cancellationToken);
 
-    /// <summary>Takes note of bytes of the client that will not be relayed. None is from here on.</summary>
+    /// <summary>Notes bytes of the client that are not relayed. None is relayed from here on.</summary>
     public void Discard(ReadOnlySpan<byte> bytes)
     {
         _lastToBackend ??= _session is not null && _fromClient is { AtBoundary: true, SawClose: false }
@@ -92,8 +98,9 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
         _fromClient.Advance(bytes);
     }
 
-    /// <summary>To be called once the tunnel is gone: sees that the client gets its close frame.</summary>
-    /// <param name="isStranger">Whether the client was not admitted: it was sent next to nothing, holds a place among the handshakes under way, and is not waited for so long.</param>
+    /// <summary>To be called after the tunnel has ended: makes sure that the client gets its close frame.</summary>
+    /// <param name="isStranger">Whether the client was not admitted: it got little data and holds a place among the handshakes, so the wait
+    /// for it is shorter.</param>
     public async ValueTask FinishAsync(bool isStranger)
     {
         await _onClosing.DisposeAsync();
@@ -135,15 +142,16 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     }
 
     /// <summary>
-    /// What the backend reads once the session is over: a close frame as a client would send it, unless that would fall into the middle of a frame, and
-    /// then nothing until the tunnel ends. A tunnel that does not end by itself is ended.
+    /// The backend's input after the session has ended: a close frame as a client would send it, unless that would fall into the middle of
+    /// a frame, and then nothing until the tunnel ends. A tunnel that does not end by itself is ended.
     /// </summary>
-    /// <param name="buffer">Where to.</param>
-    /// <param name="discarded">How many bytes of the client are in there already, which the backend does not get.</param>
+    /// <param name="buffer">The destination.</param>
+    /// <param name="discarded">How many bytes of the client are already in it, which the backend does not get.</param>
     /// <param name="cancellationToken">Cancelled when the tunnel has ended.</param>
     private async ValueTask<int> EndAsync(Memory<byte> buffer, int discarded, CancellationToken cancellationToken)
     {
-        // The client's close frame first: the backend would answer the other with its own, which the client would get instead of the reason.
+        // The client's close frame first: the backend would answer its own with another, and the client would get that instead of the
+        // reason.
         if (_lastToBackend is null)
             CloseSession();
         Discard(buffer.Span[..discarded]);
@@ -158,7 +166,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
         await Outlet.Completion.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Task.Delay(Linger, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (cancellationToken.IsCancellationRequested)
-            return 0; // the tunnel has ended; thrown, this would be thrown again by everybody on the way out, which is dear
+            return 0; // the tunnel has ended; every layer would catch and rethrow an exception, which is expensive
         throw new OperationCanceledException("The gate has closed this connection.");
     }
 
@@ -177,7 +185,7 @@ internal sealed class SessionPipe(HttpContext context, Stream client, TimeProvid
     }
 
     /// <summary>
-    /// Waits until the close frame is out, and then until the client has answered it or left: closing a socket with unread input makes the
+    /// Waits until the close frame is sent, and then until the client has answered it or left: closing a socket with unread input makes the
     /// kernel send a reset, which can overtake the close frame.
     /// </summary>
     private async Task DrainAfterCloseAsync(bool isStranger)

@@ -5,7 +5,9 @@ using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Sessions;
 
-/// <summary>The live sessions of this gateway, by device. A change that is made through this gateway closes those that are no longer covered at once.</summary>
+/// <summary>
+/// The live sessions of this gateway, by device. A change through this gateway at once closes sessions that are no longer covered.
+/// </summary>
 internal sealed class SessionTable
 {
     private readonly Dictionary<DeviceId, List<Session>> _byDevice = [];
@@ -21,7 +23,7 @@ internal sealed class SessionTable
         registry.Changed += (record, now) => Recheck(record.Id, record, now);
     }
 
-    /// <summary>How many sessions there are, provisional ones included.</summary>
+    /// <summary>The number of sessions, including provisional ones.</summary>
     public int Count
     {
         get
@@ -33,7 +35,7 @@ internal sealed class SessionTable
         }
     }
 
-    /// <summary>The devices that have sessions, provisional ones included.</summary>
+    /// <summary>The devices that have sessions, including provisional ones.</summary>
     public DeviceId[] Devices()
     {
         lock (_lock)
@@ -43,7 +45,8 @@ internal sealed class SessionTable
     }
 
     /// <summary>
-    /// Enters a session before the registry is asked, so that a change in between is not missed. Null if the device has as many as it may.
+    /// Enters a session before the registry is read, so that no change in between is missed. Null if the device has its maximum of
+    /// sessions.
     /// </summary>
     public Session? TryEnter(DeviceClaim claim, ClaimOrigin origin, int limit)
     {
@@ -68,7 +71,9 @@ internal sealed class SessionTable
         }
     }
 
-    /// <summary>Whether any session of the device was found to be covered by another version of its record than this one, or by none yet.</summary>
+    /// <summary>
+    /// Whether a session of the device was admitted under another version of its record than this one, or is provisional.
+    /// </summary>
     public bool NeedsRecheck(DeviceId device, string? version)
     {
         lock (_lock)
@@ -79,9 +84,9 @@ internal sealed class SessionTable
 
     /// <summary>Closes the sessions of a device that its record does not cover.</summary>
     /// <param name="device">The device.</param>
-    /// <param name="record">Its record as it is; null if there is none.</param>
-    /// <param name="now">The store's time when it was so.</param>
-    /// <param name="asOf">A moment before it was read; null for now.</param>
+    /// <param name="record">Its present record; null if there is none.</param>
+    /// <param name="now">The store's time when it was read.</param>
+    /// <param name="asOf">A time before it was read; null for now.</param>
     public void Recheck(DeviceId device, DeviceRecord? record, DateTimeOffset now, TimeMark? asOf = null)
     {
         PairingPolicy policy = _settings.Current.Policy;
@@ -91,10 +96,10 @@ internal sealed class SessionTable
         }
     }
 
-    /// <summary>Admitted sessions that are not over, oldest first.</summary>
-    /// <param name="device">Those of this device; null for all.</param>
-    /// <param name="after">The number of the last that is known; 0 for the first.</param>
-    /// <param name="limit">How many at most.</param>
+    /// <summary>Admitted sessions that have not ended, oldest first.</summary>
+    /// <param name="device">Only of this device; null for all.</param>
+    /// <param name="after">The number of the last known session; 0 for the first.</param>
+    /// <param name="limit">The maximum number.</param>
     public Session[] List(DeviceId? device, long after, int limit)
     {
         Session[] all;

@@ -2,7 +2,9 @@ using System.Buffers;
 
 namespace ProxyGateway.DeviceAuth.WebSockets;
 
-/// <summary>A first-in-first-out run of bytes in pooled memory that grows as needed. For the handshake only: <see cref="Dispose"/> gives the memory back.</summary>
+/// <summary>
+/// A first-in-first-out buffer in pooled memory that grows as needed. For the handshake only: <see cref="Dispose"/> returns the memory.
+/// </summary>
 internal sealed class ByteBuffer : IDisposable
 {
     private byte[] _bytes = [];
@@ -15,7 +17,7 @@ internal sealed class ByteBuffer : IDisposable
 
     public ReadOnlyMemory<byte> Memory => _bytes.AsMemory(_start, Length);
 
-    /// <summary>Room for at least this many more bytes; say with <see cref="Commit"/> how many came.</summary>
+    /// <summary>Free space for at least this many more bytes; call <see cref="Commit"/> with the number received.</summary>
     public Memory<byte> Reserve(int count)
     {
         if (_bytes.Length - _end < count)
@@ -36,21 +38,21 @@ internal sealed class ByteBuffer : IDisposable
 
     public void Clear() => _start = _end = 0;
 
-    /// <summary>Gives the memory back. The buffer is empty then, and of use again.</summary>
+    /// <summary>Returns the memory. The buffer is empty then, and may be used again.</summary>
     public void Dispose()
     {
         byte[] bytes = _bytes;
         _bytes = [];
         Clear();
         if (bytes.Length > 0)
-            ArrayPool<byte>.Shared.Return(bytes, clearArray: true); // it held tokens
+            ArrayPool<byte>.Shared.Return(bytes, clearArray: true); // it may have held tokens
     }
 
     private void Grow(int count)
     {
         byte[] old = _bytes;
         int length = Length;
-        // At least as much room as there are bytes: each is moved a few times at most, however little comes at a time.
+        // At least doubled, so each byte is moved a few times at most, even if bytes arrive singly.
         byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(1024, length + Math.Max(length, count)));
         old.AsSpan(_start, length).CopyTo(larger);
         (_bytes, _start, _end) = (larger, 0, length);

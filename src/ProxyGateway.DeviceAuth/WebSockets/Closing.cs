@@ -13,10 +13,10 @@ internal sealed record Closing(ushort Code, string Reason)
     private const ushort ServiceRestart = 1012;
     private const ushort TryAgainLaterCode = 1013;
 
-    /// <summary>Sent to a backend: the client has nothing more to say.</summary>
+    /// <summary>Sent to a backend: the client has closed.</summary>
     public static readonly Closing ClientLeft = new(1000, "");
 
-    // Breaches of RFC 6455 itself.
+    // Violations of RFC 6455 itself.
     public static readonly Closing ProtocolError = new(1002, "protocol error");
     public static readonly Closing InvalidUtf8 = new(1007, "invalid UTF-8");
     public static readonly Closing TooLarge = new(1009, "handshake too large");
@@ -42,23 +42,23 @@ internal sealed record Closing(ushort Code, string Reason)
     public static readonly Closing InternalError = new(1011, "internal error");
     public static readonly Closing Restarting = new(ServiceRestart, "gateway restarting");
 
-    /// <summary>The handshake was not understood.</summary>
-    /// <param name="what">What is wrong with it, in words of ours; never a client's.</param>
+    /// <summary>The handshake is invalid.</summary>
+    /// <param name="what">The error, in the gate's own words; never a client's.</param>
     public static Closing InvalidHandshake(string what) => new(PolicyViolation, Fit($"invalid handshake: {what}"));
 
-    /// <summary>An operator has to approve.</summary>
+    /// <summary>An operator must approve.</summary>
     public static Closing PairingRequired(PairingReason reason, RequestId request) =>
         new(PolicyViolation, Fit($"pairing required: {Describe(reason)} (requestId: {request})"));
 
-    /// <summary>An operator has said no.</summary>
+    /// <summary>An operator has rejected the request.</summary>
     public static Closing PairingRejected(RequestId request) => new(PolicyViolation, Fit($"pairing rejected (requestId: {request})"));
 
-    /// <summary>The application that the gate is in ends the connection.</summary>
-    /// <param name="reason">In its words.</param>
-    /// <exception cref="ArgumentException">They are too long.</exception>
+    /// <summary>The embedding application ends the connection.</summary>
+    /// <param name="reason">The application's reason.</param>
+    /// <exception cref="ArgumentException">The reason is too long.</exception>
     public static Closing ByApplication(string reason) => new(PolicyViolation, Fit(reason));
 
-    /// <summary>The reason in the words that clients know.</summary>
+    /// <summary>The text of a reason on the wire.</summary>
     public static string Describe(PairingReason reason) => reason switch
     {
         PairingReason.NotPaired => "device is not approved yet",

@@ -1,6 +1,6 @@
 namespace ProxyGateway.DeviceAuth.WebSockets;
 
-/// <summary>A stream that is read and written asynchronously, at the same time, as the proxy's tunnel does.</summary>
+/// <summary>A stream that the proxy's tunnel reads and writes asynchronously at the same time.</summary>
 internal abstract class DuplexStream : Stream
 {
     /// <inheritdoc/>

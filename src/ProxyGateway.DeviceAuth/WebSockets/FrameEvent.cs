@@ -1,17 +1,17 @@
 namespace ProxyGateway.DeviceAuth.WebSockets;
 
-/// <summary>What the reader found next.</summary>
+/// <summary>The next result of the reader.</summary>
 internal enum FrameEvent
 {
-    /// <summary>Nothing whole yet.</summary>
+    /// <summary>No whole frame or message yet.</summary>
     NeedsMore,
 
     /// <summary>A control frame: <see cref="MessageReader.ControlFrame"/>.</summary>
     Control,
 
-    /// <summary>A text message: <see cref="MessageReader.Message"/>, and as it came, <see cref="MessageReader.MessageFrames"/>.</summary>
+    /// <summary>A text message: <see cref="MessageReader.Message"/>, and unchanged, <see cref="MessageReader.MessageFrames"/>.</summary>
     Message,
 
-    /// <summary>The stream breaks a rule: <see cref="MessageReader.Violation"/>.</summary>
+    /// <summary>The stream violates a rule: <see cref="MessageReader.Violation"/>.</summary>
     Violation,
 }

@@ -2,13 +2,15 @@ using System.Buffers.Binary;
 
 namespace ProxyGateway.DeviceAuth.WebSockets;
 
-/// <summary>The header of one frame, RFC 6455 §5.2, read strictly: no extension is ever negotiated, so no reserved bit may be set.</summary>
+/// <summary>
+/// The header of one frame, RFC 6455 §5.2, read strictly: no extension is ever negotiated, so no reserved bit may be set.
+/// </summary>
 internal readonly record struct FrameHeader(bool IsFinal, Opcode Opcode, bool IsMasked, uint Mask, int HeaderLength, long PayloadLength)
 {
-    /// <summary>The most bytes a header can have.</summary>
+    /// <summary>The maximum length of a header.</summary>
     public const int MaxLength = 14;
 
-    /// <summary>The most payload a control frame can have, RFC 6455 §5.5.</summary>
+    /// <summary>The maximum payload of a control frame, RFC 6455 §5.5.</summary>
     public const int MaxControlPayload = 125;
 
     public bool IsControl => ((byte)Opcode & 0x8) != 0;

@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace ProxyGateway.DeviceAuth.WebSockets;
 
-/// <summary>Reads the headers in a stream of frames that comes in chunks of any size. It keeps the beginning of a header until the rest has come.</summary>
+/// <summary>
+/// Reads frame headers in a stream that arrives in chunks of any size. It keeps the beginning of a header until the rest arrives.
+/// </summary>
 internal struct FrameHeaderReader
 {
     private Begun _begun;
@@ -11,8 +13,10 @@ internal struct FrameHeaderReader
     /// <summary>Whether a header has begun and is not whole.</summary>
     public readonly bool IsInHeader => _length > 0;
 
-    /// <summary>Takes the bytes of a header off the chunk: all that it needs, or all that there are. What is left after a malformed one is of no use.</summary>
-    /// <param name="data">The chunk, which begins where a header does or goes on.</param>
+    /// <summary>
+    /// Takes the bytes of a header from the chunk: all that it needs, or all that there are. After a malformed header the rest is useless.
+    /// </summary>
+    /// <param name="data">The chunk, which begins or continues a header.</param>
     /// <param name="header">The header, if it is whole now.</param>
     public FrameHeaderStatus Read(ref ReadOnlySpan<byte> data, out FrameHeader header)
     {
@@ -40,7 +44,7 @@ internal struct FrameHeaderReader
         return status;
     }
 
-    /// <summary>The first byte of a header that is not whole says what frame it is.</summary>
+    /// <summary>The opcode of a header that is not whole yet; its first byte has it.</summary>
     public readonly Opcode OpcodeBegun => (Opcode)(_begun[0] & 0x0F);
 
     [InlineArray(FrameHeader.MaxLength)]

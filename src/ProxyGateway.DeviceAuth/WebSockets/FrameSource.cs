@@ -1,6 +1,6 @@
 namespace ProxyGateway.DeviceAuth.WebSockets;
 
-/// <summary>Which side's frames are read: a client's must be masked, a backend's must not be (RFC 6455 §5.1).</summary>
+/// <summary>The sender of frames: a client must mask them, a backend must not (RFC 6455 §5.1).</summary>
 internal enum FrameSource
 {
     Client,

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace ProxyGateway.DeviceAuth.WebSockets;
 
 /// <summary>
-/// Follows frame boundaries through a stream of frames in chunks of any size, by their headers alone. A stream that breaks the protocol has no boundary
-/// from there on: nothing can be put into it any more.
+/// Follows frame boundaries through a stream that arrives in chunks of any size, by headers alone. A stream that violates the protocol has
+/// no boundary from there on: no frame can be inserted into it any more.
 /// </summary>
 [StructLayout(LayoutKind.Auto)]
 internal struct FrameTracker
@@ -19,14 +19,14 @@ internal struct FrameTracker
     /// <summary>Whether a close frame has begun to pass; nothing may be sent after it (RFC 6455 §5.5.1).</summary>
     public bool SawClose { get; private set; }
 
-    /// <summary>Takes note of bytes that pass.</summary>
+    /// <summary>Notes bytes that pass.</summary>
     public void Advance(ReadOnlySpan<byte> data)
     {
         while (!data.IsEmpty && !_isLost)
             AdvanceWithinFrame(ref data);
     }
 
-    /// <summary>Takes note of the bytes up to the next boundary, and says how many those are; all of them if there is none.</summary>
+    /// <summary>Notes the bytes up to the next boundary and returns their number; all of them if there is none.</summary>
     public int AdvanceToBoundary(ReadOnlySpan<byte> data)
     {
         ReadOnlySpan<byte> left = data;

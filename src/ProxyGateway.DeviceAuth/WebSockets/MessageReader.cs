@@ -3,14 +3,16 @@ using System.Text.Unicode;
 namespace ProxyGateway.DeviceAuth.WebSockets;
 
 /// <summary>
-/// Reads the first text message of one side before admission, strictly and within a bound, and keeps its frames as they came.
-/// Control frames may come in between (RFC 6455 §5.4), and are told apart.
+/// Reads the first text message of one side before admission, strictly and within a bound, and keeps its frames unchanged. Control frames
+/// may come in between (RFC 6455 §5.4), and are reported separately.
 /// </summary>
-/// <param name="source">Whose frames these are.</param>
-/// <param name="maxMessageBytes">How long the message may be.</param>
+/// <param name="source">The sender of the frames.</param>
+/// <param name="maxMessageBytes">The maximum length of the message in bytes.</param>
 internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : IDisposable
 {
-    /// <summary>How many control frames may come before the message ends. Each is relayed at once, and nobody has been let in yet.</summary>
+    /// <summary>
+    /// How many control frames may come before the message ends. Each is relayed at once, although the client is not admitted yet.
+    /// </summary>
     public const int MaxControlFrames = 64;
 
     private readonly ByteBuffer _unread = new();
@@ -19,22 +21,22 @@ internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : I
     private int _frameLength;
     private int _controlFrames;
 
-    /// <summary>The control frame that was read last, its opcode and its bytes as they came; good until the next call.</summary>
+    /// <summary>The last control frame, its opcode and its unchanged bytes; valid until the next call.</summary>
     public (Opcode Opcode, ReadOnlyMemory<byte> Bytes) ControlFrame { get; private set; }
 
     /// <summary>The payload of the whole message.</summary>
     public ReadOnlyMemory<byte> Message => _message.Memory;
 
-    /// <summary>The frames of the message as they came, control frames left out.</summary>
+    /// <summary>The unchanged frames of the message, without control frames.</summary>
     public ReadOnlyMemory<byte> MessageFrames => _frames.Memory;
 
-    /// <summary>What has been received after the message.</summary>
+    /// <summary>The bytes received after the message.</summary>
     public ReadOnlyMemory<byte> Rest => _unread.Memory;
 
-    /// <summary>The rule that was broken.</summary>
+    /// <summary>The violated rule.</summary>
     public Closing? Violation { get; private set; }
 
-    /// <summary>Room for what is received next; say with <see cref="Received"/> how much came.</summary>
+    /// <summary>Free space for the next bytes; call <see cref="Received"/> with their number.</summary>
     public Memory<byte> Reserve(int count) => _unread.Reserve(count);
 
     public void Received(int count) => _unread.Commit(count);
@@ -83,7 +85,7 @@ internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : I
     }
 
     /// <summary>
-    /// The next control frame of the backend while its messages are held. Stops in front of anything else, which stays in <see cref="Rest"/>.
+    /// The next control frame of the backend while its messages are held. Stops before any other frame, which stays in <see cref="Rest"/>.
     /// </summary>
     public bool TryReadControlFrame()
     {
@@ -102,7 +104,8 @@ internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : I
     }
 
     /// <summary>
-    /// Whether <see cref="TryReadControlFrame"/> stops because more has to be received: nothing is left, or only the beginning of a control frame.
+    /// Whether <see cref="TryReadControlFrame"/> stops because more bytes are needed: there are none, or only the beginning of a control
+    /// frame.
     /// </summary>
     public bool ExpectsControlFrame
     {
@@ -111,7 +114,7 @@ internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : I
             ReadOnlySpan<byte> left = _unread.Span[_frameLength..];
             return left.IsEmpty || FrameHeader.TryRead(left, out FrameHeader header) switch
             {
-                FrameHeaderStatus.NeedsMore => (left[0] & 0x08) != 0, // of the opcode; such a header is short
+                FrameHeaderStatus.NeedsMore => (left[0] & 0x08) != 0, // the opcode's control bit; such a header is short
                 FrameHeaderStatus.Complete => header.IsControl && header.IsMasked == (source == FrameSource.Client)
                     && left.Length < header.HeaderLength + header.PayloadLength,
                 _ => false,
@@ -119,7 +122,7 @@ internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : I
         }
     }
 
-    /// <summary>Gives the memory back.</summary>
+    /// <summary>Returns the memory.</summary>
     public void Dispose()
     {
         _unread.Dispose();
@@ -143,7 +146,7 @@ internal sealed class MessageReader(FrameSource source, int maxMessageBytes) : I
         if (header.PayloadLength > maxMessageBytes - _message.Length)
             return Closing.TooLarge;
 
-        // Fragments of no bytes never end a message, but their headers are kept.
+        // Empty fragments never end a message, but their headers are kept.
         return _frames.Length > (2 * maxMessageBytes) + FrameHeader.MaxLength ? Closing.TooLarge : null;
     }
 

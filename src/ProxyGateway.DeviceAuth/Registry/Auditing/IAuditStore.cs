@@ -5,7 +5,6 @@ namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 /// registry in one order. When the registry is short of space, strangers' entries make room first, and operators' never. Every method
 /// throws <see cref="RegistryUnavailableException"/> when the store cannot be reached or is slower than its time-out.
 /// </summary>
-/// </summary>
 public interface IAuditStore
 {
     /// <summary>
