@@ -24,6 +24,7 @@ internal sealed class Webhook : IDisposable
 
     private const int Ranks = 5;
 
+    // No batches as the audit writes: each event is sent, and tried again, by itself.
     private readonly WebhookQueue[] _queues;
     private readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
     private readonly FrozenSet<string> _kinds;

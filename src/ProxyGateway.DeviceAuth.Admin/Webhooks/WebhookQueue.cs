@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using System.Threading.Channels;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
@@ -13,22 +13,21 @@ internal sealed class WebhookQueue(TimeProvider time)
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
-    private readonly ConcurrentQueue<AuditEntry> _entries = [];
-    private int _waiting;
+    private readonly Channel<AuditEntry> _entries = Channel.CreateBounded<AuditEntry>(new BoundedChannelOptions(Webhook.Capacity) { SingleReader = true });
     private (AuditEntry Entry, WebhookMessage Message)? _first;
     private TimeSpan _pause = FirstPause;
     private long _putOffAt;
     private TimeSpan _putOffFor;
 
     /// <summary>How many there are, the one that is being tried included.</summary>
-    public int Count => Volatile.Read(ref _waiting) + (_first is null ? 0 : 1);
+    public int Count => _entries.Reader.Count + (_first is null ? 0 : 1);
 
     /// <summary>How much longer the first is put off; zero if it is not, and null if there is none.</summary>
     public TimeSpan? Wait
     {
         get
         {
-            if (_first is null && _entries.IsEmpty)
+            if (_first is null && _entries.Reader.Count == 0)
                 return null;
             TimeSpan left = _first is null ? TimeSpan.Zero : _putOffFor - time.GetElapsedTime(_putOffAt);
             return left > TimeSpan.Zero ? left : TimeSpan.Zero;
@@ -36,27 +35,13 @@ internal sealed class WebhookQueue(TimeProvider time)
     }
 
     /// <summary>Adds an event, if there is room.</summary>
-    public bool TryAdd(AuditEntry entry)
-    {
-        if (Interlocked.Increment(ref _waiting) > Webhook.Capacity)
-        {
-            Interlocked.Decrement(ref _waiting);
-            return false;
-        }
-
-        _entries.Enqueue(entry);
-        return true;
-    }
+    public bool TryAdd(AuditEntry entry) => _entries.Writer.TryWrite(entry);
 
     /// <summary>The first event and its message, which is the same at every attempt.</summary>
     public bool TryPeek([NotNullWhen(true)] out AuditEntry? entry, [NotNullWhen(true)] out WebhookMessage? message)
     {
-        if (_first is null && _entries.TryDequeue(out AuditEntry? next))
-        {
-            Interlocked.Decrement(ref _waiting);
+        if (_first is null && _entries.Reader.TryRead(out AuditEntry? next))
             (_first, _putOffFor) = ((next, WebhookMessage.Of(next)), TimeSpan.Zero);
-        }
-
         (entry, message) = _first ?? default;
         return entry is not null && message is not null;
     }

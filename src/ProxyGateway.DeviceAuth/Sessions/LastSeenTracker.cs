@@ -21,6 +21,7 @@ internal sealed partial class LastSeenTracker : BackgroundService
     private static readonly TimeSpan LiveInterval = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan FlushTimeout = TimeSpan.FromSeconds(2);
 
+    // No queue as the audit has: only the last sighting of each device counts.
     private readonly SeenDevices _seen = new(Room, Interval);
     private readonly Lock _lock = new();
     private readonly SessionTable _sessions;
