@@ -35,21 +35,11 @@ internal sealed class Webhook : IDisposable
     private readonly WebhookReport _report;
     private volatile bool _isComplete;
 
-    public Webhook(WebhookOptions options, ImmutableArray<byte> secret, TimeProvider time, WebhookReport report)
+    public Webhook(WebhookOptions options, ImmutableArray<byte> secret, HttpClient http, TimeProvider time, WebhookReport report)
     {
-        (_options, _secret, _time, _report) = (options, secret, time, report);
+        (_options, _secret, _http, _time, _report) = (options, secret, http, time, report);
         _queues = [.. Enumerable.Range(0, Ranks).Select(_ => new WebhookQueue(time))];
         _kinds = options.Events.ToFrozenSet(StringComparer.Ordinal);
-        _http = new HttpClient(new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false, // the configured address, and no other
-            UseCookies = false,
-            UseProxy = !options.Url.IsLoopback,
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-        })
-        {
-            Timeout = Timeout.InfiniteTimeSpan,
-        };
     }
 
     /// <summary>Takes an event, or drops it if it finds no room. Never waits.</summary>
@@ -174,13 +164,13 @@ internal sealed class Webhook : IDisposable
             };
             return (attempt, $"it answers with status {status}", response.Headers.RetryAfter is { } after ? after.Delta ?? after.Date - now : null);
         }
-        catch (HttpRequestException e)
-        {
-            return (Attempt.Failed, e.Message, null);
-        }
         catch (OperationCanceledException) when (!giveUp.IsCancellationRequested)
         {
             return (Attempt.Failed, "it does not answer in time", null);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            return (Attempt.Failed, e.Message, null); // also what a handler of the application throws: it must not end this webhook
         }
     }
 

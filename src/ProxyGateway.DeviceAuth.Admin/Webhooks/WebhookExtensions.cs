@@ -19,12 +19,38 @@ public static class WebhookExtensions
         if (webhooks.Count == 0)
             return services;
         ImmutableArray<(WebhookOptions Options, ImmutableArray<byte> Secret)> all = [.. webhooks.Select(w => (w, WebhookSecret.Of(w, contentRoot)))];
+        foreach (WebhookOptions webhook in webhooks)
+            AddClient(services, webhook);
         services.AddSingleton<WebhookReport>();
         services.AddSingleton(s => new WebhookDispatcher(
-            all.Select(w => new Webhook(w.Options, w.Secret, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<WebhookReport>())),
+            all.Select(w => new Webhook(
+                w.Options,
+                w.Secret,
+                s.GetRequiredService<IHttpClientFactory>().CreateClient(HttpClientName(w.Options.Name)),
+                s.GetRequiredService<TimeProvider>(),
+                s.GetRequiredService<WebhookReport>())),
             s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IAuditListener>(s => s.GetRequiredService<WebhookDispatcher>());
         services.AddHostedService(s => s.GetRequiredService<WebhookDispatcher>());
         return services;
     }
+
+    /// <summary>
+    /// The name of the client that sends to a webhook, for a handler of the application's:
+    /// <c>services.AddHttpClient(WebhookExtensions.HttpClientName("chat")).AddHttpMessageHandler(...)</c>.
+    /// </summary>
+    /// <param name="webhook">The webhook's name.</param>
+    public static string HttpClientName(string webhook) => "ProxyGateway.Webhook." + webhook;
+
+    private static void AddClient(IServiceCollection services, WebhookOptions webhook) => services
+        .AddHttpClient(HttpClientName(webhook.Name), client => client.Timeout = Timeout.InfiniteTimeSpan) // an attempt has a time-out of its own
+        .ConfigurePrimaryHttpMessageHandler(() => new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false, // the configured address, and no other
+            UseCookies = false,
+            UseProxy = !webhook.Url.IsLoopback,
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+        })
+        .SetHandlerLifetime(Timeout.InfiniteTimeSpan) // a webhook keeps its client, whose connections are renewed
+        .RemoveAllLoggers(); // they would write the address, which may hold a token
 }

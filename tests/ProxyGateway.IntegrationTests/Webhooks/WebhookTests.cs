@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -17,6 +19,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
     private readonly CapturedLog _log = new();
     private readonly LoggerFactory _loggers;
     private readonly List<WebhookDispatcher> _dispatchers = [];
+    private readonly List<ServiceProvider> _services = [];
     private WebhookReceiver _receiver = null!;
 
     public WebhookTests() => _loggers = new LoggerFactory([_log]);
@@ -25,8 +28,8 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
 
     public async Task DisposeAsync()
     {
-        foreach (WebhookDispatcher dispatcher in _dispatchers)
-            dispatcher.Dispose();
+        foreach (ServiceProvider services in _services)
+            await services.DisposeAsync();
         await _receiver.DisposeAsync();
     }
 
@@ -283,6 +286,47 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
         _dropped.Count.ShouldBe(0);
     }
 
+    [Fact]
+    public async Task A_handler_of_the_application_sees_each_delivery()
+    {
+        var seen = new Handler();
+        AuditLog audit = await StartAsync(
+            services => services.AddHttpClient(WebhookExtensions.HttpClientName("chat")).AddHttpMessageHandler(() => seen), Hook(), Hook("other"));
+
+        audit.Enter(Entry("a"));
+        await _receiver.HasAsync(2);
+
+        (Uri? url, string id) = seen.Requests.ShouldHaveSingleItem("the other webhook has a client of its own");
+        url.ShouldBe(_receiver.Url);
+        Told told = _receiver.Told.Single(t => t.Id == id);
+        told.ShouldBeSignedBy(_secret);
+    }
+
+    [Fact]
+    public async Task A_handler_that_throws_costs_an_attempt_and_not_the_webhook()
+    {
+        var handler = new Handler { Failures = 2 };
+        AuditLog audit = await StartAsync(
+            services => services.AddHttpClient(WebhookExtensions.HttpClientName("chat")).AddHttpMessageHandler(() => handler), Hook());
+
+        audit.Enter(Entry("a"));
+        await PassUntilAsync(() => _receiver.Told.Count == 1, "it is told");
+
+        _log.Of(1602).ShouldHaveSingleItem().ShouldContain("The handler fails.");
+        _dropped.Count.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_delivery_writes_no_address_to_the_log()
+    {
+        AuditLog audit = await StartAsync(Hook());
+
+        audit.Enter(Entry("a"));
+        await _receiver.HasAsync(1);
+
+        _log.Lines.ShouldAllBe(line => !line.Text.Contains(_receiver.Url.AbsolutePath));
+    }
+
     private WebhookOptions Hook(string name = "chat", Uri? url = null) => new() { Name = name, Url = url ?? _receiver.Url, Secret = [.. _secret] };
 
     private static AuditEntry Entry(string role) => new() { Kind = AuditKinds.RequestOpened, Role = role };
@@ -296,12 +340,32 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
         },
         what);
 
-    private async Task<AuditLog> StartAsync(params WebhookOptions[] hooks)
+    private Task<AuditLog> StartAsync(params WebhookOptions[] hooks) => StartAsync(_ => { }, hooks);
+
+    private async Task<AuditLog> StartAsync(Action<IServiceCollection> configure, params WebhookOptions[] hooks)
     {
-        var report = new WebhookReport(_time, _dropped.Meters, _loggers.CreateLogger<WebhookReport>());
-        var dispatcher = new WebhookDispatcher(hooks.Select(h => new Webhook(h, h.Secret, _time, report)), _time);
+        IServiceCollection services = new ServiceCollection()
+            .AddSingleton<TimeProvider>(_time).AddSingleton(_dropped.Meters).AddSingleton<ILoggerFactory>(_loggers).AddWebhooks(hooks, contentRoot: "/");
+        configure(services);
+        _services.Add(services.BuildServiceProvider());
+        WebhookDispatcher dispatcher = _services[^1].GetRequiredService<WebhookDispatcher>();
         _dispatchers.Add(dispatcher);
         await dispatcher.StartAsync(default);
         return new AuditLog(_time, _dropped.Meters, NullLogger<AuditLog>.Instance, store: null, [dispatcher]);
+    }
+
+    private sealed class Handler : DelegatingHandler
+    {
+        public ConcurrentQueue<(Uri? Url, string Id)> Requests { get; } = [];
+
+        public int Failures { get; set; }
+
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            if (Failures-- > 0)
+                throw new InvalidOperationException("The handler fails.");
+            Requests.Enqueue((request.RequestUri, request.Headers.GetValues(WebhookMessage.IdHeader).Single()));
+            return base.SendAsync(request, cancellationToken);
+        }
     }
 }
