@@ -38,7 +38,7 @@ internal static class DeviceChangeCommands
             ?? throw new CommandFailedException(ExitCodes.Usage, "Which --scopes? \"\" for the role alone");
         var grant = new GrantBody { Scopes = scopes, Until = GrantEnd.Read(parsed, TimeProvider.System)! };
         string path = $"{PathOf(await ResolveWholeAsync(client, parsed, cancellationToken))}/grants/{ReadRole(parsed)}";
-        Print(parsed, await PutAsync(client, path, AdminClient.Json(grant, AdminInputContext.Default.GrantBody), cancellationToken));
+        DeviceCommands.Print(parsed, await PutAsync(client, path, AdminClient.Json(grant, AdminInputContext.Default.GrantBody), cancellationToken));
     }
 
     private static async Task RevokeAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
@@ -68,10 +68,7 @@ internal static class DeviceChangeCommands
         if (device is not null)
             OperatorCommand.Confirm(parsed, $"Device {id} ({Tables.Name(device)}) loses everything and is disconnected; only an operator brings it back.");
         await client.DeleteAsync(PathOf(id), cancellationToken, device?.Version);
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(new RemovedDevice(id, Removed: true), ClientJsonContext.Default.RemovedDevice);
-        else
-            Console.Out.WriteLine($"Removed. Device {id} is disconnected, and needs an operator's approval to come back.");
+        PrintRemoved(parsed, id, $"Removed. Device {id} is disconnected, and needs an operator's approval to come back.");
     }
 
     private static async Task LabelAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
@@ -84,14 +81,14 @@ internal static class DeviceChangeCommands
             await client.DeleteAsync(path + "/label", cancellationToken);
         else
             await PutAsync(client, path + "/label", AdminClient.Json(new LabelBody { Label = label }, AdminInputContext.Default.LabelBody), cancellationToken);
-        Print(parsed, await client.GetAsync(path, AdminJsonContext.Default.DeviceView, cancellationToken));
+        DeviceCommands.Print(parsed, await client.GetAsync(path, AdminJsonContext.Default.DeviceView, cancellationToken));
     }
 
     private static async Task BlockAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
         string path = await PathAsync(client, parsed, cancellationToken) + "/block";
         var block = new BlockBody { Reason = parsed.GetValue(Reason)! };
-        Print(parsed, await PutAsync(client, path, AdminClient.Json(block, AdminInputContext.Default.BlockBody), cancellationToken));
+        DeviceCommands.Print(parsed, await PutAsync(client, path, AdminClient.Json(block, AdminInputContext.Default.BlockBody), cancellationToken));
     }
 
     private static async Task UnblockAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
@@ -123,18 +120,11 @@ internal static class DeviceChangeCommands
     private static async Task PrintAsync(AdminClient client, ParseResult parsed, DeviceId id, CancellationToken cancellationToken)
     {
         if (await DeviceCommands.FindAsync(client, id, cancellationToken) is { } device)
-            Print(parsed, device);
-        else if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(new RemovedDevice(id.ToString(), Removed: true), ClientJsonContext.Default.RemovedDevice);
+            DeviceCommands.Print(parsed, device);
         else
-            Console.Out.WriteLine($"Done. Nothing is approved for device {id} any more.");
+            PrintRemoved(parsed, id.ToString(), $"Done. Nothing is approved for device {id} any more.");
     }
 
-    private static void Print(ParseResult parsed, DeviceView device)
-    {
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(device, JsonOutput.Admin.DeviceView);
-        else
-            Tables.Write(DeviceCommands.Describe(device));
-    }
+    private static void PrintRemoved(ParseResult parsed, string id, string text) =>
+        OperatorCommand.Print(parsed, new RemovedDevice(id, Removed: true), ClientJsonContext.Default.RemovedDevice, () => Console.Out.WriteLine(text));
 }

@@ -50,8 +50,11 @@ internal static class DeviceCommands
         return IdPrefix.Resolve(id.Replace("-", "", StringComparison.Ordinal), "device", "devices list", devices.Select(d => d.Id.ToString()), minDigits);
     }
 
+    public static void Print(ParseResult parsed, DeviceView device) =>
+        OperatorCommand.Print(parsed, device, JsonOutput.Admin.DeviceView, () => Tables.Write(Describe(device)));
+
     /// <summary>Everything there is to know of a device.</summary>
-    public static Table Describe(DeviceView device)
+    private static Table Describe(DeviceView device)
     {
         Table table = Tables.New("", "");
         table.HideHeaders();
@@ -79,45 +82,22 @@ internal static class DeviceCommands
         return table;
     }
 
-    private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<DeviceView> devices = await ListAsync(client, cancellationToken);
-        if (parsed.GetValue(OperatorCommand.JsonOption))
+    private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) => OperatorCommand.PrintList(
+        parsed,
+        await ListAsync(client, cancellationToken),
+        JsonOutput.Admin.PageViewDeviceView,
+        "No device is approved.",
+        ["DEVICE", "NAME", "MAY BE", "LAST SEEN"],
+        device =>
         {
-            JsonOutput.Write(new PageView<DeviceView>(devices, Next: null), JsonOutput.Admin.PageViewDeviceView);
-            return;
-        }
+            if (device.NewerFormat is { } format)
+                return [device.Id.Fingerprint, "-", NewerFormat(format), "-"];
+            string grants = string.Join("; ", device.Grants.Select(g => $"{g.Key}: {Tables.Grant(g.Value)}"));
+            return [device.Id.Fingerprint, Tables.Name(device), device.Block is null ? grants : $"BLOCKED {grants}".Trim(), Tables.Time(device.LastSeenAt)];
+        });
 
-        if (devices.Count == 0)
-        {
-            Console.Out.WriteLine("No device is approved.");
-            return;
-        }
-
-        Table table = Tables.New("DEVICE", "NAME", "MAY BE", "LAST SEEN");
-        foreach (DeviceView d in devices)
-        {
-            if (d.NewerFormat is { } format)
-            {
-                table.AddTextRow(d.Id.Fingerprint, "-", NewerFormat(format), "-");
-                continue;
-            }
-
-            string grants = string.Join("; ", d.Grants.Select(g => $"{g.Key}: {Tables.Grant(g.Value)}"));
-            table.AddTextRow(d.Id.Fingerprint, Tables.Name(d), d.Block is null ? grants : $"BLOCKED {grants}".Trim(), Tables.Time(d.LastSeenAt));
-        }
-
-        Tables.Write(table);
-    }
-
-    private static async Task ShowAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
-    {
-        DeviceView device = await GetAsync(client, await ResolveAsync(client, parsed.GetRequiredValue(Id), cancellationToken), cancellationToken);
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(device, JsonOutput.Admin.DeviceView);
-        else
-            Tables.Write(Describe(device));
-    }
+    private static async Task ShowAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) =>
+        Print(parsed, await GetAsync(client, await ResolveAsync(client, parsed.GetRequiredValue(Id), cancellationToken), cancellationToken));
 
     // Not a blocked device: wherever it was imported, it would be let in.
     private static async Task ExportAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)

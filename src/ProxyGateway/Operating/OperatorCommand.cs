@@ -1,5 +1,8 @@
 using System.CommandLine;
+using System.Text.Json.Serialization.Metadata;
+using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
+using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
@@ -39,6 +42,38 @@ internal static class OperatorCommand
             return ExitCodes.Ok;
         });
         return command;
+    }
+
+    /// <summary>Prints a list: as JSON if that is asked for, else as a table.</summary>
+    /// <param name="parsed">What the operator has typed.</param>
+    /// <param name="items">The list.</param>
+    /// <param name="type">Its JSON.</param>
+    /// <param name="none">What is printed instead of an empty table.</param>
+    /// <param name="columns">The table's head.</param>
+    /// <param name="row">A row of it.</param>
+    public static void PrintList<T>(
+        ParseResult parsed, IReadOnlyList<T> items, JsonTypeInfo<PageView<T>> type, string none, string[] columns, Func<T, string[]> row) =>
+        Print(parsed, new PageView<T>(items, Next: null), type, () =>
+        {
+            if (items.Count == 0)
+            {
+                Console.Out.WriteLine(none);
+                return;
+            }
+
+            Table table = Tables.New(columns);
+            foreach (T item in items)
+                table.AddTextRow(row(item));
+            Tables.Write(table);
+        });
+
+    /// <summary>Prints an answer: as JSON if that is asked for, else as text for people.</summary>
+    public static void Print<T>(ParseResult parsed, T value, JsonTypeInfo<T> type, Action printText)
+    {
+        if (parsed.GetValue(JsonOption))
+            JsonOutput.Write(value, type);
+        else
+            printText();
     }
 
     public static ScopeSet? ReadScopes(ParseResult parsed) => parsed.GetValue(ScopesOption) is { } scopes ? ScopesIn(scopes) : null;

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
-using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
@@ -38,45 +37,28 @@ internal static class RequestCommands
     public static Task<RequestView> RejectAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
         client.ChangeAsync(HttpMethod.Post, $"{Path}/{id}/reject", body: null, AdminJsonContext.Default.RequestView, cancellationToken);
 
-    private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<RequestView> requests = await ListAsync(client, cancellationToken);
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-        {
-            JsonOutput.Write(new PageView<RequestView>(requests, Next: null), JsonOutput.Admin.PageViewRequestView);
-            return;
-        }
-
-        if (requests.Count == 0)
-        {
-            Console.Out.WriteLine("Nothing waits for approval.");
-            return;
-        }
-
-        Table table = Tables.New("REQUEST", "DEVICE", "NAME", "ROLE", "SCOPES (+ NEW)", "REASON", "FROM", "EXPIRES");
-        foreach (RequestView r in requests)
-        {
-            table.AddTextRow(
-                r.Id.ToString(),
-                r.DeviceId.Fingerprint,
-                Tables.Name(r.Client),
-                r.Role,
-                RequestText.Scopes(r),
-                r.Reason.ToWireName(),
-                RequestText.From(r),
-                Tables.In(r.ExpiresAt));
-        }
-
-        Tables.Write(table);
-    }
+    private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) => OperatorCommand.PrintList(
+        parsed,
+        await ListAsync(client, cancellationToken),
+        JsonOutput.Admin.PageViewRequestView,
+        "Nothing waits for approval.",
+        ["REQUEST", "DEVICE", "NAME", "ROLE", "SCOPES (+ NEW)", "REASON", "FROM", "EXPIRES"],
+        r =>
+        [
+            r.Id.ToString(),
+            r.DeviceId.Fingerprint,
+            Tables.Name(r.Client),
+            r.Role,
+            RequestText.Scopes(r),
+            r.Reason.ToWireName(),
+            RequestText.From(r),
+            Tables.In(r.ExpiresAt),
+        ]);
 
     private static async Task ShowAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
         RequestView request = await GetAsync(client, await ResolveAsync(client, parsed, cancellationToken), cancellationToken);
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(request, JsonOutput.Admin.RequestView);
-        else
-            Tables.Write(RequestText.Of(request));
+        OperatorCommand.Print(parsed, request, JsonOutput.Admin.RequestView, () => Tables.Write(RequestText.Of(request)));
     }
 
     private static async Task ApproveAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
@@ -84,24 +66,19 @@ internal static class RequestCommands
         var approval = new ApprovalBody { Scopes = OperatorCommand.ReadScopes(parsed)!, Until = GrantEnd.Read(parsed, TimeProvider.System)! };
         string id = await ResolveAsync(client, parsed, cancellationToken, MinApproved);
         DeviceView device = await ApproveAsync(client, id, approval, cancellationToken);
-        if (parsed.GetValue(OperatorCommand.JsonOption))
+        OperatorCommand.Print(parsed, device, JsonOutput.Admin.DeviceView, () =>
         {
-            JsonOutput.Write(device, JsonOutput.Admin.DeviceView);
-            return;
-        }
-
-        Console.Out.WriteLine($"Approved. Device {device.Id} may now connect as");
-        foreach ((string role, Grant grant) in device.Grants)
-            Console.Out.WriteLine($"  {role}: {Tables.Grant(grant)}");
+            Console.Out.WriteLine($"Approved. Device {device.Id} may now connect as");
+            foreach ((string role, Grant grant) in device.Grants)
+                Console.Out.WriteLine($"  {role}: {Tables.Grant(grant)}");
+        });
     }
 
     private static async Task RejectAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
         RequestView request = await RejectAsync(client, await ResolveAsync(client, parsed, cancellationToken), cancellationToken);
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(request, JsonOutput.Admin.RequestView);
-        else
-            Console.Out.WriteLine($"Rejected. Device {request.DeviceId} does not become {PlainText.Of(request.Role)} with {Tables.Scopes(request.Scopes)}.");
+        OperatorCommand.Print(parsed, request, JsonOutput.Admin.RequestView, () => Console.Out.WriteLine(
+            $"Rejected. Device {request.DeviceId} does not become {PlainText.Of(request.Role)} with {Tables.Scopes(request.Scopes)}."));
     }
 
     // A whole id goes to the gateway as it is, which can tell a resolved request from an unknown one; the list has open ones only.

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
-using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
@@ -21,30 +20,20 @@ internal static class SessionCommands
         if (parsed.GetValue(Device) is { } given)
             path += "?device=" + await DeviceCommands.ResolveAsync(client, given, cancellationToken);
         IReadOnlyList<SessionView> sessions = await client.ListAsync(path, AdminJsonContext.Default.PageViewSessionView, cancellationToken);
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-        {
-            JsonOutput.Write(new PageView<SessionView>(sessions, Next: null), JsonOutput.Admin.PageViewSessionView);
-            return;
-        }
-
-        if (sessions.Count == 0)
-        {
-            Console.Out.WriteLine("Nobody is connected.");
-            return;
-        }
-
-        Table table = Tables.New("DEVICE", "NAME", "IS", "FROM", "SINCE", "UNTIL");
-        foreach (SessionView s in sessions)
-        {
-            table.AddTextRow(
+        OperatorCommand.PrintList(
+            parsed,
+            sessions,
+            JsonOutput.Admin.PageViewSessionView,
+            "Nobody is connected.",
+            ["DEVICE", "NAME", "IS", "FROM", "SINCE", "UNTIL"],
+            s =>
+            [
                 s.DeviceId.Fingerprint,
                 Tables.Name(s.Client),
                 $"{s.Role}: {Tables.Scopes(s.Scopes)}",
                 s.Locality == LocalityKind.Loopback ? "loopback" : s.Address ?? "unknown",
                 Tables.Time(s.StartedAt),
-                Tables.Time(s.EndsAt));
-        }
-
-        Tables.Write(table);
+                Tables.Time(s.EndsAt),
+            ]);
     }
 }
