@@ -14,16 +14,7 @@ internal sealed class EventStreams
     private int _inAll;
 
     /// <summary>How many are open.</summary>
-    public int Count
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _inAll;
-            }
-        }
-    }
+    public int Count => Volatile.Read(ref _inAll);
 
     /// <summary>Takes a place for a stream. Null if there was one; else why not.</summary>
     /// <param name="key">The key's name.</param>

@@ -40,14 +40,7 @@ internal sealed class RefusalPace(TimeProvider time)
     }
 
     /// <summary>How many refusals wait now.</summary>
-    public int Held
-    {
-        get
-        {
-            lock (_lock)
-                return _held;
-        }
-    }
+    public int Held => Volatile.Read(ref _held);
 
     /// <summary>Counts a refusal. Dispose of the turn when it was answered.</summary>
     /// <param name="name">Whose, as <see cref="AddressBlock"/> has it.</param>

@@ -16,28 +16,10 @@ internal sealed class ConnectionBudget(Func<ConnectionLimits> limits)
     private int _requests;
 
     /// <summary>How many connections there are.</summary>
-    public int Connections
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _connections;
-            }
-        }
-    }
+    public int Connections => Volatile.Read(ref _connections);
 
     /// <summary>How many requests are under way whose connection must not be closed.</summary>
-    public int Requests
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _requests;
-            }
-        }
-    }
+    public int Requests => Volatile.Read(ref _requests);
 
     /// <summary>Takes a place. If none is free, closes a connection without a request for it.</summary>
     /// <param name="block">The address block.</param>

@@ -33,16 +33,7 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
     private int _all;
 
     /// <summary>How many handshakes are under way.</summary>
-    public int InUse
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _all;
-            }
-        }
-    }
+    public int InUse => Volatile.Read(ref _all);
 
     /// <summary>Takes a place in all budgets, or in none.</summary>
     /// <param name="client">The client that begins the handshake.</param>
