@@ -36,8 +36,8 @@ internal sealed class Contents(RedisConnection redis, Keys keys, Documents docum
             var deadline = new Deadline(timeout);
             foreach (StoredDocument document in some.Where(d => !d.Record.Requests.IsEmpty))
                 await openRequests.RestoreAsync(document, deadline, cancellationToken);
-            await pairedDevices.AddAsync([.. some.Where(d => d.Record.IsListed).Select(d => d.Record.Id)], deadline, cancellationToken);
-            await rulePairings.AddAsync([.. some.Where(d => d.Record.IsByRulesAlone).Select(d => d.Record.Id)], deadline, cancellationToken);
+            await pairedDevices.Set.AddAsync([.. some.Where(d => d.Record.IsListed).Select(d => d.Record.Id)], deadline, cancellationToken);
+            await rulePairings.Set.AddAsync([.. some.Where(d => d.Record.IsByRulesAlone).Select(d => d.Record.Id)], deadline, cancellationToken);
             await documents.RestoreAsync(some, deadline, cancellationToken);
         }
     }

@@ -137,14 +137,14 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         while (true)
         {
             int count = Math.Min(limit + 1 - found.Count - newer.Count, ReadAtOnce);
-            RedisValue[] members = await _pairedDevices.ListAsync(after, count, deadline, cancellationToken);
+            RedisValue[] members = await _pairedDevices.Set.ListAsync(after, count, deadline, cancellationToken);
             var ids = new List<DeviceId>();
             foreach (RedisValue member in members)
             {
                 if (DeviceId.TryParse(member, out DeviceId id))
                     ids.Add(id);
                 else
-                    await ExpelAsync(member, () => _pairedDevices.ExpelAsync(member, deadline, cancellationToken));
+                    await ExpelAsync(member, () => _pairedDevices.Set.ExpelAsync(member, deadline, cancellationToken));
             }
 
             FoundDocument[] documents = await _documents.GetAsync(ids, deadline, cancellationToken);
@@ -332,7 +332,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
             .Append(_rulePairings.SettleAsync(swap, deadline)));
         if (swap.Next.IsListed)
             // also if it was paired before: this repairs the index
-            await _pairedDevices.AddAsync(swap.Id, deadline, CancellationToken.None);
+            await _pairedDevices.Set.AddAsync([swap.Id], deadline, CancellationToken.None);
         else if (swap.Previous is { IsListed: true })
             await _pairedDevices.RemoveAsync(swap.Id, deadline, CancellationToken.None);
     }

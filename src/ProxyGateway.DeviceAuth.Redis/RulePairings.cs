@@ -17,6 +17,9 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
     private long _checkedAt = -1;
     private RedisValue _checkedTo = RedisValue.EmptyString;
 
+    /// <summary>The index of all devices that rules alone have approved. It knows no bound; <see cref="EnterAsync"/> does.</summary>
+    public DeviceSet Set { get; } = new(redis, keys.ByRules);
+
     /// <summary>Enters a device that a rule is about to pair. Null if there is room, or if no rule pairs by this swap.</summary>
     public async Task<SwapResult?> EnterAsync(DeviceSwap swap, Deadline deadline, CancellationToken cancellationToken)
     {
@@ -53,25 +56,16 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
     public Task SettleAsync(DeviceSwap swap, Deadline deadline)
     {
         if (swap.Next.IsByRulesAlone)
-            return AddAsync([swap.Id], deadline, CancellationToken.None); // also if it was counted before: this repairs the index
+            return Set.AddAsync([swap.Id], deadline, CancellationToken.None); // also if it was counted before: this repairs the index
         return swap.Previous is { IsByRulesAlone: true } ? RemoveAsync(swap.Id, deadline, CancellationToken.None) : Task.CompletedTask;
     }
-
-    /// <summary>Adds devices that rules alone have approved, without a bound.</summary>
-    public Task AddAsync(DeviceId[] ids, Deadline deadline, CancellationToken cancellationToken) => ids.Length == 0
-        ? Task.CompletedTask
-        : redis.RunAsync(
-            database => database.SortedSetAddAsync(
-                keys.ByRules, Array.ConvertAll(ids, id => new SortedSetEntry(id.ToString(), 0)), RedisConnection.Primary),
-            deadline,
-            cancellationToken);
 
     // In this order: a device that a rule pairs meanwhile is found by the reading, or adds itself after it.
     private async Task RemoveAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken)
     {
-        await ExpelAsync(id.ToString(), deadline, cancellationToken);
+        await Set.ExpelAsync(id.ToString(), deadline, cancellationToken);
         if (await documents.GetAsync([id], deadline, cancellationToken) is [{ Record: { IsByRulesAlone: true } } or { Newer: not null }])
-            await AddAsync([id], deadline, cancellationToken);
+            await Set.AddAsync([id], deadline, cancellationToken);
     }
 
     // A refusal for lack of room checks a few members, at most once a second.
@@ -81,11 +75,7 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
         long last = Interlocked.Read(ref _checkedAt);
         if ((last >= 0 && now - last < CheckEvery.TotalMilliseconds) || Interlocked.CompareExchange(ref _checkedAt, now, last) != last)
             return;
-        RedisValue[] members = await redis.RunAsync(
-            database => database.SortedSetRangeByValueAsync(
-                keys.ByRules, min: _checkedTo, exclude: Exclude.Start, take: CheckedAtOnce, flags: RedisConnection.Primary),
-            deadline,
-            cancellationToken);
+        RedisValue[] members = await Set.ListAsync(_checkedTo, CheckedAtOnce, deadline, cancellationToken);
         _checkedTo = members.Length < CheckedAtOnce ? RedisValue.EmptyString : members[^1];
         var ids = new List<DeviceId>();
         foreach (RedisValue member in members)
@@ -93,7 +83,7 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
             if (DeviceId.TryParse(member, out DeviceId id))
                 ids.Add(id);
             else
-                await ExpelAsync(member, deadline, cancellationToken);
+                await Set.ExpelAsync(member, deadline, cancellationToken);
         }
 
         FoundDocument[] found = await documents.GetAsync(ids, deadline, cancellationToken);
@@ -106,7 +96,4 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
 
     private Task<bool> LeaveHourAsync(string rule, DeviceId id, Deadline deadline, CancellationToken cancellationToken) =>
         redis.RunAsync(database => database.SortedSetRemoveAsync(keys.Rule(rule), id.ToString(), RedisConnection.Primary), deadline, cancellationToken);
-
-    private Task<bool> ExpelAsync(RedisValue member, Deadline deadline, CancellationToken cancellationToken) =>
-        redis.RunAsync(database => database.SortedSetRemoveAsync(keys.ByRules, member, RedisConnection.Primary), deadline, cancellationToken);
 }
