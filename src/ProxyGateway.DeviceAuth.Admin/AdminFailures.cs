@@ -5,14 +5,14 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>What operators are told of an exception, and what the log says of it.</summary>
+/// <summary>Turns exceptions into operators' answers and log lines.</summary>
 internal static class AdminFailures
 {
-    // A laptop that goes to sleep is no fault. Reads of the body fail before RequestAborted is cancelled.
+    // A laptop that goes to sleep causes no error. Reads of the body fail before RequestAborted is cancelled.
     public static bool IsHangUp(Exception e, HttpContext context) => e is ConnectionResetException or ConnectionAbortedException
         || (e is OperationCanceledException or IOException && context.RequestAborted.IsCancellationRequested);
 
-    /// <summary>The problem to answer with; headers that go with it are set.</summary>
+    /// <summary>The problem to answer with; its headers are set.</summary>
     public static AdminProblem Describe(Exception exception, HttpContext context, ILogger logger)
     {
         switch (exception)

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>For what operators send: nothing unknown, nothing twice, nothing of another type.</summary>
+/// <summary>Reads operators' input strictly: no unknown member, no duplicate, no other type.</summary>
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Strict,
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,

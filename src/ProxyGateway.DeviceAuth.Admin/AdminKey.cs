@@ -3,24 +3,26 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>A key that is in force, or was. It is left in the features of the requests that it lets in.</summary>
+/// <summary>A key that is or was valid. The features of a request have the key that authenticated it.</summary>
 internal sealed class AdminKey(AdminKeyOptions options) : IDisposable
 {
     private readonly CancellationTokenSource _withdrawn = new();
 
     public AdminKeyOptions Options { get; } = options;
 
-    /// <summary>Cancelled once the key, its role or its ceiling is not in force any more; for what goes on longer than a request should.</summary>
+    /// <summary>
+    /// Cancelled once the key, its role or its ceiling is no longer valid; for work that lasts longer than a request should.
+    /// </summary>
     public CancellationToken Withdrawn => _withdrawn.Token;
 
-    /// <summary>Whether this is that key still.</summary>
+    /// <summary>Whether the options are those of this key.</summary>
     public bool Is(AdminKeyOptions other) =>
         Options.Name == other.Name
         && Options.Role == other.Role
         && Options.Sha256.AsSpan().SequenceEqual(other.Sha256.AsSpan())
         && SameCeiling(Options.UpTo, other.UpTo);
 
-    /// <summary>Takes the key out of force. Whatever hears of it goes on elsewhere.</summary>
+    /// <summary>Withdraws the key. Cancellation callbacks run on another thread.</summary>
     public void Dispose() => _ = _withdrawn.CancelAsync();
 
     private static bool SameCeiling(ImmutableDictionary<string, ScopeSet>? one, ImmutableDictionary<string, ScopeSet>? other) =>

@@ -8,8 +8,8 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// Knows an operator by <c>Authorization: Bearer</c> and a key (RFC 6750). The <see cref="AdminKey"/> and the
-/// <see cref="Operator"/> are left in the request's features.
+/// Authenticates an operator by <c>Authorization: Bearer</c> and a key (RFC 6750). The request's features have the <see cref="AdminKey"/>
+/// and the <see cref="Operator"/>.
 /// </summary>
 internal sealed class AdminKeyHandler(
     IOptionsMonitor<AuthenticationSchemeOptions> options, UrlEncoder encoder, AdminKeyRing keys, KeyRefusals refusals)
@@ -24,7 +24,7 @@ internal sealed class AdminKeyHandler(
         if (Request.Headers.Authorization is not [{ } header] || !header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
             return Task.FromResult(AuthenticateResult.NoResult());
 
-        // A wrong key is no key: nothing from here on can tell the two apart.
+        // A wrong key counts as no key: nothing after this can distinguish the two.
         if (keys.Find(header.AsSpan(Bearer.Length).Trim(' ')) is not { } found)
             return Task.FromResult(AuthenticateResult.NoResult());
 

@@ -12,9 +12,9 @@ public sealed record AdminKeyOptions
     /// <summary>The SHA-256 of the key: 32 bytes.</summary>
     public required ImmutableArray<byte> Sha256 { get; init; }
 
-    /// <summary>What the operator may do.</summary>
+    /// <summary>The operator's role.</summary>
     public required AdminRole Role { get; init; }
 
-    /// <summary>Role -> scopes: the most that the operator may grant; a role that is not in it may not be granted. Null: anything.</summary>
+    /// <summary>The ceiling: role -> scopes that the operator may grant at most; other roles may not be granted. Null: anything.</summary>
     public ImmutableDictionary<string, ScopeSet>? UpTo { get; init; }
 }

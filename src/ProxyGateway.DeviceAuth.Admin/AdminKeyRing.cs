@@ -6,7 +6,7 @@ using ProxyGateway.DeviceAuth.Files;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>The keys by which operators are known.</summary>
+/// <summary>The operators' valid keys.</summary>
 public sealed class AdminKeyRing
 {
     /// <summary>The name of the operator who uses the generated key.</summary>
@@ -18,7 +18,7 @@ public sealed class AdminKeyRing
     private readonly string _contentRoot;
     private volatile Func<AdminOptions> _options;
     private volatile Keys _keys;
-    private string? _keyFile; // that the keys are from; null: from the configuration, or from nowhere
+    private string? _keyFile; // the file of the keys; null: they are from the configuration, or there are none
 
     private AdminKeyRing(AdminOptions options, string contentRoot)
     {
@@ -32,15 +32,15 @@ public sealed class AdminKeyRing
     /// <summary>The key file, if it was made when the keys were loaded.</summary>
     public string? CreatedFile { get; }
 
-    /// <summary>How often the keys were looked at again.</summary>
+    /// <summary>How often the keys were renewed.</summary>
     internal int Renewals { get; private set; }
 
     /// <summary>
-    /// The configured keys; with none configured the one in the key file, which is made with a fresh key if it does not exist.
+    /// The configured keys; if none are configured, the one in the key file, which is made with a fresh key if it does not exist.
     /// </summary>
     /// <param name="options">The configuration.</param>
-    /// <param name="contentRoot">What a relative key file is relative to.</param>
-    /// <exception cref="InvalidDataException">The key file is not fit to be one; the message says why.</exception>
+    /// <param name="contentRoot">The base of a relative key file.</param>
+    /// <exception cref="InvalidDataException">The key file is invalid; the message says why.</exception>
     /// <exception cref="IOException">The key file cannot be read or made; the message says why.</exception>
     public static AdminKeyRing Load(AdminOptions options, string contentRoot)
     {
@@ -48,13 +48,13 @@ public sealed class AdminKeyRing
         return new AdminKeyRing(options, contentRoot);
     }
 
-    /// <summary>From now on the keys are those that the configuration has after each reload.</summary>
+    /// <summary>From now on the keys follow reloads of the configuration.</summary>
     /// <param name="settings">The configuration.</param>
     internal void Follow(AdminListenerSettings settings) => _options = () => settings.Current;
 
     /// <summary>The key in a key file; null if there is no such file.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="InvalidDataException">The file is not fit to be a key file; the message says why.</exception>
+    /// <exception cref="InvalidDataException">The file is no valid key file; the message says why.</exception>
     public static string? ReadKeyFile(string path)
     {
         if (PrivateFile.Read(path)?.Trim() is not { } key)
@@ -66,7 +66,7 @@ public sealed class AdminKeyRing
         return key;
     }
 
-    /// <summary>The key that was presented, or null. How long it takes says nothing about how close a wrong one came.</summary>
+    /// <summary>The key that was presented, or null. The time that it takes does not show how close a wrong key is.</summary>
     internal AdminKey? Find(ReadOnlySpan<char> presented)
     {
         byte[] bytes = new byte[Encoding.UTF8.GetMaxByteCount(presented.Length)];
@@ -83,7 +83,7 @@ public sealed class AdminKeyRing
         return found;
     }
 
-    /// <summary>The key that somebody has shown to know; null if it is none of these.</summary>
+    /// <summary>The key that a client has proved to know; null if it is none of these.</summary>
     internal AdminKey? FindByProof(ReadOnlySpan<byte> proof, string address, string nonce)
     {
         AdminKey? found = null;
@@ -97,8 +97,8 @@ public sealed class AdminKeyRing
     }
 
     /// <summary>
-    /// Looks at the configuration and the key file once more. Where the key file should count and is not fit, nobody has a key; where there is no file
-    /// handle to look at it with, the keys stay as they are. Called by one at a time.
+    /// Reads the configuration and the key file again. If the key file is used and invalid, there is no key; if no file handle is left to
+    /// read it, the keys stay. Not thread-safe.
     /// </summary>
     internal KeyRenewal Renew()
     {
@@ -111,11 +111,12 @@ public sealed class AdminKeyRing
             (wanted, created) = Load(options);
             _keyFile = KeyFileOf(options);
         }
-        catch (IOException e) when (FileHandleShortage.IsCauseOf(e) && _keyFile is not null && _keyFile == KeyFileOf(_options())) // says nothing about the file, and passes
+        // this says nothing about the file, and passes
+        catch (IOException e) when (FileHandleShortage.IsCauseOf(e) && _keyFile is not null && _keyFile == KeyFileOf(_options()))
         {
             return KeyRenewal.PutOff(e);
         }
-        catch (Exception e) // whatever it is, nothing says that the key from before is still meant
+        catch (Exception e) // after any error the previous key may no longer be intended
         {
             unfit = e;
             _keyFile = null;
@@ -172,19 +173,19 @@ public sealed class AdminKeyRing
     }
 }
 
-/// <summary>What has become of the keys.</summary>
-/// <param name="Added">Names that have a key now.</param>
-/// <param name="Removed">Names that have none any more.</param>
-/// <param name="Changed">Names whose key, role or ceiling is another.</param>
-/// <param name="CreatedFile">The key file, if it was made just now.</param>
+/// <summary>The changes of the keys.</summary>
+/// <param name="Added">Names that now have a key.</param>
+/// <param name="Removed">Names that no longer have one.</param>
+/// <param name="Changed">Names whose key, role or ceiling changed.</param>
+/// <param name="CreatedFile">The key file, if it was made now.</param>
 /// <param name="Unfit">Why the key file gives no key, if it should.</param>
 internal sealed record KeyRenewal(
     ImmutableArray<string> Added, ImmutableArray<string> Removed, ImmutableArray<string> Changed, string? CreatedFile, Exception? Unfit)
 {
-    /// <summary>Why the key file could not be looked at this time, so that the keys are those from before.</summary>
+    /// <summary>Why the key file could not be read this time, so that the previous keys stay.</summary>
     public Exception? Shortage { get; private init; }
 
-    /// <summary>The keys are those from before.</summary>
+    /// <summary>The previous keys stay.</summary>
     public static KeyRenewal PutOff(Exception shortage) => new([], [], [], CreatedFile: null, Unfit: null) { Shortage = shortage };
 
     public bool IsChange => !(Added.IsEmpty && Removed.IsEmpty && Changed.IsEmpty);

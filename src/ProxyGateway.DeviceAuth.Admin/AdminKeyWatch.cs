@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>Looks after the keys once a second, so that no request has to.</summary>
+/// <summary>Renews the keys once a second, so that no request has to.</summary>
 internal sealed class AdminKeyWatch(AdminKeyRing keys, TimeProvider time, ILogger<AdminKeyWatch> logger) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
@@ -33,7 +33,8 @@ internal sealed class AdminKeyWatch(AdminKeyRing keys, TimeProvider time, ILogge
             return;
         }
 
-        // Once, and not once a second. What the system says of a file that cannot be made names a draft that is another each time.
+        // Logged once, and not once a second. The system's message about a file that cannot be made names a temporary file, which differs
+        // each time.
         string? complaint = renewal.Unfit is null or InvalidDataException ? renewal.Unfit?.Message : renewal.Unfit.GetType().Name;
         if (complaint != _complaint && renewal.Unfit is { } unfit)
             AccessLog.KeyFileUnfit(logger, unfit.Message);

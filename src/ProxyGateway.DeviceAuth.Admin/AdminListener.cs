@@ -18,14 +18,14 @@ using ProxyGateway.DeviceAuth.Sessions;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// The operators' listener: a web application of its own inside the process, so that no request on the data port can reach it, whatever
-/// its headers say. It shares the registry and the settings with the gate.
+/// The operators' listener: a separate web application inside the process, so that no request on the data port can reach it, whatever
+/// headers it has. It shares the registry and the settings with the gate.
 /// </summary>
 internal sealed class AdminListener(
     IServiceProvider gateway, AdminOptions options, AdminKeyRing keys, IEnumerable<AdminListenerSetup> setups, ILogger<AdminListener> logger)
     : IHostedService, IAsyncDisposable
 {
-    private const string SocketAddress = "http://unix:/admin"; // stands for the socket, which is bound already
+    private const string SocketAddress = "http://unix:/admin"; // stands for the socket, which is already bound
 
     private readonly AdminListenerSetup[] _setups = [.. setups];
     private WebApplication? _app;
@@ -66,7 +66,7 @@ internal sealed class AdminListener(
 
     private bool BringsEndpoints => Array.Exists(_setups, s => s.BringsEndpoints);
 
-    // Where nothing is configured the gateway also starts where there is no place for a socket: a read-only folder, a file system without them.
+    // Without configuration the gateway also starts where no socket can be made: in a read-only folder, or a file system without sockets.
     private OperatorsSocket? MakeSocket()
     {
         if (OperatingSystem.IsWindows() || options.Socket is "" || (options.Socket is null && BringsEndpoints))
@@ -127,7 +127,7 @@ internal sealed class AdminListener(
                 endpoint is UnixDomainSocketEndPoint ? own.Socket : SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint));
         }
 
-        // Endpoints in code would have Kestrel leave out addresses, and say so.
+        // With endpoints in code Kestrel would ignore addresses and log that.
         if (!BringsEndpoints)
             host.UseUrls([options.Url.GetLeftPart(UriPartial.Authority), .. _socket is null ? [] : (string[])[SocketAddress]]);
         else if (_socket is not null)
@@ -140,7 +140,7 @@ internal sealed class AdminListener(
             .Select(pair => KeyValuePair.Create("Certificates:" + pair.Key, pair.Value)))
         .Build();
 
-    /// <summary>Signals are the gateway's to handle.</summary>
+    /// <summary>Only the gateway handles signals.</summary>
     private sealed class GatewaysLifetime : IHostLifetime
     {
         public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -11,14 +11,14 @@ namespace ProxyGateway.DeviceAuth.Admin;
 public static class AdminListenerExtensions
 {
     /// <summary>
-    /// Serves operators on a listener of their own, which no request on another port can reach: the admin endpoint, its page and its OpenAPI document,
-    /// <c>/healthz</c> and <c>/readyz</c>; and tells webhooks what happens. Configured by the section <c>Admin</c>; of a reload the keys count at once, the
-    /// rest at the next start. Where no key is configured, one is made at first start.
+    /// Serves operators on a separate listener, which no request on another port can reach: the admin endpoint, its page and its OpenAPI
+    /// document, <c>/healthz</c> and <c>/readyz</c>; and sends events to webhooks. Configured by the section <c>Admin</c>: a reload applies
+    /// the keys at once, the rest applies at the next start. If no key is configured, one is made at first start.
     /// </summary>
     /// <param name="gate">The gate.</param>
     /// <param name="configuration">The whole configuration.</param>
-    /// <exception cref="InvalidConfigurationException">The section is not valid; the message names everything that is wrong.</exception>
-    /// <exception cref="InvalidDataException">A file of a key or secret is not fit to be one; the message says why.</exception>
+    /// <exception cref="InvalidConfigurationException">The section is invalid; the message names every error.</exception>
+    /// <exception cref="InvalidDataException">A file of a key or secret is invalid; the message says why.</exception>
     /// <exception cref="IOException">A file of a key or secret cannot be read or made; the message says why.</exception>
     public static IDeviceAuthorizationBuilder AddAdminListener(this IDeviceAuthorizationBuilder gate, IConfiguration configuration)
     {
@@ -34,7 +34,7 @@ public static class AdminListenerExtensions
     /// <summary>The same with options that were read already, as a part of <see cref="GatewayConfiguration"/>.</summary>
     /// <param name="gate">The gate.</param>
     /// <param name="options">The options.</param>
-    /// <param name="contentRoot">What relative files are relative to.</param>
+    /// <param name="contentRoot">The base of relative files.</param>
     internal static IDeviceAuthorizationBuilder AddAdminListener(this IDeviceAuthorizationBuilder gate, AdminOptions options, string contentRoot)
     {
         IServiceCollection services = gate.Services;

@@ -5,8 +5,8 @@ using ProxyGateway.DeviceAuth.Configuration;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// The operators' part of the configuration. Of a reload, <see cref="AdminOptions.Keys"/> and <see cref="AdminOptions.KeyFile"/> count at once, and the
-/// rest at the next start, which the log says.
+/// The operators' part of the configuration. A reload applies <see cref="AdminOptions.Keys"/> and <see cref="AdminOptions.KeyFile"/> at
+/// once; the rest applies at the next start, and the log says so.
 /// </summary>
 internal sealed class AdminListenerSettings
 {

@@ -9,19 +9,19 @@ public sealed record AdminOptions
     /// <summary>The configuration section.</summary>
     public const string SectionName = "Admin";
 
-    /// <summary>Where it listens: http on a loopback host, or https.</summary>
+    /// <summary>The listener's address: http on a loopback host, or https.</summary>
     public Uri Url { get; init; } = new("http://127.0.0.1:9090");
 
-    /// <summary>Where <see cref="Socket"/> is if nothing is configured.</summary>
+    /// <summary>The path of <see cref="Socket"/> if none is configured.</summary>
     public const string DefaultSocket = "data/admin.sock";
 
-    /// <summary>The Unix socket by which operators of this machine come as well; empty: none; null: <see cref="DefaultSocket"/>, if it can be made.</summary>
+    /// <summary>The Unix socket for operators of this machine; empty: none; null: <see cref="DefaultSocket"/>, if it can be made.</summary>
     public string? Socket { get; init; }
 
-    /// <summary>The file of the key that is made at first start; it counts only while <see cref="Keys"/> is empty.</summary>
+    /// <summary>The file of the key that is made at first start; it is used only while <see cref="Keys"/> is empty.</summary>
     public string KeyFile { get; init; } = "data/admin.key";
 
-    /// <summary>Where events are told by HTTP.</summary>
+    /// <summary>The receivers of events by HTTP.</summary>
     public ImmutableArray<WebhookOptions> Webhooks { get; init; } = [];
 
     /// <summary>The operators' keys.</summary>

@@ -15,9 +15,9 @@ internal static class AdminOptionsReader
     /// <summary>The section as a part of the whole configuration.</summary>
     public static ConfigurationPart Part { get; } = ConfigurationPart.Of(AdminOptions.SectionName, Read);
 
-    /// <summary>Reads the section and notes everything that is wrong with it; what is returned then must not be used.</summary>
-    /// <param name="configuration">The whole configuration, so that its layers can be told apart.</param>
-    /// <param name="errors">Where errors go.</param>
+    /// <summary>Reads the section and notes every error; after errors the result must not be used.</summary>
+    /// <param name="configuration">The whole configuration, with its layers.</param>
+    /// <param name="errors">The list of errors.</param>
     public static AdminOptions Read(IConfiguration configuration, ConfigurationErrors errors)
     {
         var section = new SectionReader(ConfigurationLayers.Of(configuration), AdminOptions.SectionName, errors);
@@ -50,7 +50,7 @@ internal static class AdminOptionsReader
         return fallback;
     }
 
-    // The kernel takes 108 bytes, and the socket is made in a folder of its own first.
+    // The kernel allows 108 bytes, and the socket is first made in a temporary folder.
     private static string? Socket(SectionReader section)
     {
         const string name = nameof(AdminOptions.Socket);
@@ -73,7 +73,7 @@ internal static class AdminOptionsReader
         UpTo = section.ScopesByRole(nameof(AdminKeyOptions.UpTo)),
     };
 
-    // The audit could not tell who it was.
+    // With a shared key the audit could not name the operator.
     private static void ReportSharedKeys(SectionReader section, ImmutableArray<AdminKeyOptions> keys)
     {
         foreach (IGrouping<string, AdminKeyOptions> same in keys.Where(k => !k.Sha256.IsEmpty).GroupBy(k => Convert.ToHexString(k.Sha256.AsSpan())))

@@ -4,16 +4,16 @@ using Microsoft.AspNetCore.Http;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>An error as RFC 9457 has it. The type is stable; title and detail are for people.</summary>
+/// <summary>An error as RFC 9457 defines it. The type is stable; title and detail are for people.</summary>
 /// <param name="Type"><c>urn:proxygateway:problem:</c> and a name.</param>
-/// <param name="Title">What it means.</param>
+/// <param name="Title">Its meaning.</param>
 /// <param name="Status">The status of the response.</param>
-/// <param name="Detail">What it is about here.</param>
+/// <param name="Detail">The details of this case.</param>
 internal sealed record AdminProblem(string Type, string Title, int Status, string? Detail = null) : IResult
 {
     private const string Urn = "urn:proxygateway:problem:";
 
-    /// <summary>What is its own in the type.</summary>
+    /// <summary>The last part of the type.</summary>
     [JsonIgnore]
     public string Name => Type[Urn.Length..];
 

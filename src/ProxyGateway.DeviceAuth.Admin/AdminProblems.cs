@@ -1,6 +1,6 @@
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>Every error that operators can get, in the order of its status.</summary>
+/// <summary>Every error that operators can get, ordered by status.</summary>
 internal static class AdminProblems
 {
     public static AdminProblem InvalidRequest { get; } = Of("invalid-request", "The request is not understood", 400);
@@ -52,7 +52,7 @@ internal static class AdminProblems
 
     public static AdminProblem WiderThanAsked { get; } = Of("wider-than-asked", "The scopes are not covered by those asked for", 422);
 
-    /// <summary>Goes with <c>Retry-After</c>.</summary>
+    /// <summary>Sent with <c>Retry-After</c>.</summary>
     public static AdminProblem TooManyRequests { get; } = Of("too-many-requests", "Too many requests; try again in a while", 429);
 
     public static AdminProblem UntilIsPast { get; } = Of("until-past", "The end of a grant lies in the future", 422);

@@ -6,11 +6,11 @@ using Microsoft.AspNetCore.RateLimiting;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// How many requests each operator may make: a token bucket for each name, so that a script that runs wild takes nothing from the others.
-/// Whoever has no key is <see cref="KeyRefusals"/>' concern.
+/// Limits the requests of each operator: a token bucket for each name, so that a script that runs wild takes nothing from the others. <see
+/// cref="KeyRefusals"/> limits requests without a key.
 /// </summary>
-/// <param name="Burst">So many at once.</param>
-/// <param name="Refill">So many more in each <paramref name="Period"/>.</param>
+/// <param name="Burst">The number at once.</param>
+/// <param name="Refill">The number added in each <paramref name="Period"/>.</param>
 /// <param name="Period">The period.</param>
 internal sealed record AdminRateLimit(int Burst, int Refill, TimeSpan Period)
 {

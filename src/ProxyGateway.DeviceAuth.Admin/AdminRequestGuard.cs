@@ -5,8 +5,8 @@ using Microsoft.AspNetCore.Http.Features;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// What comes before any endpoint: refuses requests that a page on the web could have made (a foreign <c>Origin</c>, a rebound name),
-/// and turns whatever goes wrong into a problem of RFC 9457.
+/// Runs before every endpoint: refuses requests that a web page could have made (a foreign <c>Origin</c>, a rebound name), and turns every
+/// exception into a problem of RFC 9457.
 /// </summary>
 internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions options, PacedLogger<AdminRequestGuard> logger)
 {
@@ -22,13 +22,13 @@ internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions optio
             return Task.CompletedTask;
         }, context);
 
-        // A name that an attacker's DNS points here still says so in Host; an address cannot be rebound.
+        // A name that an attacker's DNS resolves to this machine is still in Host; an address cannot be rebound.
         if (!IsOwnHost(context))
             return AdminProblems.HostRefused.WriteAsync(context);
         if (IsOfForeignOrigin(context.Request))
             return AdminProblems.OriginRefused.WriteAsync(context);
 
-        // An endpoint that needs more says so.
+        // An endpoint that needs more sets its own bound.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
             limit.MaxRequestBodySize = MaxBodyBytes;
         return AnswerAsync(context);
@@ -56,7 +56,7 @@ internal sealed class AdminRequestGuard(RequestDelegate next, AdminOptions optio
         }
         catch (Exception e) when (AdminFailures.IsHangUp(e, context))
         {
-            // Or else Kestrel tries to read the rest of the body, and logs that it cannot.
+            // Otherwise Kestrel tries to read the rest of the body, and logs that it cannot.
             context.Abort();
             return;
         }

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>What an operator may do.</summary>
+/// <summary>An operator's rights.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<AdminRole>))]
 public enum AdminRole
 {

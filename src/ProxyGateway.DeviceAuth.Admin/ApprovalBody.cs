@@ -3,14 +3,14 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>What an approval may say.</summary>
+/// <summary>The body of an approval.</summary>
 internal sealed record ApprovalBody
 {
-    /// <summary>The scopes to grant; absent: all that are asked for. Not null, which could be meant either way.</summary>
+    /// <summary>The scopes to grant; absent: all requested ones. Not null, which could mean either.</summary>
     [DisallowNull]
     public ScopeSet? Scopes { get; init; }
 
-    /// <summary>From when on the grant covers nothing any more; absent: no end is set.</summary>
+    /// <summary>The end of the grant; absent: no end is set.</summary>
     [DisallowNull]
     public DateTimeOffset? Until { get; init; }
 }

@@ -10,7 +10,7 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary><c>/admin/v1/audit</c>: what happened, newest first.</summary>
+/// <summary><c>/admin/v1/audit</c>: past events, newest first.</summary>
 internal static class AuditEndpoints
 {
     private const int MaxNameLength = 128;

@@ -7,7 +7,7 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>Audit entries, as operators see them: with the members that only a newer gateway, which wrote them, knows.</summary>
+/// <summary>Audit entries for operators, with members that only a newer gateway, which wrote them, knows.</summary>
 internal static class AuditJson
 {
     private static readonly JsonSerializerOptions Options = new(AdminJsonContext.Default.Options)
@@ -19,7 +19,7 @@ internal static class AuditJson
 
     public static JsonTypeInfo<PageView<AuditEntry>> Page { get; } = (JsonTypeInfo<PageView<AuditEntry>>)Options.GetTypeInfo(typeof(PageView<AuditEntry>));
 
-    /// <summary>The entry in a gateway's answer. One that only a newer gateway understands is read in part.</summary>
+    /// <summary>The entry in a gateway's answer. If only a newer gateway knows all of it, it is read in part.</summary>
     /// <exception cref="RegistryUnavailableException">It is no entry.</exception>
     public static AuditEntry Read(JsonElement entry)
     {

@@ -4,8 +4,8 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// Tells streams of events that the audit has grown. The registry is asked once per interval for all of them together, and not at all while
-/// nobody waits.
+/// Signals streams of events that the audit has grown. The registry is asked once per interval for all streams together, and not at all
+/// without streams.
 /// </summary>
 internal sealed class AuditTail(TimeProvider time)
 {
@@ -19,10 +19,10 @@ internal sealed class AuditTail(TimeProvider time)
 
     /// <summary>Waits until there may be an entry after this one.</summary>
     /// <param name="audit">The audit.</param>
-    /// <param name="last">The id of the last entry that is known.</param>
-    /// <param name="patience">How long to wait at most; with none left, not at all.</param>
+    /// <param name="last">The id of the last known entry.</param>
+    /// <param name="patience">The maximum wait; zero or less: none.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
-    /// <returns>The id of the newest entry that was there before this returned, as far as is known.</returns>
+    /// <returns>The id of the newest known entry.</returns>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async Task<long> WaitAsync(IAuditStore audit, long last, TimeSpan patience, CancellationToken cancellationToken)
     {
@@ -87,7 +87,7 @@ internal sealed class AuditTail(TimeProvider time)
         }
         catch (RegistryUnavailableException)
         {
-            return 0; // entries of the meantime are found once the registry is back
+            return 0; // later entries are found once the registry is back
         }
     }
 }

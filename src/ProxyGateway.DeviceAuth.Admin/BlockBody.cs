@@ -2,10 +2,10 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>What a block may say.</summary>
+/// <summary>The body of a block.</summary>
 internal sealed record BlockBody
 {
-    /// <summary>Why.</summary>
+    /// <summary>The reason.</summary>
     [DisallowNull]
     public string? Reason { get; init; }
 }

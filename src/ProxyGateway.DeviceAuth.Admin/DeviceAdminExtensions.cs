@@ -11,14 +11,14 @@ using ProxyGateway.DeviceAuth.Admin.Page;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// The operators' endpoints: on a listener of their own (<see cref="AdminListenerExtensions"/>), or inside another application.
+/// The operators' endpoints: on a separate listener (<see cref="AdminListenerExtensions"/>), or inside another application.
 /// </summary>
 public static class DeviceAdminExtensions
 {
-    /// <summary>Authentication by key, and what each role may do. For the application behind the operators' listener.</summary>
+    /// <summary>Authentication by key, and the rights of each role. For the application behind the operators' listener.</summary>
     /// <param name="services">The services of the operators' application.</param>
     /// <param name="options">The configuration.</param>
-    /// <param name="keys">The keys; while the application runs, they are looked after.</param>
+    /// <param name="keys">The keys; they are renewed while the application runs.</param>
     internal static IServiceCollection AddDeviceAdmin(this IServiceCollection services, AdminOptions options, AdminKeyRing keys)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -28,7 +28,7 @@ public static class DeviceAdminExtensions
         services.TryAddSingleton(typeof(PacedLogger<>));
         services.AddRouting();
 
-        // Not AddAuthentication: it brings data protection along, which keeps keys in the user's home that nothing here would use.
+        // Not AddAuthentication: it adds data protection, which would store unused keys in the user's home.
         services.AddAuthenticationCore(authentication =>
         {
             authentication.DefaultScheme = AdminKeyHandler.SchemeName;
@@ -51,7 +51,7 @@ public static class DeviceAdminExtensions
         return services;
     }
 
-    /// <summary>Refuses foreign pages and names, asks for a key, and answers every error as RFC 9457 has it.</summary>
+    /// <summary>Refuses foreign pages and names, requires a key, and answers every error as RFC 9457 defines.</summary>
     /// <param name="app">The operators' application.</param>
     internal static IApplicationBuilder UseDeviceAdmin(this IApplicationBuilder app)
     {
@@ -75,14 +75,14 @@ public static class DeviceAdminExtensions
     }
 
     /// <summary>
-    /// Maps the resources of the operators' endpoint (<c>requests</c>, <c>devices</c>, <c>sessions</c>, <c>audit</c>, <c>events</c>) into an
-    /// application that has authentication of its own. The name of its user is the operator's in the audit, and there is no ceiling on what
-    /// an operator may grant. Needs <see cref="AddAdminEndpoints"/>, <c>UseAuthentication</c> and <c>UseAuthorization</c>.
+    /// Maps the resources of the operators' endpoint (<c>requests</c>, <c>devices</c>, <c>sessions</c>, <c>audit</c>, <c>events</c>) into
+    /// an application with its own authentication. The audit has the user's name as the operator's, and the operator has no ceiling. Needs
+    /// <see cref="AddAdminEndpoints"/>, <c>UseAuthentication</c> and <c>UseAuthorization</c>.
     /// </summary>
     /// <param name="endpoints">Where to map them, such as <c>app.MapGroup("/operators")</c>.</param>
-    /// <param name="readPolicy">The authorization policy of the application for looking at things.</param>
-    /// <param name="decidePolicy">The authorization policy of the application for approving, changing and removing.</param>
-    /// <returns>The endpoints, for conventions of the application's.</returns>
+    /// <param name="readPolicy">The application's authorization policy for reading.</param>
+    /// <param name="decidePolicy">The application's authorization policy for approving, changing and removing.</param>
+    /// <returns>The endpoints, for the application's conventions.</returns>
     /// <exception cref="ArgumentException">A policy has no name: the endpoints would be open.</exception>
     public static RouteGroupBuilder MapDeviceAdmin(this IEndpointRouteBuilder endpoints, string readPolicy, string decidePolicy)
     {
@@ -96,8 +96,10 @@ public static class DeviceAdminExtensions
         return admin;
     }
 
-    /// <summary>What <see cref="MapDeviceAdmin(IEndpointRouteBuilder, string, string)"/> needs besides the gate.</summary>
-    /// <param name="services">The services of an application that has the gate.</param>
+    /// <summary>
+    /// Adds the services that <see cref="MapDeviceAdmin(IEndpointRouteBuilder, string, string)"/> needs besides the gate.
+    /// </summary>
+    /// <param name="services">The services of an application with the gate.</param>
     public static IServiceCollection AddAdminEndpoints(this IServiceCollection services)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -117,8 +119,8 @@ public static class DeviceAdminExtensions
         EventEndpoints.Map(admin);
     }
 
-    // The endpoints name policies of the operators' own listener. Any other that an application's conventions have added stays; but a group that lets
-    // everybody in does not open them.
+    // The endpoints name policies of the operators' own listener. Other policies that an application's conventions add stay; but a group
+    // that allows anonymous access does not open the endpoints.
     private static void Rename(IList<object> metadata, string readPolicy, string decidePolicy)
     {
         for (int i = metadata.Count - 1; i >= 0; i--)

@@ -12,8 +12,8 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// <c>/admin/v1/devices</c>: those with something approved and blocked ones, and what operators change about them. A change is not given up
-/// when the operator hangs up: one that was written must reach the sessions of this process.
+/// <c>/admin/v1/devices</c>: devices with approvals and blocked ones, and operators' changes of them. A change is not cancelled when the
+/// operator hangs up: once written, it must reach the sessions of this process.
 /// </summary>
 internal static class DeviceEndpoints
 {
@@ -157,7 +157,7 @@ internal static class DeviceEndpoints
         string id, DeviceChange change, HttpContext context, Action<Operator, DeviceId> log, AdminProblem? notFound = null) =>
         ChangeAsync(id, change, context, log, _ => TypedResults.NoContent(), notFound);
 
-    /// <summary>Makes a change on the terms of <c>If-Match</c>, and answers with what became of it.</summary>
+    /// <summary>Makes a change under <c>If-Match</c>, and answers with the result.</summary>
     private static async Task<IResult> ChangeAsync(
         string id,
         DeviceChange change,

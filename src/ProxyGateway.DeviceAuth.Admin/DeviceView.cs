@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>A device, as operators see it: without its marks and requests.</summary>
+/// <summary>A device for operators: without its marks and requests.</summary>
 internal sealed record DeviceView(
     DeviceId Id,
     string? PublicKey,
@@ -17,7 +17,9 @@ internal sealed record DeviceView(
     DateTimeOffset? LastSeenAt,
     string Version)
 {
-    /// <summary>The format of a document that this gateway does not know; then nothing else is known here of the device. Absent otherwise.</summary>
+    /// <summary>
+    /// The format of a document that this gateway does not know; then nothing else is known here of the device. Absent otherwise.
+    /// </summary>
     public int? NewerFormat { get; init; }
 
     public static DeviceView Of(NewerDocument document) => new(
@@ -37,7 +39,7 @@ internal sealed record DeviceView(
 
     public static DeviceView Of(DeviceRecord record) => new(
         record.Id,
-        record.PublicKey.Length == 0 ? null : record.PublicKey, // nothing is known of who was blocked unseen
+        record.PublicKey.Length == 0 ? null : record.PublicKey, // a device that was blocked before it connected has no known key
         record.Client,
         record.Label,
         record.Legacy ? true : null,

@@ -5,8 +5,9 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// Stands before the operators' endpoints inside another application, which has authenticated and authorized the operator: names the operator
-/// for the audit, keeps pages of other origins from using a cookie of that application's, and answers every error as RFC 9457 has it.
+/// Runs before the operators' endpoints inside another application, which has authenticated and authorized the operator: sets the
+/// operator's name for the audit, refuses pages of other origins, which could use the application's cookie, and answers every error as RFC
+/// 9457 defines.
 /// </summary>
 internal sealed class EmbeddedAdminFilter(PacedLogger<EmbeddedAdminFilter> logger) : IEndpointFilter
 {

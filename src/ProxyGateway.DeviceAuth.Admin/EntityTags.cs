@@ -3,15 +3,17 @@ using Microsoft.AspNetCore.Http;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// The version of a record as an entity tag (RFC 9110 §8.8.3): always a strong one. Read by hand, as the framework's typed header takes
-/// <c>w/</c> for <c>W/</c> and overlooks a trailing comma.
+/// The version of a record as an entity tag (RFC 9110 §8.8.3): always a strong one. Parsed by hand, since the framework's typed header
+/// accepts <c>w/</c> for <c>W/</c> and ignores a trailing comma.
 /// </summary>
 internal static class EntityTags
 {
-    /// <summary>Tells the version of what is answered, in <c>ETag</c>.</summary>
+    /// <summary>Sets the version of the answer in <c>ETag</c>.</summary>
     public static void Write(HttpResponse response, string version) => response.Headers.ETag = $"\"{version}\"";
 
-    /// <summary>Reads <c>If-Match</c>: absent, <c>*</c> or one entity tag. False, and to be answered 400, if it is anything else.</summary>
+    /// <summary>
+    /// Reads <c>If-Match</c>: absent, <c>*</c> or one entity tag. False for anything else, which must be answered with 400.
+    /// </summary>
     public static bool TryReadIfMatch(HttpRequest request, out IfMatch ifMatch)
     {
         ifMatch = IfMatch.Unconditional;
@@ -34,7 +36,7 @@ internal static class EntityTags
     }
 }
 
-/// <summary>What a request demands of the record that it would change (RFC 9110 §13.1.1).</summary>
+/// <summary>A request's condition on the record that it would change (RFC 9110 §13.1.1).</summary>
 internal readonly record struct IfMatch
 {
     private enum Demand
@@ -45,13 +47,13 @@ internal readonly record struct IfMatch
         Impossible,
     }
 
-    /// <summary>Nothing is demanded.</summary>
+    /// <summary>No condition.</summary>
     public static IfMatch Unconditional { get; }
 
-    /// <summary><c>*</c>: there must be a record, of whatever version.</summary>
+    /// <summary><c>*</c>: there must be a record, of any version.</summary>
     public static IfMatch Anything { get; } = new() { Demanded = Demand.Something };
 
-    /// <summary>A weak tag: it is compared strongly, and so equals nothing.</summary>
+    /// <summary>A weak tag: compared strongly, it equals nothing.</summary>
     public static IfMatch Nothing { get; } = new() { Demanded = Demand.Impossible };
 
     /// <summary>There must be a record, of this version.</summary>
@@ -61,7 +63,7 @@ internal readonly record struct IfMatch
 
     private string? Expected { get; init; }
 
-    /// <summary>Whether the record may be changed; otherwise 412 is the answer.</summary>
+    /// <summary>Whether the record may be changed; else the answer is 412.</summary>
     /// <param name="version">The record's version, null if there is no record.</param>
     public bool Holds(string? version) => Demanded switch
     {

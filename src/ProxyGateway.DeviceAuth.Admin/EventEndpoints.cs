@@ -15,16 +15,17 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// <c>/admin/v1/events</c>: the audit as it grows, as Server-Sent Events (WHATWG HTML §9.2). Every gateway on the same registry enters there
-/// what happens, so each of them tells of all. An event's id is its entry's, its name the entry's kind, its data the entry. Written by hand, as
-/// <c>TypedResults.ServerSentEvents</c> sends no comments, which are the signs of life, and waits for ever for a client that does not read.
+/// <c>/admin/v1/events</c>: the audit as it grows, as Server-Sent Events (WHATWG HTML §9.2). All gateways on the same registry write one
+/// audit, so each of them streams the events of all. An event's id is its entry's, its name the entry's kind, its data the entry. Written
+/// by hand, since <c>TypedResults.ServerSentEvents</c> sends no comments, which are the signs of life, and waits for ever for a client that
+/// does not read.
 /// </summary>
 internal static class EventEndpoints
 {
     private const int ReadAtOnce = 256;
     private static readonly TimeSpan SignOfLifeInterval = TimeSpan.FromSeconds(15);
 
-    // A client that does not read keeps its stream for no longer.
+    // A client that does not read loses its stream after this time.
     private static readonly TimeSpan WriteTimeout = TimeSpan.FromSeconds(30);
 
     public static void Map(RouteGroupBuilder admin) => admin.MapGet("/events", StreamAsync).RequireAuthorization(AdminPolicies.Read)
@@ -56,7 +57,7 @@ internal static class EventEndpoints
         using var end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping, withdrawn);
         try
         {
-            // Asked before anything is sent: a registry that is away is a problem like any other.
+            // Read before anything is sent: then an unavailable registry is answered with a problem.
             long newest = last ?? await NewestAsync(audit, end.Token);
             context.Response.ContentType = "text/event-stream";
             context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
@@ -66,7 +67,7 @@ internal static class EventEndpoints
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
-            // whoever listened has left, or may not listen any more, or the gateway stops
+            // the client has left, its key is no longer valid, or the gateway stops
         }
         catch (TimeoutException)
         {
@@ -110,7 +111,7 @@ internal static class EventEndpoints
                 wroteAt = time.GetTimestamp();
             }
 
-            // An entry that has come and was trimmed before it was read must not wake this stream again and again.
+            // An entry that arrived and was trimmed before it was read must not wake this stream again and again.
             if (read is null)
                 await Task.Delay(AuditTail.Interval, time, cancellationToken);
             else
@@ -129,7 +130,7 @@ internal static class EventEndpoints
         }
         catch (RegistryUnavailableException)
         {
-            return null; // entries of the meantime are read once the registry is back
+            return null; // later entries are read once the registry is back
         }
     }
 

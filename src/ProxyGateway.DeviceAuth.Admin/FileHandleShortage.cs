@@ -6,7 +6,7 @@ internal static class FileHandleShortage
     private const int OfSystem = 23; // ENFILE
     private const int OfProcess = 24; // EMFILE
 
-    /// <summary>Whether this is why it failed, at whatever depth. The codes are those of Unix.</summary>
+    /// <summary>Whether this caused the exception, at any depth. The codes are those of Unix.</summary>
     public static bool IsCauseOf(Exception exception) =>
         !OperatingSystem.IsWindows()
         && ((exception is IOException && exception.HResult is OfSystem or OfProcess) || (exception.InnerException is { } inner && IsCauseOf(inner)));

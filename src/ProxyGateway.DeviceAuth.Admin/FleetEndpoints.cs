@@ -11,7 +11,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>What operators do to many devices at a time: importing them, and taking back what a rule has approved.</summary>
+/// <summary>Operators' changes of many devices: importing them, and taking back a rule's approvals.</summary>
 internal static class FleetEndpoints
 {
     private const int MaxDevices = 500;

@@ -3,13 +3,13 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>What a device may do in a role from now on.</summary>
+/// <summary>A device's new grant in a role.</summary>
 internal sealed record GrantBody
 {
     /// <summary>The scopes.</summary>
     public required ScopeSet Scopes { get; init; }
 
-    /// <summary>From when on the grant covers nothing any more; absent: it has no end.</summary>
+    /// <summary>The end of the grant; absent: it has none.</summary>
     [DisallowNull]
     public DateTimeOffset? Until { get; init; }
 }

@@ -6,7 +6,9 @@ using ProxyGateway.DeviceAuth.Health;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>For whoever watches the process. They need no key, so they say yes, or no and of what kind, and ask nothing of the registry that they need not.</summary>
+/// <summary>
+/// Health of the process, for monitoring. No key is needed, so the answers are short and ask as little of the registry as possible.
+/// </summary>
 internal static class HealthEndpoints
 {
     public static void Map(IEndpointRouteBuilder endpoints)
@@ -27,7 +29,7 @@ internal static class HealthEndpoints
             case { IsStopping: true }:
                 return AdminProblems.Stopping;
             case { Description: var failure }:
-                context.Response.Headers.RetryAfter = "1"; // not thrown: an exception and a line of the log for each request would be a gift to a flood
+                context.Response.Headers.RetryAfter = "1"; // not thrown: an exception and a log line for each request would help a flood
                 return AdminProblems.RegistryUnavailable with { Detail = failure };
         }
     }

@@ -2,11 +2,11 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>What became of an import.</summary>
+/// <summary>The result of an import.</summary>
 internal sealed record ImportView(bool DryRun, IReadOnlyList<ImportItemView> Items);
 
-/// <summary>What became of one device of an import.</summary>
-/// <param name="Id">The device; absent if its key is none.</param>
+/// <summary>The result for one device of an import.</summary>
+/// <param name="Id">The device; absent if its key is invalid.</param>
 /// <param name="Outcome">One of added, extended, unchanged, above-ceiling, refused-before, blocked, newer-format, invalid.</param>
-/// <param name="Detail">What is wrong with it.</param>
+/// <param name="Detail">The error.</param>
 internal sealed record ImportItemView(DeviceId? Id, string Outcome, string? Detail = null);

@@ -7,16 +7,16 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>What an operator sends: bounded, and strict about what it holds.</summary>
+/// <summary>Reads operators' input: bounded and strict.</summary>
 internal static partial class JsonBody
 {
     private const int MaxBytes = 64 * 1024;
 
-    /// <summary>Reads a body that may be missing: then the value is null, and so is what is wrong.</summary>
+    /// <summary>Reads an optional body: if it is missing, both results are null.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="type">What it should hold.</param>
-    /// <param name="wanted">What it should hold, in words.</param>
-    /// <param name="maxBytes">How long it may be.</param>
+    /// <param name="type">The type of its content.</param>
+    /// <param name="wanted">The expected content, in words.</param>
+    /// <param name="maxBytes">The maximum length in bytes.</param>
     public static async ValueTask<(AdminProblem? Wrong, T? Value)> ReadOptionalAsync<T>(
         HttpRequest request, JsonTypeInfo<T> type, string wanted, int maxBytes = MaxBytes)
         where T : class
@@ -42,7 +42,7 @@ internal static partial class JsonBody
         return (NotUnderstood(wanted), null);
     }
 
-    /// <summary>Reads a body that must be there.</summary>
+    /// <summary>Reads a required body.</summary>
     /// <inheritdoc cref="ReadOptionalAsync"/>
     public static async ValueTask<(AdminProblem? Wrong, T? Value)> ReadAsync<T>(
         HttpRequest request, JsonTypeInfo<T> type, string wanted, int maxBytes = MaxBytes)
@@ -54,7 +54,7 @@ internal static partial class JsonBody
 
     private static AdminProblem NotUnderstood(string wanted) => AdminProblems.InvalidRequest with { Detail = wanted };
 
-    // Where it is, and which members are missing. The rest of the parser's message repeats what was sent.
+    // The position, and which members are missing. The rest of the parser's message quotes the input.
     private static AdminProblem NotUnderstood(string wanted, JsonException error)
     {
         string where = SafeText.Of(error.Path) is { } path and not "$" ? $"At {path}: " : "";

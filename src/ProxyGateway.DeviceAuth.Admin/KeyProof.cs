@@ -7,13 +7,14 @@ using System.Text;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// How a client and the gateway show each other that they know an operator's key, without sending it: HMAC-SHA256, keyed by the SHA-256 of
-/// the key, which is what the gateway has of it, over who speaks, the address of the connection (<see cref="ProvenAddress"/>) and a nonce of the client's.
-/// The client speaks first, so that a stranger who asks gets nothing against which to try keys. A stranger who is asked does: keys are random.
+/// Proofs by which a client and the gateway show each other that they know an operator's key, without sending it: HMAC-SHA256, keyed by the
+/// SHA-256 of the key (the gateway has only that), over the speaker, the address of the connection (<see cref="ProvenAddress"/>) and a
+/// nonce of the client's. The client speaks first, so a stranger who asks the gateway gets nothing to test keys against. A stranger whom a
+/// client asks does get such a proof: so keys must be random.
 /// </summary>
 internal static class KeyProof
 {
-    /// <summary>How long a nonce and a proof are, in bytes.</summary>
+    /// <summary>The length of a nonce and of a proof, in bytes.</summary>
     public const int Bytes = 32;
 
     private const string Context = "proxygateway admin proof 1";
@@ -21,16 +22,16 @@ internal static class KeyProof
     /// <summary>A nonce, as base64url.</summary>
     public static string NewNonce() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(Bytes));
 
-    /// <summary>What the client shows.</summary>
+    /// <summary>The client's proof.</summary>
     public static byte[] OfClient(ReadOnlySpan<byte> keyHash, string address, string nonce) => Of(keyHash, "client", address, nonce);
 
-    /// <summary>What the gateway answers.</summary>
+    /// <summary>The gateway's proof.</summary>
     public static byte[] OfGateway(ReadOnlySpan<byte> keyHash, string address, string nonce) => Of(keyHash, "gateway", address, nonce);
 
     /// <summary>The SHA-256 of a key.</summary>
     public static byte[] HashOf(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
 
-    /// <summary>Reads 32 bytes of base64url, in the one spelling that they have.</summary>
+    /// <summary>Reads 32 bytes of base64url, in their only canonical spelling.</summary>
     public static bool TryParse(string? text, [NotNullWhen(true)] out byte[]? bytes)
     {
         bytes = null;

@@ -10,8 +10,8 @@ using ProxyGateway.DeviceAuth.Localities;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// Answers whoever comes without a right key: always in the same way, and the more often the later. A right key is found before any of this,
-/// so it never waits, whoever else is behind its address.
+/// Answers requests without a valid key: always with the same answer, and more slowly with each failure of an address. A valid key is found
+/// before this, so it never waits, even behind an address with many failures.
 /// </summary>
 internal sealed class KeyRefusals
 {
@@ -31,10 +31,10 @@ internal sealed class KeyRefusals
             "proxygateway.admin.unauthorized", "{request}", "Requests to the operators' endpoints without a right key.");
     }
 
-    /// <summary>How many answers are held back now.</summary>
+    /// <summary>The number of delayed answers now.</summary>
     public int Held => _pace.Held;
 
-    /// <summary>Answers 401, after a while if there were many; 429 where too many wait already.</summary>
+    /// <summary>Answers 401, with a delay after many failures; 429 if too many answers already wait.</summary>
     public async Task AnswerAsync(HttpContext context)
     {
         string address = NameOf(context.Connection.RemoteIpAddress);
@@ -53,11 +53,11 @@ internal sealed class KeyRefusals
         await problem.WriteAsync(context);
     }
 
-    // Of loopback each address by itself: there is a bound for all of them together, and the log says which it was.
+    // Each loopback address counts by itself: there is a bound for all of them together, and the log names the address.
     private static string NameOf(IPAddress? address) =>
         address is not null && IPAddress.IsLoopback(address) ? address.ToString() : AddressBlock.Of(address);
 
-    // A gateway that stops does not wait for those who should not be here.
+    // A stopping gateway does not wait for refusals.
     private async Task WaitAsync(TimeSpan delay, CancellationToken aborted)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(aborted, _stopping);

@@ -3,8 +3,8 @@ using Microsoft.AspNetCore.Http;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// Sees that a connection on which a right key was shown is not closed for another while the request is under way. Without a key it may be: else
-/// refusals that are held back would shut operators out.
+/// Protects a connection with a valid key from being closed for another while the request is under way. A connection without a key may be
+/// closed: otherwise delayed refusals would shut operators out.
 /// </summary>
 internal sealed class KeyedConnections(RequestDelegate next)
 {

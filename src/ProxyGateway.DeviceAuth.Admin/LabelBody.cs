@@ -1,8 +1,8 @@
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>What operators call a device.</summary>
+/// <summary>A device's new label.</summary>
 internal sealed record LabelBody
 {
-    /// <summary>The name.</summary>
+    /// <summary>The label.</summary>
     public required string Label { get; init; }
 }

@@ -9,7 +9,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary><c>/admin/v1/me</c>: who the key says one is.</summary>
+/// <summary><c>/admin/v1/me</c>: the operator of the key.</summary>
 internal static class MeEndpoints
 {
     public static void Map(RouteGroupBuilder admin) => admin.MapGet("/me", Get).RequireAuthorization(AdminPolicies.Read)
@@ -21,8 +21,9 @@ internal static class MeEndpoints
 
 /// <summary>An operator.</summary>
 /// <param name="Name">The name, as the audit shows it.</param>
-/// <param name="Role">What the operator may do.</param>
-/// <param name="UpTo">The most that the operator may grant: scopes by role. A role that is not in it may not be granted. Absent: anything.</param>
+/// <param name="Role">The operator's role.</param>
+/// <param name="UpTo">The ceiling: scopes by role that the operator may grant at most; other roles may not be granted. Absent:
+/// anything.</param>
 internal sealed record MeView(string Name, AdminRole Role, ImmutableSortedDictionary<string, ScopeSet>? UpTo)
 {
     public static MeView Of(AdminKeyOptions key) => new(key.Name, key.Role, key.UpTo?.ToImmutableSortedDictionary(StringComparer.Ordinal));

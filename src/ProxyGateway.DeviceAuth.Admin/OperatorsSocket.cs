@@ -4,8 +4,8 @@ using ProxyGateway.DeviceAuth.Files;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// The Unix socket by which this machine's operators reach the gateway. Unlike a port it cannot be taken by another user while the gateway is
-/// down: only the gateway's user and root may use it, or put another in its place. Of several gateways in one folder, or on one volume, only the one that
+/// The Unix socket by which this machine's operators reach the gateway. Unlike a port, another user cannot take it while the gateway is
+/// down: only the gateway's user and root may use or replace it. Of several gateways in one folder, or on one volume, only the one that
 /// holds the lock beside it makes, replaces or removes it.
 /// </summary>
 internal sealed class OperatorsSocket : IDisposable
@@ -28,11 +28,11 @@ internal sealed class OperatorsSocket : IDisposable
 
     public string Path { get; }
 
-    /// <summary>The socket, bound; the server listens on it and closes it.</summary>
+    /// <summary>The bound socket; the server listens on it and closes it.</summary>
     public Socket Socket { get; }
 
-    /// <summary>Makes the socket; one that a gateway has left behind is replaced, one that a gateway listens on is not.</summary>
-    /// <exception cref="IOException">Somebody listens there, or there is something else, or it cannot be made.</exception>
+    /// <summary>Makes the socket. A socket that an earlier gateway left is replaced, one on which a gateway listens is not.</summary>
+    /// <exception cref="IOException">Another process listens there, or it is another file, or it cannot be made.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be made.</exception>
     public static OperatorsSocket Bind(string path)
     {
@@ -53,7 +53,7 @@ internal sealed class OperatorsSocket : IDisposable
         }
     }
 
-    /// <summary>Takes the socket's name away, unless somebody has put another file there.</summary>
+    /// <summary>Removes the socket's file, unless another file has taken its place.</summary>
     public void Remove()
     {
         if (Interlocked.Exchange(ref _isRemoved, 1) != 0)
@@ -71,8 +71,9 @@ internal sealed class OperatorsSocket : IDisposable
         Socket.Dispose();
     }
 
-    // Held while the socket has its name, and gone with the process, however that ends. On a volume that hosts share a live socket of another host looks
-    // like one that was left behind; the lock does not. The file stays: who removes one that another waits for has two hold it.
+    // Held while the socket's file exists, and released with the process, however that ends. On a volume that hosts share, a live socket of
+    // another host looks like an abandoned one; the lock does not. The lock file stays: removing one while another process waits for it
+    // would let two processes hold it.
     private static FileStream Lock(string path)
     {
         var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None };
@@ -90,7 +91,7 @@ internal sealed class OperatorsSocket : IDisposable
 
     private static (Socket Socket, (uint Major, uint Minor, ulong Inode) Identity) Make(string path, string folder)
     {
-        // A socket has the mode that the process-wide umask gives it. In a folder of its own nobody reaches it before it has the right one.
+        // The process-wide umask sets the mode of a socket. In a private folder nobody can reach it before it has the right mode.
         string draftFolder = System.IO.Path.Combine(folder, "." + System.IO.Path.GetRandomFileName()[..8]);
         string draft = System.IO.Path.Combine(draftFolder, "s");
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -133,7 +134,7 @@ internal sealed class OperatorsSocket : IDisposable
         }
         catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused && new FileInfo(path).LinkTarget is null && FileStatus.Of(path).IsSocket)
         {
-            return; // nobody listens on it any more
+            return; // nothing listens on it any more
         }
         catch (Exception e) when (e is SocketException or ArgumentException)
         {

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>Which part of a list is wanted: <c>limit</c> and <c>cursor</c>.</summary>
+/// <summary>The requested part of a list: <c>limit</c> and <c>cursor</c>.</summary>
 internal readonly record struct PageQuery(int Limit, string? Cursor)
 {
     public const int DefaultLimit = 50;

@@ -4,7 +4,7 @@ namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>A part of a list.</summary>
 /// <param name="Items">The items.</param>
-/// <param name="Next">The cursor of the next page; null, and there all the same, on the last.</param>
+/// <param name="Next">The cursor of the next page; null, but present, on the last.</param>
 internal sealed record PageView<T>(
     IReadOnlyList<T> Items,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Next);

@@ -7,8 +7,8 @@ using ProxyGateway.DeviceAuth.Admin.OpenApi;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// <c>/admin/v1/proof</c>: the gateway shows that it knows a key before the key is sent to it. Who does not know the key is answered like
-/// anybody without one, and learns nothing.
+/// <c>/admin/v1/proof</c>: the gateway proves that it knows a key before a client sends the key. A client that does not know the key gets
+/// the same answer as without any key, and learns nothing.
 /// </summary>
 internal static class ProofEndpoints
 {
@@ -41,16 +41,16 @@ internal static class ProofEndpoints
     }
 }
 
-/// <summary>A client that knows a key asks whether the gateway does.</summary>
+/// <summary>A client with a key asks whether the gateway knows it.</summary>
 internal sealed record ProofBody
 {
-    /// <summary>32 random bytes of the client's, as base64url.</summary>
+    /// <summary>32 random bytes from the client, as base64url.</summary>
     public required string Nonce { get; init; }
 
     /// <summary>The client's proof that it knows the key, as base64url.</summary>
     public required string Proof { get; init; }
 }
 
-/// <summary>The gateway knows it.</summary>
+/// <summary>The gateway knows the key.</summary>
 /// <param name="Proof">The gateway's proof, as base64url.</param>
 internal sealed record ProofView(string Proof);

@@ -2,20 +2,20 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>Which rule's approvals are taken back.</summary>
+/// <summary>The rule whose approvals are taken back.</summary>
 internal sealed record RemoveByRuleBody
 {
     /// <summary>The rule's name.</summary>
     public required string Rule { get; init; }
 
-    /// <summary>Whether to count only.</summary>
+    /// <summary>Whether only to count.</summary>
     public bool DryRun { get; init; }
 
-    /// <summary>After how many devices to stop, and after five seconds in any case; absent: go on to the end.</summary>
+    /// <summary>The number of devices after which to stop (at the latest after five seconds); absent: only at the end.</summary>
     [DisallowNull]
     public int? Limit { get; init; }
 
-    /// <summary>Where to begin: the next of the part before; absent: at the first device.</summary>
+    /// <summary>The start: the next of the previous part; absent: the first device.</summary>
     [DisallowNull]
     public string? Cursor { get; init; }
 }

@@ -10,8 +10,8 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// <c>/admin/v1/requests</c>: what waits for an operator, and the decisions. A decision is not given up when the operator hangs up: whoever
-/// hears of it in this process must hear of it if it was written.
+/// <c>/admin/v1/requests</c>: requests that wait for an operator, and the decisions. A decision is not cancelled when the operator hangs
+/// up: once written, it must reach its listeners in this process.
 /// </summary>
 internal static class RequestEndpoints
 {

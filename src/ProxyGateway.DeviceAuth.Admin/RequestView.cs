@@ -2,7 +2,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>A pairing request, as operators see it.</summary>
+/// <summary>A pairing request for operators.</summary>
 internal sealed record RequestView(
     RequestId Id,
     DeviceId DeviceId,
@@ -19,16 +19,16 @@ internal sealed record RequestView(
     DateTimeOffset CreatedAt,
     DateTimeOffset ExpiresAt)
 {
-    /// <summary>While it is open: the roles that the device holds; absent if it holds none.</summary>
+    /// <summary>While it is open: the roles that the device has; absent if it has none.</summary>
     public IReadOnlyList<string>? HeldRoles { get; init; }
 
-    /// <summary>While it is open: the scopes that the device holds in the role it asks for; absent if it does not hold the role.</summary>
+    /// <summary>While it is open: the scopes that the device has in the requested role; absent if it does not have the role.</summary>
     public ScopeSet? HeldScopes { get; init; }
 
-    /// <summary>While it is open: the scopes that the device would get beyond what it holds.</summary>
+    /// <summary>While it is open: the scopes that the device would gain.</summary>
     public ScopeSet? NewScopes { get; init; }
 
-    /// <summary>The request, and what it comes to beside what the device holds.</summary>
+    /// <summary>The request, compared with the device's grants.</summary>
     public static RequestView Of(PairingRequest request, DeviceRecord? device, ScopeImplications implications)
     {
         if (request.Status != PairingRequestStatus.Open)

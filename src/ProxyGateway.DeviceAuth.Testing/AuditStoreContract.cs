@@ -4,8 +4,10 @@ using Xunit.Abstractions;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>What every store must do with the audit, whatever it is made of. Derive a test class from it for each store; xunit (2) runs what it inherits.</summary>
-/// <param name="output">Where figures go.</param>
+/// <summary>
+/// The contract of every store's audit, as tests. Derive a test class from it for each store; xunit (2) runs the inherited tests.
+/// </summary>
+/// <param name="output">The output for figures.</param>
 public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifetime
 {
     private const int Kept = 200;
@@ -16,7 +18,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     /// <summary>The store under test.</summary>
     protected IAuditStore Store { get; private set; } = null!;
 
-    /// <summary>Where figures go.</summary>
+    /// <summary>The output for figures.</summary>
     protected ITestOutputHelper Output { get; } = output;
 
     /// <summary>Opens the store, before each test.</summary>
@@ -210,7 +212,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
         await store.AppendAsync(new AuditBatch("w", 1, [Entry(AuditKinds.RequestApproved, "decided"), Entry(AuditKinds.DeviceAutoApproved, "got in")]), default);
         for (int i = 0; i < 20; i++)
         {
-            string reason = new('x', i < 10 ? 10 : 900); // small ones first, so that the oldest say nothing of the rest
+            string reason = new('x', i < 10 ? 10 : 900); // small ones first, so that the size of the oldest does not predict the rest
             await store.AppendAsync(new AuditBatch("w", i + 2, [.. Enumerable.Range(0, 100).Select(_ => Entry(AuditKinds.DeviceRefused, reason))]), default);
         }
 
@@ -247,7 +249,7 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
         pages.ShouldBe(MostReadForPage is { } most ? (9001 + most - 1) / most : 1);
     }
 
-    /// <summary>How many entries are read for a page at most; null if as many as it takes to fill it.</summary>
+    /// <summary>How many entries are read for a page at most; null if as many as are needed to fill it.</summary>
     protected abstract int? MostReadForPage { get; }
 
     /// <summary>Opens a store on the test's registry. The first is empty.</summary>
@@ -255,11 +257,11 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     /// <param name="bytes">How many bytes the documents of each source's entries have together at most.</param>
     protected abstract Task<IAuditStore> OpenAsync(int kept, int bytes = 64 * 1024 * 1024);
 
-    /// <summary>Opens another store on the same registry; the same store where there can be no other.</summary>
+    /// <summary>Opens another store on the same registry; the same store if there can be only one.</summary>
     /// <param name="kept">How many entries of each source it keeps.</param>
     protected abstract Task<IAuditStore> OpenAnotherAsync(int kept);
 
-    /// <summary>An entry that says little.</summary>
+    /// <summary>A small entry.</summary>
     protected static AuditEntry Entry(string kind, string? reason = null) => new() { Kind = kind, Reason = reason };
 
     /// <summary>Appends entries as one batch.</summary>

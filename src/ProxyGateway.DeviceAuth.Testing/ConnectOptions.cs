@@ -2,7 +2,7 @@ using System.Net.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>What a <see cref="DeviceClient"/> says when it connects, beside its role and scopes.</summary>
+/// <summary>The parameters of a <see cref="DeviceClient"/>'s connection besides role and scopes.</summary>
 public sealed record ConnectOptions
 {
     /// <summary>The version of the protocol, as <c>minProtocol</c> and <c>maxProtocol</c>: 3 or 4.</summary>
@@ -26,10 +26,10 @@ public sealed record ConnectOptions
     /// <summary>The device's name for people (<c>client.displayName</c>); null to leave it out.</summary>
     public string? DisplayName { get; init; }
 
-    /// <summary>The shared token (<c>auth.token</c>), which is signed too; null to leave it out.</summary>
+    /// <summary>The shared token (<c>auth.token</c>), which is also signed; null to leave it out.</summary>
     public string? Token { get; init; }
 
-    /// <summary>Sets headers, subprotocols, certificates and the like of the upgrade request; null for none.</summary>
+    /// <summary>Sets headers, subprotocols, certificates and so on of the upgrade request; null for none.</summary>
     public Action<ClientWebSocketOptions>? ConfigureWebSocket { get; init; }
 
     /// <summary>How long upgrade and handshake may take together.</summary>

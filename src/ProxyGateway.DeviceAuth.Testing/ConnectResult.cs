@@ -5,7 +5,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>How an attempt to connect ended.</summary>
+/// <summary>The result of an attempt to connect.</summary>
 public abstract record ConnectResult
 {
     private ConnectResult()
@@ -20,7 +20,7 @@ public abstract record ConnectResult
     /// <summary>The gate or the backend has refused.</summary>
     public sealed record Refused : ConnectResult
     {
-        /// <summary>The status of the answer to the upgrade request; null if that was accepted, and the handshake refused.</summary>
+        /// <summary>The status of the answer to the upgrade request; null if the upgrade was accepted, and the handshake refused.</summary>
         public HttpStatusCode? HttpStatus { get; init; }
 
         /// <summary>The close code (RFC 6455 §7.4.1); null if the connection ended without a close frame.</summary>
@@ -32,17 +32,19 @@ public abstract record ConnectResult
         /// <summary>The <c>error</c> of the answer to <c>connect</c>: code, message, details. Null if there was no answer.</summary>
         public JsonElement? Error { get; init; }
 
-        /// <summary>What is most specific of the error's codes, as in <c>PAIRING_REQUIRED</c>: that of its details, or else its own; null if it has none.</summary>
+        /// <summary>
+        /// The error's most specific code, such as <c>PAIRING_REQUIRED</c>: that of its details, or else its own; null if it has none.
+        /// </summary>
         public string? ErrorCode => TextOf(Details, "code") ?? TextOf(Error, "code");
 
         /// <summary>The error's details; null if it has none.</summary>
         public JsonElement? Details =>
             Error is { ValueKind: JsonValueKind.Object } error && error.TryGetProperty("details", out JsonElement details) ? details : null;
 
-        /// <summary>Why pairing is required, as in <c>role-upgrade</c>; null if it is not.</summary>
+        /// <summary>Why pairing is required, such as <c>role-upgrade</c>; null if it is not.</summary>
         public string? Reason => TextOf(Details, "reason");
 
-        /// <summary>The pairing request that waits for an operator; null if none does.</summary>
+        /// <summary>The pairing request that waits for an operator; null if there is none.</summary>
         public RequestId? RequestId => Pairing.RequestId.TryParse(TextOf(Details, "requestId"), out RequestId id) ? id : null;
 
         private static string? TextOf(JsonElement? element, string name) =>

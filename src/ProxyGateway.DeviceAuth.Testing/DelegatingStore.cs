@@ -3,7 +3,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>A store in front of another, for tests that interfere with some of its calls.</summary>
+/// <summary>A store that wraps another, for tests that interfere with some of its calls.</summary>
 internal abstract class DelegatingStore(IDeviceStore inner) : IDeviceStore
 {
     public virtual ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => inner.GetAsync(id, cancellationToken);

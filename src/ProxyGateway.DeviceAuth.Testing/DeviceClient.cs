@@ -11,16 +11,14 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>
-/// A device: an Ed25519 key that proves who it is, in the handshake of the OpenClaw gateway protocol. Any number of threads may connect with it.
-/// </summary>
+/// <summary>A device: an Ed25519 key that proves its identity in the handshake of the OpenClaw gateway protocol. Thread-safe.</summary>
 public sealed class DeviceClient : IDisposable
 {
     private readonly Key _key;
     private readonly TimeProvider _time;
 
     /// <summary>A device with a new key.</summary>
-    /// <param name="time">The device's clock, which it signs by; null for the system's.</param>
+    /// <param name="time">The device's clock for signatures; null for the system's.</param>
     public DeviceClient(TimeProvider? time = null)
         : this(RandomNumberGenerator.GetBytes(SignatureAlgorithm.Ed25519.PrivateKeySize), time)
     {
@@ -28,8 +26,8 @@ public sealed class DeviceClient : IDisposable
 
     /// <summary>The device of a key.</summary>
     /// <param name="seed">The private key, 32 bytes (RFC 8032 §5.1.5).</param>
-    /// <param name="time">The device's clock, which it signs by; null for the system's.</param>
-    /// <exception cref="FormatException">The key is not one.</exception>
+    /// <param name="time">The device's clock for signatures; null for the system's.</param>
+    /// <exception cref="FormatException">The key is invalid.</exception>
     public DeviceClient(ReadOnlySpan<byte> seed, TimeProvider? time = null)
     {
         _key = Key.Import(SignatureAlgorithm.Ed25519, seed, KeyBlobFormat.RawPrivateKey);
@@ -46,17 +44,18 @@ public sealed class DeviceClient : IDisposable
     public string PublicKey { get; }
 
     /// <summary>
-    /// Connects: waits for the backend's challenge, answers it with a signed <c>connect</c>, and waits until that is accepted, or the connection closed.
+    /// Connects: waits for the backend's challenge, answers it with a signed <c>connect</c>, and waits until that is accepted, or the
+    /// connection is closed.
     /// </summary>
-    /// <param name="address">Where the gate listens: http, https, ws or wss.</param>
+    /// <param name="address">The gate's address: http, https, ws or wss.</param>
     /// <param name="role">The role to connect as.</param>
     /// <param name="scopes">The scopes to ask for; null for none.</param>
-    /// <param name="options">What else it says; null for the usual.</param>
+    /// <param name="options">Further parameters; null for the defaults.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
     /// <returns>Admitted, with the open connection; or refused, and why.</returns>
-    /// <exception cref="WebSocketException">Nobody listens there, or it is no WebSocket endpoint.</exception>
+    /// <exception cref="WebSocketException">Nothing listens there, or it is no WebSocket endpoint.</exception>
     /// <exception cref="TimeoutException">The handshake took longer than <see cref="ConnectOptions.Timeout"/>.</exception>
-    /// <exception cref="JsonException">A message of the other side is not what the protocol says.</exception>
+    /// <exception cref="JsonException">A message of the other side violates the protocol.</exception>
     public async Task<ConnectResult> ConnectAsync(
         Uri address, string role = "operator", IReadOnlyCollection<string>? scopes = null, ConnectOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -89,7 +88,7 @@ public sealed class DeviceClient : IDisposable
         }
     }
 
-    /// <summary>Forgets the key.</summary>
+    /// <summary>Deletes the key from memory.</summary>
     public void Dispose() => _key.Dispose();
 
     private async Task<ConnectResult> ShakeHandsAsync(
@@ -112,7 +111,7 @@ public sealed class DeviceClient : IDisposable
         return new ConnectResult.Refused { CloseCode = (int?)socket.CloseStatus, CloseReason = socket.CloseStatusDescription, Error = error };
     }
 
-    // Who refuses may also just hang up.
+    // The other side may refuse by disconnecting.
     private static async Task<string?> ReceiveAsync(ClientWebSocket socket, CancellationToken cancellationToken)
     {
         try
@@ -174,7 +173,7 @@ public sealed class DeviceClient : IDisposable
     private static bool IsText(JsonElement frame, string name, string text) =>
         frame.ValueKind == JsonValueKind.Object && frame.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
 
-    // ASCII alone is lowered, whatever the platform calls itself.
+    // Only ASCII letters are lowered, on every platform.
     private static string? Normalized(string? text) => text is null ? null : string.Concat(text.Trim().Select(c => char.IsAsciiLetterUpper(c) ? char.ToLowerInvariant(c) : c));
 
     private static Uri WebSocketAddress(Uri address) => new UriBuilder(address)

@@ -10,13 +10,13 @@ public abstract partial class DeviceStoreContract
 
     private ICopyableDeviceStore Copyable => (ICopyableDeviceStore)Store;
 
-    /// <summary>Whether a copy into the store that fails leaves nothing, rather than a part.</summary>
+    /// <summary>Whether a failed copy into the store leaves nothing, rather than a part.</summary>
     protected virtual bool CopiesAllOrNothing => false;
 
-    /// <summary>Whether the store is an <see cref="ICopyableDeviceStore"/>. False: tests about copies are passed over.</summary>
+    /// <summary>Whether the store is an <see cref="ICopyableDeviceStore"/>. False: tests about copies are skipped.</summary>
     protected virtual bool IsCopyable => true;
 
-    /// <summary>Opens another store, which is empty, to copy from and to: one in memory. The contract disposes of it.</summary>
+    /// <summary>Opens another, empty store to copy from and to: one in memory. The contract disposes of it.</summary>
     /// <param name="time">The other store's time.</param>
     protected virtual Task<ICopyableDeviceStore> OpenOtherAsync(TimeProvider time) => Task.FromResult<ICopyableDeviceStore>(new InMemoryDeviceStore(time));
 
@@ -149,7 +149,7 @@ public abstract partial class DeviceStoreContract
     private static async Task<List<StoredDocument>> DocumentsAsync(ICopyableDeviceStore store) =>
         await store.ReadAllAsync(None).OrderBy(d => d.Record.Id.ToString()).ToListAsync();
 
-    /// <summary>What was copied here is used as if it had always been here.</summary>
+    /// <summary>Copied devices behave as if they had always been here.</summary>
     private async Task ShouldLiveOnAsync(Inhabitants all)
     {
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
@@ -169,7 +169,7 @@ public abstract partial class DeviceStoreContract
         (await Registry.AdmitAsync(all.Asking, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
     }
 
-    // At the time of the store under test.
+    // With the time of the store under test.
     private async Task<ICopyableDeviceStore> OpenOtherAsync()
     {
         ICopyableDeviceStore other = await OpenOtherAsync(new StoppedClock(await NowAsync()));
@@ -185,14 +185,14 @@ public abstract partial class DeviceStoreContract
         public override DateTimeOffset GetUtcNow() => now;
     }
 
-    /// <summary>A store that goes away while it is read.</summary>
+    /// <summary>A store that becomes unavailable while it is read.</summary>
     private sealed class BreakingStore(ICopyableDeviceStore inner, int after) : DelegatingStore(inner), ICopyableDeviceStore
     {
         private int _readings;
 
         public async IAsyncEnumerable<StoredDocument> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
         {
-            int left = ++_readings == 1 ? int.MaxValue : after; // the first time it is read for refusals
+            int left = ++_readings == 1 ? int.MaxValue : after; // the first reading looks for refusals
             await foreach (StoredDocument document in inner.ReadAllAsync(cancellationToken))
             {
                 if (left-- == 0)

@@ -9,7 +9,7 @@ public abstract partial class DeviceStoreContract
 {
     private readonly ConcurrentQueue<string> _warnings = [];
 
-    /// <summary>Whether something behind the store can be damaged: bytes, rows, keys. False: tests about damage are passed over.</summary>
+    /// <summary>Whether a test can damage the store's data: bytes, rows, keys. False: tests about damage are skipped.</summary>
     protected virtual bool CanBeDamaged => true;
 
     public static TheoryData<DocumentDamage> Damages => [.. Enum.GetValues<DocumentDamage>().Where(damage => damage != DocumentDamage.NewerFormat)];
@@ -64,7 +64,7 @@ public abstract partial class DeviceStoreContract
 
         (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
 
-        changed.ShouldHaveSingleItem().Id.ShouldBe(claim.Device); // or its sessions would live on
+        changed.ShouldHaveSingleItem().Id.ShouldBe(claim.Device); // or its sessions would stay open
         (await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeFalse("it is removed");
         (await ListDevicesAsync(pageSize: 10)).ShouldBeEmpty();
         (await ListOpenAsync(pageSize: 10)).ShouldBeEmpty();
@@ -130,18 +130,18 @@ public abstract partial class DeviceStoreContract
         (await Registry.AdmitAsync(claim, Some.Origin, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
     }
 
-    /// <summary>Damages the document of a device behind the store's back. What is returned repairs it.</summary>
+    /// <summary>Damages the document of a device without the store's knowledge. The returned function repairs it.</summary>
     /// <param name="id">The device, which has a document.</param>
-    /// <param name="damage">What to do to it; <see cref="Damaged"/> does so to the text of most.</param>
+    /// <param name="damage">The damage; <see cref="Damaged"/> applies most kinds to a document's text.</param>
     protected virtual Task<Func<Task>> DamageAsync(DeviceId id, DocumentDamage damage) =>
         throw new NotSupportedException($"Override {nameof(DamageAsync)}, or {nameof(CanBeDamaged)} if nothing of the store can be damaged.");
 
     /// <summary>A logger for the store. The contract looks for warnings there.</summary>
     protected ILogger<T> LoggerOf<T>() => new LoggerFactory([new WarningLog(_warnings)]).CreateLogger<T>();
 
-    /// <summary>The document, damaged; null for <see cref="DocumentDamage.ForeignValue"/>, which is for the store to make.</summary>
-    /// <param name="document">The document as it was (<see cref="DeviceDocument"/>).</param>
-    /// <param name="damage">What to do to it.</param>
+    /// <summary>The document, damaged; null for <see cref="DocumentDamage.ForeignValue"/>, which the store's test must make.</summary>
+    /// <param name="document">The document before (<see cref="DeviceDocument"/>).</param>
+    /// <param name="damage">The damage.</param>
     protected static string? Damaged(string document, DocumentDamage damage) => damage switch
     {
         DocumentDamage.NotJson => document[..^1],

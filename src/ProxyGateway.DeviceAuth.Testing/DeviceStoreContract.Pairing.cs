@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>What rules pair is bounded, within an hour and in all, and the stores count it.</summary>
+/// <summary>The number of devices that rules pair is bounded, within an hour and in all, and the stores count them.</summary>
 public abstract partial class DeviceStoreContract
 {
     [Fact]
@@ -112,7 +112,7 @@ public abstract partial class DeviceStoreContract
         (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull();
     }
 
-    /// <summary>Rules under which loopback pairs so many devices.</summary>
+    /// <summary>Rules by which loopback pairs this many devices.</summary>
     protected static PairingRules Bounded(int perHour, int inAll) => Some.Rules with
     {
         Policy = new PairingPolicy
@@ -122,7 +122,7 @@ public abstract partial class DeviceStoreContract
         },
     };
 
-    /// <summary>The rule that let the device in just now; null if it has to wait for an operator, or had been let in before.</summary>
+    /// <summary>The rule that paired the device now; null if the device must wait for an operator, or was paired before.</summary>
     protected async Task<string?> PairByRuleAsync(DeviceClaim claim, PairingRules rules) =>
         await Registry.AdmitAsync(claim, Some.Loopback, rules, None) is Admission.Admitted admitted ? admitted.Rule : null;
 }

@@ -6,7 +6,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>Open requests are shared out: nobody takes all of them, however many addresses they have.</summary>
+/// <summary>Open requests are shared: a stranger with any number of addresses cannot take all of them.</summary>
 public abstract partial class DeviceStoreContract
 {
     [Theory]
@@ -37,7 +37,7 @@ public abstract partial class DeviceStoreContract
 
         (await FillAsync(i => $"198.{i}.0.1")).ShouldBe(20, "a half, whoever they are");
         (await FillAsync(i => $"10.{i}.0.1")).ShouldBe(10, "a quarter for networks that rules name");
-        await AskAsync(paired.Asking("node"), rules, "198.0.0.1"); // it cannot be made up, wherever it is
+        await AskAsync(paired.Asking("node"), rules, "198.0.0.1"); // an attacker cannot make up such a device, at any address
         (await FillAsync(_ => "127.0.0.1")).ShouldBe(9, "what is left");
         (await ListOpenAsync(pageSize: 100)).Count.ShouldBe(40);
 
@@ -95,7 +95,7 @@ public abstract partial class DeviceStoreContract
         await FromNetworkAsync(Some.Claim());
         (await Registry.AdmitAsync(Some.Claim(), From("10.3.0.1"), rules, None)).ShouldBeOfType<Admission.TooManyRequests>("one place has come back, and the other request keeps its own");
         (await FromNetworkAsync(claim.Asking("operator", "operator.admin"))).Id.ShouldBe(open.Id);
-        await FromNetworkAsync(claim.Asking("operator", "operator.write")); // an operator's device now, and no stranger
+        await FromNetworkAsync(claim.Asking("operator", "operator.write")); // now an operator's device, and no stranger
 
         await Registry.RejectAsync(open.Id, Some.Operator, rules, None);
         await FromNetworkAsync(Some.Claim());

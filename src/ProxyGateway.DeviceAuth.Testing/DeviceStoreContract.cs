@@ -5,8 +5,8 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>
-/// What every store must do, whatever it is made of. Derive a test class from it for each store; xunit (2) runs what it inherits. Reads and writes go
-/// through the <see cref="DeviceRegistry"/> wherever they would in a gateway.
+/// The contract of every store, as tests. Derive a test class from it for each store; xunit (2) runs the inherited tests. Reads and writes
+/// go through the <see cref="DeviceRegistry"/> wherever they would in a gateway.
 /// </summary>
 public abstract partial class DeviceStoreContract : IAsyncLifetime
 {
@@ -18,7 +18,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     /// <summary>The registry on the store under test.</summary>
     protected DeviceRegistry Registry { get; private set; } = null!;
 
-    /// <summary>Whether the store is an <see cref="ILastSeenStore"/>. False: tests about when devices were seen are passed over.</summary>
+    /// <summary>Whether the store is an <see cref="ILastSeenStore"/>. False: tests about when devices were seen are skipped.</summary>
     protected virtual bool KeepsLastSeen => true;
 
     /// <summary>Opens the store, before each test.</summary>
@@ -102,7 +102,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         if (read.Now < now.AddMilliseconds(300))
             read.Record.ShouldNotBeNull();
 
-        await PassAsync(now.AddMilliseconds(310)); // Redis expires a key after its millisecond, and looks at its clock now and then
+        await PassAsync(now.AddMilliseconds(310)); // Redis expires a key after its millisecond, and checks its clock at intervals
 
         (await Store.GetAsync(record.Id, None)).Record.ShouldBeNull();
         (await PutAsync(record, record)).ShouldBe(SwapResult.Conflict, "what has expired is absent");
@@ -397,7 +397,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         string[] roles = [.. Enumerable.Range(0, Transitions.MaxOpenRequestsPerDevice).Select(i => $"role{i}")];
         var decisions = new ConcurrentBag<Decision>();
 
-        // Every role is asked for by four connections at a time, and each of them has it approved.
+        // Four connections at a time ask for each role, and each has it approved.
         await Task.WhenAll(roles.SelectMany(role => Enumerable.Range(0, 4).Select(i => Task.Run(async () =>
         {
             Admission admission = await Registry.AdmitAsync(claim.Asking(role, $"{role}.a", $"{role}.b"), Some.Origin, Some.Rules, None);
@@ -480,7 +480,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
                 Task.Run(async () => approval = await Registry.ApproveAsync(request.Id, scopes: null, Some.Operator, Some.Rules, None)),
                 Task.Run(() => Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None).AsTask()));
 
-            // Whichever came first, the removal is the last word: an approval before it is taken back, one after it finds the request resolved.
+            // If the approval came first, the removal takes it back; if it came second, it finds the request resolved.
             approval!.Outcome.ShouldBeOneOf(DecisionOutcome.Done, DecisionOutcome.AlreadyResolved);
             DeviceRecord record = (await Store.GetAsync(claim.Device, None)).Record!;
             record.IsPaired.ShouldBeFalse();
@@ -545,7 +545,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         DateTimeOffset now = await NowAsync();
 
         await SeeAsync(claim, now.AddSeconds(1));
-        await SeeAsync(claim, now); // later gateways may be slower ones
+        await SeeAsync(claim, now); // gateways that write later may be slower
 
         DeviceRecord after = (await Store.GetAsync(claim.Device, None)).Record!;
         after.LastSeenAt.ShouldBe(now.AddSeconds(1));
@@ -646,11 +646,13 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     /// <summary>Opens a store that is empty.</summary>
     protected abstract Task<IDeviceStore> OpenAsync();
 
-    /// <summary>Waits until it is this time at the store. A store whose clock the test holds turns that; any other is asked until its time has come.</summary>
+    /// <summary>
+    /// Waits until the store's clock has reached this time. Override it if the test can set that clock; otherwise the store is polled.
+    /// </summary>
     /// <param name="time">The time, a few seconds ahead at most.</param>
     protected virtual Task PassAsync(DateTimeOffset time) => Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the store");
 
-    /// <summary>Checks behind the store's back that nothing of an expired device and its request is kept.</summary>
+    /// <summary>Checks, without using the store, that nothing of an expired device and its request is kept.</summary>
     /// <param name="claim">The device.</param>
     /// <param name="request">The request.</param>
     protected abstract Task LeavesNothingAsync(DeviceClaim claim, PairingRequest request);
@@ -665,11 +667,11 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     protected async Task<SwapResult> PutAsync(DeviceRecord? previous, DeviceRecord next) =>
         await Store.SwapAsync(new DeviceSwap(previous, next, ExpiresAt: null, PendingLimits.None), None);
 
-    /// <summary>Has the device ask, from elsewhere, for what an operator has to approve.</summary>
+    /// <summary>Makes the device ask from a remote address, so that an operator must approve.</summary>
     protected async Task<PairingRequest> AskAsync(DeviceClaim claim, PairingRules rules, string? address = null) =>
         (await Registry.AdmitAsync(claim, Some.Origin with { Address = address }, rules, None)).ShouldBeOfType<Admission.Refused>().Request;
 
-    /// <summary>Has the device ask, and an operator approve.</summary>
+    /// <summary>Makes the device ask, and an operator approve.</summary>
     protected async Task PairAsync(DeviceClaim claim)
     {
         PairingRequest request = await AskAsync(claim, Some.Rules);

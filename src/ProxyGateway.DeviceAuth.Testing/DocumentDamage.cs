@@ -1,18 +1,18 @@
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>What can be wrong with the stored document of a device.</summary>
+/// <summary>Kinds of damage of a device's stored document.</summary>
 public enum DocumentDamage
 {
-    /// <summary>It is cut off.</summary>
+    /// <summary>It is truncated.</summary>
     NotJson,
 
     /// <summary>It is the JSON value null.</summary>
     Null,
 
-    /// <summary>The version in it is not the one that the store keeps beside it.</summary>
+    /// <summary>The version in it differs from the one that the store keeps beside it.</summary>
     AnotherVersion,
 
-    /// <summary>It is another device's.</summary>
+    /// <summary>It belongs to another device.</summary>
     AnotherDevice,
 
     /// <summary>One of its grants is null.</summary>
@@ -21,9 +21,9 @@ public enum DocumentDamage
     /// <summary>One of its requests is null.</summary>
     NullRequest,
 
-    /// <summary>In its place is something that is no document: of another type, or nothing at all.</summary>
+    /// <summary>In its place is a value that is no document: of another type, or empty.</summary>
     ForeignValue,
 
-    /// <summary>It is whole, and of a format that only a newer gateway reads.</summary>
+    /// <summary>It is not damaged, but has a format that only a newer gateway reads.</summary>
     NewerFormat,
 }

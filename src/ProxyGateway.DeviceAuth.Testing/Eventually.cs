@@ -2,13 +2,13 @@ using System.Diagnostics;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>Waits for what happens on its own time, with a bound.</summary>
+/// <summary>Waits for conditions, with a bound.</summary>
 internal static class Eventually
 {
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    /// <summary>Waits until the condition holds, and says how long that took.</summary>
-    /// <exception cref="TimeoutException">It does not come to hold.</exception>
+    /// <summary>Waits until the condition holds, and returns how long that took.</summary>
+    /// <exception cref="TimeoutException">It does not hold in time.</exception>
     public static async Task<TimeSpan> HoldsAsync(Func<Task<bool>> condition, string what, TimeSpan? patience = null)
     {
         long started = Stopwatch.GetTimestamp();

@@ -9,11 +9,11 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>
-/// The registry in memory: devices, audit, and when devices were last seen, gone with the object. It does all that the other stores do, so several gates of
-/// one process may share it. Documents are kept as the others keep them, as JSON. Any number of threads may use it.
+/// The registry in memory: devices, audit, and when devices were last seen, until the object is gone. It does all that the other stores do,
+/// so several gates of one process may share it. Like them it stores documents as JSON. Thread-safe.
 /// </summary>
-/// <param name="time">The store's time, by which documents expire; null for the system's.</param>
-/// <param name="logger">Hears of damaged documents; null: nobody does.</param>
+/// <param name="time">The store's time, which decides about expiry; null for the system's.</param>
+/// <param name="logger">The log of damaged documents; null: none.</param>
 public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMemoryDeviceStore>? logger = null) : ICopyableDeviceStore, ILastSeenStore, IAuditStore
 {
     private const int MostUnheard = 1024;
@@ -32,7 +32,8 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
     private volatile bool _isDisposed;
 
     /// <summary>
-    /// False: the store is away. Every call throws <see cref="RegistryUnavailableException"/>, and listeners hear nothing, until it is true again.
+    /// False: the store is unavailable. Every call throws <see cref="RegistryUnavailableException"/>, and listeners get nothing, until it
+    /// is true again.
     /// </summary>
     public bool IsAvailable
     {
@@ -47,7 +48,9 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
         init => _audit.MostEntries = value;
     }
 
-    /// <summary>How many bytes the documents of the audit entries of each <see cref="AuditSource"/> have together at most. 64 MiB unless set.</summary>
+    /// <summary>
+    /// How many bytes the documents of the audit entries of each <see cref="AuditSource"/> have together at most. 64 MiB unless set.
+    /// </summary>
     public long AuditBytes
     {
         get => _audit.MostBytes;
@@ -151,7 +154,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
     {
         return Read().ToAsyncEnumerable();
 
-        IEnumerable<StoredDocument> Read() // when it is asked for the first
+        IEnumerable<StoredDocument> Read() // read when the first is requested
         {
             foreach (StoredDocument document in Locked(_ => _devices.Select(d => d.Value.ReadStored(d.Key)).ToArray(), cancellationToken))
                 yield return document;
@@ -219,13 +222,13 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>The document of a device as it is kept; null if there is none.</summary>
+    /// <summary>The stored document of a device; null if there is none.</summary>
     internal byte[]? DocumentOf(DeviceId id) => Locked(_ => _devices.GetValueOrDefault(id)?.Document, CancellationToken.None);
 
-    /// <summary>Puts something else in the place of a device's document, and leaves the rest as it is.</summary>
+    /// <summary>Replaces a device's document, and leaves the rest unchanged.</summary>
     internal void Overwrite(DeviceId id, byte[] document) => Locked(_ => _devices[id].Document = document, CancellationToken.None);
 
-    /// <summary>How many documents and requests are kept.</summary>
+    /// <summary>The number of stored documents and requests.</summary>
     internal (int Documents, int Requests) Counts => Locked(_ => (_devices.Count, _requests.Count), CancellationToken.None);
 
     private T Locked<T>(Func<DateTimeOffset, T> use, CancellationToken cancellationToken)
@@ -235,7 +238,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
             throw new RegistryUnavailableException(_isDisposed ? "The registry is closed." : "The registry is away.");
         lock (_lock)
         {
-            // Whole milliseconds, as documents expire by them: a request is open in the index and in its record, or in neither.
+            // Whole milliseconds, like the expiry of documents: a request is open in the index and in its record, or in neither.
             var now = DateTimeOffset.FromUnixTimeMilliseconds(_time.GetUtcNow().ToUnixTimeMilliseconds());
             Forget(now.ToUnixTimeMilliseconds());
             return use(now);
@@ -260,7 +263,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
         return SwapResult.Swapped;
     }
 
-    // A renewal is no new request, and is never refused for room.
+    // A renewal is no new request, and is never refused for lack of room.
     private bool HasRoom(DeviceSwap swap, long now)
     {
         foreach (PairingRequest request in swap.Opened.Where(r => swap.Previous?.FindRequest(r.Id) is null))
@@ -293,7 +296,8 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
 
     private void Put(DeviceRecord record, DateTimeOffset? expiresAt)
     {
-        long? seenAt = Remove(record.Id)?.SeenAt ?? record.LastSeenAt?.ToUnixTimeMilliseconds(); // what is here is newer than what was read
+        // the stored time is newer than the one that was read
+        long? seenAt = Remove(record.Id)?.SeenAt ?? record.LastSeenAt?.ToUnixTimeMilliseconds();
         var entry = new Entry
         {
             Document = DeviceDocument.Serialize(record),
@@ -407,14 +411,14 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
             }
             catch (UnreadableDocumentException e)
             {
-                return e is DamagedDocumentException; // one of a newer format is whole, and a newer gateway's
+                return e is DamagedDocumentException; // a document of a newer format is not damaged
             }
         }
 
         private static DateTimeOffset? TimeOf(long? milliseconds) => milliseconds is { } at ? DateTimeOffset.FromUnixTimeMilliseconds(at) : null;
     }
 
-    /// <summary>What a listener has not heard yet; past <see cref="MostUnheard"/> it hears instead that it has missed some.</summary>
+    /// <summary>The announcements that a listener has not read yet; past <see cref="MostUnheard"/> it gets a gap instead.</summary>
     private sealed class Listener
     {
         private int _missed;

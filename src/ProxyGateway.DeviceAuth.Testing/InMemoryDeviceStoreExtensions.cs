@@ -10,7 +10,7 @@ public static class InMemoryDeviceStoreExtensions
     /// <summary>Keeps devices and audit in memory.</summary>
     /// <param name="gate">The gate.</param>
     /// <param name="store">
-    /// A store that others use too, or that outlives the application; null for one of the application's own, whose time is the registered
+    /// A store that is shared, or that outlives the application; null for one of the application's own, whose time is the registered
     /// <see cref="TimeProvider"/>'s.
     /// </param>
     public static IDeviceAuthorizationBuilder AddInMemoryStore(this IDeviceAuthorizationBuilder gate, InMemoryDeviceStore? store = null)
@@ -18,7 +18,7 @@ public static class InMemoryDeviceStoreExtensions
         ArgumentNullException.ThrowIfNull(gate);
         if (store is not null)
         {
-            // As objects: what a container makes it disposes of, though others may still use it.
+            // As instances: a container disposes of objects that it makes, though others may still use this one.
             gate.Services.AddSingleton(store).AddSingleton<IDeviceStore>(store).AddSingleton<ILastSeenStore>(store).AddSingleton<IAuditStore>(store);
             return gate;
         }

@@ -3,7 +3,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>What operators do, in the short form in which most tests say it.</summary>
+/// <summary>Operators' actions in short form, for tests.</summary>
 internal static class RegistryShorthand
 {
     /// <summary>Approves a request; all of it, unless scopes are named.</summary>
@@ -16,7 +16,7 @@ internal static class RegistryShorthand
         this DeviceRegistry registry, DeviceId id, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
         await registry.ChangeAsync(id, new DeviceChange.Remove(), by, rules, cancellationToken) is { Outcome: DecisionOutcome.Done };
 
-    /// <summary>Sets a grant, or takes it away; null if the device is not paired or does not hold it.</summary>
+    /// <summary>Sets or revokes a grant; null if the device is not paired or does not have it.</summary>
     public static async ValueTask<Decision?> SetGrantAsync(
         this DeviceRegistry registry, DeviceId id, string role, ScopeSet? scopes, Operator by, PairingRules rules, CancellationToken cancellationToken)
     {

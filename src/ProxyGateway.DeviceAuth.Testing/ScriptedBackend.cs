@@ -7,7 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>
-/// An agent service behind the gate: Kestrel on a free port of 127.0.0.1. It does with each connection what its script says, and records what reached it.
+/// An agent service behind the gate: Kestrel on a free port of 127.0.0.1. It runs its script on each connection, and records what it
+/// received.
 /// </summary>
 public sealed class ScriptedBackend : IAsyncDisposable
 {
@@ -17,20 +18,22 @@ public sealed class ScriptedBackend : IAsyncDisposable
 
     private ScriptedBackend(WebApplication app, Func<ScriptedConnection, Task> script) => (_app, Script) = (app, script);
 
-    /// <summary>Where it listens.</summary>
+    /// <summary>Its address.</summary>
     public Uri Address => new(_app.Urls.First());
 
-    /// <summary>What it does with the connections that come from now on.</summary>
+    /// <summary>The script for new connections.</summary>
     public Func<ScriptedConnection, Task> Script { get; set; }
 
     /// <summary>The connections that reached it, oldest first.</summary>
     public IReadOnlyList<ScriptedConnection> Connections => [.. _connections];
 
-    /// <summary>The requests that were no WebSocket upgrades, as in <c>GET /status?x=1</c>, oldest first. Each was answered with 200.</summary>
+    /// <summary>
+    /// The requests that were no WebSocket upgrades, as in <c>GET /status?x=1</c>, oldest first. Each was answered with 200.
+    /// </summary>
     public IReadOnlyList<string> Requests => [.. _requests];
 
     /// <summary>Starts a backend.</summary>
-    /// <param name="script">What it does with a connection; null for <see cref="AgentAsync"/>.</param>
+    /// <param name="script">The script; null for <see cref="AgentAsync"/>.</param>
     public static async Task<ScriptedBackend> StartAsync(Func<ScriptedConnection, Task>? script = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());

@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>A connection that reached a <see cref="ScriptedBackend"/>: what came, and the steps that a script is made of. A script runs alone.</summary>
+/// <summary>
+/// A connection that reached a <see cref="ScriptedBackend"/>: what it received, and the steps of a script. Only the script may call them.
+/// </summary>
 public sealed class ScriptedConnection
 {
     private readonly ConcurrentQueue<string> _received = [];
@@ -20,7 +22,7 @@ public sealed class ScriptedConnection
         Aborted = context.RequestAborted;
     }
 
-    /// <summary>The connection itself. What is received from it directly is not in <see cref="Received"/>.</summary>
+    /// <summary>The connection itself. Messages that are received from it directly are not in <see cref="Received"/>.</summary>
     public WebSocket WebSocket { get; }
 
     /// <summary>The path and query of the upgrade request.</summary>
@@ -35,13 +37,13 @@ public sealed class ScriptedConnection
     /// <summary>The nonce of the challenge.</summary>
     public string Nonce { get; } = Guid.NewGuid().ToString();
 
-    /// <summary>The <c>connect</c> request; null until it has come.</summary>
+    /// <summary>The <c>connect</c> request; null until it was received.</summary>
     public JsonElement? Connect { get; private set; }
 
     /// <summary>Every text message that was received, in order.</summary>
     public IReadOnlyList<string> Received => [.. _received];
 
-    /// <summary>Completes when the script has ended, or the connection was lost; fails as the script fails.</summary>
+    /// <summary>Completes when the script has ended, or the connection was lost; fails if the script fails.</summary>
     public Task Completion => _completion.Task;
 
     /// <summary>Sends the challenge.</summary>
@@ -52,8 +54,8 @@ public sealed class ScriptedConnection
         ["payload"] = new JsonObject { ["nonce"] = Nonce, ["ts"] = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() },
     });
 
-    /// <summary>Receives the <c>connect</c> request; null if the other side closes before.</summary>
-    /// <exception cref="JsonException">What came is no JSON.</exception>
+    /// <summary>Receives the <c>connect</c> request; null if the other side closes first.</summary>
+    /// <exception cref="JsonException">The message is no JSON.</exception>
     public async Task<JsonElement?> ReceiveConnectAsync()
     {
         if (await ReceiveTextAsync() is not { } text)
@@ -69,7 +71,7 @@ public sealed class ScriptedConnection
         ["payload"] = new JsonObject { ["type"] = "hello-ok", ["protocol"] = 4 },
     });
 
-    /// <summary>Refuses the <c>connect</c> request. What happens to the connection is up to the script.</summary>
+    /// <summary>Refuses the <c>connect</c> request. The script decides about the connection.</summary>
     /// <param name="code">The error's code.</param>
     /// <param name="message">The error's message.</param>
     public Task RefuseAsync(string code, string message) => AnswerAsync(new JsonObject
@@ -78,7 +80,7 @@ public sealed class ScriptedConnection
         ["error"] = new JsonObject { ["code"] = code, ["message"] = message },
     });
 
-    /// <summary>Sends back what comes, until the other side closes.</summary>
+    /// <summary>Sends back each message, until the other side closes.</summary>
     public async Task EchoAsync()
     {
         while (await ReceiveTextAsync() is { } text)
@@ -109,7 +111,7 @@ public sealed class ScriptedConnection
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException)
         {
-            _completion.TrySetResult(); // it is lost: tests look at what came before
+            _completion.TrySetResult(); // the connection is lost: tests look at what was received before
         }
         catch (Exception e)
         {

@@ -6,7 +6,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
-/// <summary>Values for tests that do not care which.</summary>
+/// <summary>Arbitrary values for tests.</summary>
 internal static class Some
 {
     public static Lifetimes Lifetimes { get; } = new(Request: TimeSpan.FromMinutes(5), Removed: TimeSpan.FromDays(90));
@@ -16,10 +16,10 @@ internal static class Some
     /// <summary>Rules under which nothing is approved silently.</summary>
     public static PairingRules Rules { get; } = new(new PairingPolicy { AutoApprove = [] }, Lifetimes, PendingLimits.None);
 
-    /// <summary>From elsewhere.</summary>
+    /// <summary>A remote origin.</summary>
     public static ClaimOrigin Origin { get; } = new(new Locality(IsLoopback: false), Address: null, () => PeerUser.Unknown);
 
-    /// <summary>From loopback.</summary>
+    /// <summary>Loopback.</summary>
     public static ClaimOrigin Loopback { get; } = new(new Locality(IsLoopback: true), "127.0.0.1", () => PeerUser.Unknown);
 
     /// <summary>A claim of a new device.</summary>
@@ -32,7 +32,7 @@ internal static class Some
     /// <summary>Another claim of the same device.</summary>
     public static DeviceClaim Asking(this DeviceClaim claim, string role, params string[] scopes) => claim with { Role = role, Scopes = ScopeSet.Of(scopes) };
 
-    /// <summary>The record of a device that holds one grant.</summary>
+    /// <summary>The record of a device with one grant.</summary>
     public static DeviceRecord Paired(DeviceClaim claim, DateTimeOffset now) => new()
     {
         Id = claim.Device,

@@ -11,7 +11,7 @@ public static class WebSocketTextExtensions
     /// <summary>Sends a text message.</summary>
     /// <param name="socket">The connection.</param>
     /// <param name="text">The message.</param>
-    /// <param name="cancellationToken">Gives up, and aborts the connection.</param>
+    /// <param name="cancellationToken">Cancels the operation, and aborts the connection.</param>
     /// <exception cref="WebSocketException">The connection is lost.</exception>
     public static Task SendTextAsync(this WebSocket socket, string text, CancellationToken cancellationToken = default)
     {
@@ -20,11 +20,11 @@ public static class WebSocketTextExtensions
     }
 
     /// <summary>
-    /// The next text message; null once the other side has closed. Its close frame is answered, and <see cref="WebSocket.CloseStatus"/> and
-    /// <see cref="WebSocket.CloseStatusDescription"/> say what is in it.
+    /// The next text message; null once the other side has closed. Its close frame is answered; <see cref="WebSocket.CloseStatus"/> and
+    /// <see cref="WebSocket.CloseStatusDescription"/> have its content.
     /// </summary>
     /// <param name="socket">The connection.</param>
-    /// <param name="cancellationToken">Gives up, and aborts the connection.</param>
+    /// <param name="cancellationToken">Cancels the operation, and aborts the connection.</param>
     /// <exception cref="WebSocketException">The connection is lost.</exception>
     /// <exception cref="InvalidDataException">The message is not text, or is longer than 16 MiB.</exception>
     public static async Task<string?> ReceiveTextAsync(this WebSocket socket, CancellationToken cancellationToken = default)

@@ -8,7 +8,7 @@ using Microsoft.OpenApi;
 
 namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
 
-/// <summary>Makes of what the framework finds out about the endpoints a description that a client can be generated from.</summary>
+/// <summary>Turns the framework's data about the endpoints into a description from which a client can be generated.</summary>
 internal static class AdminDescription
 {
     private const string Security = "key";
@@ -42,7 +42,7 @@ internal static class AdminDescription
         return OpenApiOptions.CreateDefaultSchemaReferenceId(type) is { } name ? Short(name) : null;
     }
 
-    // What is a view, a body or a description in the code is the thing itself to whoever reads of it.
+    // The names of types end in View, Body or Description; readers of the description see them without these endings.
     private static string Short(string name)
     {
         if (name == nameof(AdminProblem))

@@ -10,8 +10,8 @@ using Microsoft.OpenApi;
 namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
 
 /// <summary>
-/// <c>/openapi/v1.json</c>: the description of the operators' endpoints. It is made once, when somebody first asks for it: anybody may, and it
-/// takes a while.
+/// <c>/openapi/v1.json</c>: the description of the operators' endpoints. It is made once, at the first request: anybody may ask for it, and
+/// making it takes long.
 /// </summary>
 internal sealed class AdminDocument([FromKeyedServices(AdminDocument.Name)] IOpenApiDocumentProvider provider)
 {

@@ -5,13 +5,13 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
 
 /// <summary>
-/// A parameter of operators' endpoints. The handlers read most of them themselves, since a parameter that is not understood is answered with
-/// a problem of ours, so that nothing but this can tell of them.
+/// A parameter of operators' endpoints. The handlers read most of them themselves, so that an invalid parameter is answered with a problem
+/// of ours. So the framework does not know them, and they are described here.
 /// </summary>
 /// <param name="Name">Its name: of a part of the path, a query key or a header.</param>
-/// <param name="In">Where it is.</param>
-/// <param name="Description">What it means.</param>
-/// <param name="Schema">What it may be.</param>
+/// <param name="In">Its location.</param>
+/// <param name="Description">Its meaning.</param>
+/// <param name="Schema">Its allowed values.</param>
 internal sealed record AdminParameter(string Name, ParameterLocation In, string Description, Func<OpenApiSchema> Schema)
 {
     public static AdminParameter DeviceId { get; } = new("id", ParameterLocation.Path, "The device's id.", AdminSchemas.DeviceId);

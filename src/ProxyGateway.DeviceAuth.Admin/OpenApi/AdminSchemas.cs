@@ -4,7 +4,9 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
 
-/// <summary>The schemas of what is text in JSON and more than that here. Each time a new one: a document changes those that it takes in.</summary>
+/// <summary>
+/// The schemas of types that are text in JSON. A new object each time, since a document changes the schemas that it contains.
+/// </summary>
 internal static class AdminSchemas
 {
     public static OpenApiSchema DeviceId() => Text("^[0-9a-f]{64}$");
@@ -14,7 +16,7 @@ internal static class AdminSchemas
     /// <summary>A role or a scope.</summary>
     public static OpenApiSchema Name() => Text("^(?!\\.{1,2}$)[A-Za-z0-9._:-]{1,128}$");
 
-    /// <summary>A number that may be more than a JavaScript number holds.</summary>
+    /// <summary>A number beyond the range of JavaScript numbers.</summary>
     public static OpenApiSchema LongNumber() => Text("^[0-9]{1,19}$");
 
     public static OpenApiSchema Text(string? pattern = null, int? maxLength = null) =>
@@ -32,7 +34,7 @@ internal static class AdminSchemas
         Default = fallback is { } value ? JsonValue.Create(value) : null,
     };
 
-    /// <summary>Completes the schema of a type that has a converter of its own, which says nothing about itself.</summary>
+    /// <summary>Completes the schema of a type with its own converter, which does not describe itself.</summary>
     public static void Complete(OpenApiSchema schema, Type type)
     {
         if (type == typeof(ScopeSet))

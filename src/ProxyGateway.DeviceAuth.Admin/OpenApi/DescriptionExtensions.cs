@@ -5,20 +5,20 @@ using Microsoft.AspNetCore.Http;
 namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
 
 /// <summary>
-/// What <c>/openapi/v1.json</c> says of an endpoint, beside what its route and its policy say: <see cref="Describe"/>, then what it takes
-/// (<see cref="Takes"/>, <c>Accepts</c>), what it gives (<c>Produces</c>) and how it fails (<see cref="Fails"/>). What every endpoint with a key has
-/// in common (401, 403, 429, 5xx) need not be said.
+/// Describes an endpoint in <c>/openapi/v1.json</c>, beyond its route and its policy: <see cref="Describe"/>, then its input (<see
+/// cref="Takes"/>, <c>Accepts</c>), its answers (<c>Produces</c>) and its errors (<see cref="Fails"/>). The errors of all endpoints with a
+/// key (401, 403, 429, 5xx) are added by themselves.
 /// </summary>
 internal static class DescriptionExtensions
 {
-    /// <summary>Names the operation, and says in a line what it does.</summary>
+    /// <summary>Sets the name of the operation, and its description in one line.</summary>
     public static RouteHandlerBuilder Describe(this RouteHandlerBuilder endpoint, string operationId, string summary, string? description = null)
     {
         endpoint.WithName(operationId).WithSummary(summary);
         return description is null ? endpoint : endpoint.WithDescription(description);
     }
 
-    /// <summary>Parameters; for a group, those of its paths.</summary>
+    /// <summary>Adds parameters; for a group, those of its paths.</summary>
     public static T Takes<T>(this T endpoints, params ReadOnlySpan<AdminParameter> parameters)
         where T : IEndpointConventionBuilder
     {
@@ -26,24 +26,24 @@ internal static class DescriptionExtensions
         return endpoints;
     }
 
-    /// <summary>It gives a list in pages.</summary>
+    /// <summary>Answers with a list in pages.</summary>
     public static RouteHandlerBuilder Pages<T>(this RouteHandlerBuilder endpoint) =>
         endpoint.Takes(AdminParameter.Limit, AdminParameter.Cursor).Produces<PageView<T>>().Fails(AdminProblems.InvalidPage);
 
-    /// <summary>It takes a JSON body.</summary>
+    /// <summary>Takes a JSON body.</summary>
     public static RouteHandlerBuilder TakesBody<T>(this RouteHandlerBuilder endpoint, bool isOptional = false)
         where T : notnull =>
         endpoint.Accepts<T>(isOptional, "application/json").Fails(AdminProblems.InvalidRequest, AdminProblems.BodyTooLarge, AdminProblems.NotJson);
 
-    /// <summary>It gives JSON, with the version of what it is about in <c>ETag</c>.</summary>
+    /// <summary>Answers with JSON, and with its version in <c>ETag</c>.</summary>
     public static RouteHandlerBuilder GivesVersioned<T>(this RouteHandlerBuilder endpoint) =>
         endpoint.Produces<T>().WithMetadata(new VersionedAnswer());
 
-    /// <summary>It takes <c>If-Match</c>.</summary>
+    /// <summary>Takes <c>If-Match</c>.</summary>
     public static RouteHandlerBuilder TakesIfMatch(this RouteHandlerBuilder endpoint) =>
         endpoint.Takes(AdminParameter.IfMatch).Fails(AdminProblems.InvalidIfMatch, AdminProblems.PreconditionFailed);
 
-    /// <summary>The problems that it may answer with.</summary>
+    /// <summary>Adds the problems that it may answer with.</summary>
     public static RouteHandlerBuilder Fails(this RouteHandlerBuilder endpoint, params ReadOnlySpan<AdminProblem> problems) =>
         endpoint.WithMetadata(new PossibleProblems([.. problems]));
 }

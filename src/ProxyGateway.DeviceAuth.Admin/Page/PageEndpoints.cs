@@ -6,14 +6,14 @@ using Microsoft.AspNetCore.Routing;
 namespace ProxyGateway.DeviceAuth.Admin.Page;
 
 /// <summary>
-/// <c>/</c> and <c>/page/*</c>: the operators' page. It is the same for everybody and holds no secret, so that it needs no key; it asks for one,
-/// and uses the endpoints that every other client uses. Each file is a route of its own: what is not there is as unknown as any other path.
+/// <c>/</c> and <c>/page/*</c>: the operators' page. It is the same for everybody and holds no secret, so it needs no key; the page itself
+/// asks for one and uses the same endpoints as every other client. Each file has its own route: any other path is unknown.
 /// </summary>
 internal static class PageEndpoints
 {
     /// <summary>
-    /// The page shows what devices say of themselves. Should any of that ever become markup, then nothing that it names is loaded, nothing
-    /// inline runs, and no string can be turned into script. Nobody may put the page into a frame and have an operator click blindly.
+    /// The page shows texts that devices choose. If one of them ever became markup, this policy loads nothing that it names, runs nothing
+    /// inline, and turns no string into script. No other page may frame this one and trick an operator into clicking.
     /// </summary>
     internal const string ContentSecurityPolicy =
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -44,7 +44,8 @@ internal static class PageEndpoints
         return TypedResults.Bytes(file.Content, file.ContentType);
     }
 
-    // The page sends the key only to the literal address (ProvenAddress). The port is the browser's: a tunnel may have another one, and says so there.
+    // The page sends the key only to the literal address (ProvenAddress). The port is the browser's: with a tunnel it may differ, and then
+    // the page says so.
     private static string? LiteralAddress(HttpContext context)
     {
         HostString host = context.Request.Host;

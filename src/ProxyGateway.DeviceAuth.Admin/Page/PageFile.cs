@@ -1,17 +1,17 @@
 namespace ProxyGateway.DeviceAuth.Admin.Page;
 
-/// <summary>A file of the operators' page, as it is embedded in this assembly.</summary>
+/// <summary>A file of the operators' page, embedded in this assembly.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="ContentType">Its media type.</param>
-/// <param name="Content">What is in it.</param>
+/// <param name="Content">Its content.</param>
 internal sealed record PageFile(string Name, string ContentType, byte[] Content)
 {
-    /// <summary>The file that a browser asks for first.</summary>
+    /// <summary>The file that a browser requests first.</summary>
     public const string Start = "index.html";
 
     private const string Prefix = "page/";
 
-    /// <summary>All of them.</summary>
+    /// <summary>All files.</summary>
     public static IReadOnlyList<PageFile> All { get; } =
     [
         .. typeof(PageFile).Assembly.GetManifestResourceNames()

@@ -4,10 +4,10 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 
-/// <summary>Tells every webhook of what happens at this gateway, while the host runs. None of them holds up another, or a handshake.</summary>
+/// <summary>Sends this gateway's events to every webhook, while the host runs. No webhook delays another, or a handshake.</summary>
 internal sealed class WebhookDispatcher : IAuditListener, IHostedService, IDisposable
 {
-    /// <summary>How long what is queued may take at shutdown.</summary>
+    /// <summary>How long queued events may take at shutdown.</summary>
     public static readonly TimeSpan FlushTimeout = TimeSpan.FromSeconds(5);
 
     private readonly ImmutableArray<Webhook> _webhooks;

@@ -7,10 +7,10 @@ namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 /// <summary>Adds webhooks to a gateway.</summary>
 public static class WebhookExtensions
 {
-    /// <summary>Tells these webhooks of what happens at the gateway whose services these are. Nothing is added where there are none.</summary>
+    /// <summary>Sends the events of this gateway to these webhooks. Without webhooks it adds nothing.</summary>
     /// <param name="services">The gateway's services.</param>
     /// <param name="webhooks">The webhooks.</param>
-    /// <param name="contentRoot">What relative files are relative to.</param>
+    /// <param name="contentRoot">The base of relative files.</param>
     /// <exception cref="InvalidDataException">The file of a secret holds none, or others may read it.</exception>
     /// <exception cref="IOException">The file of a secret cannot be read.</exception>
     public static IServiceCollection AddWebhooks(this IServiceCollection services, IReadOnlyCollection<WebhookOptions> webhooks, string contentRoot)

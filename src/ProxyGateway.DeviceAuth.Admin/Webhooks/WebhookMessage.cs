@@ -7,8 +7,10 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 
-/// <summary>What is sent of one event, as Standard Webhooks has it. Every attempt has the same id and body, and a time and signature of its own.</summary>
-/// <param name="Id">Unique to the event and the webhook: whoever gets it twice can tell.</param>
+/// <summary>
+/// The message for one event, as Standard Webhooks defines it. Every attempt has the same id and body, and its own time and signature.
+/// </summary>
+/// <param name="Id">Unique to the event and the webhook, so that a receiver recognises a duplicate.</param>
 /// <param name="Body">JSON: type, timestamp and data.</param>
 internal sealed record WebhookMessage(string Id, byte[] Body)
 {
@@ -37,8 +39,8 @@ internal sealed record WebhookMessage(string Id, byte[] Body)
         "v1," + Convert.ToBase64String(HMACSHA256.HashData(secret, [.. Encoding.ASCII.GetBytes($"{id}.{timestamp}."), .. body]));
 }
 
-/// <summary>What a receiver reads.</summary>
+/// <summary>The body for receivers.</summary>
 /// <param name="Type">The event's kind, one of <see cref="AuditKinds"/>.</param>
 /// <param name="Timestamp">When it happened.</param>
-/// <param name="Data">The audit's entry of it; its id is not known yet.</param>
+/// <param name="Data">The audit entry; its id is not known yet.</param>
 internal sealed record WebhookBody(string Type, DateTimeOffset Timestamp, AuditEntry Data);

@@ -2,16 +2,16 @@ using System.Collections.Immutable;
 
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 
-/// <summary>Where events are told by HTTP: section <c>Admin:Webhooks:name</c>.</summary>
+/// <summary>A receiver of events by HTTP: section <c>Admin:Webhooks:name</c>.</summary>
 public sealed record WebhookOptions
 {
     /// <summary>The webhook's name, in log and metrics.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Where events are sent: https, or http on a loopback host.</summary>
+    /// <summary>The receiver's address: https, or http on a loopback host.</summary>
     public required Uri Url { get; init; }
 
-    /// <summary>The secret that signs, 24 to 64 bytes; empty if it is in <see cref="SecretFile"/>.</summary>
+    /// <summary>The secret for signatures, 24 to 64 bytes; empty if it is in <see cref="SecretFile"/>.</summary>
     public ImmutableArray<byte> Secret { get; init; } = [];
 
     /// <summary>The file with the secret, which only its owner may read; null if it is configured.</summary>

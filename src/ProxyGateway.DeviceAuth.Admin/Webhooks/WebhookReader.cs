@@ -28,7 +28,7 @@ internal static class WebhookReader
             return url;
         }
 
-        // Not the value: an address may hold a token.
+        // Without the value: an address may hold a token.
         section.Errors.Add(section.PathOf(name), section.Has(name)
             ? "is no address for a webhook; allowed: https://host/path, or http on a loopback host, without a user and without a fragment."
             : "is missing; it is where events are sent, as in https://host/path.");

@@ -3,10 +3,10 @@ using Microsoft.Extensions.Logging;
 
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 
-/// <summary>What becomes of events, in metrics, and in the log as far as an operator should know: a line a minute for each webhook at most.</summary>
+/// <summary>Counts events in metrics, and logs losses: at most one line a minute for each webhook.</summary>
 internal sealed partial class WebhookReport
 {
-    private readonly Dictionary<string, Throttle> _lines = []; // two of each webhook
+    private readonly Dictionary<string, Throttle> _lines = []; // two for each webhook
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Counter<long> _delivered;

@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Files;
 
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 
-/// <summary>The text of a secret as Standard Webhooks has it: <c>whsec_</c> and 24 to 64 bytes in base64.</summary>
+/// <summary>The text of a secret as Standard Webhooks defines it: <c>whsec_</c> and 24 to 64 bytes in base64.</summary>
 internal static class WebhookSecret
 {
     public const string Form = "whsec_ and 24 to 64 random bytes in base64, as printed by: echo whsec_$(openssl rand -base64 32)";
@@ -25,9 +25,9 @@ internal static class WebhookSecret
         return true;
     }
 
-    /// <summary>The secret that the options name.</summary>
+    /// <summary>The configured secret.</summary>
     /// <param name="options">The options.</param>
-    /// <param name="contentRoot">What a relative file is relative to.</param>
+    /// <param name="contentRoot">The base of a relative file.</param>
     /// <exception cref="InvalidDataException">The file holds none, or others may read it.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static ImmutableArray<byte> Of(WebhookOptions options, string contentRoot)

@@ -7,9 +7,9 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>
-/// Reads <c>Pairing:AutoApprove</c>, the rules by name. Without that section there is one rule, the built-in <c>loopback</c>; with it
-/// there are the rules that it names. A rule named <c>loopback</c> takes the built-in <c>From</c> and <c>Reasons</c> where it gives
-/// none, so that an overlay can change the one thing it is about.
+/// Reads <c>Pairing:AutoApprove</c>, the rules by name. Without that section there is one rule, the built-in <c>loopback</c>; with it there
+/// are the rules that it names. A rule named <c>loopback</c> takes the built-in <c>From</c> and <c>Reasons</c> if it has none, so that an
+/// overlay contains only its change.
 /// </summary>
 internal static class AutoApproveReader
 {
@@ -17,7 +17,7 @@ internal static class AutoApproveReader
     private const string Any = "any";
     private static readonly int DefaultMaxPerHour = PairingPolicy.Default.AutoApprove[0].MaxDevicesPerHour;
     private const string Self = "self";
-    /// <summary>What <c>From</c> may name, for people.</summary>
+    /// <summary>The allowed values of <c>From</c>, for people.</summary>
     public const string Places = $"{Loopback}, {Any}, and networks other than loopback's as in 10.0.0.0/8, with no bits set beneath the prefix";
 
     public static ImmutableArray<AutoApproveRule> Read(SectionReader pairing, IOperatingSystemUsers users)
@@ -114,7 +114,7 @@ internal static class AutoApproveReader
         {
             if (text == Self)
             {
-                // Where users have no ids nobody's can be told, and a rule that names users matches nobody.
+                // Where users have no ids, no user is known, and a rule that names users matches nobody.
                 if (users.CurrentId is { } self)
                     ids.Add(self);
             }
@@ -129,7 +129,7 @@ internal static class AutoApproveReader
         return [.. ids.Distinct()];
     }
 
-    // A list that a rule cannot do without, unless there is a built-in one.
+    // A list that a rule must have, unless there is a built-in one.
     private static ImmutableArray<string>? Required(SectionReader section, string name, bool required)
     {
         ImmutableArray<string>? list = section.List(name);

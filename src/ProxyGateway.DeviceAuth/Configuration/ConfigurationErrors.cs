@@ -1,6 +1,8 @@
 namespace ProxyGateway.DeviceAuth.Configuration;
 
-/// <summary>What is wrong with the configuration. Readers of several sections share one, so that a start fails once and says all.</summary>
+/// <summary>
+/// The errors of the configuration. Readers of several sections share one object, so that a start fails once and reports all.
+/// </summary>
 public sealed class ConfigurationErrors
 {
     private const int LongestValue = 100;
@@ -13,30 +15,30 @@ public sealed class ConfigurationErrors
 
     /// <summary>Notes an error.</summary>
     /// <param name="key">The full path of the key.</param>
-    /// <param name="problem">What is wrong and what is allowed.</param>
+    /// <param name="problem">The error and the allowed values.</param>
     public void Add(string key, string problem)
     {
         _keys.Add(key);
         _errors.Add($"{key}: {problem}");
     }
 
-    /// <summary>Notes a value that is not allowed.</summary>
+    /// <summary>Notes an invalid value.</summary>
     /// <param name="key">The full path of the key.</param>
     /// <param name="value">The value found.</param>
-    /// <param name="allowed">What is allowed.</param>
+    /// <param name="allowed">The allowed values.</param>
     public void AddValue(string key, string? value, string allowed) => Add(key, $"found {Quote(value)}; allowed: {allowed}.");
 
-    /// <summary>The keys with which something is wrong, ignoring case.</summary>
+    /// <summary>The keys with errors, ignoring case.</summary>
     internal IReadOnlySet<string> Keys => _keys;
 
-    /// <summary>Notes errors that were found elsewhere.</summary>
+    /// <summary>Notes errors of another reader.</summary>
     internal void AddAll(ConfigurationErrors found)
     {
         _errors.AddRange(found._errors);
         _keys.UnionWith(found._keys);
     }
 
-    /// <summary>Throws if anything is wrong.</summary>
+    /// <summary>Throws if there are errors.</summary>
     /// <exception cref="InvalidConfigurationException">There are errors; it has all of them.</exception>
     public void ThrowIfAny()
     {
@@ -44,7 +46,7 @@ public sealed class ConfigurationErrors
             throw new InvalidConfigurationException([.. _errors]);
     }
 
-    // An error is one line, whatever the value.
+    // An error is one line, even if the value has several.
     private static string Quote(string? value)
     {
         if (value is null)

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Configuration;
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>
-/// A configuration as its layers. .NET merges lists index by index, so that a shorter list in an overlay keeps the tail of the longer
-/// one beneath; what must be taken whole can only be read from the layers themselves.
+/// A configuration as its layers. .NET merges lists index by index, so a shorter list in an overlay keeps the tail of the longer one
+/// beneath. A list that must be read whole can only be read from the layers themselves.
 /// </summary>
 internal sealed class ConfigurationLayers
 {
@@ -40,7 +40,9 @@ internal sealed class ConfigurationLayers
         }
     }
 
-    /// <summary>The value of a key in the topmost layer that has it. The value itself is null for JSON's <c>null</c> and <c>{}</c>.</summary>
+    /// <summary>
+    /// The value of a key in the topmost layer that has it. The value itself is null for JSON's <c>null</c> and <c>{}</c>.
+    /// </summary>
     public bool TryGetValue(string path, out string? value)
     {
         foreach (IConfigurationProvider layer in _topmostFirst)
@@ -61,16 +63,16 @@ internal sealed class ConfigurationLayers
     public static IReadOnlyList<string> ChildNames(IConfigurationProvider layer, string? path) =>
         [.. layer.GetChildKeys([], path).Distinct(StringComparer.OrdinalIgnoreCase).Order(ConfigurationKeyComparer.Instance)];
 
-    /// <summary>The topmost layer that has the key or keys beneath it; null if none does.</summary>
+    /// <summary>The topmost layer with the key or keys beneath it; null if there is none.</summary>
     public IConfigurationProvider? Topmost(string path) => _topmostFirst.FirstOrDefault(l => Has(l, path));
 
-    /// <summary>The layers that have the key or keys beneath it.</summary>
+    /// <summary>The layers with the key or keys beneath it.</summary>
     public ImmutableArray<IConfigurationProvider> With(string path) => [.. _topmostFirst.Where(l => Has(l, path))];
 
     /// <summary>The layers of a kind.</summary>
     public IEnumerable<T> OfType<T>() => _topmostFirst.OfType<T>();
 
-    /// <summary>Whether this layer is still there but has no key at all any more, as when its file is gone or cannot be read.</summary>
+    /// <summary>Whether this layer is still there but has no key any more, as when its file is gone or cannot be read.</summary>
     public bool HasBecomeEmpty(IConfigurationProvider layer) => _topmostFirst.Contains(layer) && ChildNames(layer, path: null).Count == 0;
 
     private static bool Has(IConfigurationProvider layer, string path) =>

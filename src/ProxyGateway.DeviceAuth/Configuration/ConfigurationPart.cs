@@ -3,11 +3,11 @@ using Microsoft.Extensions.Logging;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
 
-/// <summary>A section of the configuration that is taken together with all others.</summary>
-/// <param name="Type">What it is read into; no two parts have the same.</param>
+/// <summary>A section of the configuration that is applied together with all others.</summary>
+/// <param name="Type">The type of its options; unique among the parts.</param>
 /// <param name="Section">The section.</param>
-/// <param name="Read">Reads it out of the whole configuration and notes everything that is wrong with it; what is returned then must not be used.</param>
-/// <param name="LogRefused">Logs one reason for which a reload was refused.</param>
+/// <param name="Read">Reads it from the whole configuration and notes every error; after errors the result must not be used.</param>
+/// <param name="LogRefused">Logs one reason why a reload was refused.</param>
 internal sealed record ConfigurationPart(
     Type Type, string Section, Func<IConfiguration, ConfigurationErrors, object> Read, Action<ILogger, string> LogRefused)
 {

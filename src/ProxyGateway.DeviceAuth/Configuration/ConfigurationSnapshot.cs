@@ -4,7 +4,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
 
-/// <summary>All parts of the configuration, as they were read together.</summary>
+/// <summary>All parts of the configuration, read together.</summary>
 internal sealed class ConfigurationSnapshot
 {
     private readonly FrozenDictionary<Type, object> _values;
@@ -23,8 +23,8 @@ internal sealed class ConfigurationSnapshot
     /// <summary>Reads all parts.</summary>
     /// <param name="configuration">The whole configuration.</param>
     /// <param name="parts">The parts.</param>
-    /// <param name="previous">What was in force before; null at start.</param>
-    /// <param name="tell">Hears of everything that is wrong, part by part.</param>
+    /// <param name="previous">The previous snapshot; null at start.</param>
+    /// <param name="tell">Called with every error, part by part.</param>
     public static ConfigurationSnapshot Read(
         IConfiguration configuration, ImmutableArray<ConfigurationPart> parts, ConfigurationSnapshot? previous, Action<ConfigurationPart, ConfigurationErrors> tell)
     {
@@ -45,7 +45,7 @@ internal sealed class ConfigurationSnapshot
     public T Get<T>()
         where T : class => (T)_values[typeof(T)];
 
-    // A file that is being replaced, or has a typing error, reads as empty; the defaults must not slip in for it.
+    // A file that is being replaced, or has a syntax error, reads as empty; the defaults must not take its place.
     private void ReportEmptied(string section, ConfigurationLayers now, ConfigurationErrors errors)
     {
         foreach (IConfigurationProvider layer in _sections.Where(s => s.Section == section).SelectMany(s => s.Layers).Where(now.HasBecomeEmpty))

@@ -10,19 +10,19 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 internal static class DeviceAuthOptionsReader
 {
     /// <summary>The section as a part of the whole configuration.</summary>
-    /// <param name="users">Who resolves the names of users in rules.</param>
-    /// <param name="handshakes">The names of the handshakes there are.</param>
+    /// <param name="users">Resolves the names of users in rules.</param>
+    /// <param name="handshakes">The names of the registered handshakes.</param>
     internal static ConfigurationPart Part(IOperatingSystemUsers users, IEnumerable<string> handshakes)
     {
         ImmutableArray<string> names = [.. handshakes];
         return ConfigurationPart.Of(DeviceAuthOptions.SectionName, (configuration, errors) => Read(configuration, users, names, errors));
     }
 
-    /// <summary>Reads the section and notes everything that is wrong with it; what is returned then must not be used.</summary>
-    /// <param name="configuration">The whole configuration, so that its layers can be told apart.</param>
-    /// <param name="users">Who resolves the names of users in rules.</param>
-    /// <param name="handshakes">The names of the handshakes there are.</param>
-    /// <param name="errors">Where errors go.</param>
+    /// <summary>Reads the section and notes every error; after errors the result must not be used.</summary>
+    /// <param name="configuration">The whole configuration, with its layers.</param>
+    /// <param name="users">Resolves the names of users in rules.</param>
+    /// <param name="handshakes">The names of the registered handshakes.</param>
+    /// <param name="errors">The list of errors.</param>
     public static DeviceAuthOptions Read(IConfiguration configuration, IOperatingSystemUsers users, ImmutableArray<string> handshakes, ConfigurationErrors errors)
     {
         DeviceAuthOptions options = Read(ConfigurationLayers.Of(configuration), users, errors);
@@ -65,7 +65,7 @@ internal static class DeviceAuthOptionsReader
         return options;
     }
 
-    // A section without it is one whose only key is misspelt, and nobody would be asked for the token.
+    // If its only key were misspelt, nobody would need the token; so a section without the key is an error.
     private static ImmutableArray<byte> SharedToken(SectionReader section) =>
         section.Exists ? section.Sha256("Sha256", "the token") : [];
 

@@ -10,10 +10,10 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>
-/// Finds everything that is wrong with options, whether they were read or set in code. A key that its reader has complained of is not complained of again.
+/// Finds all errors of options, whether they were read or set in code. It does not repeat an error that the reader has noted for a key.
 /// </summary>
-/// <param name="handshakes">The names of the handshakes there are.</param>
-/// <param name="errors">Where errors go, under the keys that configuration has for them.</param>
+/// <param name="handshakes">The names of the registered handshakes.</param>
+/// <param name="errors">The list of errors, by configuration keys.</param>
 internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshakes, ConfigurationErrors errors)
 {
     private const string Section = DeviceAuthOptions.SectionName;
@@ -25,7 +25,7 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
 
     /// <summary>Options that were set in code, as a part of the whole configuration.</summary>
     /// <param name="options">The options.</param>
-    /// <param name="handshakes">The names of the handshakes there are.</param>
+    /// <param name="handshakes">The names of the registered handshakes.</param>
     public static ConfigurationPart Part(DeviceAuthOptions options, IEnumerable<string> handshakes)
     {
         ImmutableArray<string> names = [.. handshakes];
@@ -49,7 +49,8 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
         CheckOrigins(options);
         CheckHeaders(options);
         if (Items(Section, "SharedToken", options.SharedTokenSha256).Length is not (0 or SHA256.HashSizeInBytes))
-            Report($"{Section}:SharedToken:Sha256", $"is no SHA-256; allowed: {SHA256.HashSizeInBytes} bytes."); // not the value: it may be the token
+            // the value is left out, since it may be the token
+            Report($"{Section}:SharedToken:Sha256", $"is no SHA-256; allowed: {SHA256.HashSizeInBytes} bytes.");
         Check(Section, nameof(options.DrainTime), options.DrainTime, DeviceAuthRanges.DrainTime);
         CheckLimits(options.Limits);
         CheckPairing(options);
@@ -211,7 +212,7 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
             Report(section, name, value.ToString(), string.Join(", ", Enum.GetNames<T>()));
     }
 
-    // An array that was never set throws wherever it is looked at.
+    // An array that was never set throws at every access.
     private ImmutableArray<T> Items<T>(string section, string name, ImmutableArray<T> items)
     {
         if (!items.IsDefault)

@@ -1,9 +1,9 @@
 namespace ProxyGateway.DeviceAuth.Configuration;
 
-/// <summary>What values the settings of <see cref="DeviceAuthOptions"/> may have, wherever they come from.</summary>
+/// <summary>The allowed ranges of <see cref="DeviceAuthOptions"/>, for configuration and code alike.</summary>
 internal static class DeviceAuthRanges
 {
-    /// <summary>Whatever is counted, in <see cref="DeviceAuthLimits"/> and elsewhere.</summary>
+    /// <summary>For all counts, in <see cref="DeviceAuthLimits"/> and elsewhere.</summary>
     public static readonly NumberRange Count = new(1, 1_000_000);
 
     public static readonly NumberRange MaxHandshakeBytes = new(1024, 16 * 1024 * 1024);

@@ -4,8 +4,8 @@ using Yarp.ReverseProxy.Configuration.RouteValidators;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
 
-/// <summary>Refuses routes whose metadata for the gate is misspelt: a route that reads as gated one way must not run another.</summary>
-/// <param name="handshakes">The names of the handshakes there are.</param>
+/// <summary>Refuses routes whose metadata for the gate is misspelt: a route that looks gated must not run open.</summary>
+/// <param name="handshakes">The names of the registered handshakes.</param>
 internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) : IRouteValidator
 {
     private static readonly ImmutableArray<string> Keys = [DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.HttpMetadata];
@@ -33,7 +33,7 @@ internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) :
         return ValueTask.CompletedTask;
     }
 
-    // Metadata from configuration files ignores case; what other providers make may not, and then another case is not found by the gate.
+    // Metadata from configuration files ignores case; that of other providers may not, and then the gate does not find another case.
     private static string? Find(IReadOnlyDictionary<string, string> metadata, string key) => Keys.FirstOrDefault(k => k == key
         || (string.Equals(k, key, StringComparison.OrdinalIgnoreCase)
             && metadata.ContainsKey(k)

@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
 
-/// <summary>The gate's part of the configuration. Its policy is logged at start and after each reload that changes anything of the gate's.</summary>
+/// <summary>The gate's part of the configuration. It logs the policy at start and after each reload that changes the gate's part.</summary>
 internal sealed class DeviceAuthSettings : IDeviceAuthSettings
 {
     private readonly GatewayConfiguration _configuration;
@@ -38,7 +38,7 @@ internal sealed class DeviceAuthSettings : IDeviceAuthSettings
             }
             catch (Exception e)
             {
-                Log.ReloadFailed(_logger, e); // an application's: the gate's own have the sessions checked
+                Log.ReloadFailed(_logger, e); // an application's handler; the gate's own rechecks the sessions
             }
         }
     }
@@ -73,7 +73,7 @@ internal sealed class DeviceAuthSettings : IDeviceAuthSettings
         && a.SharedTokenSha256.SequenceEqual(b.SharedTokenSha256)
         && WithoutLists(a) == WithoutLists(b);
 
-    // The freshness counts from the next start on.
+    // The freshness options apply from the next start on.
     private static DeviceAuthOptions WithoutLists(DeviceAuthOptions options) =>
         options with { TrustedProxies = [], AllowedOrigins = [], RequestHeaders = [], SharedTokenSha256 = [], Policy = PairingPolicy.Default, Freshness = new() };
 }

@@ -4,7 +4,8 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>
-/// Reads <see cref="FreshnessOptions"/> from the section <c>Registry</c>. The other keys there belong to the application, which chooses the store.
+/// Reads <see cref="FreshnessOptions"/> from the section <c>Registry</c>. The section's other keys belong to the application, which chooses
+/// the store.
 /// </summary>
 internal static class FreshnessReader
 {

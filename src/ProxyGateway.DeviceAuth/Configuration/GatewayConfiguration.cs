@@ -6,8 +6,8 @@ using Microsoft.Extensions.Primitives;
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>
-/// The configuration in force. All parts are read, all are checked, and one reference is published: a reload is taken whole or not at all. Half of one
-/// could be a route without the policy that was to go with it.
+/// The configuration in force. All parts are read, all are checked, and one reference is published: a reload is applied whole or not at
+/// all. Half a reload could be a new route without its new policy.
 /// </summary>
 internal sealed class GatewayConfiguration : IDisposable
 {
@@ -27,17 +27,17 @@ internal sealed class GatewayConfiguration : IDisposable
     }
 
     /// <summary>
-    /// Raised with what was in force and what is in force now, after every reload that was taken. One at a time; handlers must not wait.
+    /// Raised with the previous and the new snapshot after every reload that was applied. Calls do not overlap; handlers must not block.
     /// </summary>
     public event Action<ConfigurationSnapshot, ConfigurationSnapshot>? Taken;
 
-    /// <summary>What is in force. Who needs several parts for one decision reads this once.</summary>
+    /// <summary>The snapshot in force. For a decision that needs several parts, read this once.</summary>
     public ConfigurationSnapshot Current => _current;
 
-    /// <summary>Reads the configuration. Where there are errors, it must not be used.</summary>
+    /// <summary>Reads the configuration. After errors it must not be used.</summary>
     /// <param name="configuration">The whole configuration.</param>
-    /// <param name="parts">What is read of it.</param>
-    /// <param name="errors">Where errors go.</param>
+    /// <param name="parts">The parts to read.</param>
+    /// <param name="errors">The list of errors.</param>
     public static GatewayConfiguration Read(IConfiguration configuration, IEnumerable<ConfigurationPart> parts, ConfigurationErrors errors) =>
         new(configuration, [.. parts], errors);
 
@@ -51,11 +51,11 @@ internal sealed class GatewayConfiguration : IDisposable
         return read.Follow(logger);
     }
 
-    /// <summary>From now on reloads are taken, also one that came since it was read. To be called once.</summary>
-    /// <param name="logger">Where the reasons go for which a reload is refused.</param>
+    /// <summary>From now on reloads are applied, also one that came since the configuration was read. To be called once.</summary>
+    /// <param name="logger">The log of refused reloads.</param>
     public GatewayConfiguration Follow(ILogger<GatewayConfiguration> logger)
     {
-        // A file that cannot be parsed any more announces no reload, so that otherwise nobody would hear of it.
+        // A file that can no longer be parsed triggers no reload, so the load error itself must be logged.
         foreach (FileConfigurationProvider file in _current.Layers.OfType<FileConfigurationProvider>())
             file.Source.OnLoadException ??= context => Log.ReloadRefused(logger, $"{context.Provider}: {context.Exception.GetBaseException().Message}");
 
@@ -81,7 +81,8 @@ internal sealed class GatewayConfiguration : IDisposable
             }
             catch (Exception e)
             {
-                Log.ReloadRefused(logger, $"reading it failed ({e.GetType().Name}): {e.Message.ReplaceLineEndings(" ")}"); // nobody hears of what is thrown on
+                // no caller would receive an exception
+                Log.ReloadRefused(logger, $"reading it failed ({e.GetType().Name}): {e.Message.ReplaceLineEndings(" ")}");
                 return;
             }
 
@@ -100,13 +101,14 @@ internal sealed class GatewayConfiguration : IDisposable
                 }
                 catch (Exception e)
                 {
-                    Log.ReloadFailed(logger, e); // the other handlers must hear of it all the same: one of them has the sessions checked
+                    Log.ReloadFailed(logger, e); // the other handlers must still be called: one of them rechecks the sessions
                 }
             }
         }
     }
 
-    // Each kind of log message says that its parts were refused, also where another is to blame: an operator may look for one kind only.
+    // Each kind of log message says that its parts were refused, even if the error is in another part: an operator may look for one kind
+    // only.
     private static void LogRefused(ILogger logger, IEnumerable<(ConfigurationPart Part, IReadOnlyList<string> Errors)> errors)
     {
         foreach (var kind in errors.GroupBy(e => e.Part.LogRefused))

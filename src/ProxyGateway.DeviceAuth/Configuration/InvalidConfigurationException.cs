@@ -1,29 +1,29 @@
 namespace ProxyGateway.DeviceAuth.Configuration;
 
-/// <summary>The configuration is wrong. The message names every error, one per line.</summary>
+/// <summary>The configuration is invalid. The message names every error, one per line.</summary>
 public sealed class InvalidConfigurationException : Exception
 {
-    /// <summary>Wrong in these ways.</summary>
+    /// <summary>With several errors.</summary>
     public InvalidConfigurationException(IReadOnlyList<string> errors)
         : base(Describe(errors)) => Errors = errors;
 
-    /// <summary>Wrong in one way.</summary>
+    /// <summary>With one error.</summary>
     public InvalidConfigurationException(string error)
         : this([error])
     {
     }
 
-    /// <summary>Wrong in one way, because of another error.</summary>
+    /// <summary>With one error and its cause.</summary>
     public InvalidConfigurationException(string error, Exception innerException)
         : base(Describe([error]), innerException) => Errors = [error];
 
-    /// <summary>Wrong.</summary>
+    /// <summary>Without a description.</summary>
     public InvalidConfigurationException()
         : this([])
     {
     }
 
-    /// <summary>The errors: key, the value found, and what is allowed.</summary>
+    /// <summary>The errors: key, the value found, and the allowed values.</summary>
     public IReadOnlyList<string> Errors { get; }
 
     private static string Describe(IReadOnlyList<string> errors)

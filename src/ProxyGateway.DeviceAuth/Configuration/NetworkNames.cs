@@ -6,14 +6,14 @@ using System.Net.Sockets;
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>
-/// Reads addresses and networks in their one usual spelling. The framework also takes <c>10/8</c> (as 0.0.0.0/8), <c>010.0.0.0</c>
-/// (as octal) and host bits beneath the prefix, none of which says what its author meant.
+/// Reads addresses and networks in their canonical spelling. The framework also accepts <c>10/8</c> (as 0.0.0.0/8), <c>010.0.0.0</c> (as
+/// octal) and host bits beyond the prefix, which rarely mean what the author wanted.
 /// </summary>
 internal static class NetworkNames
 {
     private const int MappedBits = 96; // ::ffff:a.b.c.d
 
-    /// <summary>Reads a network in CIDR notation. What maps IPv4 to IPv6 becomes IPv4, as clients' addresses do.</summary>
+    /// <summary>Reads a network in CIDR notation. An IPv4-mapped IPv6 network becomes IPv4, like clients' addresses.</summary>
     public static bool TryParseNetwork(string text, out IPNetwork network)
     {
         network = default;
@@ -38,7 +38,7 @@ internal static class NetworkNames
         return network.BaseAddress.Equals(address); // no host bits
     }
 
-    /// <summary>Reads an address as the network that holds just it.</summary>
+    /// <summary>Reads an address as a network of one address.</summary>
     public static bool TryParseAddress(string text, out IPNetwork network)
     {
         network = default;

@@ -2,9 +2,9 @@ using System.Globalization;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
 
-/// <summary>The whole numbers that a setting may have.</summary>
-/// <param name="Min">The least.</param>
-/// <param name="Max">The most.</param>
+/// <summary>The range of whole numbers of a setting.</summary>
+/// <param name="Min">The minimum.</param>
+/// <param name="Max">The maximum.</param>
 internal readonly record struct NumberRange(int Min, int Max)
 {
     public bool Contains(int number) => number >= Min && number <= Max;

@@ -5,10 +5,12 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// <summary>Reads origins as browsers send them: <c>scheme://host[:port]</c>, RFC 6454 section 6.2.</summary>
 internal static class OriginNames
 {
-    /// <summary>What an origin looks like, for people.</summary>
+    /// <summary>The form of an origin, for people.</summary>
     public const string Form = "exact origins, as in https://example.org or http://localhost:3000, with no path and no *";
 
-    /// <summary>Reads an origin: lower case, the host in ASCII, without its scheme's default port. No path, no wildcard, no <c>null</c>.</summary>
+    /// <summary>
+    /// Reads an origin: lower case, the host in ASCII, without its scheme's default port. No path, no wildcard, no <c>null</c>.
+    /// </summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out string? origin)
     {
         origin = null;

@@ -7,7 +7,7 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// <summary>A pairing policy in words, for the log.</summary>
 internal static class PolicyDescription
 {
-    /// <summary>The policy, a line for each thing to know.</summary>
+    /// <summary>The policy, one fact a line.</summary>
     public static IReadOnlyList<string> Lines(PairingPolicy policy)
     {
         var lines = new List<string>();
@@ -33,7 +33,9 @@ internal static class PolicyDescription
         return lines;
     }
 
-    /// <summary>Which devices any process on this machine can become by the rule, as it can make as many keys as it likes; null if none.</summary>
+    /// <summary>
+    /// Which devices any process on this machine can become by the rule, since it can make any number of keys; null if none.
+    /// </summary>
     public static string? Anyone(AutoApproveRule rule)
     {
         if (!(rule.FromLoopback || rule.FromAny) || !rule.Reasons.Contains(PairingReason.NotPaired))

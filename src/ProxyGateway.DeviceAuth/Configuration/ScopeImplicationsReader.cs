@@ -3,7 +3,9 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
 
-/// <summary>Reads <c>ScopeImplications</c>: role -> scope -> what it covers. What is configured replaces the built-in, scope by scope.</summary>
+/// <summary>
+/// Reads <c>ScopeImplications</c>: role -> scope -> covered scopes. A configured implication replaces the built-in one, scope by scope.
+/// </summary>
 internal static class ScopeImplicationsReader
 {
     public static ScopeImplications Read(SectionReader section)
@@ -27,7 +29,7 @@ internal static class ScopeImplicationsReader
         return new ScopeImplications(byRole);
     }
 
-    // Keys ignore case and roles and scopes do not: what was meant to change a built-in must not miss it.
+    // Keys ignore case, but roles and scopes do not: a key that should change a built-in implication must not miss it.
     private static void CheckCase(string name, string kind, IEnumerable<string> builtIn, string path, ConfigurationErrors errors)
     {
         if (builtIn.FirstOrDefault(b => b != name && string.Equals(b, name, StringComparison.OrdinalIgnoreCase)) is { } meant)

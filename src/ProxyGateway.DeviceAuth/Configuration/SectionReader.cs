@@ -8,8 +8,8 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>
-/// Reads typed values from one configuration section: notes every error rather than the first, and every key that was asked for, so
-/// that <see cref="ReportUnknownKeys"/> can tell which ones nobody knows.
+/// Reads typed values from one configuration section. It notes every error instead of the first, and every key that was read, so that <see
+/// cref="ReportUnknownKeys"/> finds the others.
 /// </summary>
 internal sealed class SectionReader
 {
@@ -29,7 +29,7 @@ internal sealed class SectionReader
 
     public ConfigurationErrors Errors { get; }
 
-    /// <summary>Whether any layer has this section, be it empty.</summary>
+    /// <summary>Whether any layer has this section, even an empty one.</summary>
     public bool Exists => _layers.Topmost(Path) is not null;
 
     /// <summary>The full path of a key in this section.</summary>
@@ -47,14 +47,15 @@ internal sealed class SectionReader
         section = new SectionReader(_layers, PathOf(name), Errors);
         _known[name] = section;
         if (_layers.TryGetValue(section.Path, out string? value) && value is not null)
-            Errors.Add(section.Path, "is one value; allowed: a section with keys of its own."); // the value may be a misplaced secret
+            // the value is left out, since it may be a misplaced secret
+            Errors.Add(section.Path, "is one value; allowed: a section with keys of its own.");
         return section;
     }
 
-    /// <summary>The sections within this one, whatever their names; the layers' merge.</summary>
+    /// <summary>All sections within this one; the layers are merged.</summary>
     public IReadOnlyList<(string Name, SectionReader Section)> Sections() => [.. _layers.ChildNames(Path).Select(n => (n, Section(n)))];
 
-    /// <summary>The sections within this one, each of which somebody has named; a name is not a number, as a list's elements have.</summary>
+    /// <summary>All named sections within this one; a name is not a number, as a list's elements have.</summary>
     public IReadOnlyList<(string Name, SectionReader Section)> NamedSections()
     {
         foreach (string name in Names().Where(n => !IsProperName(n)))
@@ -62,13 +63,13 @@ internal sealed class SectionReader
         return Sections();
     }
 
-    /// <summary>Whether somebody may have named something so: a number is the name of a list's element.</summary>
+    /// <summary>Whether this may be the name of a section: a number is the name of a list's element.</summary>
     public static bool IsProperName(string name) => ScopeSet.IsValidName(name) && !ConfigurationLayers.TryParseIndex(name, out _);
 
-    /// <summary>The names of the keys in this section, whatever they are; the layers' merge.</summary>
+    /// <summary>All keys in this section; the layers are merged.</summary>
     public IReadOnlyList<string> Names() => _layers.ChildNames(Path);
 
-    /// <summary>Names keys of this section that somebody else reads.</summary>
+    /// <summary>Marks keys of this section as known, which another reader reads.</summary>
     public void Know(ImmutableArray<string> names)
     {
         foreach (string name in names)
@@ -127,7 +128,7 @@ internal sealed class SectionReader
         if (Value(name) is not { } value)
             return fallback;
 
-        // A bare number would be days, which nobody means who writes one.
+        // .NET would read a bare number as days, which nobody intends.
         if (value.Contains(':', StringComparison.Ordinal)
             && TimeSpan.TryParseExact(value, "c", CultureInfo.InvariantCulture, out TimeSpan span) && range.Contains(span))
         {
@@ -138,16 +139,16 @@ internal sealed class SectionReader
         return fallback;
     }
 
-    /// <summary>A SHA-256, which must be there; empty if it is wrong.</summary>
+    /// <summary>A required SHA-256; empty if it is invalid.</summary>
     /// <param name="name">The key.</param>
-    /// <param name="of">Of what it is.</param>
+    /// <param name="of">The hashed secret, in words.</param>
     public ImmutableArray<byte> Sha256(string name, string of)
     {
         const int digits = 2 * SHA256.HashSizeInBytes;
         if (Value(name) is { Length: digits } text && !text.AsSpan().ContainsAnyExcept(HexDigits))
             return [.. Convert.FromHexString(text)];
 
-        // Not the value: it may be the secret itself.
+        // Without the value: it may be the secret itself.
         Errors.Add(PathOf(name), Has(name)
             ? $"is no SHA-256; allowed: {digits} hexadecimal digits."
             : $"is missing; it is the SHA-256 of {of}, {digits} hexadecimal digits.");
@@ -193,18 +194,18 @@ internal sealed class SectionReader
         return scopesByRole.ToImmutable();
     }
 
-    /// <summary>What is wrong with a name that is no <see cref="IsProperName"/>.</summary>
+    /// <summary>The error for a name that is no <see cref="IsProperName"/>.</summary>
     public const string NoProperName = $"has no proper name; allowed: {ScopeNames}, and not a number.";
 
-    /// <summary>What a scope or a role may look like, for people.</summary>
+    /// <summary>The form of a scope or a role, for people.</summary>
     public const string ScopeNames = "1 to 128 of A-Z a-z 0-9 . _ : -";
 
-    /// <summary>Reports every key in this section, and in those within, that nobody asked for. Call it when everything was read.</summary>
+    /// <summary>Reports every key in this section, and in those within, that was not read. Call it after reading everything.</summary>
     public void ReportUnknownKeys()
     {
         foreach (string name in _layers.ChildNames(Path))
         {
-            // No value: an unknown key may well be a misspelt secret.
+            // Without the value: an unknown key may be a misspelt secret.
             if (!_known.TryGetValue(name, out SectionReader? section))
                 Errors.Add(PathOf(name), $"unknown key; allowed here: {string.Join(", ", _known.Keys)}.");
             else
@@ -236,7 +237,7 @@ internal sealed class SectionReader
         IReadOnlyList<string> names = ConfigurationLayers.ChildNames(layer, path);
         if (names.Count == 0)
         {
-            if (whole == "") // what the JSON provider makes of []
+            if (whole == "") // the JSON provider turns [] into this
                 return [];
             Errors.AddValue(path, whole, "a list");
             return null;

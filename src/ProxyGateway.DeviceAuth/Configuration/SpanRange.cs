@@ -1,6 +1,6 @@
 namespace ProxyGateway.DeviceAuth.Configuration;
 
-/// <summary>The time spans that a setting may have.</summary>
+/// <summary>The range of time spans of a setting.</summary>
 internal readonly record struct SpanRange
 {
     private readonly TimeSpan _min;
