@@ -1,22 +1,22 @@
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary>How many streams of events are open, in all and with each key: one key must not take them all.</summary>
+/// <summary>Counts the open streams of events, in all and for each key: one key must not take them all.</summary>
 internal sealed class EventStreams
 {
-    /// <summary>How many may be open in all.</summary>
+    /// <summary>The maximum in all.</summary>
     public const int Most = 64;
 
-    /// <summary>How many may be open with one key.</summary>
+    /// <summary>The maximum of one key.</summary>
     public const int MostOfKey = 8;
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, int> _ofKeys = [];
     private int _inAll;
 
-    /// <summary>How many are open.</summary>
+    /// <summary>The number of open streams.</summary>
     public int Count => Volatile.Read(ref _inAll);
 
-    /// <summary>Takes a place for a stream. Null if there was one; else why not.</summary>
+    /// <summary>Takes a place for a stream. Null if one was free; else the problem.</summary>
     /// <param name="key">The key's name.</param>
     public AdminProblem? Enter(string key)
     {
@@ -33,7 +33,7 @@ internal sealed class EventStreams
         }
     }
 
-    /// <summary>Gives back a place.</summary>
+    /// <summary>Frees a place.</summary>
     /// <param name="key">The key's name.</param>
     public void Leave(string key)
     {

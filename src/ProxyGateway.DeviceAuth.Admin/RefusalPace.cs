@@ -4,18 +4,18 @@ using ProxyGateway.DeviceAuth.Localities;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// How long an address without a right key waits for its refusals, which grows with their number and shrinks with time. What is remembered
-/// is bounded, and so is how many refusals wait.
+/// How long the refusals of an address without a valid key are delayed: longer with each failure, and shorter with time. The remembered
+/// addresses and the waiting refusals are bounded.
 /// </summary>
 internal sealed class RefusalPace(TimeProvider time)
 {
-    /// <summary>So many refusals in a row do not wait.</summary>
+    /// <summary>How many refusals in a row are not delayed.</summary>
     public const int AtOnce = 5;
 
-    /// <summary>How many refusals of one address wait at a time.</summary>
+    /// <summary>How many refusals of one address may wait at a time.</summary>
     public const int MostHeldPerAddress = 16;
 
-    /// <summary>How many refusals wait at a time.</summary>
+    /// <summary>How many refusals may wait at a time.</summary>
     public const int MostHeld = 512;
 
     /// <summary>How many addresses are remembered.</summary>
@@ -25,11 +25,12 @@ internal sealed class RefusalPace(TimeProvider time)
     private const int LinesPerMinute = 30;
 
     private readonly Lock _lock = new();
-    private readonly BoundedMemory<Address> _addresses = new(MostAddresses, static a => a.Held == 0); // one whose refusals wait would start again with none
+    // an address with waiting refusals must not start again
+    private readonly BoundedMemory<Address> _addresses = new(MostAddresses, static a => a.Held == 0);
     private readonly Throttle _lines = new(time, TimeSpan.FromMinutes(1), LinesPerMinute);
     private int _held;
 
-    /// <summary>How many addresses are remembered now.</summary>
+    /// <summary>The number of remembered addresses.</summary>
     public int Addresses
     {
         get
@@ -39,11 +40,11 @@ internal sealed class RefusalPace(TimeProvider time)
         }
     }
 
-    /// <summary>How many refusals wait now.</summary>
+    /// <summary>The number of waiting refusals.</summary>
     public int Held => Volatile.Read(ref _held);
 
     /// <summary>Counts a refusal. Dispose of the turn when it was answered.</summary>
-    /// <param name="name">Whose, as <see cref="AddressBlock"/> has it.</param>
+    /// <param name="name">The address block, as from <see cref="AddressBlock"/>.</param>
     public Turn Take(string name)
     {
         lock (_lock)
@@ -81,11 +82,11 @@ internal sealed class RefusalPace(TimeProvider time)
         }
     }
 
-    /// <summary>How a refusal is to be answered.</summary>
-    /// <param name="Delay">After how long.</param>
-    /// <param name="IsTooMany">Too many wait already: another answer, and at once.</param>
-    /// <param name="ToTell">How many refusals of the address the log should tell of now; 0: not now.</param>
-    /// <param name="Done">What <see cref="Dispose"/> does.</param>
+    /// <summary>How to answer a refusal.</summary>
+    /// <param name="Delay">The delay.</param>
+    /// <param name="IsTooMany">Too many already wait: another answer, at once.</param>
+    /// <param name="ToTell">How many refusals of the address to log now; 0: none now.</param>
+    /// <param name="Done">Called by <see cref="Dispose"/>.</param>
     internal readonly record struct Turn(TimeSpan Delay, bool IsTooMany, int ToTell, Action? Done = null) : IDisposable
     {
         public void Dispose() => Done?.Invoke();

@@ -5,7 +5,7 @@ using ProxyGateway.Serving;
 
 namespace ProxyGateway;
 
-/// <summary>The commands, and how they end.</summary>
+/// <summary>The commands and their exit codes.</summary>
 internal static class CommandLine
 {
     private const string Description = """
@@ -22,11 +22,11 @@ internal static class CommandLine
             if (parsed.Errors.Count > 0)
                 throw new CommandFailedException(ExitCodes.Usage, string.Join(" ", parsed.Errors.Select(e => OneLine(e.Message))) + " (--help shows what there is)");
 
-            // Settings may follow the root and serve only, but the parser lets that permission reach every command.
+            // Settings may follow only the root and serve, but the parser allows that for every command.
             if (parsed.UnmatchedTokens is [var first, ..] && parsed.CommandResult.Command.TreatUnmatchedTokensAsErrors)
                 throw new CommandFailedException(ExitCodes.Usage, $"'{first}' is not understood here (--help shows what there is)");
 
-            // No time-out of its own: the host ends a gateway at a signal in order, and the system ends everything else.
+            // No time-out: the host ends a gateway gracefully at a signal, and the system ends everything else.
             var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
             return await parsed.InvokeAsync(invocation);
         }

@@ -3,10 +3,10 @@ using System.Text;
 
 namespace ProxyGateway;
 
-/// <summary>Text of others, for a terminal: nothing in it moves the cursor, turns text around or hides.</summary>
+/// <summary>Makes texts of others safe for a terminal: no character moves the cursor, reverses text or hides.</summary>
 internal static class PlainText
 {
-    /// <summary>The text, with a <c>U+FFFD</c> for everything that is not shown as itself.</summary>
+    /// <summary>The text, with a <c>U+FFFD</c> for every character that is not shown as itself.</summary>
     public static string Of(string? text, bool keepLines = false)
     {
         if (string.IsNullOrEmpty(text))

@@ -6,17 +6,17 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 
 /// <summary>
-/// One webhook: a bounded queue for each rank of events, and one task that sends what is in them: what operators did first, then what rules and time
-/// changed, then requests, then the comings and goings of devices that got in, and refusals last. So neither strangers nor a device that connects
-/// without end take the room or the time of what matters more. What cannot be delivered is tried again, slower each time, until it is too old; meanwhile other ranks go on. A receiver that chokes on one event misses that
-/// one, and one that is away gets what still found room.
+/// One webhook: a bounded queue for each rank of events, and one task that sends them: first operators' actions, then changes by rules and
+/// time, then requests, then connections of admitted devices, and refusals last. So neither strangers nor a device that reconnects all the
+/// time can push out or delay more important events. A failed event is tried again, slower each time, until it is too old; meanwhile other
+/// ranks continue. A receiver that rejects one event misses that one, and a receiver that was down gets the events that still had room.
 /// </summary>
 internal sealed class Webhook : IDisposable
 {
-    /// <summary>How many events of one rank wait at most.</summary>
+    /// <summary>How many events of one rank may wait.</summary>
     public const int Capacity = 1024;
 
-    /// <summary>How long an event is tried.</summary>
+    /// <summary>For how long an event is tried.</summary>
     public static readonly TimeSpan MaxAge = TimeSpan.FromMinutes(15);
 
     /// <summary>How long a receiver may take to answer.</summary>
@@ -24,7 +24,7 @@ internal sealed class Webhook : IDisposable
 
     private const int Ranks = 5;
 
-    // No batches as the audit writes: each event is sent, and tried again, by itself.
+    // No batches as in the audit: each event is sent, and tried again, by itself.
     private readonly WebhookQueue[] _queues;
     private readonly Channel<bool> _news = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { SingleReader = true, FullMode = BoundedChannelFullMode.DropWrite });
     private readonly FrozenSet<string> _kinds;
@@ -42,7 +42,7 @@ internal sealed class Webhook : IDisposable
         _kinds = options.Events.ToFrozenSet(StringComparer.Ordinal);
     }
 
-    /// <summary>Takes an event, or drops it if it finds no room. Never waits.</summary>
+    /// <summary>Takes an event, or drops it if there is no room. Never waits.</summary>
     public void Take(AuditEntry entry)
     {
         if (_kinds.Count > 0 && !_kinds.Contains(entry.Kind))
@@ -53,15 +53,15 @@ internal sealed class Webhook : IDisposable
             _news.Writer.TryWrite(true);
     }
 
-    /// <summary>Takes nothing more.</summary>
+    /// <summary>Takes no more events.</summary>
     public void Complete()
     {
         _isComplete = true;
         _news.Writer.TryComplete();
     }
 
-    /// <summary>Sends until it takes nothing more and all is sent.</summary>
-    /// <param name="stopping">From then on nothing is waited for: what fails is dropped.</param>
+    /// <summary>Sends until no more events are taken and all are sent.</summary>
+    /// <param name="stopping">Cancelled when there is no more waiting: failed events are dropped.</param>
     /// <param name="giveUp">Ends it at once.</param>
     public async Task RunAsync(CancellationToken stopping, CancellationToken giveUp)
     {
@@ -85,7 +85,7 @@ internal sealed class Webhook : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    // Requests before what can be caused without end, by strangers or by one device that is paired: only so many requests can be open.
+    // Requests come before events that strangers or one paired device can cause without end: the number of open requests is bounded.
     private static int RankOf(AuditEntry entry) => AuditKinds.SourceOf(entry) switch
     {
         AuditSource.Operators => 0,
@@ -94,7 +94,7 @@ internal sealed class Webhook : IDisposable
         _ => entry.Kind is AuditKinds.RequestOpened or AuditKinds.RequestExpired ? 2 : 4,
     };
 
-    /// <summary>Waits until there is something to send, or to try again; false if there will be nothing more.</summary>
+    /// <summary>Waits until an event can be sent or tried again; false if there will be no more.</summary>
     private async Task<bool> WaitAsync(CancellationToken stopping, CancellationToken giveUp)
     {
         TimeSpan? wait = _queues.Min(q => q.Wait);
@@ -117,7 +117,7 @@ internal sealed class Webhook : IDisposable
         }
         catch (OperationCanceledException) when (!giveUp.IsCancellationRequested)
         {
-            // it is time
+            // the wait is over
         }
 
         giveUp.ThrowIfCancellationRequested();
@@ -154,7 +154,8 @@ internal sealed class Webhook : IDisposable
         {
             DateTimeOffset now = _time.GetUtcNow();
             using HttpRequestMessage request = message.ToRequest(_options.Url, _secret.AsSpan(), now);
-            using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token); // its body is of no interest
+            // its body is not needed
+            using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
             int status = (int)response.StatusCode;
             Attempt attempt = status switch
             {
@@ -170,7 +171,7 @@ internal sealed class Webhook : IDisposable
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            return (Attempt.Failed, e.Message, null); // also what a handler of the application throws: it must not end this webhook
+            return (Attempt.Failed, e.Message, null); // also for exceptions of an application's handler, which must not end this webhook
         }
     }
 

@@ -5,8 +5,8 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 
 /// <summary>
-/// Events of one rank that wait for a webhook, in their order. The first of them may have been tried, and be put off. Entries are bounded
-/// (<see cref="AuditBounds"/>), so a full queue of refusals holds 1 MiB. Any number may add, one takes.
+/// The waiting events of one rank, in order. The first may have failed and be delayed. Entries are bounded (<see cref="AuditBounds"/>), so
+/// a full queue of refusals holds 1 MiB. Several threads may add, one takes.
 /// </summary>
 internal sealed class WebhookQueue(TimeProvider time)
 {
@@ -19,10 +19,10 @@ internal sealed class WebhookQueue(TimeProvider time)
     private long _putOffAt;
     private TimeSpan _putOffFor;
 
-    /// <summary>How many there are, the one that is being tried included.</summary>
+    /// <summary>The number of events, including the one that is being tried.</summary>
     public int Count => _entries.Reader.Count + (_first is null ? 0 : 1);
 
-    /// <summary>How much longer the first is put off; zero if it is not, and null if there is none.</summary>
+    /// <summary>How much longer the first is delayed; zero if it is not, and null if there is none.</summary>
     public TimeSpan? Wait
     {
         get
@@ -46,8 +46,8 @@ internal sealed class WebhookQueue(TimeProvider time)
         return entry is not null && message is not null;
     }
 
-    /// <summary>The first is done with.</summary>
-    /// <param name="isDelivered">Whether the receiver has taken it: then the next failure is waited for as the first is.</param>
+    /// <summary>Removes the first event.</summary>
+    /// <param name="isDelivered">Whether the receiver took it: then the next failure is delayed like the first.</param>
     public void RemoveFirst(bool isDelivered)
     {
         _first = null;
@@ -56,10 +56,10 @@ internal sealed class WebhookQueue(TimeProvider time)
     }
 
     /// <summary>
-    /// The first is tried again later: a little less or more than the pause, so that many gateways do not come back together, and no earlier
-    /// than the receiver asks for, within bounds. The next pause is twice as long.
+    /// Delays the first event: a little less or more than the pause, so that many gateways do not retry together, and at least as long as
+    /// the receiver asks for, within bounds. The next pause is twice as long.
     /// </summary>
-    /// <param name="retryAfter">When the receiver wants to see it again; null if it has not said.</param>
+    /// <param name="retryAfter">The delay that the receiver asked for; null if none.</param>
     public void PutOff(TimeSpan? retryAfter)
     {
         TimeSpan pause = _pause * (0.8 + (Random.Shared.NextDouble() * 0.4));

@@ -3,18 +3,18 @@ using NSec.Cryptography;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// Ed25519 verification (RFC 8032) by libsodium, which takes half the time of OpenSSL's libcrypto: .NET 10 has no Ed25519 of its own.
+/// Ed25519 verification (RFC 8032) by libsodium, which takes half the time of OpenSSL's libcrypto: .NET 10 has no Ed25519.
 /// </summary>
 public static class Ed25519
 {
-    /// <summary>How many bytes a raw public key has.</summary>
+    /// <summary>The length of a raw public key in bytes.</summary>
     public const int PublicKeySize = 32;
 
-    /// <summary>How many bytes a signature has.</summary>
+    /// <summary>The length of a signature in bytes.</summary>
     public const int SignatureSize = 64;
 
-    // Points of small order, without the sign bit. Under such a key signatures can be made that fit any message, so nobody in
-    // particular holds it. Canonical encodings only: the others (y >= p) are refused as a whole.
+    // Points of small order, without the sign bit. Anybody can make signatures for such a key that fit any message, so it identifies
+    // nobody. Only canonical encodings are listed: all others (y >= p) are refused anyway.
     private static readonly byte[][] SmallOrder =
     [
         Convert.FromHexString("0000000000000000000000000000000000000000000000000000000000000000"),
@@ -24,8 +24,8 @@ public static class Ed25519
         Convert.FromHexString("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
     ];
 
-    /// <summary>Throws what to do about it if libsodium cannot be loaded or does not verify. To be called at start.</summary>
-    /// <exception cref="PlatformNotSupportedException">The program's libsodium is missing or not fit.</exception>
+    /// <summary>Throws, with instructions, if libsodium cannot be loaded or does not verify. To be called at start.</summary>
+    /// <exception cref="PlatformNotSupportedException">The program's libsodium is missing or does not work.</exception>
     public static void EnsureSupported()
     {
         // RFC 8032 §7.1, test 1.
@@ -65,7 +65,7 @@ public static class Ed25519
         return !(topIsFull && y[0] >= 0xED);
     }
 
-    /// <summary>Whether the signature over the message is this key's. False for anything malformed.</summary>
+    /// <summary>Whether the key made this signature over the message. False for anything malformed.</summary>
     public static bool Verify(ReadOnlySpan<byte> publicKey, ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature) =>
         signature.Length == SignatureSize
         && IsAcceptableKey(publicKey)

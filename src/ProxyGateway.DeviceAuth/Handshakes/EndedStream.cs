@@ -3,8 +3,8 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// A stream that has ended. Unlike <see cref="Stream.Null"/> it has even if the token is cancelled: the proxy finds an end there, and no exception, also
-/// where a client has hung up.
+/// A stream that has ended. Unlike <see cref="Stream.Null"/> it ends also if the token is cancelled: the proxy finds an end there, and no
+/// exception, also after a client has hung up.
 /// </summary>
 internal sealed class EndedStream : DuplexStream
 {

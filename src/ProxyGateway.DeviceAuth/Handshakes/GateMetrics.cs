@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
-/// <summary>What is counted of the gate, in the meter <see cref="Telemetry.MeterName"/>.</summary>
+/// <summary>The gate's counters, in the meter <see cref="Telemetry.MeterName"/>.</summary>
 internal sealed class GateMetrics
 {
     private readonly Counter<long> _upgradesRefused;
@@ -21,11 +21,11 @@ internal sealed class GateMetrics
         meter.CreateObservableUpDownCounter("proxygateway.sessions.active", () => sessions.Count, "{session}", "Live sessions, and those that are being decided.");
     }
 
-    /// <summary>An upgrade was refused.</summary>
-    /// <param name="reason">One of few words.</param>
+    /// <summary>Counts a refused upgrade.</summary>
+    /// <param name="reason">One of a few words.</param>
     public void UpgradeRefused(string reason) => _upgradesRefused.Add(1, KeyValuePair.Create<string, object?>("reason", reason));
 
-    /// <summary>A handshake was refused.</summary>
-    /// <param name="code">The code it was closed with.</param>
+    /// <summary>Counts a refused handshake.</summary>
+    /// <param name="code">The close code.</param>
     public void HandshakeRefused(ushort code) => _handshakesRefused.Add(1, KeyValuePair.Create<string, object?>("code", code));
 }

@@ -6,8 +6,8 @@ using Yarp.ReverseProxy.Transforms.Builder;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// Answers 500 to every request of every route that has not been through the gate. YARP runs the transforms of this provider in each
-/// pipeline that forwards, so an application that adds the gate and forgets to put it into one of its pipelines is shut, not open.
+/// Answers 500 to every request of every route that has not been through the gate. YARP runs this provider's transforms in each pipeline
+/// that forwards, so an application that adds the gate and forgets to put it into one of its pipelines is shut, not open.
 /// </summary>
 internal sealed partial class GateRequiredTransform(PacedLogger<GateRequiredTransform> logger) : ITransformProvider
 {
@@ -27,7 +27,7 @@ internal sealed partial class GateRequiredTransform(PacedLogger<GateRequiredTran
             : RefuseAsync(http);
     });
 
-    // YARP does not forward what has been answered.
+    // YARP does not forward a request that has an answer.
     private async ValueTask RefuseAsync(HttpContext context)
     {
         LogNotGated(LogText.Of(context.Request.Path));

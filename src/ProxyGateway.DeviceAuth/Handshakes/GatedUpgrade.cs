@@ -5,8 +5,8 @@ using Microsoft.AspNetCore.Http.Features;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// Stands in for the features by which YARP takes over a client's connection, and for the backend's content: YARP gets the streams of an
-/// <see cref="IGatedConnection"/> instead of the raw ones. Marks the request as gated at the same time: see <see cref="GatedUpgradeTransform"/>.
+/// Replaces the features by which YARP takes over a client's connection, and the backend's content: YARP gets the streams of an <see
+/// cref="IGatedConnection"/> instead of the raw ones. It also marks the request as gated: see <see cref="GatedUpgradeTransform"/>.
 /// </summary>
 internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFeature
 {
@@ -17,7 +17,7 @@ internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFe
 
     private GatedUpgrade(HttpContext context, IGatedConnection connection)
     {
-        // An application that tries another destination comes through the gate again; what stood here for the first one is over.
+        // An application that tries another destination runs the gate again; the feature of the first attempt is obsolete.
         var before = context.Features.Get<GatedUpgrade>();
         _upgrade = before is null ? context.Features.Get<IHttpUpgradeFeature>() : before._upgrade;
         _connect = before is null ? context.Features.Get<IHttpExtendedConnectFeature>() : before._connect;
@@ -30,7 +30,7 @@ internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFe
 
     public string? Protocol => _connect?.Protocol;
 
-    /// <summary>From now on the proxy gets the streams that <paramref name="connection"/> gives it.</summary>
+    /// <summary>From now on the proxy gets the streams of <paramref name="connection"/>.</summary>
     public static void Install(HttpContext context, IGatedConnection connection)
     {
         var gated = new GatedUpgrade(context, connection);
@@ -43,7 +43,7 @@ internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFe
 
     public async ValueTask<Stream> AcceptAsync() => Accept(await _connect!.AcceptAsync());
 
-    /// <summary>The backend's content as the proxy is to see it.</summary>
+    /// <summary>The backend's content for the proxy.</summary>
     public HttpContent Wrap(HttpContent backend) => new Content(backend, this);
 
     private Stream Accept(Stream client)
@@ -53,8 +53,8 @@ internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFe
     }
 
     /// <summary>
-    /// YARP awaits the stream of a switched response after it has upgraded the client, and before it copies anything. So the handshake happens here.
-    /// Anything else that reads the content fails.
+    /// YARP awaits the stream of a switched response after it has upgraded the client, and before it copies anything. So the handshake
+    /// happens here. Any other read of the content fails.
     /// </summary>
     private sealed class Content(HttpContent backend, GatedUpgrade gated) : HttpContent
     {

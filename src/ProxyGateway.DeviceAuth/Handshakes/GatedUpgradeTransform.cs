@@ -10,9 +10,9 @@ using Yarp.ReverseProxy.Transforms.Builder;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// Lets only one answer of a backend to a gated upgrade pass: that it switches; and then the proxy gets its stream only once the device is
-/// admitted. With any other answer the backend would talk to a client which nobody has verified, so the client gets a 502, and
-/// nothing of the backend's. Of a switch it gets what makes it one: cookies and the names of servers are for those who are let in.
+/// Passes only one answer of a backend to a gated upgrade: 101. Then the proxy gets its stream only once the device is admitted. With any
+/// other answer the backend would talk to an unverified client, so the client gets a 502 with nothing from the backend. Of a 101 the client
+/// gets only the headers that complete the upgrade: cookies and server names are for admitted devices.
 /// </summary>
 internal sealed class GatedUpgradeTransform : ITransformProvider
 {
@@ -36,7 +36,7 @@ internal sealed class GatedUpgradeTransform : ITransformProvider
             if (http.Features.Get<GatedUpgrade>() is not { } gated || response.ProxyResponse is not { } answer)
                 return default;
 
-            // What the proxy has taken over by now, and what the route's own transforms have added.
+            // Headers that the proxy has copied by now, and that the route's own transforms have added.
             IHeaderDictionary headers = http.Response.Headers;
             headers.Clear();
             http.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = null;
@@ -59,8 +59,8 @@ internal sealed class GatedUpgradeTransform : ITransformProvider
         });
     }
 
-    // No wider than what YARP takes for a switch: any other answer it would forward as an ordinary response, body and all. For a client over
-    // HTTP/2 it has made the key itself, and looks at what the backend made of it.
+    // Exactly YARP's condition for a switch: YARP would forward any other answer as an ordinary response, with its body. For a client over
+    // HTTP/2 YARP has made the key itself, and checks the backend's reply to it.
     private static bool Switches(HttpContext http, HttpResponseMessage answer) => answer.StatusCode == HttpStatusCode.SwitchingProtocols
         ? string.Equals(ValueOf(answer.Headers, "Upgrade"), Protocol, StringComparison.OrdinalIgnoreCase)
             && (HttpProtocol.IsHttp2(http.Request.Protocol) || ValueOf(answer.Headers, SecWebSocketAccept) == AcceptOf(http.Request))
@@ -81,7 +81,7 @@ internal sealed class GatedUpgradeTransform : ITransformProvider
         }
         else if (ValueOf(answer.Headers, SecWebSocketAccept) is { } accept)
         {
-            headers[SecWebSocketAccept] = accept; // for YARP, which takes it from here
+            headers[SecWebSocketAccept] = accept; // for YARP, which reads it from here
         }
 
         if (ValueOf(answer.Headers, SecWebSocketProtocol) is { } chosen && Offers(http.Request, chosen))

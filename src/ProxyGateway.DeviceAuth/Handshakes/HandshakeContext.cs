@@ -4,12 +4,13 @@ using ProxyGateway.DeviceAuth.Localities;
 
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
-/// <summary>A handshake under way.</summary>
+/// <summary>A running handshake.</summary>
 /// <param name="Http">The upgrade request.</param>
-/// <param name="Origin">Where it comes from.</param>
+/// <param name="Origin">The client's origin.</param>
 /// <param name="Options">
-/// The options that were in force when the connection came. The connection keeps its bounds in bytes and its time-outs; everything else is decided by
-/// those in force at that time.
+/// The options that were in force when the connection came. The connection keeps its bounds in bytes and its time-outs; all other decisions
+/// use
+/// the options in force then.
 /// </param>
 /// <param name="Place">Its place among the handshakes under way.</param>
 internal sealed record HandshakeContext(HttpContext Http, ClaimOrigin Origin, DeviceAuthOptions Options, HandshakePlace Place)

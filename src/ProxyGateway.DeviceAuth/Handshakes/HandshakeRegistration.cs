@@ -3,12 +3,15 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
-/// <summary>A handshake that routes may name. Names are known without the handshakes themselves, which need the configuration that they are checked in.</summary>
+/// <summary>
+/// A handshake that routes may name. The names are known before the handshakes exist, since handshakes need the configuration, and checking
+/// the configuration needs the names.
+/// </summary>
 /// <param name="Name">The name in <see cref="DeviceAuthOptions.Handshake"/> and in route metadata.</param>
 /// <param name="Type">The <see cref="IDeviceHandshake"/>, a service.</param>
 internal sealed record HandshakeRegistration(string Name, Type Type)
 {
-    /// <summary>Adds a handshake by its name; once more does nothing.</summary>
+    /// <summary>Adds a handshake by its name; adding it again does nothing.</summary>
     /// <exception cref="ArgumentException">The name is blank, means an open route, or is another handshake's.</exception>
     public static void Add<T>(IServiceCollection services, string name)
         where T : class, IDeviceHandshake
@@ -28,7 +31,7 @@ internal sealed record HandshakeRegistration(string Name, Type Type)
         services.TryAddSingleton<T>();
     }
 
-    /// <summary>The names of all handshakes that were added so far.</summary>
+    /// <summary>The names of all registered handshakes.</summary>
     public static IReadOnlyList<string> NamesIn(IServiceCollection services) => [.. In(services).Select(r => r.Name)];
 
     private static IEnumerable<HandshakeRegistration> In(IServiceCollection services) =>

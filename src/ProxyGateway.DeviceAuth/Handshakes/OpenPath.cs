@@ -3,16 +3,19 @@ using Microsoft.AspNetCore.Http;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// Paths that a backend may read as others than the gateway's routes do. What passes a route without a check must not become, behind it, a path
-/// of a route that is gated: <c>/open/..%2fagent</c>, <c>/agent%2fx</c>, <c>//agent</c>, <c>/agent;v=1</c>. (Of a target in absolute form the server decodes slashes too,
-/// after it has resolved dots.)
+/// Finds paths that a backend may read differently from the gateway's routes. A request that passes a route without a check must not reach
+/// a path of a gated route behind it: <c>/open/..%2fagent</c>, <c>/agent%2fx</c>, <c>//agent</c>, <c>/agent;v=1</c>. (In a target of
+/// absolute form the server also decodes slashes, after it has resolved dots.)
 /// </summary>
 internal static class OpenPath
 {
     private const int MaxDecodings = 4;
 
-    /// <summary>Whether every server reads the path alike: however often it is decoded, it has no empty segment, no dots, no parameters, no backslash, and no more slashes.</summary>
-    /// <param name="path">The path as it was matched: decoded once, but for slashes.</param>
+    /// <summary>
+    /// Whether every server reads the path alike: after any number of decodings it has no empty segment, no dots, no parameters, no
+    /// backslash, and no more slashes.
+    /// </summary>
+    /// <param name="path">The path that was matched: decoded once, except for slashes.</param>
     public static bool IsPlain(PathString path)
     {
         string text = path.Value ?? "";
@@ -27,7 +30,7 @@ internal static class OpenPath
             text = decoded;
         }
 
-        return false; // who encodes five times has something to hide
+        return false; // a client that encodes five times hides something
     }
 
     private static bool IsPlain(string text)
@@ -52,7 +55,7 @@ internal static class OpenPath
         return true;
     }
 
-    /// <summary>Whether there are escapes that are no UTF-8, which lenient decoders read all the same: <c>%c0%ae</c> as a dot.</summary>
+    /// <summary>Whether there are escapes that are no UTF-8, which lenient decoders still read: <c>%c0%ae</c> as a dot.</summary>
     private static bool HasEscape(string text)
     {
         for (int i = text.IndexOf('%'); i >= 0 && i < text.Length - 2; i = text.IndexOf('%', i + 1))

@@ -44,11 +44,11 @@ internal static class Problems
     public static Task Draining(HttpContext context)
     {
         if (!HttpProtocol.IsHttp2(context.Request.Protocol))
-            context.Response.Headers.Connection = "close"; // the next attempt is to reach another gateway, or this one's successor
+            context.Response.Headers.Connection = "close"; // the next attempt should reach another gateway, or this one's successor
         return TryAgain(context, StatusCodes.Status503ServiceUnavailable, "restarting", "The gateway is restarting.");
     }
 
-    // The log says what is missing: that is the operator's concern, not the client's.
+    // The log says what is missing: that concerns the operator, not the client.
     public static Task NotGated(HttpContext context) => WriteAsync(context, StatusCodes.Status500InternalServerError,
         "misconfigured", "The gateway is not set up right.", "See its log.");
 
@@ -71,7 +71,7 @@ internal static class Problems
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
-            // The client did not wait for it.
+            // The client has left.
         }
     }
 }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
-/// <summary>What a request is, as far as WebSockets go.</summary>
+/// <summary>The kind of a request, concerning WebSockets.</summary>
 internal enum UpgradeKind
 {
     /// <summary>Plain HTTP.</summary>
@@ -16,24 +16,24 @@ internal enum UpgradeKind
     /// <summary>A WebSocket upgrade of a version other than 13.</summary>
     OtherVersion,
 
-    /// <summary>Anything else that would turn the connection into something other than HTTP.</summary>
+    /// <summary>Any other request to switch from HTTP to another protocol.</summary>
     Other,
 }
 
-/// <summary>Tells WebSocket upgrades from whatever looks like one.</summary>
+/// <summary>Distinguishes WebSocket upgrades from requests that look like one.</summary>
 internal static class WebSocketUpgrade
 {
     public const string Version = "13";
     private const string Protocol = "websocket";
     private const int KeySize = 16;
-    private const int KeyTextLength = 24; // with more it would hold blanks, which decoders skip
+    private const int KeyTextLength = 24; // a longer one would contain blanks, which decoders skip
 
     public static UpgradeKind Classify(HttpContext context)
     {
         HttpRequest request = context.Request;
         if (context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect)
         {
-            // HTTP/3's the proxy would forward as an ordinary request, with all that the client sends as its body.
+            // The proxy would forward HTTP/3's as an ordinary request, with all that the client sends as its body.
             return HttpProtocol.IsHttp2(request.Protocol) && string.Equals(connect.Protocol, Protocol, StringComparison.OrdinalIgnoreCase)
                 ? ClassifyVersion(request)
                 : UpgradeKind.Other;

@@ -1,4 +1,4 @@
 namespace ProxyGateway.Connecting;
 
-/// <summary>What a device asks for.</summary>
+/// <summary>The parameters of a device's connection.</summary>
 internal sealed record ConnectAsk(Uri Url, string Role, IReadOnlyList<string> Scopes, string? Token);

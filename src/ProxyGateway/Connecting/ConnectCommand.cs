@@ -5,7 +5,7 @@ using ProxyGateway.Operating;
 
 namespace ProxyGateway.Connecting;
 
-/// <summary><c>proxygateway connect &lt;ws-url&gt;</c>: a device of one's own, to try a gateway.</summary>
+/// <summary><c>proxygateway connect &lt;ws-url&gt;</c>: a device to try a gateway with.</summary>
 internal static class ConnectCommand
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);

@@ -4,27 +4,27 @@ using System.Text.Json.Serialization;
 
 namespace ProxyGateway.Connecting;
 
-/// <summary>What became of an attempt to connect.</summary>
+/// <summary>The result of an attempt to connect.</summary>
 internal sealed record ConnectReport
 {
     public required bool Admitted { get; init; }
 
     public required string DeviceId { get; init; }
 
-    /// <summary>What people compare before they approve the device.</summary>
+    /// <summary>The fingerprint that people compare before they approve the device.</summary>
     public required string Fingerprint { get; init; }
 
     public required string Role { get; init; }
 
     public required IReadOnlyList<string> Scopes { get; init; }
 
-    /// <summary>The protocol that the backend speaks, once admitted.</summary>
+    /// <summary>The backend's protocol version, once admitted.</summary>
     public int? Protocol { get; init; }
 
-    /// <summary>What the backend says of itself, once admitted.</summary>
+    /// <summary>The backend's description of itself, once admitted.</summary>
     public JsonElement? Server { get; init; }
 
-    /// <summary>The most specific code that the refusal carries.</summary>
+    /// <summary>The most specific code of the refusal.</summary>
     public string? Code { get; init; }
 
     public string? Message { get; init; }
@@ -39,14 +39,14 @@ internal sealed record ConnectReport
 
     public string? CloseReason { get; init; }
 
-    /// <summary>The status, where the upgrade itself was refused.</summary>
+    /// <summary>The status, if the upgrade itself was refused.</summary>
     public int? HttpStatus { get; init; }
 
-    /// <summary>Whether the same attempt may succeed later without anybody changing it.</summary>
+    /// <summary>Whether the same attempt may succeed later without any change.</summary>
     [JsonIgnore]
     public bool MayRetry { get; init; }
 
-    /// <summary>The refusal in a protocol's <c>res</c>: PROTOCOL's <c>error</c> and its <c>details</c>.</summary>
+    /// <summary>Sets the refusal from the <c>error</c> of a <c>res</c>, and its <c>details</c>.</summary>
     public ConnectReport WithError(JsonElement error)
     {
         JsonElement details = Member(error, "details");
@@ -64,14 +64,16 @@ internal sealed record ConnectReport
         };
     }
 
-    /// <summary>The refusal of an upgrade.</summary>
+    /// <summary>Sets the refusal of an upgrade.</summary>
     public ConnectReport WithHttpStatus(HttpStatusCode status) => this with
     {
         HttpStatus = (int)status,
         MayRetry = status is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable or HttpStatusCode.BadGateway,
     };
 
-    /// <summary>The close frame; 1012 and 1013 (RFC 6455's registry: service restart, try again later) invite another attempt.</summary>
+    /// <summary>
+    /// Sets the close frame; 1012 and 1013 (RFC 6455's registry: service restart, try again later) invite another attempt.
+    /// </summary>
     public ConnectReport WithClose(int? code, string? reason) => this with
     {
         CloseCode = code,

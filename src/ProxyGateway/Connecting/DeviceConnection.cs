@@ -6,7 +6,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Connecting;
 
-/// <summary>One connection of a device, as far as the handshake goes: challenge, signed <c>connect</c>, answer.</summary>
+/// <summary>One connection of a device, up to the end of the handshake: challenge, signed <c>connect</c>, answer.</summary>
 internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
 {
     private const string RequestId = "connect-1";
@@ -19,11 +19,11 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
     private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(5);
     private static readonly string Platform = OperatingSystem.IsLinux() ? "linux" : OperatingSystem.IsMacOS() ? "darwin" : "win32";
 
-    /// <summary>Who connects.</summary>
+    /// <summary>The device.</summary>
     public DeviceId Identity => identity.Id;
 
-    /// <summary>Connects, reports and hangs up.</summary>
-    /// <exception cref="CommandFailedException">Nothing that speaks WebSocket is there.</exception>
+    /// <summary>Connects, reports and disconnects.</summary>
+    /// <exception cref="CommandFailedException">No WebSocket server is at the address.</exception>
     public async Task<ConnectReport> TryAsync(CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -102,11 +102,11 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException)
         {
-            // The handshake is what this is about; whether the other side says goodbye is not.
+            // Only the handshake matters here; a missing close frame does not.
         }
     }
 
-    /// <summary>The next message of that kind, others being passed over; null if the connection ends first.</summary>
+    /// <summary>The next message of that kind; others are skipped. Null if the connection ends first.</summary>
     private static async Task<JsonDocument?> ReceiveAsync(ClientWebSocket socket, Func<JsonElement, bool> isWanted, CancellationToken cancellationToken)
     {
         var message = new ArrayBufferWriter<byte>(16 * 1024);

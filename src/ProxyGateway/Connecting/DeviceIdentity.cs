@@ -8,7 +8,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Connecting;
 
-/// <summary>A device of one's own: an Ed25519 key in a file that only its owner may read.</summary>
+/// <summary>The device of this command line: an Ed25519 key in a file that only its owner may read.</summary>
 internal sealed class DeviceIdentity
 {
     private readonly Key _key;
@@ -26,7 +26,7 @@ internal sealed class DeviceIdentity
     /// <summary>The raw public key as base64url.</summary>
     public string PublicKey { get; }
 
-    /// <summary><c>$XDG_CONFIG_HOME/proxygateway/identity.json</c>, which is in <c>~/.config</c> unless somebody says otherwise.</summary>
+    /// <summary><c>$XDG_CONFIG_HOME/proxygateway/identity.json</c>; the folder is <c>~/.config</c> by default.</summary>
     public static string DefaultPath => Path.Combine(
         Environment.GetFolderPath(Environment.SpecialFolder.ApplicationData, Environment.SpecialFolderOption.DoNotVerify), "proxygateway", "identity.json");
 
@@ -76,7 +76,7 @@ internal sealed class DeviceIdentity
         }
         catch (Exception e) when (e is JsonException or FormatException)
         {
-            // One message for every way in which it can be damaged.
+            // One message for every kind of damage.
         }
 
         throw new InvalidDataException($"{path} is not a device's identity; delete it for a new one, or name another file with --identity");
@@ -85,7 +85,7 @@ internal sealed class DeviceIdentity
 
 /// <summary>The file of a <see cref="DeviceIdentity"/>.</summary>
 /// <param name="Version">1.</param>
-/// <param name="DeviceId">The device's id, for people who look inside.</param>
+/// <param name="DeviceId">The device's id, for people who read the file.</param>
 /// <param name="PublicKey">The raw public key, base64url.</param>
 /// <param name="PrivateKey">The raw private key (RFC 8032's seed), base64url.</param>
 internal sealed record IdentityFile(int Version, string DeviceId, string PublicKey, string PrivateKey);

@@ -6,7 +6,7 @@ using ProxyGateway.DeviceAuth.Admin;
 
 namespace ProxyGateway.Operating;
 
-/// <summary>Talks to the operators' endpoints. Whatever goes wrong becomes one line and an exit code.</summary>
+/// <summary>A client of the operators' endpoints. Every failure becomes one line and an exit code.</summary>
 internal sealed class AdminClient : IDisposable
 {
     private static readonly Uri LocalUrl = new("http://localhost");
@@ -24,8 +24,10 @@ internal sealed class AdminClient : IDisposable
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
     }
 
-    /// <summary>A client of the gateway: by its socket, if the settings name one that is there, else by its URL. Nothing was sent yet.</summary>
-    /// <exception cref="CommandFailedException">The settings name nothing but a socket, and nobody listens there.</exception>
+    /// <summary>
+    /// A client of the gateway: by its socket, if the settings name one that exists, else by its URL. Nothing is sent yet.
+    /// </summary>
+    /// <exception cref="CommandFailedException">The settings name only a socket, and nothing listens there.</exception>
     public static async Task<AdminClient> OpenAsync(AdminSettings settings, CancellationToken cancellationToken)
     {
         if (settings.Socket is { } path)
@@ -42,20 +44,20 @@ internal sealed class AdminClient : IDisposable
                 throw new CommandFailedException(ExitCodes.Unreachable, $"No gateway of this user or root listens on {shown}; is it running?");
         }
 
-        // With https the certificate says who answers.
+        // With https the certificate identifies the gateway.
         Uri url = settings.Url!;
         return new AdminClient(
             settings.Key, url, url.ToString(), url.Scheme == Uri.UriSchemeHttps ? null : token => ProvenConnection.OpenAsync(url, settings.Key, token));
     }
 
-    /// <summary>Reads what is at a path.</summary>
+    /// <summary>Reads the resource at a path.</summary>
     public async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path);
         return Read(await SendAsync(request, cancellationToken), type);
     }
 
-    /// <summary>Reads what is at a path; null if nothing is there.</summary>
+    /// <summary>Reads the resource at a path; null if there is none.</summary>
     public async Task<T?> FindAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class
     {
@@ -64,7 +66,7 @@ internal sealed class AdminClient : IDisposable
         return response.StatusCode == HttpStatusCode.NotFound ? null : Read(await BodyAsync(response, cancellationToken), type);
     }
 
-    /// <summary>Reads a list to its end, or until it has as many as are wanted.</summary>
+    /// <summary>Reads a list to its end, or until it has the requested number of items.</summary>
     public async Task<IReadOnlyList<T>> ListAsync<T>(
         string path, JsonTypeInfo<PageView<T>> type, CancellationToken cancellationToken, int limit = int.MaxValue)
     {
@@ -83,13 +85,13 @@ internal sealed class AdminClient : IDisposable
         return items;
     }
 
-    /// <summary>Asks for a change, and reads what it has come to.</summary>
+    /// <summary>Requests a change, and reads the result.</summary>
     /// <param name="method">The method.</param>
-    /// <param name="path">What is changed.</param>
-    /// <param name="body">What is sent; null for nothing.</param>
-    /// <param name="type">What is answered.</param>
+    /// <param name="path">The resource to change.</param>
+    /// <param name="body">The body; null for none.</param>
+    /// <param name="type">The type of the answer.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
-    /// <param name="ifVersion">The version that whoever asks has seen; null: whatever it is.</param>
+    /// <param name="ifVersion">The version that the operator saw; null: any.</param>
     public async Task<T> ChangeAsync<T>(
         HttpMethod method, string path, HttpContent? body, JsonTypeInfo<T> type, CancellationToken cancellationToken, string? ifVersion = null)
     {
@@ -97,15 +99,15 @@ internal sealed class AdminClient : IDisposable
         return Read(await SendAsync(request, cancellationToken), type);
     }
 
-    /// <summary>Takes something away.</summary>
+    /// <summary>Deletes the resource at a path.</summary>
     public async Task DeleteAsync(string path, CancellationToken cancellationToken, string? ifVersion = null)
     {
         using HttpRequestMessage request = Change(HttpMethod.Delete, path, body: null, ifVersion);
         await SendAsync(request, cancellationToken);
     }
 
-    /// <summary>Opens the stream of events; null where the gateway keeps no audit, and so has none.</summary>
-    /// <param name="lastEventId">The last event that was heard; null for what comes from now on.</param>
+    /// <summary>Opens the stream of events; null if the gateway keeps no audit, and so has none.</summary>
+    /// <param name="lastEventId">The last event that was received; null for new ones only.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
     public async Task<HttpResponseMessage?> OpenEventsAsync(string? lastEventId, CancellationToken cancellationToken)
     {
@@ -188,7 +190,7 @@ internal sealed class AdminClient : IDisposable
         }
         catch (JsonException)
         {
-            return null; // something that is not the gateway; its status has to do
+            return null; // this is not the gateway; the status alone is reported
         }
     }
 

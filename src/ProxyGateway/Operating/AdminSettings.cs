@@ -5,11 +5,11 @@ using ProxyGateway.DeviceAuth.Files;
 namespace ProxyGateway.Operating;
 
 /// <summary>
-/// Where the gateway's admin endpoint is, and by which key. What the caller says (by an option or in the environment) goes together; a key that
-/// the caller gives is never sent where a file in the current folder says.
+/// The address of the gateway's admin endpoint, and the key. The caller's address and key (from options or the environment) are used
+/// together: a key from the caller is never sent to an address from a file in the current folder, where somebody else may have written it.
 /// </summary>
-/// <param name="Url">Where it is; null: only by the socket.</param>
-/// <param name="Socket">Its Unix socket, which is taken if a gateway of this user or root listens there; null: none.</param>
+/// <param name="Url">The address; null: only the socket.</param>
+/// <param name="Socket">Its Unix socket, which is used if a gateway of this user or root listens there; null: none.</param>
 /// <param name="Key">The operator's key.</param>
 internal sealed record AdminSettings(Uri? Url, string? Socket, string Key)
 {
@@ -59,7 +59,7 @@ internal sealed record AdminSettings(Uri? Url, string? Socket, string Key)
         return new AdminSettings(url, SocketIn(environment[SocketKey] ?? folder.Files[SocketKey]), key);
     }
 
-    /// <summary>The configuration as the server in this folder reads it.</summary>
+    /// <summary>The configuration that the server in this folder reads.</summary>
     /// <exception cref="CommandFailedException">Others can write to its files.</exception>
     public static IConfiguration Configuration()
     {
@@ -101,7 +101,7 @@ internal sealed record AdminSettings(Uri? Url, string? Socket, string Key)
         return url;
     }
 
-    // The caller's own words, in the order in which they count.
+    // The caller's key, in order of precedence.
     private static string? GivenKey(string? option, IConfiguration environment)
     {
         if (option is null && Variable(KeyVariable) is { } key)

@@ -2,10 +2,11 @@ using System.CommandLine;
 
 namespace ProxyGateway.Operating;
 
-/// <summary><c>proxygateway completion bash|zsh|fish</c>: prints what a shell reads to complete the program's commands.</summary>
+/// <summary><c>proxygateway completion bash|zsh|fish</c>: prints a shell script that completes the program's commands.</summary>
 internal static class CompletionCommand
 {
-    // All of them ask the program itself, by the directive that System.CommandLine answers: [suggest:<position of the cursor>] "<the line>".
+    // All of them ask the program itself, by the directive that System.CommandLine answers: [suggest:<position of the cursor>]
+    // "<the line>".
     private const string Bash = """
         _proxygateway() {
             local IFS=$'\n'

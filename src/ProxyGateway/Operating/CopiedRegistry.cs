@@ -1,4 +1,4 @@
 namespace ProxyGateway.Operating;
 
-/// <summary>What <c>registry copy --json</c> prints.</summary>
+/// <summary>The output of <c>registry copy --json</c>.</summary>
 internal sealed record CopiedRegistry(int Devices, int Paired, int Refused, int Requests);

@@ -5,8 +5,8 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.Operating;
 
 /// <summary>
-/// <c>proxygateway devices grant|revoke|remove|label|block|unblock</c>. What takes something away is asked about at a terminal, and done only to
-/// the device as it was shown.
+/// <c>proxygateway devices grant|revoke|remove|label|block|unblock</c>. At a terminal a command that takes something away asks first, and
+/// then changes only the version that it has shown.
 /// </summary>
 internal static class DeviceChangeCommands
 {
@@ -62,7 +62,7 @@ internal static class DeviceChangeCommands
             return;
         }
 
-        // One that cannot be read can be removed all the same, which is what removing it is for.
+        // A device whose document cannot be read can still be removed: that is how to repair it.
         string id = await DeviceCommands.ResolveAsync(client, given!, cancellationToken);
         DeviceView? device = Console.IsInputRedirected ? null : await ReadAsync(client, id, cancellationToken);
         if (device is not null)
@@ -110,7 +110,7 @@ internal static class DeviceChangeCommands
     private static async Task<string> PathAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) =>
         PathOf(await DeviceCommands.ResolveAsync(client, parsed.GetRequiredValue(Id), cancellationToken));
 
-    // What is no role may be a step in a path, and lead somewhere else.
+    // An invalid role could be a step in a path, and lead to another resource.
     private static string ReadRole(ParseResult parsed) => parsed.GetRequiredValue(Role) is var role && ScopeSet.IsValidName(role)
         ? role
         : throw new CommandFailedException(ExitCodes.Usage, $"'{role}' is no role: {OperatorCommand.Names}");

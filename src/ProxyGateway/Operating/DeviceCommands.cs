@@ -6,7 +6,7 @@ using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
-/// <summary><c>proxygateway devices ...</c>: seeing them. Changing them is in <see cref="DeviceChangeCommands"/>.</summary>
+/// <summary><c>proxygateway devices ...</c>: reading them. <see cref="DeviceChangeCommands"/> changes them.</summary>
 internal static class DeviceCommands
 {
     private const string Path = "admin/v1/devices";
@@ -37,11 +37,12 @@ internal static class DeviceCommands
     public static Task<IReadOnlyList<DeviceView>> ListAsync(AdminClient client, CancellationToken cancellationToken) =>
         client.ListAsync(Path, AdminJsonContext.Default.PageViewDeviceView, cancellationToken);
 
-    /// <summary>The one device that an id, a fingerprint, or the beginning of either means.</summary>
-    /// <param name="client">Where devices are looked up.</param>
-    /// <param name="id">What the operator has typed.</param>
+    /// <summary>The one device with this id, this fingerprint, or a beginning of either.</summary>
+    /// <param name="client">The client for looking devices up.</param>
+    /// <param name="id">The operator's input.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
-    /// <param name="minDigits">How many digits it must have. Where the device gains something, those of a fingerprint: a stranger can make a key whose id begins like another's.</param>
+    /// <param name="minDigits">How many digits it must have. If the device gains something, those of a fingerprint: an attacker can make a
+    /// key whose id begins like another's.</param>
     public static async Task<string> ResolveAsync(AdminClient client, string id, CancellationToken cancellationToken, int minDigits = IdPrefix.MinLength)
     {
         if (DeviceId.TryParse(id, out _))
@@ -53,7 +54,7 @@ internal static class DeviceCommands
     public static void Print(ParseResult parsed, DeviceView device) =>
         OperatorCommand.Print(parsed, device, JsonOutput.Admin.DeviceView, () => Tables.Write(Describe(device)));
 
-    /// <summary>Everything there is to know of a device.</summary>
+    /// <summary>All details of a device.</summary>
     private static Table Describe(DeviceView device)
     {
         Table table = Tables.New("", "");
@@ -99,7 +100,7 @@ internal static class DeviceCommands
     private static async Task ShowAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) =>
         Print(parsed, await GetAsync(client, await ResolveAsync(client, parsed.GetRequiredValue(Id), cancellationToken), cancellationToken));
 
-    // Not a blocked device: wherever it was imported, it would be let in.
+    // Without blocked devices: where they were imported, they would be admitted.
     private static async Task ExportAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
         IReadOnlyList<DeviceView> devices = await ListAsync(client, cancellationToken);

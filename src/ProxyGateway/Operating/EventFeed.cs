@@ -7,7 +7,7 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.Operating;
 
-/// <summary>What happens at the gateways, for as long as anybody wants to hear it; also when the gateway is away for a while.</summary>
+/// <summary>The events of the gateways, until cancelled; also after the gateway was down for a while.</summary>
 /// <param name="client">The gateway.</param>
 internal sealed class EventFeed(AdminClient client)
 {
@@ -19,10 +19,10 @@ internal sealed class EventFeed(AdminClient client)
     private TimeSpan _pause = FirstPause;
 
     /// <summary>
-    /// Events as they come. <see cref="FeedItem.Resumed"/> comes first, and after anything may have been missed; where the gateway keeps no
-    /// audit nothing else comes, every other second.
+    /// Events as they happen. <see cref="FeedItem.Resumed"/> comes first, and again after events may have been missed. If the gateway keeps
+    /// no audit, only that comes, every other second.
     /// </summary>
-    /// <exception cref="CommandFailedException">The gateway says no, at first or later.</exception>
+    /// <exception cref="CommandFailedException">The gateway refuses, at first or later.</exception>
     public async IAsyncEnumerable<FeedItem> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         bool isFirst = true;
@@ -114,19 +114,19 @@ internal sealed class EventFeed(AdminClient client)
     }
 }
 
-/// <summary>One thing that an <see cref="EventFeed"/> tells.</summary>
+/// <summary>An item of an <see cref="EventFeed"/>.</summary>
 internal abstract record FeedItem
 {
     private FeedItem()
     {
     }
 
-    /// <summary>From here on it is told what happens; what was read before may be out of date.</summary>
+    /// <summary>From here on every event is reported; earlier reads may be out of date.</summary>
     public sealed record Resumed : FeedItem;
 
-    /// <summary>Something happened.</summary>
+    /// <summary>An event.</summary>
     public sealed record Happened(AuditEntry Entry) : FeedItem;
 
-    /// <summary>The gateway cannot be heard at the moment; it is tried again.</summary>
+    /// <summary>The gateway cannot be reached now; the feed tries again.</summary>
     public sealed record Away(string Reason) : FeedItem;
 }

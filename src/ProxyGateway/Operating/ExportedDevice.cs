@@ -3,6 +3,6 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Operating;
 
-/// <summary>A device that goes elsewhere: what is approved for it, and nothing that is this gateway's own.</summary>
+/// <summary>A device for export: its approvals, without data of this gateway.</summary>
 internal sealed record ExportedDevice(
     string Id, string PublicKey, IReadOnlyDictionary<string, ImportGrantBody> Grants, bool? Legacy, string? Label, ClientDescription Client);

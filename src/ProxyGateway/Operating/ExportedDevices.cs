@@ -1,4 +1,4 @@
 namespace ProxyGateway.Operating;
 
-/// <summary>What <c>devices export</c> prints, and <c>devices import</c> takes.</summary>
+/// <summary>The output of <c>devices export</c>, and the input of <c>devices import</c>.</summary>
 internal sealed record ExportedDevices(IReadOnlyList<ExportedDevice> Devices);

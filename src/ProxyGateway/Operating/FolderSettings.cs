@@ -3,8 +3,8 @@ using ProxyGateway.DeviceAuth.Files;
 namespace ProxyGateway.Operating;
 
 /// <summary>
-/// What <c>appsettings.json</c> in the current folder says, and whether an operator may go by it. A command is run in any folder, and who has
-/// written the file there could otherwise have the operator's key sent to a server of theirs.
+/// The <c>appsettings.json</c> in the current folder, and whether an operator may trust it. Commands run in any folder, and an attacker who
+/// has written the file there could otherwise have the operator's key sent to their server.
 /// </summary>
 internal sealed class FolderSettings
 {
@@ -22,10 +22,12 @@ internal sealed class FolderSettings
 
     public bool HasFiles { get; }
 
-    /// <summary>What the files say, and nothing else.</summary>
+    /// <summary>The content of the files, without other layers.</summary>
     public IConfiguration Files { get; }
 
-    /// <summary>Which file or folder others than this user and root can write to, and what to do about it; null if there is none.</summary>
+    /// <summary>
+    /// Which file or folder users other than this one and root can write to, and what to do about it; null if there is none.
+    /// </summary>
     public string? WhyNotTrusted { get; }
 
     /// <exception cref="CommandFailedException">A file cannot be read.</exception>
@@ -55,7 +57,7 @@ internal sealed class FolderSettings
         }
     }
 
-    // Of a folder at which this user may not look, as another user's home after sudo, nothing counts.
+    // A folder that this user may not read (another user's home after sudo) is not trusted.
     private static string? WhyNotFolder(string folder)
     {
         try
@@ -68,13 +70,13 @@ internal sealed class FolderSettings
         }
     }
 
-    // The content of the very file whose owner was looked at.
+    // Reads the same open file whose owner was checked.
     private static (MemoryStream Content, string? WhyNotTrusted) ReadFile(string path)
     {
         try
         {
             if (!FileStatus.Of(path).IsRegularFile)
-                throw new IOException($"{path} is no regular file"); // to open it could block
+                throw new IOException($"{path} is no regular file"); // opening it could block
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             if (file.Length > MaxBytes)
                 throw new IOException($"{path} is longer than {MaxBytes} bytes");

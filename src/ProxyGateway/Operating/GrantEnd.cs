@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace ProxyGateway.Operating;
 
-/// <summary>When a grant ends: <c>--until</c> a time, or <c>--for</c> a while.</summary>
+/// <summary>The end of a grant: <c>--until</c> a time, or <c>--for</c> a span.</summary>
 internal static class GrantEnd
 {
     public static Option<string?> UntilOption { get; } = new("--until")

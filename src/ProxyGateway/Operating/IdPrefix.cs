@@ -1,9 +1,9 @@
 namespace ProxyGateway.Operating;
 
-/// <summary>Finds the one thing that a shortened id means.</summary>
+/// <summary>Finds the item with a shortened id.</summary>
 internal static class IdPrefix
 {
-    /// <summary>Enough to find what a list shows; not enough where somebody else can choose the id.</summary>
+    /// <summary>Enough to find an item of a list; too few where an attacker can choose the id.</summary>
     public const int MinLength = 8;
 
     public static string Resolve(string prefix, string what, string list, IEnumerable<string> ids, int minLength = MinLength)

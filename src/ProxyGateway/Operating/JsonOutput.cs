@@ -7,7 +7,7 @@ namespace ProxyGateway.Operating;
 /// <summary>JSON for scripts, on the standard output.</summary>
 internal static class JsonOutput
 {
-    /// <summary>What the endpoints send, indented.</summary>
+    /// <summary>The endpoints' JSON, indented.</summary>
     public static AdminJsonContext Admin { get; } = new(new JsonSerializerOptions(AdminJsonContext.Default.Options) { WriteIndented = true });
 
     public static void Write<T>(T value, JsonTypeInfo<T> type) => Console.Out.WriteLine(JsonSerializer.Serialize(value, type));

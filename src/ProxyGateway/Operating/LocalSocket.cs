@@ -3,25 +3,26 @@ using ProxyGateway.DeviceAuth.Files;
 
 namespace ProxyGateway.Operating;
 
-/// <summary>The gateway's Unix socket, from the command line's side.</summary>
+/// <summary>The gateway's Unix socket, for the command line.</summary>
 internal static class LocalSocket
 {
     private const int SocketLevel = 1; // SOL_SOCKET of Linux
-    private const int PeerCredentials = 17; // SO_PEERCRED: process, user and group of who listens
+    private const int PeerCredentials = 17; // SO_PEERCRED: process, user and group of the listener
 
     /// <summary>Connects to the gateway.</summary>
-    /// <param name="path">Where.</param>
-    /// <param name="url">What is asked there.</param>
+    /// <param name="path">The socket's path.</param>
+    /// <param name="url">The address of the request.</param>
     /// <param name="key">The key.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
-    /// <exception cref="IOException">Nobody listens there, or it is neither this user nor root.</exception>
-    /// <exception cref="CommandFailedException">Who listens does not know the key.</exception>
+    /// <exception cref="IOException">Nothing listens there, or the listener is neither this user nor root.</exception>
+    /// <exception cref="CommandFailedException">The listener does not know the key.</exception>
     public static async ValueTask<Stream> ConnectAsync(string path, Uri url, string key, CancellationToken cancellationToken)
     {
         Socket socket = await TryConnectAsync(path, cancellationToken) ?? throw new IOException("nobody of this user or root listens");
         try
         {
-            // Root is not yet the gateway: it is systemd, which has opened a socket for another user, or a container that shares the folder.
+            // A listener of root's need not be the gateway: systemd may hold the socket for another user, or a container may share the
+            // folder.
             await ProvenConnection.ProveAsync(socket, url, "unix:" + path, key, cancellationToken);
             return new NetworkStream(socket, ownsSocket: true);
         }
@@ -32,7 +33,7 @@ internal static class LocalSocket
         }
     }
 
-    /// <summary>Connects; null if nobody listens there, or if it is neither this user nor root.</summary>
+    /// <summary>Connects; null if nothing listens there, or the listener is neither this user nor root.</summary>
     public static async ValueTask<Socket?> TryConnectAsync(string path, CancellationToken cancellationToken)
     {
         if (OperatingSystem.IsWindows() || !File.Exists(path))
@@ -46,9 +47,10 @@ internal static class LocalSocket
             if (IsTrusted(socket, path))
                 return socket;
         }
-        catch (Exception e) when (e is SocketException or IOException or ArgumentOutOfRangeException) // the last: a path that is too long for a socket
+        // the last: a path that is too long for a socket
+        catch (Exception e) when (e is SocketException or IOException or ArgumentOutOfRangeException)
         {
-            // As if there were none.
+            // Treated as if there were no socket.
         }
         catch
         {
@@ -60,7 +62,7 @@ internal static class LocalSocket
         return null;
     }
 
-    // The very process that listens, and not who owns the path by now.
+    // Checks the process that listens, since the path may have another owner by now.
     private static bool IsTrusted(Socket socket, string path)
     {
         if (!OperatingSystem.IsLinux())

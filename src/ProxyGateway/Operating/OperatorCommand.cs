@@ -6,7 +6,7 @@ using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
-/// <summary>What the commands of operators have in common.</summary>
+/// <summary>Shared parts of operators' commands.</summary>
 internal static class OperatorCommand
 {
     public static Option<bool> JsonOption { get; } = new("--json") { Description = "JSON for scripts instead of text for people" };
@@ -17,7 +17,7 @@ internal static class OperatorCommand
         HelpName = "a,b",
     };
 
-    /// <summary>What roles and scopes look like.</summary>
+    /// <summary>The form of roles and scopes.</summary>
     public static string Names { get; } = $"1 to {ScopeSet.MaxNameLength} of A-Z a-z 0-9 . _ : -";
 
     /// <summary>For commands that take something away.</summary>
@@ -45,12 +45,12 @@ internal static class OperatorCommand
     }
 
     /// <summary>Prints a list: as JSON if that is asked for, else as a table.</summary>
-    /// <param name="parsed">What the operator has typed.</param>
+    /// <param name="parsed">The operator's input.</param>
     /// <param name="items">The list.</param>
     /// <param name="type">Its JSON.</param>
-    /// <param name="none">What is printed instead of an empty table.</param>
+    /// <param name="none">The text in place of an empty table.</param>
     /// <param name="columns">The table's head.</param>
-    /// <param name="row">A row of it.</param>
+    /// <param name="row">Makes a row.</param>
     public static void PrintList<T>(
         ParseResult parsed, IReadOnlyList<T> items, JsonTypeInfo<PageView<T>> type, string none, string[] columns, Func<T, string[]> row) =>
         Print(parsed, new PageView<T>(items, Next: null), type, () =>
@@ -79,7 +79,7 @@ internal static class OperatorCommand
     public static ScopeSet? ReadScopes(ParseResult parsed) => parsed.GetValue(ScopesOption) is { } scopes ? ScopesIn(scopes) : null;
 
     /// <summary>The scopes in a text, between commas.</summary>
-    /// <exception cref="CommandFailedException">One of them is none.</exception>
+    /// <exception cref="CommandFailedException">One of them is invalid.</exception>
     public static ScopeSet ScopesIn(string text)
     {
         string[] scopes = text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
@@ -88,8 +88,8 @@ internal static class OperatorCommand
             : ScopeSet.Of(scopes);
     }
 
-    /// <summary>Asks whoever sits at the terminal whether they mean it. Where nobody does, a script has said so by calling.</summary>
-    /// <exception cref="CommandFailedException">They do not.</exception>
+    /// <summary>Asks for confirmation at a terminal. Without a terminal, the call of the script confirms.</summary>
+    /// <exception cref="CommandFailedException">The operator does not confirm.</exception>
     public static void Confirm(ParseResult parsed, string what)
     {
         if (parsed.GetValue(YesOption) || Console.IsInputRedirected || Console.IsErrorRedirected)

@@ -8,15 +8,15 @@ using ProxyGateway.DeviceAuth.Admin;
 namespace ProxyGateway.Operating;
 
 /// <summary>
-/// A connection of which the other end has shown that it knows the key. A port of this machine is anybody's while the gateway is down, and other
-/// ports always: each new connection is asked, and the key goes out on none that has not answered.
+/// A connection whose other end has proved that it knows the key. While the gateway is down, any process of this machine can take its port,
+/// and other ports at any time. So each new connection must prove it before the key is sent.
 /// </summary>
 internal static class ProvenConnection
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     /// <summary>Connects by TCP.</summary>
-    /// <param name="url">Where to.</param>
+    /// <param name="url">The address.</param>
     /// <param name="key">The key.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="CommandFailedException">The other end does not know the key.</exception>
@@ -36,23 +36,23 @@ internal static class ProvenConnection
         }
     }
 
-    /// <summary>Has the other end of a connection show that it knows the key.</summary>
+    /// <summary>Makes the other end of a connection prove that it knows the key.</summary>
     /// <param name="socket">The connection.</param>
-    /// <param name="url">What is asked there.</param>
-    /// <param name="shown">What it is called.</param>
+    /// <param name="url">The address of the request.</param>
+    /// <param name="shown">Its name for people.</param>
     /// <param name="key">The key.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="CommandFailedException">It does not know the key.</exception>
     public static async Task ProveAsync(Socket socket, Uri url, string shown, string key, CancellationToken cancellationToken)
     {
-        // The end that was reached and not the name, which may lead to somebody who passes the proof on to the gateway.
+        // The address that was reached, not the name, which may lead to a process that relays the proof to the gateway.
         var end = socket.RemoteEndPoint as IPEndPoint;
         string address = end is null ? ProvenAddress.OfUnixSocket : ProvenAddress.Of(end);
         byte[] hash = KeyProof.HashOf(key);
         string nonce = KeyProof.NewNonce();
         var body = new ProofBody { Nonce = nonce, Proof = Base64Url.EncodeToString(KeyProof.OfClient(hash, address, nonce)) };
 
-        // One exchange on this very connection, which stays open when the client of it is gone.
+        // One exchange on this connection, which stays open after its client is disposed of.
         using var handler = new SocketsHttpHandler
         {
             AllowAutoRedirect = false,

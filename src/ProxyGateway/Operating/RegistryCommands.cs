@@ -3,7 +3,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.Operating;
 
-/// <summary><c>proxygateway registry ...</c>: what works on the registry itself, and not through a gateway.</summary>
+/// <summary><c>proxygateway registry ...</c>: commands on the registry itself, without a gateway.</summary>
 internal static class RegistryCommands
 {
     private const string MayBeRepeated = "What was copied so far is a part; the same command, given again, completes it";

@@ -7,7 +7,9 @@ using ProxyGateway.Serving;
 
 namespace ProxyGateway.Operating;
 
-/// <summary>A registry that a command names: <c>sqlite[:file]</c> or <c>redis[:configuration]</c>. What it leaves out, the configuration says.</summary>
+/// <summary>
+/// A registry that a command names: <c>sqlite[:file]</c> or <c>redis[:configuration]</c>. The configuration gives the rest.
+/// </summary>
 internal sealed class RegistryLocation
 {
     // A batch of documents may wait for the disk longer than a handshake would.
@@ -22,7 +24,7 @@ internal sealed class RegistryLocation
         _options = options;
     }
 
-    /// <exception cref="CommandFailedException">It names no registry, or the configuration is not valid.</exception>
+    /// <exception cref="CommandFailedException">It names no registry, or the configuration is invalid.</exception>
     public static RegistryLocation Parse(string text)
     {
         string[] parts = text.Split(':', 2);
@@ -39,7 +41,7 @@ internal sealed class RegistryLocation
         };
     }
 
-    /// <summary>Opens it, and sees whether it answers.</summary>
+    /// <summary>Opens it, and checks that it answers.</summary>
     /// <exception cref="RegistryUnavailableException">It cannot be used, or is in use.</exception>
     public async Task<ICopyableDeviceStore> OpenAsync(bool mustExist, CancellationToken cancellationToken)
     {

@@ -1,4 +1,4 @@
 namespace ProxyGateway.Operating;
 
-/// <summary>What <c>devices remove --json</c> prints.</summary>
+/// <summary>The output of <c>devices remove --json</c>.</summary>
 internal sealed record RemovedDevice(string Id, bool Removed);

@@ -7,8 +7,8 @@ namespace ProxyGateway.Operating;
 /// <summary><c>proxygateway requests ...</c></summary>
 internal static class RequestCommands
 {
-    // An id begins with ten characters of time, the same for every request of one moment: with fewer than this, another request could be approved than
-    // the operator has seen, once that one is gone. 40 bits of it are random.
+    // An id begins with ten characters of time, the same for all requests of one millisecond. With fewer characters than this, an operator
+    // could approve another request than the one they saw, once that one is gone. 40 bits of it are random.
     private const int MinApproved = 18;
 
     private const string Path = "admin/v1/requests";
@@ -81,7 +81,8 @@ internal static class RequestCommands
             $"Rejected. Device {request.DeviceId} does not become {PlainText.Of(request.Role)} with {Tables.Scopes(request.Scopes)}."));
     }
 
-    // A whole id goes to the gateway as it is, which can tell a resolved request from an unknown one; the list has open ones only.
+    // A whole id is sent unchanged, so that the gateway can distinguish a resolved request from an unknown one; the list has only open
+    // ones.
     private static async Task<string> ResolveAsync(
         AdminClient client, ParseResult parsed, CancellationToken cancellationToken, int minLength = IdPrefix.MinLength)
     {

@@ -7,7 +7,7 @@ namespace ProxyGateway.Operating;
 /// <summary>Pairing requests in words.</summary>
 internal static class RequestText
 {
-    /// <summary>Everything there is to know before deciding.</summary>
+    /// <summary>All details for a decision.</summary>
     public static Table Of(RequestView r)
     {
         Table table = Tables.New("", "");
@@ -31,7 +31,7 @@ internal static class RequestText
         return table;
     }
 
-    /// <summary>The scopes, those that the device does not hold marked with a plus.</summary>
+    /// <summary>The scopes; new ones have a plus.</summary>
     public static string Scopes(RequestView r) => r.NewScopes is not { } fresh || r.Scopes.Count == 0
         ? Tables.Scopes(r.Scopes)
         : string.Join(' ', r.Scopes.Select(scope => fresh.Contains(scope) ? "+" + scope : scope));

@@ -4,8 +4,8 @@ using ProxyGateway.DeviceAuth.Admin;
 namespace ProxyGateway.Operating;
 
 /// <summary>
-/// <c>proxygateway devices remove --rule</c>: in parts, each of which the gateway answers in time however slow it is. What is done is done: after
-/// Ctrl-C or a failure the same command, given again, goes on.
+/// <c>proxygateway devices remove --rule</c>: in parts, each of which even a slow gateway answers in time. Finished parts stay finished:
+/// after Ctrl-C or a failure the same command continues.
 /// </summary>
 internal static class RuleRemoval
 {
@@ -56,7 +56,7 @@ internal static class RuleRemoval
         }
     }
 
-    /// <summary>Part after part; what was done so far is told after each.</summary>
+    /// <summary>One part after the other; reports the progress after each.</summary>
     private static async Task<RemovedByRuleView> TakeBackAsync(
         AdminClient client, string rule, bool isDryRun, Action<RemovedByRuleView> tell, CancellationToken cancellationToken)
     {

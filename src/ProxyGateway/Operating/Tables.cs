@@ -5,7 +5,7 @@ using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
-/// <summary>Tables for people. Every cell is text, never markup: names are what a device says about itself.</summary>
+/// <summary>Tables for people. Every cell is text, never markup: devices choose their names.</summary>
 internal static class Tables
 {
     private const int WidthOfNoTerminal = 1000;
@@ -29,7 +29,7 @@ internal static class Tables
         console.Write(table);
     }
 
-    /// <summary>What a device is called: by operators, if they call it anything, and else by itself.</summary>
+    /// <summary>The name of a device: its label, or else its own name.</summary>
     public static string Name(DeviceView device) => device.Label is { } label ? $"\"{label}\"" : Name(device.Client);
 
     public static string Name(ClientDescription client)
@@ -40,7 +40,7 @@ internal static class Tables
 
     public static string Grant(Grant grant) => Scopes(grant.Scopes) + (grant.Until is { } until ? $", until {Time(until)}" : "");
 
-    /// <summary>Who approved it, as in <c>ops; rule office: operator.write</c>.</summary>
+    /// <summary>The approvers, as in <c>ops; rule office: operator.write</c>.</summary>
     public static string Approvers(Grant grant)
     {
         if (grant.Parts is not { } parts)

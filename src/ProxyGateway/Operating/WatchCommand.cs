@@ -6,7 +6,7 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.Operating;
 
-/// <summary><c>proxygateway requests watch</c>: shows requests as they come, and at a terminal decides them on a key press.</summary>
+/// <summary><c>proxygateway requests watch</c>: shows requests as devices make them; at a terminal a key press decides.</summary>
 internal static class WatchCommand
 {
     private static readonly TimeSpan KeyPause = TimeSpan.FromMilliseconds(50);
@@ -47,7 +47,7 @@ internal static class WatchCommand
         await feeding;
     }
 
-    /// <summary>Every open request once, as it comes.</summary>
+    /// <summary>Passes on every open request once.</summary>
     private static async Task FeedAsync(AdminClient client, ChannelWriter<RequestView> requests, CancellationToken cancellationToken)
     {
         var known = new HashSet<RequestId>();
@@ -82,7 +82,7 @@ internal static class WatchCommand
         requests.TryComplete();
     }
 
-    /// <summary>Waits for a request; false if nothing more comes, or whoever is at the terminal has enough.</summary>
+    /// <summary>Waits for a request; false if no more come, or the operator quits.</summary>
     private static async Task<bool> WaitAsync(ChannelReader<RequestView> requests, bool isAtTerminal, CancellationToken cancellationToken)
     {
         Task<bool> waiting = requests.WaitToReadAsync(cancellationToken).AsTask();
@@ -96,13 +96,13 @@ internal static class WatchCommand
         return await waiting;
     }
 
-    /// <summary>Shows a request and lets it be decided; false if whoever decides has enough.</summary>
+    /// <summary>Shows a request and lets the operator decide; false if the operator quits.</summary>
     private static async Task<bool> DecideAsync(AdminClient client, RequestView request, CancellationToken cancellationToken)
     {
         Console.Out.WriteLine();
         Tables.Write(RequestText.Of(request));
         while (Console.KeyAvailable)
-            Console.ReadKey(intercept: true); // pressed before there was anything to see
+            Console.ReadKey(intercept: true); // pressed before the request was shown
         while (true)
         {
             Console.Out.Write("[a]pprove  approve [s]ome  [r]eject  [space] later  [q]uit > ");
@@ -119,7 +119,7 @@ internal static class WatchCommand
                         Console.Out.Write($"Which of {Tables.Scopes(request.Scopes)}? ");
                         ScopeSet scopes = OperatorCommand.ScopesIn((Console.In.ReadLine() ?? "").Replace(' ', ','));
                         if (scopes.Count == 0)
-                            continue; // the role alone is not what somebody means who says nothing
+                            continue; // an empty input does not mean the role without scopes
                         Approved(await RequestCommands.ApproveAsync(client, request.Id.ToString(), new ApprovalBody { Scopes = scopes }, cancellationToken), request);
                         return true;
                     case 'r':
@@ -136,7 +136,8 @@ internal static class WatchCommand
             }
             catch (CommandFailedException e)
             {
-                Console.Out.WriteLine(PlainText.Of(e.Message)); // somebody else was first, say; the request is shown again if it is open
+                // another operator may have been first; the request is shown again if it is open
+                Console.Out.WriteLine(PlainText.Of(e.Message));
                 if (e.ExitCode == ExitCodes.Unreachable || (await RequestCommands.GetAsync(client, request.Id.ToString(), cancellationToken)).Status != PairingRequestStatus.Open)
                     return true;
             }

@@ -5,8 +5,8 @@ using Microsoft.AspNetCore.Connections;
 namespace ProxyGateway.Serving;
 
 /// <summary>
-/// The memory that Kestrel receives into and sends from: blocks of 32 KiB instead of its own 4 KiB, so that a large message takes one system
-/// call instead of several. A connection holds blocks only while its bytes are under way.
+/// The memory for Kestrel's socket buffers: blocks of 32 KiB instead of its own 4 KiB, so that a large message takes one system call
+/// instead of several. A connection holds blocks only while bytes are under way.
 /// </summary>
 internal sealed class BlockPool : MemoryPool<byte>, IMemoryPoolFactory<byte>
 {
@@ -33,10 +33,12 @@ internal sealed class BlockPool : MemoryPool<byte>, IMemoryPoolFactory<byte>
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        // Kestrel does, for each of its threads; there is nothing here to be freed.
+        // Kestrel calls this for each of its threads; there is nothing to free.
     }
 
-    /// <summary>An array of the shared pool, which lets go of what is not used; only what holds it is kept here, so that renting allocates nothing.</summary>
+    /// <summary>
+    /// An array of the shared pool, which frees unused ones; only its holder is kept here, so that renting allocates nothing.
+    /// </summary>
     private sealed class Block(BlockPool pool) : IMemoryOwner<byte>
     {
         private byte[]? _array;

@@ -6,8 +6,8 @@ using ProxyGateway.DeviceAuth.Limits;
 
 namespace ProxyGateway.Serving;
 
-/// <summary>A connection that gives its place back when Kestrel is done with it, which is when its handle is free.</summary>
-/// <param name="inner">Kestrel's.</param>
+/// <summary>A connection that frees its place when Kestrel disposes of it, which is when its handle is free.</summary>
+/// <param name="inner">Kestrel's connection.</param>
 /// <param name="place">Its place.</param>
 internal sealed class BoundedConnection(ConnectionContext inner, ConnectionPlace place) : ConnectionContext
 {

@@ -4,9 +4,11 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace ProxyGateway.Serving;
 
-/// <summary>Kestrel's sockets, with a bound on the connections of all listeners of a server together, however they were configured.</summary>
-/// <param name="sockets">Kestrel's own.</param>
-/// <param name="door">Who is let in.</param>
+/// <summary>
+/// Kestrel's sockets, with a bound on the connections of all listeners of a server together, however they were configured.
+/// </summary>
+/// <param name="sockets">Kestrel's own factory.</param>
+/// <param name="door">Accepts or refuses connections.</param>
 internal sealed class BoundedListenerFactory(SocketTransportFactory sockets, ConnectionDoor door) : IConnectionListenerFactory, IConnectionListenerFactorySelector
 {
     /// <inheritdoc/>
@@ -20,7 +22,7 @@ internal sealed class BoundedListenerFactory(SocketTransportFactory sockets, Con
     {
         public EndPoint EndPoint => inner.EndPoint;
 
-        // Refused right here, and not in a connection middleware: until one of these runs, a burst may have been accepted past every bound.
+        // Refused here, and not in a connection middleware: before one of these runs, a burst may have been accepted past every bound.
         public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
         {
             while (await inner.AcceptAsync(cancellationToken) is { } connection)

@@ -10,14 +10,14 @@ using ProxyGateway.DeviceAuth.Limits;
 namespace ProxyGateway.Serving;
 
 /// <summary>
-/// Bounds the connections of both listeners beneath the process's limit of file handles. Past that, Kestrel's accept loop would spin and grow until the
-/// process ends, and files could not be opened meanwhile.
+/// Keeps the connections of both listeners beneath the process's limit of file handles. Past that, Kestrel's accept loop would spin and
+/// grow until the process ends, and no file could be opened meanwhile.
 /// </summary>
 internal sealed partial class ConnectionBounds(IDeviceAuthSettings settings, ILogger<ConnectionBounds> logger)
 {
     private const int KeptFromHandshakes = 1024;
 
-    // Once, when the first listener is about to listen: the operators'.
+    // Computed once, when the first listener (the operators') is about to listen.
     private readonly Lazy<FileHandles> _handles = new(() =>
     {
         FileHandles handles = FileHandles.Share();
@@ -27,20 +27,20 @@ internal sealed partial class ConnectionBounds(IDeviceAuthSettings settings, ILo
         return handles;
     });
 
-    /// <summary>The data port's.</summary>
+    /// <summary>The limits of the data port.</summary>
     public ConnectionLimits OfDataPort => ConnectionLimits.Of(settings.Current.Limits, _handles.Value.Connections);
 
-    /// <summary>How many handshakes may be under way: however many there are, paired devices find places among connections.</summary>
+    /// <summary>How many handshakes may be under way: always few enough to leave places for paired devices' connections.</summary>
     public int MostHandshakes => Math.Max(1, OfDataPort.All - Math.Min(OfDataPort.All / 2, KeptFromHandshakes));
 
-    /// <summary>The operators', out of handles that the data port has no part in.</summary>
+    /// <summary>The limits of the operators' port, with its own handles.</summary>
     public ConnectionLimits OfOperatorsPort => new(_handles.Value.Operators, _handles.Value.Operators);
 
-    /// <summary>Has the server hold no more connections than it may.</summary>
-    /// <param name="services">The server's.</param>
-    /// <param name="listener">Which one it is, in the log and in metrics.</param>
-    /// <param name="limits">How many it may hold.</param>
-    /// <param name="trustedProxies">Who is bounded by the limit for all alone.</param>
+    /// <summary>Bounds the connections of a server.</summary>
+    /// <param name="services">The server's services.</param>
+    /// <param name="listener">The listener's name in the log and in metrics.</param>
+    /// <param name="limits">The limits.</param>
+    /// <param name="trustedProxies">Proxies that only the limit for all connections applies to.</param>
     public static void Apply(
         IServiceCollection services, string listener, Func<IServiceProvider, Func<ConnectionLimits>> limits, Func<IServiceProvider, Func<ImmutableArray<IPNetwork>>> trustedProxies)
     {

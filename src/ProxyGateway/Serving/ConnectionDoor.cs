@@ -9,18 +9,18 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Serving;
 
-/// <summary>Lets connections in as long as there are places, and tells of those that are refused or closed for others.</summary>
-/// <param name="name">Which listener it is, in the log and in metrics.</param>
+/// <summary>Accepts connections while there are places, and logs those that are refused or closed for others.</summary>
+/// <param name="name">The listener's name in the log and in metrics.</param>
 /// <param name="budget">The places.</param>
-/// <param name="trustedProxies">Proxies that many clients are behind, so that the limit for an address does not hold for them.</param>
-/// <param name="meters">Where connections are counted.</param>
-/// <param name="logger">Where refusals go.</param>
+/// <param name="trustedProxies">Proxies with many clients behind them, so that the limit for an address does not apply to them.</param>
+/// <param name="meters">The factory of the counters.</param>
+/// <param name="logger">The log of refusals.</param>
 internal sealed partial class ConnectionDoor(
     string name, ConnectionBudget budget, Func<ImmutableArray<IPNetwork>> trustedProxies, IMeterFactory meters, PacedLogger<ConnectionDoor> logger)
 {
     private readonly Counter<long> _refused = CreateMetrics(name, budget, meters);
 
-    /// <summary>The connection with its place; null if there is none, and the connection is the caller's to close.</summary>
+    /// <summary>The connection with its place; null if there is none, and the caller must close the connection.</summary>
     public ConnectionContext? TryEnter(ConnectionContext connection)
     {
         IPAddress? address = (connection.RemoteEndPoint as IPEndPoint)?.Address;

@@ -2,15 +2,15 @@ using System.Globalization;
 
 namespace ProxyGateway.Serving;
 
-/// <summary>How many file handles this process may have, and what they are for.</summary>
-/// <param name="Limit">How many it may have; null where that cannot be told.</param>
-/// <param name="Connections">How many connections the data port may hold: each may have one to the backend besides.</param>
+/// <summary>The file handles of this process, and how they are divided.</summary>
+/// <param name="Limit">The limit; null where it is unknown.</param>
+/// <param name="Connections">How many connections the data port may hold: each may need one to the backend besides.</param>
 /// <param name="Operators">How many connections the operators' port may hold.</param>
 internal sealed record FileHandles(int? Limit, int Connections, int Operators)
 {
     /// <summary>
-    /// Kept for the registry's files and connections, the key file, the log, webhooks, names that are looked up, files of the program
-    /// that are not loaded yet, and connections that are being refused.
+    /// Reserved for the registry's files and connections, the key file, the log, webhooks, name resolution, files of the program that are
+    /// not loaded yet, and connections that are being refused.
     /// </summary>
     public const int Kept = 64;
 
@@ -19,14 +19,14 @@ internal sealed record FileHandles(int? Limit, int Connections, int Operators)
     private const int FewestConnections = 8;
     private const int WhereUnknown = 4096;
 
-    /// <summary>Shares out what the process has not used yet. To be called once it is about to listen.</summary>
+    /// <summary>Divides the unused handles. To be called just before listening.</summary>
     public static FileHandles Share() => OperatingSystem.IsLinux() && ReadLimit(File.ReadLines("/proc/self/limits")) is { } limit
         ? Share(limit, Directory.GetFileSystemEntries("/proc/self/fd").Length)
         : new FileHandles(Limit: null, WhereUnknown, MostOperators);
 
-    /// <summary>Shares out what is left.</summary>
-    /// <param name="limit">How many handles the process may have.</param>
-    /// <param name="used">How many it has already.</param>
+    /// <summary>Divides the unused handles.</summary>
+    /// <param name="limit">The limit of the process.</param>
+    /// <param name="used">The handles in use.</param>
     public static FileHandles Share(int limit, int used)
     {
         int left = Math.Max(0, limit - used - Kept);
@@ -34,7 +34,7 @@ internal sealed record FileHandles(int? Limit, int Connections, int Operators)
         return new FileHandles(limit, Math.Max(FewestConnections, (left - operators) / 2), operators);
     }
 
-    /// <summary>The limit in force, of proc_pid_limits(5). .NET has raised it to the most that it may be.</summary>
+    /// <summary>The limit in force, from proc_pid_limits(5). .NET has raised it to the hard limit.</summary>
     public static int? ReadLimit(IEnumerable<string> lines)
     {
         const string name = "Max open files";

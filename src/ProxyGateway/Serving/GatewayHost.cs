@@ -12,15 +12,15 @@ using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.Serving;
 
-/// <summary>Puts the gateway together: YARP with the gate in its pipeline, the registry, and the operators' listener.</summary>
+/// <summary>Builds the gateway: YARP with the gate in its pipeline, the registry, and the operators' listener.</summary>
 internal static class GatewayHost
 {
     private const string DefaultUrl = "http://127.0.0.1:8080";
 
     /// <summary>The gateway, ready to start.</summary>
-    /// <param name="args">Settings, as any ASP.NET Core program takes them.</param>
-    /// <exception cref="InvalidConfigurationException">The configuration is not valid; the message names everything that is wrong.</exception>
-    /// <exception cref="InvalidDataException">The operators' key file is not fit to be one.</exception>
+    /// <param name="args">Settings, as for any ASP.NET Core program.</param>
+    /// <exception cref="InvalidConfigurationException">The configuration is invalid; the message names every error.</exception>
+    /// <exception cref="InvalidDataException">The operators' key file is invalid.</exception>
     public static WebApplication Build(string[] args)
     {
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions
@@ -61,7 +61,7 @@ internal static class GatewayHost
         builder.Services.AddSingleton(services => OperatorsListener(services, systemd, admin));
         gate.AddAdminListener(admin, builder.Environment.ContentRootPath);
 
-        // A start that fails is reported by whoever asked for it, in one line; the host would add a stack trace for each layer.
+        // The caller reports a failed start in one line; the host would add a stack trace for each layer.
         bool started = false;
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => started && level >= LogLevel.Information);
         WebApplication app = builder.Build();
@@ -93,16 +93,17 @@ internal static class GatewayHost
     {
         PacedLibraries.Add(builder.Services);
 
-        // Beneath every other layer, so that the configuration has the last word.
+        // Beneath every other layer, so that the configuration overrides it.
         ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new MemoryConfigurationSource
         {
             InitialData = new Dictionary<string, string?>
             {
                 ["Logging:LogLevel:Microsoft.AspNetCore"] = "Warning",
-                ["Logging:LogLevel:Microsoft.AspNetCore.DataProtection"] = "Error", // for YARP's session affinity; of no interest without
+                ["Logging:LogLevel:Microsoft.AspNetCore.DataProtection"] = "Error", // for YARP's session affinity; irrelevant otherwise
                 ["Logging:LogLevel:Yarp"] = "Warning",
 
-                // Who logs is an event loop, with all its connections. It must not wait for somebody to read the standard output.
+                // An event loop writes log lines, with all its connections waiting. It must not wait until somebody reads the standard
+                // output.
                 ["Logging:Console:QueueFullMode"] = nameof(ConsoleLoggerQueueFullMode.DropWrite),
                 ["Logging:Console:FormatterName"] = ConsoleFormatterNames.Simple,
                 ["Logging:Console:FormatterOptions:SingleLine"] = "true",
@@ -153,7 +154,7 @@ internal static class GatewayHost
         }
     }
 
-    // ASP.NET Core's own default is another port. Whether all of them are https.
+    // ASP.NET Core's own default is another port. Returns whether all of them are https.
     private static bool UseUrls(WebApplicationBuilder builder, ConfigurationErrors errors)
     {
         ConfigurationManager configuration = builder.Configuration;

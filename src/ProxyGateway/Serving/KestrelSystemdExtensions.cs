@@ -4,10 +4,10 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace ProxyGateway.Serving;
 
-/// <summary>Serving on sockets that were opened before the process ran.</summary>
+/// <summary>Listens on sockets that were opened before the process ran.</summary>
 internal static class KestrelSystemdExtensions
 {
-    /// <summary>Serves on these descriptors, too; on Unix sockets always without TLS, as the command line asks there.</summary>
+    /// <summary>Also listens on these descriptors; on Unix sockets always without TLS, as the command line expects.</summary>
     public static void ListenOn(this KestrelServerOptions kestrel, ImmutableArray<int> descriptors, bool isHttps)
     {
         foreach (int descriptor in descriptors)
@@ -22,7 +22,7 @@ internal static class KestrelSystemdExtensions
 
     private static bool IsUnixSocket(int descriptor)
     {
-        // Neither disposed of nor finalized: both would shut the socket down, which Kestrel is to listen on.
+        // Neither disposed of nor finalized: both would shut down the socket on which Kestrel must listen.
         var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: false));
 #pragma warning disable CA1816 // not ours to dispose of
         GC.SuppressFinalize(socket);

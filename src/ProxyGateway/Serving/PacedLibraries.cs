@@ -5,16 +5,16 @@ using ProxyGateway.DeviceAuth;
 namespace ProxyGateway.Serving;
 
 /// <summary>
-/// Paces what libraries log (YARP, Kestrel, .NET's HTTP client): strangers cause these lines too. The gateway's own classes pace themselves
-/// where they have to. It stands before the filters, not before each provider: a filter such as <c>Logging:Console:LogLevel</c> names a
-/// provider by its type, which would no longer be found.
+/// Limits the log lines of libraries (YARP, Kestrel, .NET's HTTP client): strangers cause these lines too. The gateway's own classes limit
+/// theirs where needed. This wraps the logger factory and not each provider: a filter such as <c>Logging:Console:LogLevel</c> finds a
+/// provider by its type, which a wrapper would hide.
 /// </summary>
 internal sealed class PacedLibraries(LoggerFactory inner, TimeProvider time) : ILoggerFactory
 {
-    // One for each category, so that whoever asks for it shares its pace.
+    // One for each category, shared by all its loggers.
     private readonly ConcurrentDictionary<string, Lazy<PacedLogger>> _paced = new(StringComparer.Ordinal);
 
-    /// <summary>Has every logger of these services, whatever its provider, made by this factory.</summary>
+    /// <summary>Makes this factory create every logger of these services, for all providers.</summary>
     public static void Add(IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);
@@ -28,7 +28,7 @@ internal sealed class PacedLibraries(LoggerFactory inner, TimeProvider time) : I
 
     public void AddProvider(ILoggerProvider provider) => inner.AddProvider(provider);
 
-    /// <summary>Tells what was left out. The container disposes of the factory behind this one, and of its providers.</summary>
+    /// <summary>Writes the remaining counts. The container disposes of the inner factory and its providers.</summary>
     public void Dispose()
     {
         foreach (Lazy<PacedLogger> paced in _paced.Values)

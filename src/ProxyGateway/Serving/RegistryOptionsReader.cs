@@ -11,16 +11,18 @@ internal static class RegistryOptionsReader
     private const int FewestAuditBytes = 1024 * 1024;
     private const int MostReplicas = 100;
 
-    // Braces would make a hash tag of their own and undo the one that keeps a device's keys together.
+    // Braces would make another hash tag, in place of the one that keeps a device's keys together.
     private static readonly SearchValues<char> KeyPrefixCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/-");
 
-    /// <summary>The section as a part of the whole configuration. It counts at start only, but a reload is not taken unless it is in order.</summary>
+    /// <summary>
+    /// The section as a part of the whole configuration. It is used at start only, but a reload with an error in it is refused.
+    /// </summary>
     public static ConfigurationPart Part { get; } = ConfigurationPart.Of(RegistryOptions.SectionName, Read);
 
-    /// <summary>Reads the section and notes everything that is wrong with it; what is returned then must not be used.</summary>
+    /// <summary>Reads the section and notes every error; after errors the result must not be used.</summary>
     /// <param name="configuration">The whole configuration.</param>
-    /// <param name="errors">Where errors go.</param>
+    /// <param name="errors">The list of errors.</param>
     public static RegistryOptions Read(IConfiguration configuration, ConfigurationErrors errors)
     {
         var section = new SectionReader(ConfigurationLayers.Of(configuration), RegistryOptions.SectionName, errors);
@@ -38,7 +40,7 @@ internal static class RegistryOptionsReader
             RedisTimeout = redis.Span("Timeout", defaults.RedisTimeout, SpanRange.UpTo(TimeSpan.FromMinutes(1))),
             RedisWaitForReplicas = redis.Number("WaitForReplicas", defaults.RedisWaitForReplicas, new NumberRange(0, MostReplicas)),
         };
-        section.Know(FreshnessReader.Keys); // the gate's own, which reads and checks them
+        section.Know(FreshnessReader.Keys); // the gate reads and checks these
         if (options.Provider == RegistryProvider.Redis && !redis.Has("Configuration"))
             errors.Add(redis.PathOf("Configuration"), "is missing; with Provider Redis it says which one, as in 127.0.0.1:6379.");
         else if (string.IsNullOrWhiteSpace(options.RedisConfiguration))

@@ -1,6 +1,6 @@
 namespace ProxyGateway.Serving;
 
-/// <summary>Where the registry is kept.</summary>
+/// <summary>The kind of store of the registry.</summary>
 internal enum RegistryProvider
 {
     /// <summary>In one file, for one gateway.</summary>

@@ -3,7 +3,7 @@ using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.Serving;
 
-/// <summary>The routes and clusters of one reading of the configuration.</summary>
+/// <summary>The routes and clusters of one configuration snapshot.</summary>
 internal sealed class Routes(IReadOnlyList<RouteConfig> routes, IReadOnlyList<ClusterConfig> clusters) : IProxyConfig
 {
     private readonly ConfigurationReloadToken _replaced = new();
@@ -14,6 +14,6 @@ internal sealed class Routes(IReadOnlyList<RouteConfig> routes, IReadOnlyList<Cl
 
     public IChangeToken ChangeToken => _replaced;
 
-    /// <summary>Has YARP ask for those that are in force now.</summary>
+    /// <summary>Makes YARP read those in force now.</summary>
     public void Replace() => _replaced.OnReload();
 }

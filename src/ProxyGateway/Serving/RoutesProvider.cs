@@ -3,7 +3,7 @@ using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.Serving;
 
-/// <summary>Gives YARP the routes that are in force.</summary>
+/// <summary>Gives YARP the routes in force.</summary>
 internal sealed class RoutesProvider : IProxyConfigProvider
 {
     private readonly GatewayConfiguration _configuration;

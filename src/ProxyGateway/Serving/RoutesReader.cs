@@ -6,15 +6,15 @@ using Yarp.ReverseProxy.Configuration.RouteValidators;
 namespace ProxyGateway.Serving;
 
 /// <summary>
-/// Reads YARP's section by YARP itself, but before it is taken. So its errors stand beside those of the other sections, where YARP would throw an
-/// exception for each once it serves.
+/// Reads YARP's section with YARP's own code, but before it is applied. So its errors are reported with those of the other sections, where
+/// YARP would throw an exception for each while serving.
 /// </summary>
 internal static partial class RoutesReader
 {
     private const string Section = "ReverseProxy";
 
     /// <summary>The section as a part of the whole configuration.</summary>
-    /// <param name="handshakes">The names of the handshakes that routes may name.</param>
+    /// <param name="handshakes">The names of the registered handshakes.</param>
     public static ConfigurationPart Part(IReadOnlyList<string> handshakes) =>
         ConfigurationPart.Of(Section, (configuration, errors) => Read(configuration, handshakes, errors), LogReloadRefused);
 
@@ -50,24 +50,26 @@ internal static partial class RoutesReader
 
         void Report(string path, ValueTask<IList<Exception>> found)
         {
-            foreach (Exception e in found.AsTask().GetAwaiter().GetResult()) // nothing in there waits for anything
+            foreach (Exception e in found.AsTask().GetAwaiter().GetResult()) // no validator waits for anything
                 errors.Add(path, OneLine(e));
         }
     }
 
     /// <summary>
-    /// Each route with all that says how it is gated. YARP takes a reload's routes a moment after the gate has taken its options; in between, a route
-    /// that leaves a choice to the options of its own reading must not be gated by the next one's.
+    /// Each route with metadata for how it is gated. YARP applies a reload's routes slightly later than the gate applies its options. In
+    /// between, a route whose metadata leaves a choice to the options must be gated by the options of its own snapshot.
     /// </summary>
     private static RouteConfig[] WithGate(IReadOnlyList<RouteConfig> routes, IConfiguration configuration)
     {
         var defaults = new DeviceAuthOptions();
-        var gate = new SectionReader(ConfigurationLayers.Of(configuration), DeviceAuthOptions.SectionName, new ConfigurationErrors()); // the gate's own reader has told of them
+        // the gate's own reader reports the errors
+        var gate = new SectionReader(ConfigurationLayers.Of(configuration), DeviceAuthOptions.SectionName, new ConfigurationErrors());
         string handshake = gate.Text(nameof(defaults.Handshake), defaults.Handshake);
         string http = gate.Choice(nameof(defaults.HttpRequests), defaults.HttpRequests).ToString();
         return [.. routes.Select(route =>
         {
-            var metadata = new Dictionary<string, string>(route.Metadata ?? new Dictionary<string, string>(), StringComparer.OrdinalIgnoreCase); // as YARP reads them
+            // like YARP
+            var metadata = new Dictionary<string, string>(route.Metadata ?? new Dictionary<string, string>(), StringComparer.OrdinalIgnoreCase);
             metadata.TryAdd(DeviceAuthDefaults.HandshakeMetadata, handshake);
             metadata.TryAdd(DeviceAuthDefaults.HttpMetadata, http);
             return route with { Metadata = metadata };

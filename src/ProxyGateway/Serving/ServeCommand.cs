@@ -28,7 +28,7 @@ internal static class ServeCommand
         {
             await using WebApplication app = GatewayHost.Build(settings);
 
-            // A registry that cannot be opened ends the start before anything listens.
+            // A registry that cannot be opened ends the start before the server listens.
             app.Services.GetRequiredService<IDeviceStore>();
             await app.StartAsync();
             await app.WaitForShutdownAsync();
@@ -40,25 +40,26 @@ internal static class ServeCommand
         }
     }
 
-    // What the machine or the configuration is to blame for, and not the program.
+    // Errors of the machine or the configuration, and not of the program.
     private static bool IsForTheOperator(Exception e) => e
         is InvalidConfigurationException or InvalidDataException or RegistryUnavailableException
         or IOException or UnauthorizedAccessException or SocketException or CryptographicException or FormatException
         or PlatformNotSupportedException || IsOfKestrel(e);
 
-    // As of an https address without a certificate.
+    // Such as for an https address without a certificate.
     private static bool IsOfKestrel(Exception e) => e is InvalidOperationException { Source: "Microsoft.AspNetCore.Server.Kestrel.Core" };
 
     private static string Describe(Exception e) => e switch
     {
         InvalidConfigurationException => e.Message,
-        InvalidDataException { InnerException: not null } => $"{e.Message} {e.GetBaseException().Message}", // a file that is no JSON, and where
+        // a file that is no JSON, and the position
+        InvalidDataException { InnerException: not null } => $"{e.Message} {e.GetBaseException().Message}",
         IOException { InnerException: AddressInUseException } => e.Message + " Stop what uses it, or choose another with --Urls=... or --Admin:Url=...",
         SocketException => $"The gateway cannot listen: {e.Message}. See Urls and Admin:Url.",
         _ => e.Message.ReplaceLineEndings(" "),
     };
 
-    // The host would ignore a word that is not a setting; a mistyped command must not start a gateway.
+    // The host would ignore a word that is no setting; a mistyped command must not start a gateway.
     private static void CheckSettings(string[] settings)
     {
         for (int i = 0; i < settings.Length; i++)

@@ -4,11 +4,11 @@ using System.Globalization;
 namespace ProxyGateway.Serving;
 
 /// <summary>
-/// Sockets that systemd has opened for the gateway (sd_listen_fds(3)): it holds them while the gateway is down, so that nobody else can take the
-/// ports, and who connects meanwhile waits.
+/// Sockets that systemd has opened for the gateway (sd_listen_fds(3)): systemd holds them while the gateway is down, so no other process
+/// can take the ports, and clients that connect meanwhile wait.
 /// </summary>
-/// <param name="Gateway">Descriptors on which devices are served; empty: the gateway listens on <c>Urls</c> itself.</param>
-/// <param name="Operators">Descriptors on which operators are served; empty: the gateway listens on <c>Admin:Url</c> itself.</param>
+/// <param name="Gateway">Descriptors for devices; empty: the gateway listens on <c>Urls</c>.</param>
+/// <param name="Operators">Descriptors for operators; empty: the gateway listens on <c>Admin:Url</c>.</param>
 internal sealed record SystemdSockets(ImmutableArray<int> Gateway, ImmutableArray<int> Operators)
 {
     private const int FirstDescriptor = 3; // SD_LISTEN_FDS_START
@@ -16,11 +16,11 @@ internal sealed record SystemdSockets(ImmutableArray<int> Gateway, ImmutableArra
     private const string GatewayName = "gateway";
     private const string OperatorsName = "admin";
 
-    /// <summary>What systemd has passed to this process; nothing if it has not.</summary>
-    /// <exception cref="InvalidDataException">A socket has a name that says neither whom it is for.</exception>
+    /// <summary>The sockets that systemd has passed to this process, if any.</summary>
+    /// <exception cref="InvalidDataException">A socket's name is unknown.</exception>
     public static SystemdSockets Inherited() => Read(Environment.GetEnvironmentVariable, Environment.ProcessId);
 
-    /// <summary>The same, of another environment.</summary>
+    /// <summary>The same, from another environment.</summary>
     internal static SystemdSockets Read(Func<string, string?> variable, int processId)
     {
         var none = new SystemdSockets([], []);

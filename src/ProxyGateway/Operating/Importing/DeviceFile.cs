@@ -3,13 +3,13 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Operating.Importing;
 
-/// <summary>A file with devices, by what it holds.</summary>
+/// <summary>A file with devices, of any supported format.</summary>
 internal static class DeviceFile
 {
     /// <summary>Reads the devices.</summary>
     /// <param name="text">The file.</param>
     /// <param name="now">The time.</param>
-    /// <exception cref="InvalidDataException">It is no such file; the message says nothing of what it holds.</exception>
+    /// <exception cref="InvalidDataException">It is no such file; the message quotes nothing of it.</exception>
     public static IReadOnlyList<ImportRow> Read(ReadOnlyMemory<byte> text, DateTimeOffset now)
     {
         using JsonDocument document = Parse(text);
@@ -40,7 +40,7 @@ internal static class DeviceFile
         }
         catch (JsonException e)
         {
-            // The parser's message repeats what is there.
+            // The parser's message quotes the file.
             throw new InvalidDataException($"it is no JSON, at line {e.LineNumber + 1}", e);
         }
     }

@@ -5,10 +5,10 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Operating.Importing;
 
-/// <summary>Devices of another gateway of this kind: as <c>devices export</c> writes them, or as <c>devices list --json</c> prints them.</summary>
+/// <summary>Devices of another ProxyGateway: the output of <c>devices export</c> or of <c>devices list --json</c>.</summary>
 internal static class ExportFile
 {
-    // Something unknown in a row may take away from what the rest of it says, as a block does.
+    // An unknown member of a row may restrict the rest, as a block does; so such a row is skipped.
     private static readonly ImmutableHashSet<string> Members =
         ["id", "publicKey", "client", "label", "legacy", "block", "grants", "createdAt", "lastSeenAt", "version"];
 
@@ -19,7 +19,7 @@ internal static class ExportFile
     /// <summary>Reads a row.</summary>
     /// <param name="number">Its place in the file.</param>
     /// <param name="row">The row.</param>
-    /// <param name="now">The time; grants that have ended by then are left behind.</param>
+    /// <param name="now">The time; grants that have ended by then are left out.</param>
     public static ImportRow Read(int number, JsonElement row, DateTimeOffset now)
     {
         if (row.ValueKind != JsonValueKind.Object)
@@ -93,7 +93,7 @@ internal static class ExportFile
         return grants;
     }
 
-    /// <summary>What of a grant is a rule's: all of it if it names a rule and no parts.</summary>
+    /// <summary>The rules' parts of a grant: all of it if it names a rule and no parts.</summary>
     private static ImportPartsBody? Parts(JsonElement grant)
     {
         if (grant.Member("parts") is not { } parts)

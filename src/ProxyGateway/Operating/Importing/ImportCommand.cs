@@ -8,7 +8,7 @@ namespace ProxyGateway.Operating.Importing;
 /// <summary><c>proxygateway devices import</c></summary>
 internal static class ImportCommand
 {
-    // One at a time is written, and on a slow disk a second is ten of them; the gateway must answer in time.
+    // Devices are written one at a time, on a slow disk ten a second; the gateway must answer in time.
     internal const int MaxDevices = 100;
     internal const int MaxBytes = 2 * 1024 * 1024;
 
@@ -28,7 +28,7 @@ internal static class ImportCommand
         return command;
     }
 
-    /// <summary>Parts of what is to be sent that the gateway takes at a time, in order.</summary>
+    /// <summary>The devices in batches that the gateway accepts, in order.</summary>
     internal static IEnumerable<IReadOnlyList<ImportDeviceBody>> Chunks(IEnumerable<ImportDeviceBody> devices)
     {
         var chunk = new List<ImportDeviceBody>();
@@ -87,7 +87,8 @@ internal static class ImportCommand
                     Progress.Tell("devices", items.Count, devices.Count);
             }
         }
-        catch (CommandFailedException e) when (!dryRun && (items.Count > 0 || e.ExitCode == ExitCodes.Unreachable)) // a part may have been taken all the same
+        // a part may still have been imported
+        catch (CommandFailedException e) when (!dryRun && (items.Count > 0 || e.ExitCode == ExitCodes.Unreachable))
         {
             throw new CommandFailedException(e.ExitCode, $"{e.Message}. {items.Count} of {devices.Count} devices were sent before; the same command, given again, completes it");
         }

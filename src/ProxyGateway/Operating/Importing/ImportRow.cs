@@ -5,15 +5,15 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Operating.Importing;
 
-/// <summary>A device of a file: what to send of it, or what is wrong with it. Never a token, and no text of the file but names for people.</summary>
+/// <summary>A device of a file: the data to send, or the error. Never a token, and no text of the file but names for people.</summary>
 /// <param name="Row">Its place in the file, from 1.</param>
-/// <param name="Id">The device, if that much is sound.</param>
-/// <param name="Device">What to send; null if the row is skipped.</param>
+/// <param name="Id">The device, if the row has a valid id.</param>
+/// <param name="Device">The data to send; null if the row is skipped.</param>
 /// <param name="Problem">Why it is skipped.</param>
-/// <param name="Notes">What of it is left behind.</param>
+/// <param name="Notes">The parts that are left out.</param>
 internal sealed record ImportRow(int Row, DeviceId? Id, ImportDeviceBody? Device, string? Problem, IReadOnlyList<string> Notes)
 {
-    /// <summary>What it is called in the file; for people.</summary>
+    /// <summary>Its name in the file; for people.</summary>
     public string? Name { get; init; }
 
     public static ImportRow Skipped(int row, DeviceId? id, string problem, params IReadOnlyList<string> notes) => new(row, id, Device: null, problem, notes);
@@ -28,10 +28,10 @@ internal sealed record ImportRow(int Row, DeviceId? Id, ImportDeviceBody? Device
     }
 }
 
-/// <summary>A row that cannot be read; the message is why, in the program's own words.</summary>
+/// <summary>A row that cannot be read; the message is the reason, in the program's own words.</summary>
 internal sealed class UnreadableRowException(string message) : Exception(message);
 
-/// <summary>Reading of JSON of others: what is not as it should be is said by its name, never by its value.</summary>
+/// <summary>Reads JSON of other programs: errors name the member, never its value.</summary>
 internal static class RowReading
 {
     private const int MaxNames = 256;
@@ -45,7 +45,7 @@ internal static class RowReading
     public static string? Text(this JsonElement row, string name) =>
         row.Member(name) is { ValueKind: JsonValueKind.String } value ? value.ReadText() : null;
 
-    /// <summary>The member, if it is text, for people; as much of it as could be shown.</summary>
+    /// <summary>The member, if it is text, for people; cut and cleaned.</summary>
     public static string? Words(this JsonElement row, string name) => row.Text(name) is { } text ? text[..Math.Min(text.Length, MaxWords)] : null;
 
     /// <summary>The member's names of roles or scopes, trimmed; null if there is no such member.</summary>
@@ -67,7 +67,7 @@ internal static class RowReading
         return ScopeSet.IsValidName(name) ? name : throw new UnreadableRowException($"{member} holds what is no name: 1 to 128 of A-Z a-z 0-9 . _ : -");
     }
 
-    /// <summary>Whether a member is there twice, somewhere inside: one reader takes the first, another the last.</summary>
+    /// <summary>Whether an object inside has a member twice: one reader takes the first, another the last.</summary>
     public static bool RepeatsMembers(this JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Object => value.EnumerateObject().Select(m => m.Name).Distinct(StringComparer.Ordinal).Count() != value.GetPropertyCount()
@@ -76,7 +76,7 @@ internal static class RowReading
         _ => false,
     };
 
-    /// <summary>The text; null if it is no Unicode, as a lone surrogate is not.</summary>
+    /// <summary>The text; null if it is no valid Unicode (a lone surrogate).</summary>
     public static string? ReadText(this JsonElement value)
     {
         try

@@ -5,7 +5,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.Operating.Importing;
 
 /// <summary>
-/// The paired devices of an OpenClaw gateway: rows of its <c>devices/paired.json</c>, or of its list of devices. What is taken is what that
+/// The paired devices of an OpenClaw gateway: rows of its <c>devices/paired.json</c>, or of its list of devices. The import takes what that
 /// gateway honours when a device connects: a role that it was approved for, with scopes that are both approved and in the role's token.
 /// </summary>
 internal static class OpenClawState
@@ -14,7 +14,7 @@ internal static class OpenClawState
 
     /// <summary>Reads a row.</summary>
     /// <param name="number">Its place in the file.</param>
-    /// <param name="key">The key that the file has it under, which is what that gateway looks devices up by; null in a list.</param>
+    /// <param name="key">The row's key in the file, by which that gateway finds devices; null in a list.</param>
     /// <param name="row">The row.</param>
     public static ImportRow Read(int number, string? key, JsonElement row)
     {
@@ -80,11 +80,11 @@ internal static class OpenClawState
             notes);
     }
 
-    // With a list, the single role beside it is the last that the device connected with, and does not count there either.
+    // Beside a list, the single role is the last that the device connected with, and does not count there either.
     private static IReadOnlyList<string> Roles(JsonElement row) =>
         row.Names("roles") ?? (row.Member("role") is { } role && RowReading.Name(role, "role") is { } name ? [name] : []);
 
-    /// <summary>The scopes of the whole device; null if none are on record.</summary>
+    /// <summary>The scopes of the whole device; null if none are recorded.</summary>
     private static IReadOnlyList<string>? Approved(JsonElement row) => (row.Names("scopes"), row.Names("approvedScopes")) switch
     {
         ({ } scopes, { } approved) => Both("operator", scopes, approved),
@@ -113,7 +113,9 @@ internal static class OpenClawState
             some.Where(s => ScopeImplications.Default.Covers(role, ScopeSet.Of(wider), ScopeSet.Of(s)));
     }
 
-    /// <summary>What tokens are for, by role; the tokens themselves are not looked at. Lists of devices have them as a list.</summary>
+    /// <summary>
+    /// Roles and scopes of the tokens, by role; the tokens themselves are not read. Lists of devices have them as a list.
+    /// </summary>
     private static SortedDictionary<string, Token> Tokens(JsonElement row)
     {
         var tokens = new SortedDictionary<string, Token>(StringComparer.Ordinal);
@@ -145,7 +147,7 @@ internal static class OpenClawState
         }
     }
 
-    // As that gateway has it: any time but 0.
+    // Like that gateway: any time but 0.
     private static bool IsRevoked(JsonElement token) =>
         token.Member("revokedAtMs") is { } at && at.ValueKind != JsonValueKind.False && !(at.ValueKind == JsonValueKind.Number && at.GetDouble() == 0);
 
