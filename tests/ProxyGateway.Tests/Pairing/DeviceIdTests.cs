@@ -1,3 +1,4 @@
+using System.Text.Json;
 using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Tests.Pairing;
@@ -20,5 +21,37 @@ public sealed class DeviceIdTests
         DeviceId other = DeviceId.Parse("a50baa56" + new string('1', 56));
 
         other.Fingerprint.ShouldNotBe(one.Fingerprint);
+    }
+
+    [Fact]
+    public void An_id_is_the_hash_of_the_key() =>
+        DeviceId.Of([]).ToString().ShouldBe("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "SHA-256 of nothing, FIPS 180-4");
+
+    [Theory]
+    [InlineData("a50baa56832bd8e6dd592f137677debea9db809c374b089ea6989b608fe67e6f", true)]
+    [InlineData("A50baa56832bd8e6dd592f137677debea9db809c374b089ea6989b608fe67e6f", false)]
+    [InlineData("a50baa56832bd8e6dd592f137677debea9db809c374b089ea6989b608fe67e6", false)]
+    [InlineData("a50baa56832bd8e6dd592f137677debea9db809c374b089ea6989b608fe67e6f0", false)]
+    [InlineData("g50baa56832bd8e6dd592f137677debea9db809c374b089ea6989b608fe67e6f", false)]
+    [InlineData("", false)]
+    [InlineData(null, false)]
+    public void An_id_is_64_hexadecimal_digits_in_lower_case(string? text, bool isOne)
+    {
+        DeviceId.TryParse(text, out DeviceId id).ShouldBe(isOne);
+        string json = JsonSerializer.Serialize(text);
+        if (isOne)
+        {
+            id.ToString().ShouldBe(text);
+            DeviceId.Parse(text!).ShouldBe(id);
+            JsonSerializer.Deserialize<DeviceId>(json).ShouldBe(id);
+            JsonSerializer.Serialize(id).ShouldBe(json);
+        }
+        else
+        {
+            id.ShouldBe(default);
+            Should.Throw<InvalidOperationException>(() => id.ToString());
+            Should.Throw<FormatException>(() => DeviceId.Parse(text!));
+            Should.Throw<JsonException>(() => JsonSerializer.Deserialize<DeviceId>(json));
+        }
     }
 }
