@@ -4,17 +4,17 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
-/// Looks for the answer to one request in what the backend streams to the client, without holding anything back: a hello can be
-/// hundreds of kilobytes. Only the top level of each text message is looked at.
+/// Finds the answer to one request in the backend's stream to the client, without holding anything back: a hello can be hundreds of
+/// kilobytes. It reads only the top level of each text message.
 /// </summary>
 /// <param name="requestId">The request's id.</param>
 internal sealed class AnswerReader(string requestId) : IDisposable
 {
-    // The longest token (a string, say) that may straddle chunks. A hello has no such strings.
+    // The longest token (a string, for example) that may span chunks. A hello has no such strings.
     private const int MaxTokenBytes = 4 * 1024 * 1024;
 
-    // The tokenizer reads an unfinished token again from its beginning. One that is longer is read again only once it has doubled, so that
-    // a backend which sends a long string byte by byte costs a few readings of each byte, and not one for every byte behind it.
+    // The tokenizer reads an unfinished token again from its beginning. A longer one is read again only once it has doubled, so that a
+    // backend which sends a long string byte by byte costs a few readings of each byte, and not one for every later byte.
     private const int ShortToken = 64;
 
     private readonly ByteBuffer _json = new();
@@ -25,12 +25,12 @@ internal sealed class AnswerReader(string requestId) : IDisposable
     private Opcode _message; // Continuation: between messages
     private JsonReaderState _state = new(new JsonReaderOptions { MaxDepth = 128 });
     private TopLevel _found;
-    private int _worthReading; // how many bytes must be pending
+    private int _worthReading; // how many bytes must be pending before they are read
 
-    /// <summary>How many bytes the tokenizer was given, those that it was given again included.</summary>
+    /// <summary>How many bytes the tokenizer was given, counting repetitions.</summary>
     public long BytesTokenized { get; private set; }
 
-    /// <summary>Takes note of bytes that pass. Once it has answered, it is of no more use.</summary>
+    /// <summary>Reads bytes that pass. After it has returned an answer it must not be called again.</summary>
     public BackendAnswer Read(ReadOnlySpan<byte> data)
     {
         while (!data.IsEmpty)
@@ -72,10 +72,10 @@ internal sealed class AnswerReader(string requestId) : IDisposable
         return BackendAnswer.None;
     }
 
-    /// <summary>Gives the memory back.</summary>
+    /// <summary>Returns the memory.</summary>
     public void Dispose() => _json.Dispose();
 
-    /// <summary>Whether the frame may stand where it does, RFC 6455 §5.4.</summary>
+    /// <summary>Whether a data frame may begin here, RFC 6455 §5.4.</summary>
     private bool BeginDataFrame()
     {
         bool inMessage = _message != Opcode.Continuation;
@@ -119,8 +119,10 @@ internal sealed class AnswerReader(string requestId) : IDisposable
         return _json.Length <= MaxTokenBytes;
     }
 
-    /// <summary>The members of a message's top level that matter. Where two readers
-    /// could differ on one of them, as with duplicates, the answer is no acceptance.</summary>
+    /// <summary>
+    /// The relevant members of a message's top level. If two readers could read one of them differently, as with duplicates, the answer is
+    /// no acceptance.
+    /// </summary>
     private struct TopLevel
     {
         private Member _member;

@@ -11,16 +11,16 @@ internal static class Answers
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
 
-    /// <summary>A request that is not what the protocol says.</summary>
+    /// <summary>The request violates the protocol.</summary>
     /// <param name="id">The request's id.</param>
-    /// <param name="problem">What is wrong with it, in words of ours.</param>
+    /// <param name="problem">The error, in the gate's own words.</param>
     public static Refusal InvalidHandshake(string id, string problem)
     {
         Closing closing = Closing.InvalidHandshake(problem);
         return Refuse(closing, id, "INVALID_REQUEST");
     }
 
-    /// <summary>The proof does not hold.</summary>
+    /// <summary>The proof is invalid.</summary>
     public static Refusal ProofFailed(string id, ProofFailure failure) => failure switch
     {
         ProofFailure.IdentityRequired => Refuse(Closing.IdentityRequired, id, "NOT_PAIRED", "DEVICE_IDENTITY_REQUIRED"),
@@ -33,7 +33,7 @@ internal static class Answers
         _ => throw new ArgumentOutOfRangeException(nameof(failure), failure, message: null),
     };
 
-    /// <summary>The claim is decided, and the device not admitted.</summary>
+    /// <summary>The claim was decided, and the device not admitted.</summary>
     public static Refusal Refused(string id, DeviceClaim claim, Admission admission) => admission switch
     {
         Admission.Refused refused => PairingRequired(id, claim, refused),
@@ -43,15 +43,15 @@ internal static class Answers
         _ => Unavailable(Closing.RegistryUnavailable, id),
     };
 
-    /// <summary>The gateway ends.</summary>
+    /// <summary>The gateway is stopping.</summary>
     public static Refusal Restarting(string id) => Unavailable(Closing.Restarting, id);
 
     /// <summary>Too many requests are open, or too many sessions of the device.</summary>
     public static Refusal TryAgainLater(string id) => Unavailable(Closing.TryAgainLater, id);
 
     /// <summary>
-    /// The session was closed while the device was being admitted. Only where something was taken from the device is it told that it is not
-    /// paired: else it would give up its pairing because the registry or the gateway was away.
+    /// The session was closed while the device was being admitted. The answer says that the device is not paired only if something was
+    /// taken from it: otherwise an outage of the registry or the gateway would make it give up its pairing.
     /// </summary>
     public static Refusal ClosedMeanwhile(string id, Closing closing) =>
         closing == Closing.DeviceRemoved || closing == Closing.DeviceBlocked || closing == Closing.GrantRevoked
@@ -75,7 +75,7 @@ internal static class Answers
         json.WriteEndObject();
     }));
 
-    /// <summary>An operator has to approve, or has rejected.</summary>
+    /// <summary>An operator must approve, or has rejected.</summary>
     private static Refusal PairingRequired(string id, DeviceClaim claim, Admission.Refused refused)
     {
         PairingRequest request = refused.Request;

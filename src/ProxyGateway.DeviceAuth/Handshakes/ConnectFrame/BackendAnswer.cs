@@ -1,9 +1,9 @@
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
-/// <summary>What a backend made of the <c>connect</c> request.</summary>
+/// <summary>A backend's answer to the <c>connect</c> request.</summary>
 internal enum BackendAnswer
 {
-    /// <summary>None yet; and when it has left, none at all.</summary>
+    /// <summary>No answer yet; if the backend has left, none at all.</summary>
     None,
 
     /// <summary>A top-level <c>res</c> with the request's id and <c>ok:true</c>.</summary>
@@ -12,6 +12,6 @@ internal enum BackendAnswer
     /// <summary>Any other answer to that request.</summary>
     Refused,
 
-    /// <summary>What the backend sends is not the protocol.</summary>
+    /// <summary>The backend violates the protocol.</summary>
     Broken,
 }

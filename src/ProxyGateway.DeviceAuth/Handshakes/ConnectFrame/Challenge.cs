@@ -7,7 +7,7 @@ internal static class Challenge
 {
     private const int MaxNonceLength = 256;
 
-    /// <summary>The nonce of the challenge; null if the message is something else.</summary>
+    /// <summary>The nonce of the challenge; null if the message is another one.</summary>
     /// <param name="message">The backend's first text message, valid UTF-8.</param>
     public static string? ReadNonce(ReadOnlyMemory<byte> message)
     {
@@ -21,7 +21,7 @@ internal static class Challenge
             return null;
         }
 
-        // Backends trim the nonce that they get back, so one that is padded would not be compared exactly by both.
+        // Backends trim the nonce that they get back, so the gate and the backend would not compare a padded one in the same way.
         string text = nonce.GetString()!;
         return text.Length is > 0 and <= MaxNonceLength && text.Trim() == text && !text.Contains('|') ? text : null;
     }

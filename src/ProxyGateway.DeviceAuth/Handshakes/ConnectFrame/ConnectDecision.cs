@@ -8,7 +8,7 @@ using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
-/// <summary>Verifies <c>connect</c> requests and has them decided; and counts against a client what fails.</summary>
+/// <summary>Verifies <c>connect</c> requests and has them decided; counts a client's failures.</summary>
 internal sealed class ConnectDecision(
     Gatekeeper gatekeeper, AdmissionFilters filters, ClientHistory history, Draining draining, IDeviceAuthSettings settings, TimeProvider time, HandshakeLog log)
     : IDisposable
@@ -53,7 +53,7 @@ internal sealed class ConnectDecision(
         if (session is not null)
         {
             if (draining.IsUnderWay)
-                session.Close(Closing.Restarting); // the others may have been closed before this one was entered
+                session.Close(Closing.Restarting); // draining may have closed the other sessions before this one was entered
             return new ConnectOutcome(request.Id, Refusal: null, session, WasPaired: admission is Admission.Admitted { Rule: null });
         }
 
@@ -61,10 +61,10 @@ internal sealed class ConnectDecision(
         return new ConnectOutcome(request.Id, admission is Admission.Unauthorized ? Delayed(handshake, refusal) : refusal);
     }
 
-    /// <summary>The client broke a rule of the WebSocket protocol, or of the handshake.</summary>
+    /// <summary>Refuses a client that violated the WebSocket protocol, or that of the handshake.</summary>
     public Refusal Violated(HandshakeContext handshake, Closing closing) => Refuse(handshake, new Refusal(closing));
 
-    /// <summary>The client took too long, or its place was needed, or the gateway ends.</summary>
+    /// <summary>Refuses a client that took too long, or was evicted, or because the gateway stops.</summary>
     public Refusal TimedOut(HandshakeContext handshake)
     {
         if (draining.IsUnderWay)
@@ -76,7 +76,7 @@ internal sealed class ConnectDecision(
         return new Refusal(Closing.TryAgainLater);
     }
 
-    /// <summary>The backend has accepted the device: its place among the handshakes under way is free.</summary>
+    /// <summary>The backend has accepted the device: its place among the handshakes is freed.</summary>
     public void Opened(HandshakeContext handshake, ConnectOutcome outcome)
     {
         handshake.Place.Dispose();
@@ -88,7 +88,7 @@ internal sealed class ConnectDecision(
     /// <inheritdoc/>
     public void Dispose() => _proofs.Dispose();
 
-    // Hashes of one length, compared in constant time: how much of a guess is right cannot be measured.
+    // Compares hashes of one length in constant time: the time does not show how much of a guess is right.
     private static bool MayAsk(ConnectRequest request, DeviceAuthOptions options) =>
         options.SharedTokenSha256.IsEmpty
         || (request.SharedToken is { } token

@@ -3,7 +3,7 @@ using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
-/// <summary>One connection: at first its handshake, and then, for an admitted device, a <see cref="SessionPipe"/>.</summary>
+/// <summary>One connection: first its handshake, and then, for an admitted device, a <see cref="SessionPipe"/>.</summary>
 internal sealed class ConnectFrameConnection(
     HandshakeContext handshake, ConnectDecision decision, Gatekeeper gatekeeper, Draining draining, GateMetrics metrics, TimeProvider time, HandshakeLog log)
     : IGatedConnection, IAsyncDisposable
@@ -11,7 +11,7 @@ internal sealed class ConnectFrameConnection(
     private Stream? _client;
     private SessionPipe? _pipe;
     private Session? _session;
-    private Refusal? _refusal = new(Closing.InternalError); // until something else has come of it
+    private Refusal? _refusal = new(Closing.InternalError); // until the handshake has a result
 
     public Stream Accept(Stream client)
     {
@@ -27,7 +27,7 @@ internal sealed class ConnectFrameConnection(
             bool isOpen = await exchange.ShakeHandsAsync();
             _refusal = exchange.Refusal;
             if (isOpen)
-                return backend; // for a device that is admitted, and for no other
+                return backend; // only for an admitted device
         }
         catch (Exception e)
         {
@@ -47,7 +47,9 @@ internal sealed class ConnectFrameConnection(
         return new EndedStream();
     }
 
-    /// <summary>To be called once the proxy is through, however it ended: sends the refusal, waits for the client's close frame, and ends the session.</summary>
+    /// <summary>
+    /// To be called after the proxy has finished, in any way: sends the refusal, waits for the client's close frame, and ends the session.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         if (_pipe is null)

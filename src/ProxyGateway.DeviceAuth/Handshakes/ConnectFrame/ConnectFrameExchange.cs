@@ -5,17 +5,18 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
 /// The handshake of one connection, from top to bottom, before the proxy copies a byte: the backend challenges, the client sends its
-/// <c>connect</c>, the gate decides, the backend gets that request and accepts it. What this does not send is not sent.
+/// <c>connect</c>, the gate decides, the backend gets that request and accepts it. This class sends every byte of the handshake.
 /// </summary>
-/// <param name="handshake">Whose.</param>
+/// <param name="handshake">The handshake.</param>
 /// <param name="client">The client's stream.</param>
 /// <param name="backend">The backend's stream. It is closed unless the connection opens.</param>
-/// <param name="pipe">The way to the client, and what the connection becomes.</param>
-/// <param name="decision">Decides.</param>
-/// <param name="draining">Signals that the gateway ends.</param>
+/// <param name="pipe">Writes to the client, and becomes the open connection.</param>
+/// <param name="decision">Verifies and decides the request.</param>
+/// <param name="draining">Signals that the gateway stops.</param>
 /// <param name="time">The clock.</param>
 /// <param name="log">The log.</param>
-/// <param name="tunnel">Cancelled when the client's connection is gone, or the proxy's activity time-out is over: the proxy would relay nothing.</param>
+/// <param name="tunnel">Cancelled when the client's connection is gone, or the proxy's activity time-out has passed: the proxy would relay
+/// nothing.</param>
 internal sealed class ConnectFrameExchange(
     HandshakeContext handshake,
     Stream client,
@@ -29,9 +30,9 @@ internal sealed class ConnectFrameExchange(
 {
     private const int ReceiveSize = 4096;
 
-    // Closing a connection while a read of it is under way throws, which costs as much as verifying a proof. So the gate begins to read from
-    // the backend only when the client has not answered the challenge within this time: a stranger who is refused at once costs no exception.
-    // A backend that leaves or pings is noticed so much later.
+    // Closing a connection during a read throws, which costs as much as verifying a proof. So the gate reads from the backend only if the
+    // client has not answered the challenge within this time: a stranger who is refused at once costs no exception. In return, a backend
+    // that leaves or pings is noticed this much later.
     private static readonly TimeSpan PromptAnswer = TimeSpan.FromMilliseconds(250);
 
     /// <summary>How long a backend that has refused may take to close by itself.</summary>
@@ -48,10 +49,12 @@ internal sealed class ConnectFrameExchange(
     /// <summary>The session, once the device is admitted.</summary>
     public Session? Session { get; private set; }
 
-    /// <summary>The refusal that the client is to get; null if none.</summary>
+    /// <summary>The refusal for the client; null if there is none.</summary>
     public Refusal? Refusal { get; private set; }
 
-    /// <summary>The whole handshake. True if the connection is open: then, and only then, the proxy may have the backend's stream.</summary>
+    /// <summary>
+    /// Does the whole handshake. True if the connection is open: then, and only then, the proxy may have the backend's stream.
+    /// </summary>
     public async Task<bool> ShakeHandsAsync()
     {
         using var patience = new CancellationTokenSource(handshake.Options.HandshakeTimeout, time);
@@ -71,7 +74,8 @@ internal sealed class ConnectFrameExchange(
             return Refuse(refusal);
         DeviceFeature.Set(handshake.Http, Session!);
         if (Session!.Closing is { } closing)
-            return Refuse(Answers.ClosedMeanwhile(outcome.RequestId, closing)); // since it was admitted, and not one byte of it has gone out
+            // after the admission, but before any byte of the request was sent
+            return Refuse(Answers.ClosedMeanwhile(outcome.RequestId, closing));
         if (tunnel.IsCancellationRequested)
             return !handshake.IsClientGone && Refuse(Answers.TryAgainLater(outcome.RequestId)); // the proxy would not relay
 
@@ -82,7 +86,7 @@ internal sealed class ConnectFrameExchange(
         return _isOpen = true;
     }
 
-    /// <summary>Closes the backend's connection unless the handshake has succeeded, and gives the memory back.</summary>
+    /// <summary>Closes the backend's connection unless the handshake has succeeded, and returns the memory.</summary>
     public async ValueTask DisposeAsync()
     {
         if (!_isOpen)
@@ -96,7 +100,7 @@ internal sealed class ConnectFrameExchange(
         _backend.Dispose();
     }
 
-    /// <summary>Ends the waiting when the token is cancelled. A linked source would cost another object for each.</summary>
+    /// <summary>Ends the wait when the token is cancelled. A linked source would cost another object for each token.</summary>
     private static CancellationTokenRegistration EndBy(CancellationTokenSource patience, CancellationToken token) =>
         token.UnsafeRegister(static p => ((CancellationTokenSource)p!).Cancel(), patience);
 
@@ -116,7 +120,7 @@ internal sealed class ConnectFrameExchange(
         return Refuse(new Refusal(Closing.BackendHandshakeFailed));
     }
 
-    /// <summary>There is no more waiting for the client, or one of them has left.</summary>
+    /// <summary>Ends the handshake because the wait for the client is over, or because the client or the backend has left.</summary>
     private bool RefuseSilent(CancellationTokenSource patience) =>
         patience.IsCancellationRequested ? !handshake.IsClientGone && Refuse(decision.TimedOut(handshake)) : CloseForBackend();
 
@@ -129,7 +133,9 @@ internal sealed class ConnectFrameExchange(
         return false;
     }
 
-    /// <summary>Relays the backend's first message if it is a challenge. Its nonce; null if something else comes, or nothing.</summary>
+    /// <summary>
+    /// Relays the backend's first message if it is a challenge. Returns its nonce; null if another message comes, or none.
+    /// </summary>
     private async Task<string?> RelayChallengeAsync(CancellationToken patience)
     {
         MessageReader received = _backend.Received;
@@ -154,7 +160,8 @@ internal sealed class ConnectFrameExchange(
     }
 
     /// <summary>
-    /// Receives the client's first message. Control frames are relayed both ways meanwhile; whatever else the backend says is held for the decision.
+    /// Receives the client's first message. Meanwhile control frames are relayed both ways; the backend's other frames are held until the
+    /// decision.
     /// </summary>
     private async Task<bool> ReceiveConnectAsync(CancellationTokenSource patience)
     {
@@ -177,7 +184,7 @@ internal sealed class ConnectFrameExchange(
                         if (_fromClient.ControlFrame.Opcode == Opcode.Close)
                             return await RelayCloseAnswerAsync();
                         if (_backend.Received.ExpectsControlFrame)
-                            _ = _backend.WatchAsync(); // it may answer
+                            _ = _backend.WatchAsync(); // the backend may answer with a control frame
                         continue;
                 }
 
@@ -206,7 +213,10 @@ internal sealed class ConnectFrameExchange(
         }
     }
 
-    /// <summary>Relays the backend's control frames until the client speaks. False if the backend leaves, or the client takes none of them in time.</summary>
+    /// <summary>
+    /// Relays the backend's control frames until the client sends bytes. False if the backend leaves, or the client does not take the
+    /// frames in time.
+    /// </summary>
     private async Task<bool> HearBackendUntilAsync(Task clientSpeaks, CancellationToken patience)
     {
         if (!_backend.IsWatched && _fromClient.Rest.IsEmpty)
@@ -222,7 +232,9 @@ internal sealed class ConnectFrameExchange(
         return true;
     }
 
-    /// <summary>The client has closed: it gets the backend's answer to that, if there is one soon. False, as the handshake is over.</summary>
+    /// <summary>
+    /// The client has closed: relays the backend's close frame, if it comes soon. Returns false, since the handshake is over.
+    /// </summary>
     private async Task<bool> RelayCloseAnswerAsync()
     {
         using var patience = new CancellationTokenSource(Linger, time);
@@ -237,7 +249,8 @@ internal sealed class ConnectFrameExchange(
     }
 
     /// <summary>
-    /// Forwards the client's request, and relays what the backend says until it has accepted it. If it does not, both sides get a close frame.
+    /// Forwards the client's request, and relays the backend's frames until it has accepted the request. If it does not, both sides get a
+    /// close frame.
     /// </summary>
     private async Task<bool> ForwardAsync(string requestId)
     {
@@ -281,15 +294,17 @@ internal sealed class ConnectFrameExchange(
         }
     }
 
-    /// <summary>Ends a connection after the decision: the client gets a close frame, and then the backend one as a client would send it.</summary>
-    /// <returns>False, as the handshake has failed.</returns>
+    /// <summary>
+    /// Ends a connection after the decision: the client gets a close frame, and then the backend one as if from the client.
+    /// </summary>
+    /// <returns>False, since the handshake has failed.</returns>
     private async Task<bool> EndAsync(Closing closing, bool isForwarded)
     {
         pipe.Close(closing); // first, or the client would get the backend's own
         if (!isForwarded)
-            return false; // a part of the request may be under way, and a close frame has no place within it
+            return false; // a part of the request may have been sent, and a close frame cannot be put within it
         if (_relaying.IsCompleted)
-            _relaying = RelayRestAsync(); // of which the client gets the rest of a frame that has begun
+            _relaying = RelayRestAsync(); // the client gets the rest of a frame that has begun
         if (await _backend.TrySendAsync(FrameWriter.CloseToBackend(Closing.ClientLeft), tunnel))
         {
             await pipe.Outlet.Completion.WaitAsync(tunnel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -299,7 +314,9 @@ internal sealed class ConnectFrameExchange(
         return false;
     }
 
-    /// <summary>Relays what the backend says until it has answered the request. <see cref="BackendAnswer.None"/> if it leaves before.</summary>
+    /// <summary>
+    /// Relays the backend's frames until it has answered the request. <see cref="BackendAnswer.None"/> if it leaves first.
+    /// </summary>
     private async Task<BackendAnswer> RelayAnswerAsync(string requestId)
     {
         using var answers = new AnswerReader(requestId);
@@ -308,7 +325,7 @@ internal sealed class ConnectFrameExchange(
         {
             BackendAnswer found = answers.Read(data.Span);
             if (found == BackendAnswer.Broken)
-                pipe.Close(Closing.BackendHandshakeFailed); // while a close frame still has a place among its bytes
+                pipe.Close(Closing.BackendHandshakeFailed); // while a close frame still fits between its frames
             await pipe.Outlet.WriteAsync(data, tunnel);
             answer = found;
             return found == BackendAnswer.None;
@@ -322,7 +339,7 @@ internal sealed class ConnectFrameExchange(
         return true;
     });
 
-    /// <summary>Relays the control frames that the backend has sent, up to anything else. False if the client does not take them in time.</summary>
+    /// <summary>Relays the backend's control frames, up to any other frame. False if the client does not take them in time.</summary>
     private async Task<bool> RelayControlFramesAsync(CancellationToken patience)
     {
         while (_backend.Received.TryReadControlFrame())

@@ -7,7 +7,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
 /// The handshake of the OpenClaw gateway protocol, versions 3 and 4: the backend challenges, the device answers with a signed
-/// <c>connect</c> request. The backend is opened first, since the challenge is its own, and gets that request only once it is decided.
+/// <c>connect</c> request. The backend is opened first, since it makes the challenge, and gets that request only once it is decided.
 /// </summary>
 internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
 {

@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
-/// The name of a member that the gate reads. The reader takes its members by these alone, so a name that is added here is defended as well:
-/// a backend whose JSON reader ignores case would take <c>SCOPES</c> for <c>scopes</c>, and the gate would have decided by the other one.
+/// The name of a member that the gate reads. The reader finds members by these alone, so each name that is added here is also defended: a
+/// backend whose JSON reader ignores case would read <c>SCOPES</c> as <c>scopes</c>, while the gate would have decided by the other one.
 /// </summary>
 internal sealed class ConnectMember
 {
@@ -46,7 +46,7 @@ internal sealed class ConnectMember
 
     private ConnectMember(string name)
     {
-        _utf8 = Encoding.ASCII.GetBytes(name); // throws for none: a known name is ASCII, which is what Fold relies on
+        _utf8 = Encoding.ASCII.GetBytes(name); // throws for any other: a known name is ASCII, as Fold requires
         _longest = Math.Max(_longest, name.Length);
         Span<char> folded = stackalloc char[name.Length];
         ByFoldedName.Add(new string(folded[..Fold(_utf8, folded)]), this);
@@ -58,7 +58,9 @@ internal sealed class ConnectMember
     /// <summary>The name as it is spelled.</summary>
     public ReadOnlySpan<byte> Utf8 => _utf8;
 
-    /// <summary>Whether a member of the object could be taken for one that the gate reads, and is not spelled like it.</summary>
+    /// <summary>
+    /// Whether a reader could take a member of the object for one that the gate reads, though it is not spelled exactly so.
+    /// </summary>
     public static bool HasLookAlike(JsonElement element)
     {
         foreach (JsonProperty property in element.EnumerateObject())
@@ -70,7 +72,9 @@ internal sealed class ConnectMember
         return false;
     }
 
-    /// <summary>Whether the name that the reader stands at could be taken for one that the gate reads, and is not spelled like it.</summary>
+    /// <summary>
+    /// Whether a reader could take the name at the current position for one that the gate reads, though it is not spelled exactly so.
+    /// </summary>
     public static bool IsLookAlike(ref readonly Utf8JsonReader reader) =>
         LookedUp(reader.ValueSpan) is { } known && !reader.ValueTextEquals(known.Utf8);
 
@@ -85,11 +89,11 @@ internal sealed class ConnectMember
     }
 
     /// <summary>
-    /// What is left of a name where case makes no difference, nor <c>-</c> and <c>_</c> (Go's second <c>encoding/json</c> ignores those too).
-    /// Negative if that is no name that the gate reads, as it is too long or holds a letter that does not fold into ASCII.
+    /// A name without differences of case, <c>-</c> and <c>_</c> (Go's second <c>encoding/json</c> ignores those too). Negative if the gate
+    /// reads no such name, since it is too long or has a letter that does not fold into ASCII.
     /// </summary>
-    /// <param name="json">The name as it stands in the JSON, escapes included; valid UTF-8.</param>
-    /// <param name="folded">Where it goes.</param>
+    /// <param name="json">The name in the JSON, with its escapes; valid UTF-8.</param>
+    /// <param name="folded">The destination.</param>
     private static int Fold(ReadOnlySpan<byte> json, Span<char> folded)
     {
         int length = 0;
@@ -97,7 +101,7 @@ internal sealed class ConnectMember
         {
             int c = ReadCharacter(ref json);
             if (c == 0)
-                break; // a reader in C may take the name to end here
+                break; // a reader in C may end the name here
             if (c is '-' or '_')
                 continue;
             ReadOnlySpan<char> letters = FoldsInto(c);
@@ -136,12 +140,14 @@ internal sealed class ConnectMember
         return unit;
     }
 
-    /// <summary>The ASCII letters that a character which is none is by the rules of Unicode for folding, or for upper and lower case; or none.</summary>
+    /// <summary>
+    /// The ASCII letters that a non-ASCII character becomes by Unicode's rules for folding, or for upper and lower case; or none.
+    /// </summary>
     private static ReadOnlySpan<char> FoldsInto(int c) => c switch
     {
         0x17F => "s", // long s
         0x212A => "k", // Kelvin
-        0x130 or 0x131 => "i", // with a dot above, and without one: readers that compare character by character
+        0x130 or 0x131 => "i", // with a dot above, and without one: for readers that compare character by character
         0xDF or 0x1E9E => "ss",
         0xFB00 => "ff",
         0xFB01 => "fi",

@@ -6,7 +6,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
-/// <summary>What is wrong with a proof.</summary>
+/// <summary>The error of a proof.</summary>
 internal enum ProofFailure
 {
     None,
@@ -20,17 +20,17 @@ internal enum ProofFailure
 }
 
 /// <summary>
-/// Verifies that a <c>connect</c> request was signed, a moment ago and for this very connection, by the key whose hash is the device's id.
-/// Cheap checks first; the signature, the dearest step, last.
+/// Verifies that the key whose hash is the device's id has signed a <c>connect</c> request recently and for this connection. Cheap checks
+/// come first; the signature, the most expensive, last.
 /// </summary>
 internal static class ConnectProof
 {
     /// <param name="request">The request.</param>
     /// <param name="nonce">The nonce of the challenge that was relayed on this connection.</param>
     /// <param name="now">The time.</param>
-    /// <param name="skew">How far the signature's time may be from it, either way.</param>
-    /// <param name="versions">What others like it have signed; hears of this one if it is proved.</param>
-    /// <param name="claim">What is proved.</param>
+    /// <param name="skew">How far the signature's time may differ from it, earlier or later.</param>
+    /// <param name="versions">The versions that other clients of this kind have signed; it learns this one if the proof is valid.</param>
+    /// <param name="claim">The verified claim.</param>
     public static ProofFailure Verify(
         ConnectRequest request, string nonce, DateTimeOffset now, TimeSpan skew, PayloadVersions versions, out DeviceClaim claim)
     {
@@ -48,7 +48,7 @@ internal static class ConnectProof
         if (device.Nonce != nonce)
             return ProofFailure.NonceMismatch;
 
-        // Both bounds by comparison: the difference of a hostile time and now could overflow.
+        // Both bounds by comparison: the difference between a hostile time and now could overflow.
         long time = now.ToUnixTimeMilliseconds();
         long tolerance = (long)skew.TotalMilliseconds;
         if (device.SignedAt < time - tolerance || device.SignedAt > time + tolerance)
@@ -65,7 +65,7 @@ internal static class ConnectProof
         return ProofFailure.None;
     }
 
-    // A profile is signed in version 4 only: taken with an older signature, anybody who relays a request could add one.
+    // Only version 4 signs a profile: if an older signature counted with one, anybody who relays a request could add it.
     private static bool IsSigned(
         ConnectRequest request, ConnectDevice device, string nonce, ReadOnlySpan<byte> key, ReadOnlySpan<byte> signature, PayloadVersions versions)
     {
@@ -86,8 +86,8 @@ internal static class ConnectProof
     }
 
     /// <summary>
-    /// Each field with its length before it. Whether that counts bytes or characters is not known, so a payload that is not ASCII, where the
-    /// two differ, must not be accepted.
+    /// Each field with its length before it. It is unknown whether that counts bytes or characters, so a payload that is not ASCII, where
+    /// the two differ, must not be accepted.
     /// </summary>
     internal static ReadOnlySpan<byte> PayloadOfVersionFour(ConnectRequest request, ConnectDevice device, string nonce, string profile)
     {
@@ -135,7 +135,7 @@ internal static class ConnectProof
         }
     }
 
-    /// <summary>Trimmed, ASCII upper case lowered, as clients do it.</summary>
+    /// <summary>Trimmed, with ASCII upper case lowered, as clients do it.</summary>
     private static string Normalize(string text)
     {
         string trimmed = text.Trim();

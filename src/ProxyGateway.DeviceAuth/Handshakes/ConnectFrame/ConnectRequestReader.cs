@@ -5,8 +5,8 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
-/// Reads a <c>connect</c> request: strict in every member that the gate uses, indifferent to the rest, which is the backend's business
-/// and grows with its versions.
+/// Reads a <c>connect</c> request: strict in every member that the gate uses. It ignores the rest, which is for the backend and grows with
+/// its versions.
 /// </summary>
 internal static class ConnectRequestReader
 {
@@ -15,10 +15,10 @@ internal static class ConnectRequestReader
     private const int MaxTextLength = 4096;
     private const int MaxScopes = 64;
 
-    /// <summary>The request, or why it is none.</summary>
+    /// <summary>Reads the request; false with the refusal if it is invalid.</summary>
     /// <param name="message">The text message, valid UTF-8.</param>
     /// <param name="request">The request.</param>
-    /// <param name="refusal">What the client is told otherwise.</param>
+    /// <param name="refusal">The refusal otherwise.</param>
     public static bool TryRead(ReadOnlyMemory<byte> message, out ConnectRequest request, out Refusal refusal)
     {
         request = null!;
@@ -45,7 +45,7 @@ internal static class ConnectRequestReader
         return problem is null;
     }
 
-    /// <summary>What is wrong with the request, in words of ours; null if nothing.</summary>
+    /// <summary>The error of the request, in the gate's own words; null if there is none.</summary>
     private static string? ReadRequest(JsonElement root, string id, out ConnectRequest request)
     {
         request = null!;
@@ -99,7 +99,9 @@ internal static class ConnectRequestReader
         return null;
     }
 
-    /// <summary>Whether a reader that ignores case could find other values than the gate, in the objects of which it reads members.</summary>
+    /// <summary>
+    /// Whether a reader that ignores case could find other values than the gate, in the objects whose members the gate reads.
+    /// </summary>
     private static bool HasLookAlike(JsonElement root)
     {
         if (ConnectMember.HasLookAlike(root))
@@ -168,7 +170,7 @@ internal static class ConnectRequestReader
         return true;
     }
 
-    /// <summary>True for a text of bearable length and for an absent member; false for any other type, null included.</summary>
+    /// <summary>True for a text of allowed length and for an absent member; false for any other type, including null.</summary>
     private static bool TryGetText(JsonElement element, ConnectMember name, out string? value)
     {
         value = null;
@@ -195,7 +197,7 @@ internal static class ConnectRequestReader
 
     private static bool IsSignableOrEmpty(string? text) => string.IsNullOrEmpty(text) || IsSignable(text);
 
-    /// <summary>Whether a text may stand in the signed payload, whose separators are not escaped.</summary>
+    /// <summary>Whether a text may be in the signed payload, whose separators are not escaped.</summary>
     private static bool IsSignable(string? text)
     {
         if (string.IsNullOrEmpty(text))

@@ -2,9 +2,9 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
-/// <summary>What came of a message.</summary>
-/// <param name="Request">The request; null if it is none.</param>
-/// <param name="Malformed">What the client is told if it is none.</param>
-/// <param name="Failure">What is wrong with the proof.</param>
-/// <param name="Claim">What is proved; null if something is wrong.</param>
+/// <summary>The result of reading and verifying a message.</summary>
+/// <param name="Request">The request; null if the message is no valid one.</param>
+/// <param name="Malformed">The refusal if it is none.</param>
+/// <param name="Failure">The error of the proof.</param>
+/// <param name="Claim">The verified claim; null after an error.</param>
 internal readonly record struct Examination(ConnectRequest? Request, Refusal? Malformed, ProofFailure Failure, DeviceClaim? Claim);

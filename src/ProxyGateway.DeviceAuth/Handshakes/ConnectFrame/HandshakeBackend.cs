@@ -3,27 +3,28 @@ using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
-/// <summary>The backend's end of a connection during the handshake. That a backend leaves is a result here, and no exception.</summary>
+/// <summary>The backend's end of a connection during the handshake. A backend that leaves is a result here, not an exception.</summary>
 /// <param name="stream">The backend's raw stream.</param>
 internal sealed class HandshakeBackend(Stream stream) : IDisposable
 {
-    private const int MaxChallengeBytes = 16 * 1024; // it is read on the event loop
+    private const int MaxChallengeBytes = 16 * 1024; // it is parsed on the event loop
     private const int ReceiveSize = 4096;
     private const int RelaySize = 16 * 1024;
 
-    // A read for no bytes, which holds no memory while the backend is silent. Only closing the connection could end it: the next read goes on from it.
+    // A zero-byte read, which holds no memory while the backend is silent. Only closing the connection could end it, so the next read
+    // continues from it.
     private Task<int>? _speaks;
 
-    /// <summary>What the backend has sent before the decision.</summary>
+    /// <summary>The backend's bytes before the decision.</summary>
     public MessageReader Received { get; } = new(FrameSource.Backend, MaxChallengeBytes);
 
     /// <summary>Whether a read is under way.</summary>
     public bool IsWatched => _speaks is not null;
 
-    /// <summary>Has a read under way from now on. The task ends when the backend speaks or leaves.</summary>
+    /// <summary>Keeps a read under way from now on. The task ends when the backend sends bytes or leaves.</summary>
     public Task WatchAsync() => _speaks ??= stream.ReadAsync(Memory<byte>.Empty, CancellationToken.None).AsTask();
 
-    /// <summary>Receives more. False if the backend has left, or there is no more waiting.</summary>
+    /// <summary>Receives more bytes. False if the backend has left, or the wait was cancelled.</summary>
     public async Task<bool> ReceiveAsync(CancellationToken patience)
     {
         try
@@ -43,13 +44,13 @@ internal sealed class HandshakeBackend(Stream stream) : IDisposable
         }
     }
 
-    /// <summary>Sends whole frames. False if the backend has left, or there is no more waiting.</summary>
+    /// <summary>Sends whole frames. False if the backend has left, or the wait was cancelled.</summary>
     public async Task<bool> TrySendAsync(ReadOnlyMemory<byte> frames, CancellationToken patience)
     {
         try
         {
             await stream.WriteAsync(frames, patience);
-            await stream.FlushAsync(patience); // over HTTP/2 nothing goes out by itself
+            await stream.FlushAsync(patience); // over HTTP/2 nothing is sent without a flush
             return true;
         }
         catch (Exception e) when (IsEnd(e))
@@ -58,8 +59,8 @@ internal sealed class HandshakeBackend(Stream stream) : IDisposable
         }
     }
 
-    /// <summary>Relays what was received and is still held, and then what comes, until the backend or the client leaves.</summary>
-    /// <param name="pass">Passes it on. False to relay no more.</param>
+    /// <summary>Relays the received bytes that are still held, and then all others, until the backend or the client leaves.</summary>
+    /// <param name="pass">Passes bytes on. False to stop relaying.</param>
     public async Task RelayAsync(Func<ReadOnlyMemory<byte>, ValueTask<bool>> pass)
     {
         try
@@ -84,7 +85,7 @@ internal sealed class HandshakeBackend(Stream stream) : IDisposable
         }
         catch (Exception e) when (IsEnd(e))
         {
-            // One of them has left.
+            // The backend or the client has left.
         }
     }
 
@@ -97,14 +98,14 @@ internal sealed class HandshakeBackend(Stream stream) : IDisposable
         }
         catch (Exception e) when (IsEnd(e))
         {
-            // It had left already.
+            // The backend had already left.
         }
 
         if (_speaks is { } speaks)
             await ((Task)speaks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>Gives the memory back. The connection stays as it is.</summary>
+    /// <summary>Returns the memory. The connection stays open.</summary>
     public void Dispose() => Received.Dispose();
 
     private static bool IsEnd(Exception e) => e is IOException or OperationCanceledException or ObjectDisposedException;

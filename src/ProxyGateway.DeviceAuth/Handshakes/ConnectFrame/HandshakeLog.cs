@@ -2,13 +2,13 @@ using Microsoft.Extensions.Logging;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
-/// <summary>What the log says of handshakes.</summary>
+/// <summary>The log messages of handshakes.</summary>
 internal sealed partial class HandshakeLog(ILogger logger)
 {
     /// <summary>The backend did not begin with a challenge.</summary>
     public void NoChallenge(HandshakeContext handshake) => LogNoChallenge(PathOf(handshake));
 
-    /// <summary>The backend has not answered the request in time, or what it sent is not the protocol.</summary>
+    /// <summary>The backend has not answered the request in time, or has violated the protocol.</summary>
     public void NoAnswer(HandshakeContext handshake) => LogNoAnswer(PathOf(handshake), handshake.Options.HandshakeTimeout);
 
     /// <summary>The backend ended the connection before it had answered.</summary>
@@ -21,10 +21,10 @@ internal sealed partial class HandshakeLog(ILogger logger)
     public void Refused(HandshakeContext handshake, Refusal refusal) =>
         LogRefused(handshake.Origin.Address, refusal.Closing.Code, refusal.Closing.Reason);
 
-    /// <summary>The client's place was needed.</summary>
+    /// <summary>The handshake was evicted for another.</summary>
     public void GaveWay(HandshakeContext handshake) => LogGaveWay(handshake.Origin.Address);
 
-    /// <summary>The gate itself has failed, and has let nobody in.</summary>
+    /// <summary>The gate itself has failed, and has not admitted the client.</summary>
     public void Failed(HandshakeContext handshake, Exception exception) => LogFailed(PathOf(handshake), exception);
 
     private static string PathOf(HandshakeContext handshake) => LogText.Of(handshake.Http.Request.Path);

@@ -4,13 +4,13 @@ using System.Text.Json;
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
-/// JSON of strangers, read so that no two parsers can disagree on what it says: no duplicate members (however they are spelled), no
-/// trailing data, comments, trailing commas or BOM, no lone surrogates, no names that give an object of JavaScript other members than it has.
-/// The bytes must be valid UTF-8 already.
+/// Reads JSON of strangers so that no two parsers can read it differently: no duplicate members (in any spelling), no trailing data,
+/// comments, trailing commas or BOM, no lone surrogates, no names that give a JavaScript object other members. The bytes must already be
+/// valid UTF-8.
 /// </summary>
 internal static class StrictJson
 {
-    // The messages of the protocol have five levels. What is read here comes from strangers, and each level costs time.
+    // The protocol's messages have five levels. Strangers send what is read here, and each level costs time.
     private const int MaxDepth = 16;
 
     private static readonly JsonDocumentOptions Options = new()
@@ -21,10 +21,10 @@ internal static class StrictJson
         MaxDepth = MaxDepth,
     };
 
-    /// <summary>The document, or null if it is not strictly one.</summary>
+    /// <summary>The document; null if it is not strict JSON.</summary>
     public static JsonDocument? Parse(ReadOnlyMemory<byte> utf8)
     {
-        // First, since the parser would only trip over a lone surrogate when that very text is read.
+        // First, since the parser would throw for a lone surrogate only when that text is read.
         if (HasLoneSurrogate(utf8.Span))
             return null;
         try
@@ -42,8 +42,8 @@ internal static class StrictJson
     }
 
     /// <summary>
-    /// Whether a careless copy of it in JavaScript would give an object the members of another: by <c>__proto__</c>, or by the prototype of a
-    /// <c>constructor</c>.
+    /// Whether a careless copy of it in JavaScript would give an object the members of another: by <c>__proto__</c>, or by the prototype of
+    /// a <c>constructor</c>.
     /// </summary>
     private static bool ReachesForPrototypes(ReadOnlySpan<byte> utf8)
     {
@@ -63,7 +63,9 @@ internal static class StrictJson
         return false;
     }
 
-    /// <summary>Whether an escape spells half a character. Outside of strings JSON has no backslash, so the text need not be parsed.</summary>
+    /// <summary>
+    /// Whether an escape spells half a character. Outside of strings JSON has no backslash, so the text need not be parsed.
+    /// </summary>
     private static bool HasLoneSurrogate(ReadOnlySpan<byte> utf8)
     {
         bool highBefore = false;
