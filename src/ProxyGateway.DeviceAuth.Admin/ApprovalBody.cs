@@ -13,4 +13,8 @@ internal sealed record ApprovalBody
     /// <summary>The end of the grant; absent: no end is set.</summary>
     [DisallowNull]
     public DateTimeOffset? Until { get; init; }
+
+    /// <summary>Role -> scopes that the device is granted besides, whether it asks for them yet or not, until the same time; absent: nothing.</summary>
+    [DisallowNull]
+    public IReadOnlyDictionary<string, ScopeSet>? Also { get; init; }
 }

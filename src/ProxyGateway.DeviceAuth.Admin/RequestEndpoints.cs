@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -15,7 +16,11 @@ namespace ProxyGateway.DeviceAuth.Admin;
 /// </summary>
 internal static class RequestEndpoints
 {
-    private const string Approval = "The body, if there is one, is {\"scopes\":[\"...\"],\"until\":\"<time>\"}, both optional; a scope is 1 to 128 of A-Z a-z 0-9 . _ : -";
+    private const string Approval =
+        "The body, if there is one, is {\"scopes\":[\"...\"],\"until\":\"<time>\",\"also\":{\"<role>\":[\"...\"]}}, each optional, also with at most 8 roles; a role or scope is 1 to 128 of A-Z a-z 0-9 . _ : -";
+
+    // A device has few roles; each one is a grant in its document and an entry in the audit.
+    private const int MaxAlso = 8;
 
     public static void Map(RouteGroupBuilder admin)
     {
@@ -27,7 +32,7 @@ internal static class RequestEndpoints
             .Describe("getRequest", "Shows a pairing request")
             .Produces<RequestView>().Fails(AdminProblems.RequestNotFound);
         requests.MapPost("/{id}/approve", ApproveAsync).RequireAuthorization(AdminPolicies.Decide)
-            .Describe("approveRequest", "Approves a pairing request, or a part of it, and shows the device")
+            .Describe("approveRequest", "Approves a pairing request, or a part of it, grants other roles at the same time, and shows the device")
             .TakesBody<ApprovalBody>(isOptional: true)
             .Produces<DeviceView>()
             .Fails(AdminProblems.AboveCeiling, AdminProblems.RequestNotFound, AdminProblems.AlreadyResolved, AdminProblems.WiderThanAsked,
@@ -68,14 +73,22 @@ internal static class RequestEndpoints
         (AdminProblem? wrong, ApprovalBody? body) = await JsonBody.ReadOptionalAsync(context.Request, AdminInputContext.Default.ApprovalBody, Approval);
         if (wrong is not null)
             return wrong;
+        IReadOnlyDictionary<string, ScopeSet> also = body?.Also ?? ImmutableDictionary<string, ScopeSet>.Empty;
+        if (also.Count > MaxAlso || also.Any(a => !ScopeSet.IsValidName(a.Key) || a.Value is null))
+            return AdminProblems.InvalidRequest with { Detail = "At $.also: " + Approval };
         if (!RequestId.TryParse(id, out RequestId requestId))
             return AdminProblems.RequestNotFound;
 
         Operator by = context.Features.GetRequiredFeature<Operator>();
-        var terms = new GrantTerms(body?.Scopes, body?.Until);
+        var terms = new GrantTerms(body?.Scopes, body?.Until) { Also = also.ToImmutableSortedDictionary(StringComparer.Ordinal) };
         Decision? decision = await registry.ApproveAsync(requestId, terms, by, settings.Current.PairingRules, CancellationToken.None);
         if (decision is { Outcome: DecisionOutcome.Done, Request: { } approved })
+        {
             AdminLog.Approved(logger, by.Name, approved.Id, approved.DeviceId, approved.Role, LogText.Of(approved.GrantedScopes ?? ScopeSet.Empty));
+            foreach ((string role, _) in terms.Also)
+                AdminLog.GrantSet(logger, by.Name, role, approved.DeviceId, LogText.Of(decision.Record.ScopesOf(role)), decision.Record.Grants[role].Until);
+        }
+
         return Problem(decision) ?? (IResult)TypedResults.Json(DeviceView.Of(decision!.Record), AdminJsonContext.Default.DeviceView);
     }
 

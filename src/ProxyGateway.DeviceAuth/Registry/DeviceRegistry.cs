@@ -90,8 +90,12 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="RegistryUnavailableException">It is unknown whether the approval was written; it may be repeated.</exception>
-    public ValueTask<Decision?> ApproveAsync(RequestId id, GrantTerms terms, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
-        DecideAsync(id, (record, now) => Transitions.Approve(record, id, terms, by, rules.Policy.Implications, now, rules.Lifetimes), by, rules, cancellationToken);
+    public ValueTask<Decision?> ApproveAsync(RequestId id, GrantTerms terms, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(terms);
+        return DecideAsync(
+            id, (record, now) => Transitions.Approve(record, id, terms, by, rules.Policy.Implications, now, rules.Lifetimes), terms.Also, by, rules, cancellationToken);
+    }
 
     /// <summary>An operator rejects a request. Null if there is none.</summary>
     /// <param name="id">The request.</param>
@@ -100,7 +104,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="RegistryUnavailableException">It is unknown whether the rejection was written; it may be repeated.</exception>
     public ValueTask<Decision?> RejectAsync(RequestId id, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
-        DecideAsync(id, (record, now) => Transitions.Reject(record, id, by, now, rules.Lifetimes), by, rules, cancellationToken);
+        DecideAsync(id, (record, now) => Transitions.Reject(record, id, by, now, rules.Lifetimes), also: [], by, rules, cancellationToken);
 
     /// <summary>An operator changes a device. Null if it does not exist.</summary>
     /// <param name="id">The device.</param>
@@ -281,14 +285,24 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     }
 
     private async ValueTask<Decision?> DecideAsync(
-        RequestId id, Func<DeviceRecord, DateTimeOffset, Decision> decide, Operator by, PairingRules rules, CancellationToken cancellationToken)
+        RequestId id,
+        Func<DeviceRecord, DateTimeOffset, Decision> decide,
+        IEnumerable<KeyValuePair<string, ScopeSet>> also,
+        Operator by,
+        PairingRules rules,
+        CancellationToken cancellationToken)
     {
         if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
             return null;
         Decision? decision = await WriteAsync(
             device, stored => stored.Record is { } record ? decide(record, stored.Now) : null, operation: null, by, rules, cancellationToken);
         if (decision is { Outcome: DecisionOutcome.AboveCeiling, Request: { } asked })
-            audit?.Enter(AuditTrail.Refused(by, device, id, asked.Role, asked.Scopes));
+        {
+            (string role, ScopeSet scopes) = also.Prepend(new(asked.Role, asked.Scopes))
+                .FirstOrDefault(wanted => !by.MayGrant(wanted.Key, wanted.Value, rules.Policy.Implications), new(asked.Role, asked.Scopes));
+            audit?.Enter(AuditTrail.Refused(by, device, id, role, scopes));
+        }
+
         return decision;
     }
 

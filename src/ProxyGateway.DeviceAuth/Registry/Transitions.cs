@@ -62,7 +62,8 @@ public static class Transitions
 
     /// <summary>
     /// An operator approves a request: all of it, or the scopes that they name. An end that they name applies to all that the device holds
-    /// in the role; without one, an existing end stays.
+    /// in the role; without one, an existing end stays. The scopes of <see cref="GrantTerms.Also"/> are added to what the device holds in those
+    /// roles, on the same terms; if any of it is not allowed, nothing is approved.
     /// </summary>
     public static Decision Approve(
         DeviceRecord record, RequestId id, GrantTerms terms, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
@@ -75,21 +76,29 @@ public static class Transitions
             return new Decision(DecisionOutcome.NotFound, record, Request: null);
 
         ScopeSet granted = terms.Scopes ?? request.Scopes;
-        Grant? held = next.Grants.GetValueOrDefault(request.Role);
+        (string Role, ScopeSet Scopes)[] wanted = [(request.Role, granted), .. terms.Also.Select(a => (a.Key, a.Value))];
         if (!implications.Covers(request.Role, request.Scopes, granted))
             return new Decision(DecisionOutcome.WiderThanAsked, record, request);
-        if (!by.MayGrant(request.Role, granted, implications))
+        if (!wanted.All(w => by.MayGrant(w.Role, w.Scopes, implications)))
             return new Decision(DecisionOutcome.AboveCeiling, record, request);
-        if (request.Status == PairingRequestStatus.Approved && granted.Equals(request.GrantedScopes) && (terms.Until is null || terms.Until == held?.Until))
+        if (request.Status == PairingRequestStatus.Approved && granted.Equals(request.GrantedScopes)
+            && wanted.All(w => terms.Until is null || terms.Until == next.Grants.GetValueOrDefault(w.Role)?.Until)
+            && terms.Also.All(a => next.Grants.ContainsKey(a.Key) && implications.Covers(a.Key, next.ScopesOf(a.Key), a.Value)))
             return new Decision(DecisionOutcome.AlreadyDone, record, request);
         if (request.Status != PairingRequestStatus.Open)
             return new Decision(DecisionOutcome.AlreadyResolved, record, request);
         if (terms.Until <= now)
             return new Decision(DecisionOutcome.UntilIsPast, record, request);
-        if (terms.Until is not null && held is { Until: null }) // even without a scope, since the role itself would end
-            return new Decision(DecisionOutcome.HeldWithoutEnd, record, request);
-        if (terms.Until > held?.Until && !by.MayGrant(request.Role, next.ScopesOf(request.Role), implications))
-            return new Decision(DecisionOutcome.AboveCeiling, record, request); // the whole grant would be prolonged
+        ImmutableSortedDictionary<string, Grant> grants = next.Grants;
+        foreach ((string role, ScopeSet scopes) in wanted)
+        {
+            Grant? held = next.Grants.GetValueOrDefault(role);
+            if (terms.Until is not null && held is { Until: null }) // even without a scope, since the role itself would end
+                return new Decision(DecisionOutcome.HeldWithoutEnd, record, request);
+            if (terms.Until > held?.Until && !by.MayGrant(role, next.ScopesOf(role), implications))
+                return new Decision(DecisionOutcome.AboveCeiling, record, request); // the whole grant would be prolonged
+            grants = grants.SetItem(role, Grant.ByOperator(grants.GetValueOrDefault(role), scopes, by.Name, now) with { Until = terms.Until ?? held?.Until });
+        }
 
         PairingRequest approved = request with
         {
@@ -98,16 +107,20 @@ public static class Transitions
             ResolvedBy = by.Name,
             ResolvedAt = now,
         };
-        Grant grant = Grant.ByOperator(held, granted, by.Name, now) with { Until = terms.Until ?? held?.Until };
-        bool inFull = implications.Covers(request.Role, grant.Scopes!, request.Scopes);
+        bool inFull = implications.Covers(request.Role, grants[request.Role].Scopes!, request.Scopes);
         next = next with
         {
             Legacy = false, // from now on the grants say what was approved
-            Grants = next.Grants.SetItem(request.Role, grant),
+            Grants = grants,
             Refusals = inFull ? RefusalMarks.Clear(next.Refusals, request.Role) : RefusalMarks.Mark(next.Refusals, request.Role, now),
             Requests = next.Requests.Replace(request, approved),
         };
-        return new Decision(DecisionOutcome.Done, CoverRequests(next, implications, now), approved);
+        next = CoverRequests(next, implications, now);
+
+        // What the device asks for in another role, and gets less of, is approved in part: no rule approves the rest.
+        string[] inPart = [.. next.Requests.Where(r => r.Status == PairingRequestStatus.Open && r.Role != request.Role && terms.Also.ContainsKey(r.Role)).Select(r => r.Role)];
+        next = next with { Refusals = inPart.Aggregate(next.Refusals, (marks, role) => RefusalMarks.Mark(marks, role, now)) };
+        return new Decision(DecisionOutcome.Done, next, approved);
     }
 
     /// <summary>An operator rejects a request. The role is marked, so that no rule approves it.</summary>

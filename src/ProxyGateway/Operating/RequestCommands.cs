@@ -15,12 +15,26 @@ internal static class RequestCommands
 
     private static readonly Argument<string> Id = new("id") { Description = "The request's id, or its beginning" };
 
+    private static readonly Option<string[]> Also = new("--also")
+    {
+        Description = "Grant this role as well, until the same time, whether the device asks for it yet or not; may be given again",
+        HelpName = "role:a,b",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
     public static Command Build() => new("requests", "Devices that wait for approval")
     {
-        OperatorCommand.New("list", "Open requests, newest first", ListAsync),
+        OperatorCommand.New("list", "Open requests, newest first, those of one device together", ListAsync),
         OperatorCommand.New("show", "One of them, also for a while after it was decided", ShowAsync, Id),
         OperatorCommand.New(
-            "approve", "Approve a request: all that it asks for, or less", ApproveAsync, Id, OperatorCommand.ScopesOption, GrantEnd.UntilOption, GrantEnd.ForOption),
+            "approve",
+            "Approve a request: all that it asks for, or less; and other roles of the device at once",
+            ApproveAsync,
+            Id,
+            OperatorCommand.ScopesOption,
+            Also,
+            GrantEnd.UntilOption,
+            GrantEnd.ForOption),
         OperatorCommand.New("reject", "Reject a request", RejectAsync, Id),
         WatchCommand.Build(),
     };
@@ -39,7 +53,7 @@ internal static class RequestCommands
 
     private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) => OperatorCommand.PrintList(
         parsed,
-        await ListAsync(client, cancellationToken),
+        [.. (await ListAsync(client, cancellationToken)).GroupBy(r => r.DeviceId).SelectMany(ofDevice => ofDevice)],
         JsonOutput.Admin.PageViewRequestView,
         "Nothing waits for approval.",
         ["REQUEST", "DEVICE", "NAME", "ROLE", "SCOPES (+ NEW)", "REASON", "FROM", "EXPIRES"],
@@ -58,12 +72,18 @@ internal static class RequestCommands
     private static async Task ShowAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
         RequestView request = await GetAsync(client, await ResolveAsync(client, parsed, cancellationToken), cancellationToken);
-        OperatorCommand.Print(parsed, request, JsonOutput.Admin.RequestView, () => Tables.Write(RequestText.Of(request)));
+        RequestView[] others = [.. (await ListAsync(client, cancellationToken)).Where(r => r.DeviceId == request.DeviceId && r.Id != request.Id)];
+        OperatorCommand.Print(parsed, request, JsonOutput.Admin.RequestView, () => Tables.Write(RequestText.Of(request, others)));
     }
 
     private static async Task ApproveAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        var approval = new ApprovalBody { Scopes = OperatorCommand.ReadScopes(parsed)!, Until = GrantEnd.Read(parsed, TimeProvider.System)! };
+        var approval = new ApprovalBody
+        {
+            Scopes = OperatorCommand.ReadScopes(parsed)!,
+            Until = GrantEnd.Read(parsed, TimeProvider.System)!,
+            Also = ReadAlso(parsed)!,
+        };
         string id = await ResolveAsync(client, parsed, cancellationToken, MinApproved);
         DeviceView device = await ApproveAsync(client, id, approval, cancellationToken);
         OperatorCommand.Print(parsed, device, JsonOutput.Admin.DeviceView, () =>
@@ -79,6 +99,24 @@ internal static class RequestCommands
         RequestView request = await RejectAsync(client, await ResolveAsync(client, parsed, cancellationToken), cancellationToken);
         OperatorCommand.Print(parsed, request, JsonOutput.Admin.RequestView, () => Console.Out.WriteLine(
             $"Rejected. Device {request.DeviceId} does not become {PlainText.Of(request.Role)} with {Tables.Scopes(request.Scopes)}."));
+    }
+
+    // The role ends at the first colon: of roles and scopes, only scopes are known to have one.
+    private static Dictionary<string, ScopeSet>? ReadAlso(ParseResult parsed)
+    {
+        if (parsed.GetValue(Also) is not { Length: > 0 } given)
+            return null;
+        var also = new Dictionary<string, ScopeSet>(StringComparer.Ordinal);
+        foreach (string text in given)
+        {
+            string role = text.Split(':')[0];
+            if (!ScopeSet.IsValidName(role))
+                throw new CommandFailedException(ExitCodes.Usage, $"'{role}' is no role: {OperatorCommand.Names}");
+            ScopeSet scopes = OperatorCommand.ScopesIn(text.Length == role.Length ? "" : text[(role.Length + 1)..]);
+            also[role] = also.GetValueOrDefault(role, ScopeSet.Empty).Union(scopes);
+        }
+
+        return also;
     }
 
     // A whole id is sent unchanged, so that the gateway can distinguish a resolved request from an unknown one; the list has only open

@@ -8,7 +8,9 @@ namespace ProxyGateway.Operating;
 internal static class RequestText
 {
     /// <summary>All details for a decision.</summary>
-    public static Table Of(RequestView r)
+    /// <param name="r">The request.</param>
+    /// <param name="others">Other requests of the device.</param>
+    public static Table Of(RequestView r, params IEnumerable<RequestView> others)
     {
         Table table = Tables.New("", "");
         table.HideHeaders();
@@ -19,6 +21,8 @@ internal static class RequestText
         table.AddTextRow("from", From(r));
         table.AddTextRow("asks to be", $"{r.Role}: {Tables.Scopes(r.Scopes)}");
         table.AddTextRow("because", Why(r));
+        foreach (RequestView other in others)
+            table.AddTextRow("also asks to be", $"{other.Role}: {Tables.Scopes(other.Scopes)} (request {other.Id})");
         if (r.HeldRoles is { } roles)
             table.AddTextRow("holds", $"{string.Join(", ", roles)}{(r.HeldScopes is { } held ? $"; as {r.Role}: {Tables.Scopes(held)}" : "")}");
         if (r.NewScopes is { } fresh)

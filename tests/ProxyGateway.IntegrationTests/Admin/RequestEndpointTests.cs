@@ -136,7 +136,51 @@ public sealed class RequestEndpointTests : IAsyncLifetime
         (await _admin.PostAsync($"/admin/v1/requests/{write.Id}/approve", TestAdmin.Limited, """{"scopes":["operator.read"]}""")).Status.ShouldBe(200);
     }
 
+    [Fact]
+    public async Task One_decision_grants_other_roles_and_resolves_what_they_cover()
+    {
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
+        PairingRequest other = await _admin.AskAsync(claim);
+        PairingRequest asked = await _admin.AskAsync(claim.Asking("node", "camera"));
+        const string body = """{"also":{"operator":["operator.write"],"watcher":[]}}""";
+
+        for (int i = 0; i < 2; i++)
+        {
+            Answer answer = await _admin.PostAsync($"/admin/v1/requests/{asked.Id}/approve", json: body);
+            answer.Status.ShouldBe(200);
+            answer.Json.GetProperty("grants").EnumerateObject().Select(g => $"{g.Name} {g.Value.GetProperty("scopes").GetRawText()}")
+                .ShouldBe(["node [\"camera\"]", "operator [\"operator.write\"]", "watcher []"]);
+        }
+
+        (await _admin.GetAsync($"/admin/v1/requests/{other.Id}")).Json.GetProperty("status").GetString().ShouldBe("covered");
+        (await _admin.PostAsync($"/admin/v1/requests/{asked.Id}/approve", json: """{"also":{"operator":["operator.admin"]}}""")).ShouldBeProblem(409, "already-resolved");
+    }
+
+    [Fact]
+    public async Task Nobody_grants_above_their_ceiling_together_with_a_request()
+    {
+        PairingRequest read = await _admin.AskAsync(Some.Claim("operator", "operator.read"));
+
+        foreach (string also in new[] { """{"operator":["operator.write"]}""", """{"node":[]}""" })
+            (await _admin.PostAsync($"/admin/v1/requests/{read.Id}/approve", TestAdmin.Limited, $$"""{"also":{{also}}}""")).ShouldBeProblem(403, "above-ceiling");
+
+        (await _admin.GetAsync($"/admin/v1/requests/{read.Id}")).Json.GetProperty("status").GetString().ShouldBe("open");
+        await Eventually.HoldsAsync(
+            async () => (await _admin.GetAsync("/admin/v1/audit?kind=operator-refused")).Json.GetProperty("items").EnumerateArray()
+                .Select(e => e.GetProperty("role").GetString()).SequenceEqual(["node", "operator"]),
+            "each attempt is on record, with the role that is above the ceiling");
+    }
+
     [Theory]
+    [InlineData("""{"also":null}""")]
+    [InlineData("""{"also":[]}""")]
+    [InlineData("""{"also":{"operator":null}}""")]
+    [InlineData("""{"also":{"operator":"operator.read"}}""")]
+    [InlineData("""{"also":{"oper ator":[]}}""")]
+    [InlineData("""{"also":{"":[]}}""")]
+    [InlineData("""{"also":{"..":[]}}""")]
+    [InlineData("""{"also":{"operator":[],"operator":["operator.admin"]}}""")]
+    [InlineData("""{"also":{"a":[],"b":[],"c":[],"d":[],"e":[],"f":[],"g":[],"h":[],"i":[]}}""")]
     [InlineData("""{"scope":["operator.read"]}""")]
     [InlineData("""{"Scopes":["operator.read"]}""")]
     [InlineData("""{"scopes":"operator.read"}""")]

@@ -99,6 +99,26 @@ public sealed class OperatorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Other_roles_are_approved_at_once_before_the_device_asks_for_them()
+    {
+        await _program.RunAsync("connect", _url);
+        string node = await AskAsync("--role", "node", "--scopes", "a");
+        string watcher = await AskAsync("--role", "watcher");
+        (await OperateAsync("requests", "show", node)).ShouldSucceed().Output.ShouldMatch($@"also asks to be\s+watcher: \(none\) \(request {watcher}\)");
+
+        (await OperateAsync("requests", "approve", node, "--also", "..:a")).ShouldFail(2).ShouldContain("no role");
+        (await OperateAsync("requests", "approve", node, "--also", "builder:a b")).ShouldFail(2).ShouldContain("no scope");
+        Ended approved = (await OperateAsync(
+            "requests", "approve", node, "--also", "watcher", "--also", "operator:operator.read,operator.pairing", "--also", "operator:b:c", "--json")).ShouldSucceed();
+
+        approved.Json.GetProperty("grants").EnumerateObject().Select(g => $"{g.Name} {string.Join(' ', g.Value.GetProperty("scopes").EnumerateArray())}")
+            .ShouldBe(["node a", "operator b:c operator.pairing operator.read", "watcher "]);
+        (await OperateAsync("requests", "list")).ShouldSucceed().Output.ShouldContain("Nothing waits");
+        (await _program.RunAsync("connect", _url, "--role", "watcher")).ShouldSucceed();
+        (await _program.RunAsync("connect", _url, "--scopes", "operator.pairing")).ShouldSucceed();
+    }
+
+    [Fact]
     public async Task A_waiting_client_is_admitted_once_it_is_approved()
     {
         await _program.RunAsync("connect", _url);

@@ -310,6 +310,53 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
         await box.And(page.Tab.Locator(":focus")).WaitForAsync();
     }
 
+    [Fact]
+    public async Task What_a_device_asks_for_is_shown_together_and_approved_at_once_with_a_role_that_it_has_not_asked_for()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        TestDevice device = await _gateway.PairAsync();
+        string before = await _gateway.AskAsync(device, new Ask { Role = "watcher", Scopes = ["look"] });
+        string between = await _gateway.AskAsync(await _gateway.PairAsync(), new Ask { Role = "node" });
+        string request = await _gateway.AskAsync(device, new Ask { Role = "node", Scopes = ["camera.use"] });
+        await page.SignInAsync();
+        await page.Request(before).WaitForAsync();
+        string?[] shown = await page.Tab.EvaluateAsync<string[]>("() => [...document.querySelectorAll('[data-request]')].map((card) => card.dataset.request)");
+        shown.Where(id => id == before || id == between || id == request).ShouldBe([request, before, between], "newest first, and those of one device together");
+
+        ILocator card = page.Request(request);
+        await card.GetByText("This device asks for 1 more: approve at once").ClickAsync();
+        await card.GetByLabel("watcher with look").CheckAsync();
+        await card.GetByLabel("Role").FillAsync("builder");
+        await card.GetByLabel("with scopes").FillAsync("a, b");
+        await OperatorsPage.Button(card, "Approve").ClickAsync();
+
+        await page.Notices.GetByText("Approved: node, watcher and builder for ").WaitForAsync();
+        await page.Request(before).WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
+        (await _gateway.ConnectAsync(device, new Ask { Role = "node", Scopes = ["camera.use"] })).ShouldBeAdmitted();
+        (await _gateway.ConnectAsync(device, new Ask { Role = "watcher", Scopes = ["look"] })).ShouldBeAdmitted();
+        (await _gateway.ConnectAsync(device, new Ask { Role = "builder", Scopes = ["a", "b"] })).ShouldBeAdmitted();
+    }
+
+    [Fact]
+    public async Task What_a_device_asks_for_meanwhile_neither_moves_nor_changes_what_is_chosen_for_it()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        await page.SignInAsync();
+        TestDevice device = await _gateway.PairAsync();
+        string request = await _gateway.AskAsync(device, new Ask { Role = "node" });
+        await page.Request(await _gateway.AskAsync(device, new Ask { Role = "watcher" })).WaitForAsync();
+        ILocator card = page.Request(request);
+        await card.GetByText("This device asks for 1 more: approve at once").ClickAsync();
+        await card.GetByLabel("watcher").CheckAsync();
+        LocatorBoundingBoxResult before = (await card.BoundingBoxAsync())!;
+
+        await page.Request(await _gateway.AskAsync(device, new Ask { Role = "builder" })).WaitForAsync();
+
+        await card.GetByText("This device asks for 2 more: approve at once").WaitForAsync();
+        (await card.BoundingBoxAsync())!.Height.ShouldBe(before.Height);
+        (await card.GetByLabel("watcher").IsCheckedAsync()).ShouldBeTrue();
+    }
+
     private static List<string> Decisions(OperatorsPage page)
     {
         var decisions = new List<string>();

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -331,6 +332,71 @@ public sealed class TransitionsTests
         }
     }
 
+    // The device asks as node and as operator; the node's request is approved, and with it what the first column says.
+    [Theory]
+    [InlineData("operator: operator.read operator.write", "operator: operator.read operator.write; node: camera", "covered", "")]
+    [InlineData("operator: operator.admin", "operator: operator.admin; node: camera", "covered", "")]
+    [InlineData("operator: operator.read", "operator: operator.read; node: camera", "open", "operator")]
+    [InlineData("operator:", "operator:; node: camera", "open", "operator")]
+    [InlineData("node: screen", "node: camera screen", "open", "")]
+    [InlineData("watcher: look", "node: camera; watcher: look", "open", "")]
+    [InlineData("", "node: camera", "open", "")]
+    public void An_operator_grants_other_roles_together_with_a_request(string also, string granted, string otherRequest, string marked)
+    {
+        Ask other = Ask(record: null, _claim, Start);
+        Ask node = Ask(other.Next, _claim.Asking("node", "camera"), Start);
+
+        Decision decision = ApproveAlso(node, also);
+
+        decision.Outcome.ShouldBe(DecisionOutcome.Done);
+        decision.Request!.GrantedScopes.ShouldBe(Scopes("camera"), "the request says what was asked of it");
+        Granted(decision.Record).ShouldBe(granted.Split("; ").Order());
+        decision.Record.Grants.Values.ShouldAllBe(grant => grant.ApprovedBy == "ops" && grant.Parts == null);
+        decision.Record.FindRequest(other.Request!.Id)!.Status.ToString().ToLowerInvariant().ShouldBe(otherRequest);
+        Marked(decision.Record).ShouldBe(marked, "what was asked for and not granted no rule approves");
+        ApproveAlso(node with { Next = decision.Record }, also).Outcome.ShouldBe(DecisionOutcome.AlreadyDone);
+        ApproveAlso(node with { Next = decision.Record }, "other: more").Outcome.ShouldBe(DecisionOutcome.AlreadyResolved);
+    }
+
+    [Theory]
+    [InlineData("operator: operator.read", DecisionOutcome.Done)]
+    [InlineData("operator: operator.write", DecisionOutcome.AboveCeiling)]
+    [InlineData("node: screen", DecisionOutcome.AboveCeiling)]
+    [InlineData("watcher:", DecisionOutcome.AboveCeiling)]
+    public void Nobody_grants_above_their_ceiling_together_with_a_request(string also, DecisionOutcome expected)
+    {
+        Ask node = Ask(record: null, _claim.Asking("node", "camera"), Start);
+        Operator by = Ceiling("operator", "operator.read");
+        by = by with { UpTo = by.UpTo!.Add("node", Scopes("camera")) };
+
+        Decision decision = ApproveAlso(node, also, by: by);
+
+        decision.Outcome.ShouldBe(expected);
+        decision.Record.IsPaired.ShouldBe(expected == DecisionOutcome.Done, "all of it is granted, or nothing");
+    }
+
+    [Fact]
+    public void What_is_granted_together_ends_together_and_adds_to_what_is_held()
+    {
+        DateTimeOffset until = Start.AddHours(2);
+        DeviceRecord held = Some.Paired(_claim.Asking("operator", "operator.read"), Start);
+        Ask node = Ask(held, _claim.Asking("node", "camera"), Start);
+
+        ApproveAlso(node, "operator: operator.write", until).Outcome.ShouldBe(DecisionOutcome.HeldWithoutEnd, "what it holds without end would end");
+        Decision ending = ApproveAlso(node, "watcher: look", until);
+        Decision adding = ApproveAlso(node, "operator: operator.pairing");
+
+        ending.Record.Grants["watcher"].Until.ShouldBe(until);
+        ending.Record.Grants["node"].Until.ShouldBe(until);
+        adding.Record.ScopesOf("operator").ShouldBe(Scopes("operator.pairing operator.read"));
+
+        Ask again = Ask(ending.Record, _claim.Asking("node", "screen"), Start);
+        Operator low = Ceiling("node", "screen");
+        low = low with { UpTo = low.UpTo!.Add("watcher", ScopeSet.Empty) };
+        ApproveAlso(again, "watcher:", until, low).Outcome.ShouldBe(DecisionOutcome.Done);
+        ApproveAlso(again, "watcher:", until.AddHours(1), low).Outcome.ShouldBe(DecisionOutcome.AboveCeiling, "all that is held would go on for longer");
+    }
+
     [Fact]
     public void An_operators_refusal_marks_the_role_that_it_concerns()
     {
@@ -405,6 +471,16 @@ public sealed class TransitionsTests
     private static Decision Approve(DeviceRecord record, RequestId id, ScopeSet? scopes, DateTimeOffset now) =>
         Transitions.Approve(record, id, new GrantTerms(scopes), Some.Operator, Implications, now, Lifetimes);
 
+    private static Decision ApproveAlso(Ask ask, string also, DateTimeOffset? until = null, Operator? by = null)
+    {
+        IEnumerable<string[]> grants = also.Split("; ", StringSplitOptions.RemoveEmptyEntries).Select(grant => grant.Split(':'));
+        var terms = new GrantTerms(Until: until) { Also = grants.ToImmutableSortedDictionary(g => g[0], g => Scopes(g[1]), StringComparer.Ordinal) };
+        return Transitions.Approve(ask.Next, ask.Request!.Id, terms, by ?? Some.Operator, Implications, Start, Lifetimes);
+    }
+
+    private static IEnumerable<string> Granted(DeviceRecord record) =>
+        record.Grants.Select(g => g.Value.Scopes!.Count == 0 ? $"{g.Key}:" : $"{g.Key}: {g.Value.Scopes}").Order();
+
     private static Decision Reject(DeviceRecord record, RequestId id, DateTimeOffset now) =>
         Transitions.Reject(record, id, Some.Operator, now, Lifetimes);
 
@@ -412,7 +488,7 @@ public sealed class TransitionsTests
         Transitions.SetGrant(record, role, scopes is null ? null : new GrantTerms(Scopes(scopes)), Some.Operator, Implications, Start, Lifetimes).Record;
 
     private static Operator Ceiling(string role, string scopes) =>
-        new("ops", System.Collections.Immutable.ImmutableDictionary<string, ScopeSet>.Empty.Add(role, Scopes(scopes)));
+        new("ops", ImmutableDictionary<string, ScopeSet>.Empty.Add(role, Scopes(scopes)));
 
     private static ScopeSet Scopes(string scopes) => ScopeSet.Of(scopes.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 

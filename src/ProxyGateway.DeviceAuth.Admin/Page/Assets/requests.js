@@ -1,10 +1,10 @@
-import { endChoice, scopeChoice } from "./choices.js";
+import { alsoChoice, endChoice, scopeChoice } from "./choices.js";
 import { claimOf, fill, fingerprint, foreign, h, scopeList, stateBox } from "./dom.js";
 import { PagedList } from "./list.js";
 import { announce, notify } from "./notices.js";
 import { StableCards } from "./stable-cards.js";
 import { ago, left } from "./time.js";
-import { count, localityInWords, problemInWords, reasonInWords } from "./words.js";
+import { count, list, localityInWords, problemInWords, reasonInWords } from "./words.js";
 
 const PAGE = 50;
 
@@ -78,7 +78,7 @@ export class RequestsView {
 
   #reconcile(requests, hasMore) {
     const isOver = (card) => !hasMore || this.#outcomes.has(card.id) || new Date(card.expiresAt) <= Date.now();
-    const fresh = this.#cards.update(requests, isOver);
+    const fresh = this.#cards.update(togetherByDevice(requests), isOver);
     this.#outcomes.clear();
     if (!this.#isFirst && fresh.length > 0) {
       const what = fresh.length === 1 ? `New request: ${reasonInWords(fresh[0]).word}, ${fresh[0].role}.` : `${fresh.length} new requests.`;
@@ -119,6 +119,7 @@ class RequestCard {
   #onResolved;
   #shown = "";
   #expires = h("span", {});
+  #also;
   #isBusy = false;
 
   element;
@@ -136,13 +137,17 @@ class RequestCard {
     this.element = h("article", { class: isFresh ? "card request fresh" : "card request", "data-request": request.id, "aria-labelledby": `request-${request.id}` });
   }
 
-  /** Shows how it stands now. What is asked never changes; what the device holds may, and how long it stays open. */
-  update(request) {
+  /**
+   * Shows how it stands now. What is asked never changes; what the device holds may, how long it stays open, and what else the device asks for: that
+   * it can change at any time, so it must not reset what the operator has chosen.
+   */
+  update({ others, ...request }) {
     const { expiresAt, ...rest } = request;
     this.expiresAt = expiresAt;
     const shown = JSON.stringify(rest);
     if (shown !== this.#shown) fill(this.element, this.#build(request));
     this.#shown = shown;
+    this.#also?.offer(others);
     if (this.#expires.dataset.at !== expiresAt) fill(this.#expires, "expires ", left(expiresAt));
     this.#expires.dataset.at = expiresAt;
   }
@@ -184,6 +189,8 @@ class RequestCard {
   #decision(request, choice) {
     const error = h("p", { class: "error", role: "alert", hidden: true });
     const until = endChoice();
+    const also = alsoChoice();
+    this.#also = also;
     const approve = h("button", { type: "button", class: "primary", onclick: () => run("approve") });
     const reject = h("button", { type: "button", class: "danger quiet", onclick: () => run("reject") }, "Reject");
     const addsRole = request.reason !== "scope-upgrade";
@@ -203,11 +210,13 @@ class RequestCard {
       error.hidden = true;
       const chosen = choice.chosen();
       const end = until.chosen();
-      const body = { ...(chosen.length < all && { scopes: chosen }), ...(end && { until: end }) };
+      const besides = also.chosen();
+      const body = { ...(chosen.length < all && { scopes: chosen }), ...(end && { until: end }), ...(besides.size > 0 && { also: Object.fromEntries(besides) }) };
       try {
         await this.#session.api.post(`/admin/v1/requests/${request.id}/${verb}`, verb === "approve" && Object.keys(body).length > 0 ? body : undefined);
         this.isDone = true;
-        notify(verb === "approve" ? "Approved: " : "Rejected: ", h("code", {}, request.role), " for ", fingerprint(request.deviceId),
+        const roles = verb === "approve" ? [...new Set([request.role, ...besides.keys()])] : [request.role];
+        notify(verb === "approve" ? "Approved: " : "Rejected: ", h("code", {}, list(roles)), " for ", fingerprint(request.deviceId),
           body.scopes && verb === "approve" ? `, with ${count(chosen.length, "scope")} of ${all}.` : ".");
         this.#onResolved();
       } catch (problem) {
@@ -230,9 +239,15 @@ class RequestCard {
     return {
       relabel,
       until: [until.element, hint],
-      element: h("footer", { class: "decide" }, error, h("div", { class: "buttons" }, approve, reject)),
+      element: h("footer", { class: "decide" }, error, h("div", { class: "buttons" }, approve, reject), also.element),
     };
   }
+}
+
+/** The requests, those of one device after the first of them, and each with what else its device asks for. */
+function togetherByDevice(requests) {
+  const ofDevice = Map.groupBy(requests, (request) => request.deviceId);
+  return [...ofDevice.values()].flatMap((all) => all.map((request) => ({ ...request, others: all.filter((other) => other !== request) })));
 }
 
 function tellOutcome(role, { kind, operator }) {

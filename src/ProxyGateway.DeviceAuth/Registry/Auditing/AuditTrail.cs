@@ -3,8 +3,8 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
 /// <summary>
-/// The audit entries of a change of a device's record: pure. Changes of requests are derived from the two records, so no transition can
-/// forget one.
+/// The audit entries of a change of a device's record: pure. Changes of requests, and what an operator grants together with one, are derived from
+/// the two records, so no transition can forget one.
 /// </summary>
 public static class AuditTrail
 {
@@ -39,6 +39,12 @@ public static class AuditTrail
             if (request.Status == PairingRequestStatus.Open && next.FindRequest(request.Id) is null)
                 yield return Resolved(request with { Status = PairingRequestStatus.Expired }, by: null);
         }
+
+        if (previous is not null && operation is null && by is not null)
+        {
+            foreach ((string role, Grant grant) in next.Grants.Where(g => IsGrantedBesides(g.Key, g.Value, previous, next)))
+                yield return By(new AuditEntry { Kind = AuditKinds.GrantChanged, DeviceId = next.Id, Role = role, Scopes = grant.Scopes, Until = grant.Until }, by);
+        }
     }
 
     /// <summary>An operator tried to grant or unblock above their ceiling.</summary>
@@ -67,6 +73,17 @@ public static class AuditTrail
         Locality = locality,
         Client = claim.Client,
     };
+
+    /// <summary>Whether the change has granted more in the role than the request that it approved there says.</summary>
+    private static bool IsGrantedBesides(string role, Grant grant, DeviceRecord previous, DeviceRecord next)
+    {
+        Grant? before = previous.Grants.GetValueOrDefault(role);
+        PairingRequest? approved = next.Requests.FirstOrDefault(r =>
+            r.Role == role && r.Status == PairingRequestStatus.Approved && previous.FindRequest(r.Id)?.Status == PairingRequestStatus.Open);
+        return approved is null
+            ? !grant.Equals(before)
+            : (grant.Scopes ?? ScopeSet.Empty).Without(before?.Scopes ?? ScopeSet.Empty).Without(approved.GrantedScopes ?? ScopeSet.Empty).Count > 0;
+    }
 
     private static DateTimeOffset? UntilOf(PairingRequest request, DeviceRecord record) =>
         request.Status == PairingRequestStatus.Approved ? record.Grants.GetValueOrDefault(request.Role)?.Until : null;

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
@@ -45,6 +46,28 @@ public sealed class AuditTrailTests
                 Client = _claim.Client,
             },
         ]);
+    }
+
+    [Fact]
+    public void An_approval_that_grants_other_roles_has_an_entry_for_each()
+    {
+        Ask other = Ask(record: null, _claim, Start);
+        Ask node = Ask(other.Next, _claim.Asking("node", "camera"), Start);
+        var also = new Dictionary<string, ScopeSet> { ["node"] = ScopeSet.Of("screen"), ["operator"] = _claim.Scopes, ["watcher"] = ScopeSet.Of("look") };
+        GrantTerms terms = new GrantTerms(Until: Start.AddHours(2)) { Also = also.ToImmutableSortedDictionary(StringComparer.Ordinal) };
+
+        DeviceRecord approved = Transitions.Approve(node.Next, node.Request!.Id, terms, By, ScopeImplications.Default, Start, Some.Lifetimes).Record;
+
+        AuditEntry[] entries = [.. AuditTrail.Of(node.Next, approved with { Version = Some.Version() }, Start, By, operation: null)];
+        entries.Select(e => $"{e.Kind} {e.Role}: {e.Scopes} by {e.Operator}").ShouldBe(
+        [
+            "request-covered operator: operator.read operator.write by ",
+            "request-approved node: camera by ops",
+            "grant-changed node: camera screen by ops",
+            "grant-changed operator: operator.read operator.write by ops",
+            "grant-changed watcher: look by ops",
+        ]);
+        entries.Where(e => e.Kind != "request-covered").ShouldAllBe(e => e.Until == Start.AddHours(2) && e.Address == By.Address);
     }
 
     [Fact]
