@@ -10,7 +10,6 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Health;
-using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -95,7 +94,11 @@ internal sealed class AdminListener(
             kestrel.Configure(certificates);
         });
         foreach (AdminListenerSetup setup in _setups)
+        {
             setup.Configure(builder);
+            builder.Services.AddSingleton(setup);
+        }
+
         UseAddresses(builder.WebHost);
 
         builder.Services.TryAddSingleton(TimeProvider.System);

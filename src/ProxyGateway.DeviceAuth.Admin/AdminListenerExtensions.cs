@@ -27,16 +27,21 @@ public static class AdminListenerExtensions
         var errors = new ConfigurationErrors();
         AdminOptions options = AdminOptionsReader.Read(configuration, errors);
         errors.ThrowIfAny();
-        gate.Services.AddSingleton(AdminOptionsReader.Part);
+        gate.Services.AddSingleton(AdminOptions.ConfigurationPart);
         return gate.AddAdminListener(options, configuration[HostDefaults.ContentRootKey] ?? Directory.GetCurrentDirectory());
     }
 
-    /// <summary>The same with options that were read already, as a part of <see cref="GatewayConfiguration"/>.</summary>
+    /// <summary>
+    /// The same with options that were read already, for an application that reads all of its configuration at once (<see cref="GatewayConfiguration"/>) with
+    /// <see cref="AdminOptions.ConfigurationPart"/> among its parts.
+    /// </summary>
     /// <param name="gate">The gate.</param>
     /// <param name="options">The options.</param>
     /// <param name="contentRoot">The base of relative files.</param>
-    internal static IDeviceAuthorizationBuilder AddAdminListener(this IDeviceAuthorizationBuilder gate, AdminOptions options, string contentRoot)
+    public static IDeviceAuthorizationBuilder AddAdminListener(this IDeviceAuthorizationBuilder gate, AdminOptions options, string contentRoot)
     {
+        ArgumentNullException.ThrowIfNull(gate);
+        ArgumentNullException.ThrowIfNull(options);
         IServiceCollection services = gate.Services;
         AdminKeyRing keys = AdminKeyRing.Load(options, contentRoot);
         services.AddSingleton(options);

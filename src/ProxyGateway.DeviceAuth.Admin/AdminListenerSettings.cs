@@ -29,10 +29,10 @@ internal sealed class AdminListenerSettings
     private void OnTaken(AdminOptions previous, AdminOptions next)
     {
         if (next.Url != previous.Url)
-            Log.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Url));
+            AdminLog.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Url));
         if (next.Socket != previous.Socket)
-            Log.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Socket));
+            AdminLog.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Socket));
         if (!next.Webhooks.Select(Text).SequenceEqual(previous.Webhooks.Select(Text)))
-            Log.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Webhooks));
+            AdminLog.StartOnly(_logger, AdminOptions.SectionName + ":" + nameof(AdminOptions.Webhooks));
     }
 }

@@ -40,4 +40,7 @@ internal static partial class AdminLog
 
     [LoggerMessage(305, LogLevel.Error, "An operator's request failed")]
     public static partial void Failed(ILogger logger, Exception exception);
+
+    [LoggerMessage(106, LogLevel.Warning, "{Key} was changed; the change takes effect at the next start.", EventName = "StartOnly")]
+    public static partial void StartOnly(ILogger logger, string key);
 }

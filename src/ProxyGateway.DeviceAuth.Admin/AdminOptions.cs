@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using ProxyGateway.DeviceAuth.Admin.Webhooks;
+using ProxyGateway.DeviceAuth.Configuration;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -8,6 +9,9 @@ public sealed record AdminOptions
 {
     /// <summary>The configuration section.</summary>
     public const string SectionName = "Admin";
+
+    /// <summary>The section as a part of the whole configuration.</summary>
+    public static ConfigurationPart ConfigurationPart => AdminOptionsReader.Part;
 
     /// <summary>The listener's address: http on a loopback host, or https.</summary>
     public Uri Url { get; init; } = new("http://127.0.0.1:9090");

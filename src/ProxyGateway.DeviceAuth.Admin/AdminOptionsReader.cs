@@ -20,7 +20,7 @@ internal static class AdminOptionsReader
     /// <param name="errors">The list of errors.</param>
     public static AdminOptions Read(IConfiguration configuration, ConfigurationErrors errors)
     {
-        var section = new SectionReader(ConfigurationLayers.Of(configuration), AdminOptions.SectionName, errors);
+        var section = new SectionReader(configuration, AdminOptions.SectionName, errors);
         var defaults = new AdminOptions();
         var options = new AdminOptions
         {
@@ -40,7 +40,7 @@ internal static class AdminOptionsReader
         const string name = nameof(AdminOptions.Url);
         string text = section.Text(name, fallback.OriginalString);
         if (Uri.TryCreate(text, UriKind.Absolute, out Uri? url)
-            && OriginNames.TryParse(text.TrimEnd('/'), out _)
+            && SectionReader.IsOrigin(text.TrimEnd('/'))
             && (url.Scheme == Uri.UriSchemeHttps || (url.Scheme == Uri.UriSchemeHttp && IsLoopback(url))))
         {
             return url;

@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>The body of an approval.</summary>
-internal sealed record ApprovalBody
+public sealed record ApprovalBody
 {
     /// <summary>The scopes to grant; absent: all requested ones. Not null, which could mean either.</summary>
     [DisallowNull]

@@ -8,16 +8,17 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>Audit entries for operators, with members that only a newer gateway, which wrote them, knows.</summary>
-internal static class AuditJson
+public static class AuditJson
 {
     private static readonly JsonSerializerOptions Options = new(AdminJsonContext.Default.Options)
     {
         TypeInfoResolver = AdminJsonContext.Default.WithAddedModifier(StoredObject.KeepUnknown),
     };
 
+    /// <summary>How an entry is written.</summary>
     public static JsonTypeInfo<AuditEntry> Entry { get; } = (JsonTypeInfo<AuditEntry>)Options.GetTypeInfo(typeof(AuditEntry));
 
-    public static JsonTypeInfo<PageView<AuditEntry>> Page { get; } = (JsonTypeInfo<PageView<AuditEntry>>)Options.GetTypeInfo(typeof(PageView<AuditEntry>));
+    internal static JsonTypeInfo<PageView<AuditEntry>> Page { get; } = (JsonTypeInfo<PageView<AuditEntry>>)Options.GetTypeInfo(typeof(PageView<AuditEntry>));
 
     /// <summary>The entry in a gateway's answer. If only a newer gateway knows all of it, it is read in part.</summary>
     /// <exception cref="RegistryUnavailableException">It is no entry.</exception>

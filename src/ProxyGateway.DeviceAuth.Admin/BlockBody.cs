@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>The body of a block.</summary>
-internal sealed record BlockBody
+public sealed record BlockBody
 {
     /// <summary>The reason.</summary>
     [DisallowNull]

@@ -74,12 +74,15 @@ internal static class DeviceEndpoints
         {
             PagedResult<DeviceRecord> page = await registry.ListDevicesAsync(cursor, Math.Min(query.Limit - items.Count, ReadAtOnce), context.RequestAborted);
             items.AddRange(page.Items.Select(DeviceView.Of).Concat(page.Newer.Select(DeviceView.Of)).OrderBy(device => device.Id.ToString(), StringComparer.Ordinal));
-            bytes += page.Items.Sum(RuleBounds.SizeOf);
+            bytes += page.Items.Sum(SizeOf);
             cursor = page.Next;
         }
         while (cursor is not null && items.Count < query.Limit && bytes < LongPageBytes);
         return TypedResults.Json(new PageView<DeviceView>(items, cursor), AdminJsonContext.Default.PageViewDeviceView);
     }
+
+    // The roles and scopes of a device; names are ASCII without anything that JSON escapes.
+    private static int SizeOf(DeviceRecord record) => record.Grants.Sum(g => g.Key.Length + 3 + (g.Value.Scopes?.Sum(scope => scope.Length + 3) ?? 0));
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, DeviceRegistry registry)
     {

@@ -5,7 +5,17 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>A device for operators: without its marks and requests.</summary>
-internal sealed record DeviceView(
+/// <param name="Id">The device's id: the SHA-256 of its public key.</param>
+/// <param name="PublicKey">The raw public key as base64url; absent if it is not known.</param>
+/// <param name="Client">What the device says about itself: never verified.</param>
+/// <param name="Label">What operators call it; absent if they have not said.</param>
+/// <param name="Legacy">True if it was paired without any role on record; absent otherwise.</param>
+/// <param name="Block">Who blocked it and why; absent if nobody did.</param>
+/// <param name="Grants">Role -> what the device may do in it.</param>
+/// <param name="CreatedAt">When it was first approved; absent if nothing is known of it.</param>
+/// <param name="LastSeenAt">When it was last connected, to the minute; absent if it never was.</param>
+/// <param name="Version">The version of its document, for <c>If-Match</c>.</param>
+public sealed record DeviceView(
     DeviceId Id,
     string? PublicKey,
     ClientDescription Client,
@@ -22,7 +32,7 @@ internal sealed record DeviceView(
     /// </summary>
     public int? NewerFormat { get; init; }
 
-    public static DeviceView Of(NewerDocument document) => new(
+    internal static DeviceView Of(NewerDocument document) => new(
         document.Device,
         PublicKey: null,
         new ClientDescription(),
@@ -37,7 +47,7 @@ internal sealed record DeviceView(
         NewerFormat = document.Format,
     };
 
-    public static DeviceView Of(DeviceRecord record) => new(
+    internal static DeviceView Of(DeviceRecord record) => new(
         record.Id,
         record.PublicKey.Length == 0 ? null : record.PublicKey, // a device that was blocked before it connected has no known key
         record.Client,

@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>A device's new grant in a role.</summary>
-internal sealed record GrantBody
+public sealed record GrantBody
 {
     /// <summary>The scopes.</summary>
     public required ScopeSet Scopes { get; init; }

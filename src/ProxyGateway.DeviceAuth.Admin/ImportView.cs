@@ -1,12 +1,6 @@
-using ProxyGateway.DeviceAuth.Pairing;
-
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>The result of an import.</summary>
-internal sealed record ImportView(bool DryRun, IReadOnlyList<ImportItemView> Items);
-
-/// <summary>The result for one device of an import.</summary>
-/// <param name="Id">The device; absent if its key is invalid.</param>
-/// <param name="Outcome">One of added, extended, unchanged, above-ceiling, refused-before, blocked, newer-format, invalid.</param>
-/// <param name="Detail">The error.</param>
-internal sealed record ImportItemView(DeviceId? Id, string Outcome, string? Detail = null);
+/// <param name="DryRun">Whether nothing was changed, and this is only what would be.</param>
+/// <param name="Items">The result for each device, in the order in which they were given.</param>
+public sealed record ImportView(bool DryRun, IReadOnlyList<ImportItemView> Items);

@@ -12,7 +12,7 @@ namespace ProxyGateway.DeviceAuth.Admin;
 /// nonce of the client's. The client speaks first, so a stranger who asks the gateway gets nothing to test keys against. A stranger whom a
 /// client asks does get such a proof: so keys must be random.
 /// </summary>
-internal static class KeyProof
+public static class KeyProof
 {
     /// <summary>The length of a nonce and of a proof, in bytes.</summary>
     public const int Bytes = 32;

@@ -1,7 +1,7 @@
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>A device's new label.</summary>
-internal sealed record LabelBody
+public sealed record LabelBody
 {
     /// <summary>The label.</summary>
     public required string Label { get; init; }

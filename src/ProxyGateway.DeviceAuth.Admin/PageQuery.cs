@@ -7,7 +7,7 @@ namespace ProxyGateway.DeviceAuth.Admin;
 internal readonly record struct PageQuery(int Limit, string? Cursor)
 {
     public const int DefaultLimit = 50;
-    public const int MaxLimit = 200;
+    public const int MaxLimit = AdminJson.MaxPageItems;
     public const int MaxCursorLength = 512;
 
     public static bool TryRead(IQueryCollection query, out PageQuery page)

@@ -40,17 +40,3 @@ internal static class ProofEndpoints
         return TypedResults.Empty;
     }
 }
-
-/// <summary>A client with a key asks whether the gateway knows it.</summary>
-internal sealed record ProofBody
-{
-    /// <summary>32 random bytes from the client, as base64url.</summary>
-    public required string Nonce { get; init; }
-
-    /// <summary>The client's proof that it knows the key, as base64url.</summary>
-    public required string Proof { get; init; }
-}
-
-/// <summary>The gateway knows the key.</summary>
-/// <param name="Proof">The gateway's proof, as base64url.</param>
-internal sealed record ProofView(string Proof);

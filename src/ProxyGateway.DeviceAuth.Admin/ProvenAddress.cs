@@ -9,16 +9,20 @@ namespace ProxyGateway.DeviceAuth.Admin;
 /// the literal address and port, on a Unix socket <see cref="OfUnixSocket"/>, with https (where the certificate identifies the gateway) the
 /// origin.
 /// </summary>
-internal static class ProvenAddress
+public static class ProvenAddress
 {
     /// <summary>The address of a Unix socket. No <c>Host</c> is spelled like this.</summary>
     public const string OfUnixSocket = "unix:";
 
-    /// <summary>The address of a client's http connection, which is also the <c>Host</c> that the client must send.</summary>
-    public static string Of(IPEndPoint connectedTo) => new IPEndPoint(Unmap(connectedTo.Address), connectedTo.Port).ToString();
+    /// <summary>That of a client's connection by http, and so the <c>Host</c> that the client has to send.</summary>
+    public static string Of(IPEndPoint connectedTo)
+    {
+        ArgumentNullException.ThrowIfNull(connectedTo);
+        return new IPEndPoint(Unmap(connectedTo.Address), connectedTo.Port).ToString();
+    }
 
-    /// <summary>The address of a request; null if its <c>Host</c> is not the address at which it arrived.</summary>
-    public static string? Of(HttpContext context) => Of(
+    /// <summary>That of a request; null if its <c>Host</c> is not the one at which it came in.</summary>
+    internal static string? Of(HttpContext context) => Of(
         context.Request.IsHttps,
         context.Request.Host,
         context.Connection.LocalIpAddress is { } address ? new IPEndPoint(address, context.Connection.LocalPort) : null);
@@ -27,7 +31,7 @@ internal static class ProvenAddress
     /// <param name="isHttps">Whether it came over TLS.</param>
     /// <param name="host">The <c>Host</c>.</param>
     /// <param name="local">The gateway's end of the connection; null: a Unix socket.</param>
-    public static string? Of(bool isHttps, HostString host, IPEndPoint? local)
+    internal static string? Of(bool isHttps, HostString host, IPEndPoint? local)
     {
         if (isHttps)
             return $"https://{host.Value}"; // with the scheme: a proof over http is invalid here

@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>The rule whose approvals are taken back.</summary>
-internal sealed record RemoveByRuleBody
+public sealed record RemoveByRuleBody
 {
     /// <summary>The rule's name.</summary>
     public required string Rule { get; init; }

@@ -7,4 +7,4 @@ namespace ProxyGateway.DeviceAuth.Admin;
 /// <param name="Next">The cursor of the next part; absent if this was the last.</param>
 /// <param name="NewerFormat">Devices that were not changed because a newer gateway wrote their documents; absent if there were
 /// none.</param>
-internal sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed, string? Next = null, int? NewerFormat = null);
+public sealed record RemovedByRuleView(bool DryRun, int Removed, int Narrowed, string? Next = null, int? NewerFormat = null);

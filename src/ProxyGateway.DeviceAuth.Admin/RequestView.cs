@@ -3,7 +3,21 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>A pairing request for operators.</summary>
-internal sealed record RequestView(
+/// <param name="Id">The request's id.</param>
+/// <param name="DeviceId">The device that asks.</param>
+/// <param name="Role">The role it asks for.</param>
+/// <param name="Scopes">The scopes it asks for.</param>
+/// <param name="Reason">Why it has to ask.</param>
+/// <param name="GrantedScopes">The scopes that were granted, once it is approved; absent before.</param>
+/// <param name="Client">What the device says about itself: never verified.</param>
+/// <param name="Address">The client's address; absent if it cannot be told.</param>
+/// <param name="Locality">Where the request came from, by the policy that was in force.</param>
+/// <param name="Status">What has become of it.</param>
+/// <param name="ResolvedBy">The operator or rule that decided it; absent while it is open.</param>
+/// <param name="ResolvedAt">When it was decided; absent while it is open.</param>
+/// <param name="CreatedAt">When it was opened.</param>
+/// <param name="ExpiresAt">When it expires unless it is decided or renewed.</param>
+public sealed record RequestView(
     RequestId Id,
     DeviceId DeviceId,
     string Role,
@@ -29,7 +43,7 @@ internal sealed record RequestView(
     public ScopeSet? NewScopes { get; init; }
 
     /// <summary>The request, compared with the device's grants.</summary>
-    public static RequestView Of(PairingRequest request, DeviceRecord? device, ScopeImplications implications)
+    internal static RequestView Of(PairingRequest request, DeviceRecord? device, ScopeImplications implications)
     {
         if (request.Status != PairingRequestStatus.Open)
             return Of(request);
@@ -42,7 +56,7 @@ internal sealed record RequestView(
         };
     }
 
-    public static RequestView Of(PairingRequest request) => new(
+    internal static RequestView Of(PairingRequest request) => new(
         request.Id,
         request.DeviceId,
         request.Role,

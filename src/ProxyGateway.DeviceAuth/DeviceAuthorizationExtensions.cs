@@ -85,7 +85,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton<DecisionQueue>();
         services.TryAddSingleton<Gatekeeper>();
         services.TryAddSingleton<AdmissionFilters>();
-        services.TryAddSingleton<HandshakeBudgets>();
+        services.TryAddSingleton(s => new HandshakeBudgets(s.GetService<HandshakeCeiling>()?.Most));
         services.TryAddSingleton<ClientHistory>();
         services.TryAddSingleton<LoopbackPeers>();
         services.TryAddSingleton<GateMetrics>();

@@ -5,7 +5,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth;
 
 /// <summary>Cuts clients' texts for the log: a line has a kilobyte or two at most.</summary>
-internal static class LogText
+public static class LogText
 {
     private const int MaxScopes = 8;
     private const int MaxPathLength = 256;

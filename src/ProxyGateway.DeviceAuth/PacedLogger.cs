@@ -8,7 +8,7 @@ namespace ProxyGateway.DeviceAuth;
 /// another (a backend that is down behind clients that hang up), and only this one has the stack. The audit and other events are not
 /// affected.
 /// </summary>
-internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposable
+public class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposable
 {
     /// <summary>How many lines of one event are written in a minute.</summary>
     public const int LinesPerMinute = 30;
@@ -17,11 +17,14 @@ internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposa
     private readonly Lock _lock = new();
     private readonly Dictionary<int, Pace> _paces = [];
 
+    /// <inheritdoc/>
     public bool IsEnabled(LogLevel logLevel) => inner.IsEnabled(logLevel);
 
+    /// <inheritdoc/>
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => inner.BeginScope(state);
 
+    /// <inheritdoc/>
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         // Some libraries do not check the level before they log. Lines of a disabled level must not use up the budget.
@@ -42,6 +45,7 @@ internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposa
     /// <summary>Writes the counts that were not written yet.</summary>
     public void Dispose()
     {
+        GC.SuppressFinalize(this);
         Pace[] paces;
         lock (_lock)
         {
@@ -125,7 +129,7 @@ internal class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposa
 
 /// <summary>A <see cref="PacedLogger"/> of this class, for injection.</summary>
 /// <typeparam name="T">The class that logs.</typeparam>
-internal sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : PacedLogger(inner, time);
+public sealed class PacedLogger<T>(ILogger<T> inner, TimeProvider time) : PacedLogger(inner, time);
 
 internal static partial class PacedLog
 {

@@ -7,7 +7,7 @@ namespace ProxyGateway.DeviceAuth;
 /// <param name="time">The clock.</param>
 /// <param name="span">The span; each begins with the first event that passes in it.</param>
 /// <param name="permits">How many events pass in it.</param>
-internal sealed class Throttle(TimeProvider time, TimeSpan span, int permits = 1)
+public sealed class Throttle(TimeProvider time, TimeSpan span, int permits = 1)
 {
     private long? _began;
     private int _left;
@@ -17,8 +17,10 @@ internal sealed class Throttle(TimeProvider time, TimeSpan span, int permits = 1
 
     private bool IsOver => _began is not { } began || time.GetElapsedTime(began) >= span;
 
+    /// <summary>Lets one pass in a minute.</summary>
     public static Throttle OncePerMinute(TimeProvider time) => new(time, TimeSpan.FromMinutes(1));
 
+    /// <summary>Whether this one passes.</summary>
     public bool TryPass()
     {
         if (IsOver)

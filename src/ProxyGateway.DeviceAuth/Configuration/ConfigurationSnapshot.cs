@@ -5,7 +5,7 @@ using Microsoft.Extensions.Configuration;
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>All parts of the configuration, read together.</summary>
-internal sealed class ConfigurationSnapshot
+public sealed class ConfigurationSnapshot
 {
     private readonly FrozenDictionary<Type, object> _values;
     private readonly ImmutableArray<(string Section, ImmutableArray<IConfigurationProvider> Layers)> _sections;
@@ -18,14 +18,14 @@ internal sealed class ConfigurationSnapshot
         _sections = sections;
     }
 
-    public ConfigurationLayers Layers { get; }
+    internal ConfigurationLayers Layers { get; }
 
     /// <summary>Reads all parts.</summary>
     /// <param name="configuration">The whole configuration.</param>
     /// <param name="parts">The parts.</param>
     /// <param name="previous">The previous snapshot; null at start.</param>
     /// <param name="tell">Called with every error, part by part.</param>
-    public static ConfigurationSnapshot Read(
+    internal static ConfigurationSnapshot Read(
         IConfiguration configuration, ImmutableArray<ConfigurationPart> parts, ConfigurationSnapshot? previous, Action<ConfigurationPart, ConfigurationErrors> tell)
     {
         ConfigurationLayers layers = ConfigurationLayers.Of(configuration);
@@ -42,6 +42,7 @@ internal sealed class ConfigurationSnapshot
     }
 
     /// <summary>The part that is read into a <typeparamref name="T"/>.</summary>
+    /// <exception cref="KeyNotFoundException">There is no such part.</exception>
     public T Get<T>()
         where T : class => (T)_values[typeof(T)];
 

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Configuration;
@@ -11,10 +10,6 @@ internal static class FreshnessReader
 {
     /// <summary>The section.</summary>
     public const string SectionName = "Registry";
-
-    /// <summary>The keys that are read here.</summary>
-    public static ImmutableArray<string> Keys { get; } =
-        [nameof(FreshnessOptions.SweepInterval), nameof(FreshnessOptions.StalenessLimit), nameof(FreshnessOptions.CloseStaleSessions)];
 
     public static FreshnessOptions Read(ConfigurationLayers layers, ConfigurationErrors errors)
     {

@@ -9,7 +9,7 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// The configuration in force. All parts are read, all are checked, and one reference is published: a reload is applied whole or not at
 /// all. Half a reload could be a new route without its new policy.
 /// </summary>
-internal sealed class GatewayConfiguration : IDisposable
+public sealed class GatewayConfiguration : IDisposable
 {
     private readonly IConfiguration _configuration;
     private readonly ImmutableArray<ConfigurationPart> _parts;
@@ -43,7 +43,7 @@ internal sealed class GatewayConfiguration : IDisposable
 
     /// <summary>Reads the configuration and follows its reloads.</summary>
     /// <exception cref="InvalidConfigurationException">It is not valid.</exception>
-    public static GatewayConfiguration Start(IConfiguration configuration, IEnumerable<ConfigurationPart> parts, ILogger<GatewayConfiguration> logger)
+    internal static GatewayConfiguration Start(IConfiguration configuration, IEnumerable<ConfigurationPart> parts, ILogger<GatewayConfiguration> logger)
     {
         var errors = new ConfigurationErrors();
         GatewayConfiguration read = Read(configuration, parts, errors);

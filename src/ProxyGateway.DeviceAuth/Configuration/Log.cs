@@ -35,9 +35,6 @@ internal static partial class Log
         EventName = "ReloadRefused")]
     public static partial void ReloadRefused(ILogger logger, string error);
 
-    [LoggerMessage(106, LogLevel.Warning, "{Key} was changed; the change takes effect at the next start.", EventName = "StartOnly")]
-    public static partial void StartOnly(ILogger logger, string key);
-
     [LoggerMessage(108, LogLevel.Error, "A reload was applied, but a part of the program failed to handle it.", EventName = "ReloadFailed")]
     public static partial void ReloadFailed(ILogger logger, Exception exception);
 

@@ -5,8 +5,9 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// <summary>The range of whole numbers of a setting.</summary>
 /// <param name="Min">The minimum.</param>
 /// <param name="Max">The maximum.</param>
-internal readonly record struct NumberRange(int Min, int Max)
+public readonly record struct NumberRange(int Min, int Max)
 {
+    /// <summary>Whether the number may be had.</summary>
     public bool Contains(int number) => number >= Min && number <= Max;
 
     /// <summary>For people.</summary>

@@ -11,13 +11,22 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// Reads typed values from one configuration section. It notes every error instead of the first, and every key that was read, so that <see
 /// cref="ReportUnknownKeys"/> finds the others.
 /// </summary>
-internal sealed class SectionReader
+public sealed class SectionReader
 {
     private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
     private readonly ConfigurationLayers _layers;
     private readonly Dictionary<string, SectionReader?> _known = new(StringComparer.OrdinalIgnoreCase); // null: a value, not a section
 
-    public SectionReader(ConfigurationLayers layers, string path, ConfigurationErrors errors)
+    /// <summary>Reads a section.</summary>
+    /// <param name="configuration">The whole configuration: a list is taken whole from the topmost of its layers that has it.</param>
+    /// <param name="path">The section's full path.</param>
+    /// <param name="errors">Where errors go.</param>
+    public SectionReader(IConfiguration configuration, string path, ConfigurationErrors errors)
+        : this(ConfigurationLayers.Of(configuration), path, errors)
+    {
+    }
+
+    internal SectionReader(ConfigurationLayers layers, string path, ConfigurationErrors errors)
     {
         _layers = layers;
         Path = path;
@@ -27,6 +36,7 @@ internal sealed class SectionReader
     /// <summary>The section's full path.</summary>
     public string Path { get; }
 
+    /// <summary>Where errors go.</summary>
     public ConfigurationErrors Errors { get; }
 
     /// <summary>Whether any layer has this section, even an empty one.</summary>
@@ -61,6 +71,13 @@ internal sealed class SectionReader
         foreach (string name in Names().Where(n => !IsProperName(n)))
             Errors.Add(PathOf(name), NoProperName);
         return Sections();
+    }
+
+    /// <summary>Whether a text is an exact origin, <c>scheme://host[:port]</c>, with nothing else in it.</summary>
+    public static bool IsOrigin(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return OriginNames.TryParse(text, out _);
     }
 
     /// <summary>Whether this may be the name of a section: a number is the name of a list's element.</summary>
@@ -103,6 +120,7 @@ internal sealed class SectionReader
         return fallback;
     }
 
+    /// <summary>True or false; the fallback if it is not configured.</summary>
     public bool Flag(string name, bool fallback)
     {
         if (Value(name) is not { } value)
@@ -113,6 +131,7 @@ internal sealed class SectionReader
         return fallback;
     }
 
+    /// <summary>A whole number in a range; the fallback if it is not configured.</summary>
     public int Number(string name, int fallback, NumberRange range)
     {
         if (Value(name) is not { } value)
@@ -123,6 +142,7 @@ internal sealed class SectionReader
         return fallback;
     }
 
+    /// <summary>A time span in a range, as [d.]hh:mm:ss; the fallback if it is not configured.</summary>
     public TimeSpan Span(string name, TimeSpan fallback, SpanRange range)
     {
         if (Value(name) is not { } value)

@@ -1,7 +1,7 @@
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>The range of time spans of a setting.</summary>
-internal readonly record struct SpanRange
+public readonly record struct SpanRange
 {
     private readonly TimeSpan _min;
     private readonly TimeSpan _max;
@@ -15,6 +15,7 @@ internal readonly record struct SpanRange
     /// <summary>From one to another, or zero for off.</summary>
     public static SpanRange OrOff(TimeSpan min, TimeSpan max) => new(min, max, orOff: true);
 
+    /// <summary>Whether the span may be had.</summary>
     public bool Contains(TimeSpan span) => (span >= _min && span <= _max) || (_orOff && span == TimeSpan.Zero);
 
     /// <summary>For people.</summary>

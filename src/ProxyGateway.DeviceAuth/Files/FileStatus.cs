@@ -7,7 +7,7 @@ namespace ProxyGateway.DeviceAuth.Files;
 /// <summary>
 /// The owner of a file or folder and what other users may do with it, as the kernel reports it. Access control lists are not read.
 /// </summary>
-internal readonly partial struct FileStatus
+public readonly partial struct FileStatus
 {
     private const UnixFileMode OthersRead = UnixFileMode.GroupRead | UnixFileMode.OtherRead;
     private const UnixFileMode OthersWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
@@ -46,8 +46,10 @@ internal readonly partial struct FileStatus
     /// <summary>Whether the owner is the user of this process, or root, who may do anything anyway.</summary>
     public bool IsTrusted => Owner is not { } owner || IsTrustedUser(owner);
 
+    /// <summary>Whether it is a regular file.</summary>
     public bool IsRegularFile => Owner is null || (_mode & TypeMask) == RegularFile;
 
+    /// <summary>Whether it is a Unix socket.</summary>
     public bool IsSocket => Owner is null || (_mode & TypeMask) == SocketFile;
 
     /// <summary>Whether others than the owner can write to it.</summary>

@@ -38,9 +38,6 @@ internal static class Problems
         _ => TryAgain(context, StatusCodes.Status503ServiceUnavailable, "too-many-handshakes", "Too many handshakes are under way."),
     };
 
-    public static Task TooManyRequests(HttpContext context) => TryAgain(
-        context, StatusCodes.Status503ServiceUnavailable, "too-many-requests", "Too many requests are under way.");
-
     public static Task Draining(HttpContext context)
     {
         if (!HttpProtocol.IsHttp2(context.Request.Protocol))

@@ -5,7 +5,7 @@ namespace ProxyGateway.DeviceAuth.Limits;
 /// <param name="capacity">How many are remembered.</param>
 /// <param name="mayForget">Which values may be forgotten; null: all. Among <paramref name="capacity"/> values there must always be
 /// one.</param>
-internal sealed class BoundedMemory<T>(int capacity, Predicate<T>? mayForget = null)
+public sealed class BoundedMemory<T>(int capacity, Predicate<T>? mayForget = null)
 {
     private readonly Dictionary<string, LinkedListNode<(string Client, T Value)>> _clients = [];
     private readonly LinkedList<(string Client, T Value)> _longestUnseenFirst = [];

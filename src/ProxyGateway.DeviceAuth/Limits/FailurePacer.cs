@@ -6,7 +6,7 @@ namespace ProxyGateway.DeviceAuth.Limits;
 /// </summary>
 /// <param name="time">The clock.</param>
 /// <param name="mostCounted">How many failures count beyond the free ones, so that a flood does not count for hours.</param>
-internal sealed class FailurePacer(TimeProvider time, int mostCounted)
+public sealed class FailurePacer(TimeProvider time, int mostCounted)
 {
     /// <summary>The delay of the first refusal; each further failure doubles it.</summary>
     public static readonly TimeSpan ShortestDelay = TimeSpan.FromMilliseconds(250);

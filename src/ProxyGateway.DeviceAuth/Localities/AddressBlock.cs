@@ -30,7 +30,7 @@ public static class AddressBlock
 
     /// <summary>Like <see cref="Of(IPAddress?)"/>, but the /48 of an IPv6 address, which one site may own.</summary>
     /// <param name="address">The address; null if there is none.</param>
-    internal static string SiteOf(IPAddress? address) => Of(address, SiteBytes);
+    public static string SiteOf(IPAddress? address) => Of(address, SiteBytes);
 
     internal static string Of(IPAddress? address, int bytesOfIPv6)
     {

@@ -61,11 +61,14 @@ public readonly record struct DeviceId
     /// <inheritdoc/>
     public override string ToString() => _value ?? throw new InvalidOperationException("The device id was never set.");
 
-    internal sealed class DeviceIdJsonConverter : JsonConverter<DeviceId>
+    /// <summary>Reads and writes a device id, as a string; what is none is a <see cref="JsonException"/>.</summary>
+    public sealed class DeviceIdJsonConverter : JsonConverter<DeviceId>
     {
+        /// <inheritdoc/>
         public override DeviceId Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
             TryParse(reader.GetString(), out DeviceId id) ? id : throw new JsonException("Not a device id.");
 
+        /// <inheritdoc/>
         public override void Write(Utf8JsonWriter writer, DeviceId value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
     }
 }

@@ -4,7 +4,7 @@ using System.Buffers.Text;
 namespace ProxyGateway.DeviceAuth.Pairing;
 
 /// <summary>Decodes the text forms of keys and signatures that clients send, strictly.</summary>
-internal static class PublicKeyText
+public static class PublicKeyText
 {
     /// <summary>The length of a raw key in bytes.</summary>
     public const int KeySize = 32;

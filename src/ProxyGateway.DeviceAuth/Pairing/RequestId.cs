@@ -72,11 +72,14 @@ public readonly record struct RequestId
     /// <inheritdoc/>
     public override string ToString() => _value ?? throw new InvalidOperationException("The request id was never set.");
 
-    internal sealed class RequestIdJsonConverter : JsonConverter<RequestId>
+    /// <summary>Reads and writes a request id, as a string; what is none is a <see cref="JsonException"/>.</summary>
+    public sealed class RequestIdJsonConverter : JsonConverter<RequestId>
     {
+        /// <inheritdoc/>
         public override RequestId Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
             TryParse(reader.GetString(), out RequestId id) ? id : throw new JsonException("Not a request id.");
 
+        /// <inheritdoc/>
         public override void Write(Utf8JsonWriter writer, RequestId value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
     }
 }

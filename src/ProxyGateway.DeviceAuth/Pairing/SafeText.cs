@@ -1,7 +1,7 @@
 namespace ProxyGateway.DeviceAuth.Pairing;
 
 /// <summary>Makes texts of others safe to show to operators.</summary>
-internal static class SafeText
+public static class SafeText
 {
     private const int MaxLength = 100;
 

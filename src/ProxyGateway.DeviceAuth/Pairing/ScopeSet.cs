@@ -110,8 +110,10 @@ public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
     /// <summary>The scopes, separated by blanks; for people and logs.</summary>
     public override string ToString() => string.Join(' ', _scopes);
 
-    internal sealed class ScopeSetJsonConverter : JsonConverter<ScopeSet>
+    /// <summary>Reads and writes scopes, as an array of strings; what is none is a <see cref="JsonException"/>.</summary>
+    public sealed class ScopeSetJsonConverter : JsonConverter<ScopeSet>
     {
+        /// <inheritdoc/>
         public override ScopeSet Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
         {
             if (reader.TokenType != JsonTokenType.StartArray)
@@ -134,6 +136,7 @@ public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
             return Of(scopes);
         }
 
+        /// <inheritdoc/>
         public override void Write(Utf8JsonWriter writer, ScopeSet value, JsonSerializerOptions options)
         {
             writer.WriteStartArray();

@@ -1,8 +1,13 @@
+using System.Collections.Immutable;
+
 namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>How a gateway makes sure that it receives every change in the registry. Read at start only.</summary>
 public sealed record FreshnessOptions
 {
+    /// <summary>The names of these options, which an application that has keys of its own in the section <c>Registry</c> leaves to the gate.</summary>
+    public static ImmutableArray<string> KeyNames { get; } = [nameof(SweepInterval), nameof(StalenessLimit), nameof(CloseStaleSessions)];
+
     /// <summary>How often live sessions are compared with the registry, in case an announcement was lost unnoticed; up to a day.</summary>
     public TimeSpan SweepInterval { get; init; } = TimeSpan.FromMinutes(1);
 

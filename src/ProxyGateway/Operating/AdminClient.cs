@@ -9,6 +9,8 @@ namespace ProxyGateway.Operating;
 /// <summary>A client of the operators' endpoints. Every failure becomes one line and an exit code.</summary>
 internal sealed class AdminClient : IDisposable
 {
+    private const string AuditOff = "urn:proxygateway:problem:audit-off"; // Registry:AuditEntries is 0
+
     private static readonly Uri LocalUrl = new("http://localhost");
 
     private readonly HttpClient _http;
@@ -74,7 +76,7 @@ internal sealed class AdminClient : IDisposable
         string? cursor = null;
         do
         {
-            string query = $"{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}limit={Math.Min(limit - items.Count, PageQuery.MaxLimit)}";
+            string query = $"{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}limit={Math.Min(limit - items.Count, AdminJson.MaxPageItems)}";
             if (cursor is not null)
                 query += "&cursor=" + Uri.EscapeDataString(cursor);
             PageView<T> page = await GetAsync(path + query, type, cancellationToken);
@@ -120,7 +122,7 @@ internal sealed class AdminClient : IDisposable
         using (response)
         {
             byte[] body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
-            return Problem(body) is { Type: var type } && type == AdminProblems.AuditOff.Type ? null : throw Refused(response.StatusCode, body);
+            return Problem(body) is { Type: var type } && type == AuditOff ? null : throw Refused(response.StatusCode, body);
         }
     }
 
@@ -182,11 +184,11 @@ internal sealed class AdminClient : IDisposable
         return new CommandFailedException(ExitCodes.Refused, message);
     }
 
-    private static AdminProblem? Problem(byte[] body)
+    private static ProblemAnswer? Problem(byte[] body)
     {
         try
         {
-            return JsonSerializer.Deserialize(body, AdminJsonContext.Default.AdminProblem);
+            return JsonSerializer.Deserialize(body, ClientJsonContext.Default.ProblemAnswer);
         }
         catch (JsonException)
         {

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using ProxyGateway.DeviceAuth.Admin;
-using ProxyGateway.DeviceAuth.Files;
 
 namespace ProxyGateway.Operating;
 

@@ -42,10 +42,10 @@ internal static class AuditCommand
         string query = string.Join('&', new[] { ("kind", filter.Kind), ("device", filter.Device?.ToString()), ("operator", filter.Operator) }
             .Where(f => f.Item2 is not null).Select(f => $"{f.Item1}={Uri.EscapeDataString(f.Item2!)}"));
         IReadOnlyList<JsonElement> entries = await client.ListAsync(
-            "admin/v1/audit" + (query.Length > 0 ? "?" + query : ""), AdminJsonContext.Default.PageViewJsonElement, cancellationToken, limit);
+            "admin/v1/audit" + (query.Length > 0 ? "?" + query : ""), AdminJson.Answer<PageView<JsonElement>>(), cancellationToken, limit);
         if (parsed.GetValue(OperatorCommand.JsonOption))
         {
-            JsonOutput.Write(new PageView<JsonElement>(entries, Next: null), JsonOutput.Admin.PageViewJsonElement);
+            JsonOutput.Write(new PageView<JsonElement>(entries, Next: null), AdminJson.Answer<PageView<JsonElement>>(indented: true));
             return;
         }
 

@@ -9,6 +9,7 @@ namespace ProxyGateway.Operating;
     WriteIndented = true)]
 [JsonSerializable(typeof(ExportedDevices))]
 [JsonSerializable(typeof(RemovedDevice))]
+[JsonSerializable(typeof(ProblemAnswer))]
 [JsonSerializable(typeof(CopiedRegistry))]
 [JsonSerializable(typeof(ImportReport))]
 internal sealed partial class ClientJsonContext : JsonSerializerContext;

@@ -38,7 +38,7 @@ internal static class DeviceChangeCommands
             ?? throw new CommandFailedException(ExitCodes.Usage, "Which --scopes? \"\" for the role alone");
         var grant = new GrantBody { Scopes = scopes, Until = GrantEnd.Read(parsed, TimeProvider.System)! };
         string path = $"{PathOf(await ResolveWholeAsync(client, parsed, cancellationToken))}/grants/{ReadRole(parsed)}";
-        DeviceCommands.Print(parsed, await PutAsync(client, path, AdminClient.Json(grant, AdminInputContext.Default.GrantBody), cancellationToken));
+        DeviceCommands.Print(parsed, await PutAsync(client, path, AdminClient.Json(grant, AdminJson.Body<GrantBody>()), cancellationToken));
     }
 
     private static async Task RevokeAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
@@ -80,15 +80,15 @@ internal static class DeviceChangeCommands
         if (label is null)
             await client.DeleteAsync(path + "/label", cancellationToken);
         else
-            await PutAsync(client, path + "/label", AdminClient.Json(new LabelBody { Label = label }, AdminInputContext.Default.LabelBody), cancellationToken);
-        DeviceCommands.Print(parsed, await client.GetAsync(path, AdminJsonContext.Default.DeviceView, cancellationToken));
+            await PutAsync(client, path + "/label", AdminClient.Json(new LabelBody { Label = label }, AdminJson.Body<LabelBody>()), cancellationToken);
+        DeviceCommands.Print(parsed, await client.GetAsync(path, AdminJson.Answer<DeviceView>(), cancellationToken));
     }
 
     private static async Task BlockAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
         string path = await PathAsync(client, parsed, cancellationToken) + "/block";
         var block = new BlockBody { Reason = parsed.GetValue(Reason)! };
-        DeviceCommands.Print(parsed, await PutAsync(client, path, AdminClient.Json(block, AdminInputContext.Default.BlockBody), cancellationToken));
+        DeviceCommands.Print(parsed, await PutAsync(client, path, AdminClient.Json(block, AdminJson.Body<BlockBody>()), cancellationToken));
     }
 
     private static async Task UnblockAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
@@ -99,7 +99,7 @@ internal static class DeviceChangeCommands
     }
 
     private static Task<DeviceView> PutAsync(AdminClient client, string path, HttpContent body, CancellationToken cancellationToken) =>
-        client.ChangeAsync(HttpMethod.Put, path, body, AdminJsonContext.Default.DeviceView, cancellationToken);
+        client.ChangeAsync(HttpMethod.Put, path, body, AdminJson.Answer<DeviceView>(), cancellationToken);
 
     private static async Task<DeviceView> ReadAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
         await DeviceCommands.GetAsync(client, await DeviceCommands.ResolveAsync(client, id, cancellationToken), cancellationToken);

@@ -28,14 +28,14 @@ internal static class DeviceCommands
     }
 
     public static Task<DeviceView> GetAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
-        client.GetAsync($"{Path}/{id}", AdminJsonContext.Default.DeviceView, cancellationToken);
+        client.GetAsync($"{Path}/{id}", AdminJson.Answer<DeviceView>(), cancellationToken);
 
     /// <summary>The device; null if nothing is approved for it any more.</summary>
     public static Task<DeviceView?> FindAsync(AdminClient client, DeviceId id, CancellationToken cancellationToken) =>
-        client.FindAsync($"{Path}/{id}", AdminJsonContext.Default.DeviceView, cancellationToken);
+        client.FindAsync($"{Path}/{id}", AdminJson.Answer<DeviceView>(), cancellationToken);
 
     public static Task<IReadOnlyList<DeviceView>> ListAsync(AdminClient client, CancellationToken cancellationToken) =>
-        client.ListAsync(Path, AdminJsonContext.Default.PageViewDeviceView, cancellationToken);
+        client.ListAsync(Path, AdminJson.Answer<PageView<DeviceView>>(), cancellationToken);
 
     /// <summary>The one device with this id, this fingerprint, or a beginning of either.</summary>
     /// <param name="client">The client for looking devices up.</param>
@@ -52,7 +52,7 @@ internal static class DeviceCommands
     }
 
     public static void Print(ParseResult parsed, DeviceView device) =>
-        OperatorCommand.Print(parsed, device, JsonOutput.Admin.DeviceView, () => Tables.Write(Describe(device)));
+        OperatorCommand.Print(parsed, device, AdminJson.Answer<DeviceView>(indented: true), () => Tables.Write(Describe(device)));
 
     /// <summary>All details of a device.</summary>
     private static Table Describe(DeviceView device)
@@ -86,7 +86,7 @@ internal static class DeviceCommands
     private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) => OperatorCommand.PrintList(
         parsed,
         await ListAsync(client, cancellationToken),
-        JsonOutput.Admin.PageViewDeviceView,
+        AdminJson.Answer<PageView<DeviceView>>(indented: true),
         "No device is approved.",
         ["DEVICE", "NAME", "MAY BE", "LAST SEEN"],
         device =>
@@ -121,7 +121,7 @@ internal static class DeviceCommands
 
     private static string NewerFormat(int format) => $"by this gateway: a newer one wrote its document (format {format}); upgrade this gateway";
 
-    private static ImportPartsBody? Parts(Grant grant) => grant.RoleRule is null && grant.RuleScopes.IsEmpty
+    private static ImportPartsBody? Parts(Grant grant) => grant.GetRoleRule() is null && grant.GetRuleScopes().IsEmpty
         ? null
-        : new ImportPartsBody { Rules = grant.RuleScopes, Role = grant.RoleRule! };
+        : new ImportPartsBody { Rules = grant.GetRuleScopes(), Role = grant.GetRoleRule()! };
 }

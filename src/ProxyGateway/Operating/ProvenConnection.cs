@@ -61,7 +61,7 @@ internal static class ProvenConnection
             ConnectCallback = (_, _) => ValueTask.FromResult<Stream>(new NetworkStream(socket, ownsSocket: false)),
         };
         using var http = new HttpClient(handler) { BaseAddress = url, Timeout = Patience, MaxResponseContentBufferSize = 64 * 1024 };
-        using var request = new HttpRequestMessage(HttpMethod.Post, "admin/v1/proof") { Content = AdminClient.Json(body, AdminInputContext.Default.ProofBody) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "admin/v1/proof") { Content = AdminClient.Json(body, AdminJson.Body<ProofBody>()) };
         if (end is not null)
             request.Headers.Host = address;
         using HttpResponseMessage response = await http.SendAsync(request, cancellationToken);
@@ -85,7 +85,7 @@ internal static class ProvenConnection
     {
         try
         {
-            return KeyProof.TryParse(JsonSerializer.Deserialize(body, AdminJsonContext.Default.ProofView)?.Proof, out byte[]? proof)
+            return KeyProof.TryParse(JsonSerializer.Deserialize(body, AdminJson.Answer<ProofView>())?.Proof, out byte[]? proof)
                 && CryptographicOperations.FixedTimeEquals(proof, expected);
         }
         catch (JsonException)

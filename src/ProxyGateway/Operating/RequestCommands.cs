@@ -40,21 +40,21 @@ internal static class RequestCommands
     };
 
     public static Task<RequestView> GetAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
-        client.GetAsync($"{Path}/{id}", AdminJsonContext.Default.RequestView, cancellationToken);
+        client.GetAsync($"{Path}/{id}", AdminJson.Answer<RequestView>(), cancellationToken);
 
     public static Task<IReadOnlyList<RequestView>> ListAsync(AdminClient client, CancellationToken cancellationToken) =>
-        client.ListAsync(Path, AdminJsonContext.Default.PageViewRequestView, cancellationToken);
+        client.ListAsync(Path, AdminJson.Answer<PageView<RequestView>>(), cancellationToken);
 
     public static Task<DeviceView> ApproveAsync(AdminClient client, string id, ApprovalBody approval, CancellationToken cancellationToken) => client.ChangeAsync(
-        HttpMethod.Post, $"{Path}/{id}/approve", AdminClient.Json(approval, AdminInputContext.Default.ApprovalBody), AdminJsonContext.Default.DeviceView, cancellationToken);
+        HttpMethod.Post, $"{Path}/{id}/approve", AdminClient.Json(approval, AdminJson.Body<ApprovalBody>()), AdminJson.Answer<DeviceView>(), cancellationToken);
 
     public static Task<RequestView> RejectAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
-        client.ChangeAsync(HttpMethod.Post, $"{Path}/{id}/reject", body: null, AdminJsonContext.Default.RequestView, cancellationToken);
+        client.ChangeAsync(HttpMethod.Post, $"{Path}/{id}/reject", body: null, AdminJson.Answer<RequestView>(), cancellationToken);
 
     private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) => OperatorCommand.PrintList(
         parsed,
         [.. (await ListAsync(client, cancellationToken)).GroupBy(r => r.DeviceId).SelectMany(ofDevice => ofDevice)],
-        JsonOutput.Admin.PageViewRequestView,
+        AdminJson.Answer<PageView<RequestView>>(indented: true),
         "Nothing waits for approval.",
         ["REQUEST", "DEVICE", "NAME", "ROLE", "SCOPES (+ NEW)", "REASON", "FROM", "EXPIRES"],
         r =>
@@ -73,7 +73,7 @@ internal static class RequestCommands
     {
         RequestView request = await GetAsync(client, await ResolveAsync(client, parsed, cancellationToken), cancellationToken);
         RequestView[] others = [.. (await ListAsync(client, cancellationToken)).Where(r => r.DeviceId == request.DeviceId && r.Id != request.Id)];
-        OperatorCommand.Print(parsed, request, JsonOutput.Admin.RequestView, () => Tables.Write(RequestText.Of(request, others)));
+        OperatorCommand.Print(parsed, request, AdminJson.Answer<RequestView>(indented: true), () => Tables.Write(RequestText.Of(request, others)));
     }
 
     private static async Task ApproveAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
@@ -86,7 +86,7 @@ internal static class RequestCommands
         };
         string id = await ResolveAsync(client, parsed, cancellationToken, MinApproved);
         DeviceView device = await ApproveAsync(client, id, approval, cancellationToken);
-        OperatorCommand.Print(parsed, device, JsonOutput.Admin.DeviceView, () =>
+        OperatorCommand.Print(parsed, device, AdminJson.Answer<DeviceView>(indented: true), () =>
         {
             Console.Out.WriteLine($"Approved. Device {device.Id} may now connect as");
             foreach ((string role, Grant grant) in device.Grants)
@@ -97,7 +97,7 @@ internal static class RequestCommands
     private static async Task RejectAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
         RequestView request = await RejectAsync(client, await ResolveAsync(client, parsed, cancellationToken), cancellationToken);
-        OperatorCommand.Print(parsed, request, JsonOutput.Admin.RequestView, () => Console.Out.WriteLine(
+        OperatorCommand.Print(parsed, request, AdminJson.Answer<RequestView>(indented: true), () => Console.Out.WriteLine(
             $"Rejected. Device {request.DeviceId} does not become {PlainText.Of(request.Role)} with {Tables.Scopes(request.Scopes)}."));
     }
 

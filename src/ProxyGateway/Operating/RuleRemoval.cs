@@ -22,7 +22,7 @@ internal static class RuleRemoval
         }
 
         if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(done, JsonOutput.Admin.RemovedByRuleView);
+            JsonOutput.Write(done, AdminJson.Answer<RemovedByRuleView>(indented: true));
         else
             Console.Out.WriteLine($"{(isDryRun ? "Would be removed" : "Removed")}: {done.Removed} devices. {(isDryRun ? "Would lose" : "Lost")} only what the rule approved: {done.Narrowed}.");
         if (done.NewerFormat is { } newer)
@@ -67,8 +67,8 @@ internal static class RuleRemoval
             RemovedByRuleView part = await client.ChangeAsync(
                 HttpMethod.Post,
                 "admin/v1/devices/remove-by-rule",
-                AdminClient.Json(body, AdminInputContext.Default.RemoveByRuleBody),
-                AdminJsonContext.Default.RemovedByRuleView,
+                AdminClient.Json(body, AdminJson.Body<RemoveByRuleBody>()),
+                AdminJson.Answer<RemovedByRuleView>(),
                 cancellationToken);
             sum = part with { Removed = sum.Removed + part.Removed, Narrowed = sum.Narrowed + part.Narrowed, NewerFormat = Sum(sum.NewerFormat, part.NewerFormat) };
             tell(sum);

@@ -19,11 +19,11 @@ internal static class SessionCommands
         string path = "admin/v1/sessions";
         if (parsed.GetValue(Device) is { } given)
             path += "?device=" + await DeviceCommands.ResolveAsync(client, given, cancellationToken);
-        IReadOnlyList<SessionView> sessions = await client.ListAsync(path, AdminJsonContext.Default.PageViewSessionView, cancellationToken);
+        IReadOnlyList<SessionView> sessions = await client.ListAsync(path, AdminJson.Answer<PageView<SessionView>>(), cancellationToken);
         OperatorCommand.PrintList(
             parsed,
             sessions,
-            JsonOutput.Admin.PageViewSessionView,
+            AdminJson.Answer<PageView<SessionView>>(indented: true),
             "Nobody is connected.",
             ["DEVICE", "NAME", "IS", "FROM", "SINCE", "UNTIL"],
             s =>

@@ -45,8 +45,8 @@ internal static class Tables
     {
         if (grant.Parts is not { } parts)
             return grant.ApprovedBy ?? (grant.Rule is null ? "nobody on record" : $"rule {grant.Rule}");
-        string role = grant.RoleRule is { } rule ? $"rule {rule}" : grant.OperatorApproval.By ?? "nobody on record";
-        return string.Join("; ", parts.Rules.Where(r => r.Key != grant.RoleRule).Select(r => $"rule {r.Key}: {r.Value}").Prepend(role));
+        string role = grant.GetRoleRule() is { } rule ? $"rule {rule}" : grant.GetOperator() ?? "nobody on record";
+        return string.Join("; ", parts.Rules.Where(r => r.Key != grant.GetRoleRule()).Select(r => $"rule {r.Key}: {r.Value}").Prepend(role));
     }
 
     public static string Scopes(ScopeSet? scopes) => scopes is not { Count: > 0 } ? "(none)" : scopes.ToString();

@@ -32,7 +32,7 @@ internal static class WatchCommand
                 if (!requests.Reader.TryRead(out RequestView? request))
                     continue;
                 if (isJson)
-                    JsonOutput.Write(request, AdminJsonContext.Default.RequestView);
+                    JsonOutput.Write(request, AdminJson.Answer<RequestView>());
                 else if (!isAtTerminal)
                     Console.Out.WriteLine(Line(request));
                 else if (!await DecideAsync(client, request, end.Token))

@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using ProxyGateway.DeviceAuth;
-using ProxyGateway.DeviceAuth.Limits;
 
 namespace ProxyGateway.Serving;
 

@@ -3,9 +3,7 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using Microsoft.AspNetCore.Connections;
 using ProxyGateway.DeviceAuth;
-using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
-using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Serving;
 
@@ -24,7 +22,8 @@ internal sealed partial class ConnectionDoor(
     public ConnectionContext? TryEnter(ConnectionContext connection)
     {
         IPAddress? address = (connection.RemoteEndPoint as IPEndPoint)?.Address;
-        bool isProxy = address is not null && AutoApproveRule.Contains(trustedProxies(), address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address);
+        IPAddress? client = address?.IsIPv4MappedToIPv6 == true ? address.MapToIPv4() : address;
+        bool isProxy = client is not null && trustedProxies().Any(network => network.Contains(client));
         ConnectionScope scope = budget.TryEnter(AddressBlock.SiteOf(address), !isProxy, Close, out ConnectionPlace place, out bool hasEvicted);
         if (hasEvicted)
         {

@@ -3,9 +3,7 @@ using Microsoft.Extensions.Logging.Console;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
-using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Limits;
-using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Sqlite;
 using Yarp.ReverseProxy.Configuration;
@@ -32,7 +30,7 @@ internal static class GatewayHost
 
         IDeviceAuthorizationBuilder gate = builder.Services.AddDeviceAuthorization(builder.Configuration);
         var errors = new ConfigurationErrors();
-        GatewayConfiguration configuration = ReadConfiguration(builder, errors);
+        GatewayConfiguration configuration = ReadConfiguration(gate, builder.Configuration, errors);
         AddRegistry(gate, configuration.Current.Get<RegistryOptions>(), builder.Environment.ContentRootPath, errors);
         var systemd = SystemdSockets.Inherited();
         bool isHttps = UseUrls(builder, errors);
@@ -57,7 +55,7 @@ internal static class GatewayHost
         builder.Services.AddReverseProxy();
         builder.Services.AddSingleton(services => configuration.Follow(services.GetRequiredService<ILogger<GatewayConfiguration>>()));
         builder.Services.AddSingleton<IProxyConfigProvider, RoutesProvider>();
-        builder.Services.AddSingleton(services => new HandshakeBudgets(() => services.GetRequiredService<ConnectionBounds>().MostHandshakes));
+        builder.Services.AddSingleton(services => new HandshakeCeiling(() => services.GetRequiredService<ConnectionBounds>().MostHandshakes));
         builder.Services.AddSingleton(services => OperatorsListener(services, systemd, admin));
         gate.AddAdminListener(admin, builder.Environment.ContentRootPath);
 
@@ -86,7 +84,10 @@ internal static class GatewayHost
                 builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenOn(systemd.Operators, isHttps: admin.Url.Scheme == Uri.UriSchemeHttps));
                 ConnectionBounds.Apply(builder.Services, "operators", _ => () => bounds.OfOperatorsPort, _ => () => []);
             },
-            BringsEndpoints: !systemd.Operators.IsEmpty);
+            BringsEndpoints: !systemd.Operators.IsEmpty)
+        {
+            AroundKeyedRequests = next => new ConnectionRequestMiddleware(next).InvokeAsync,
+        };
     }
 
     private static void AddLogging(WebApplicationBuilder builder)
@@ -112,12 +113,12 @@ internal static class GatewayHost
         });
     }
 
-    private static GatewayConfiguration ReadConfiguration(WebApplicationBuilder builder, ConfigurationErrors errors)
+    private static GatewayConfiguration ReadConfiguration(
+        IDeviceAuthorizationBuilder gate, IConfiguration configuration, ConfigurationErrors errors)
     {
-        IReadOnlyList<string> handshakes = HandshakeRegistration.NamesIn(builder.Services);
         return GatewayConfiguration.Read(
-            builder.Configuration,
-            [DeviceAuthOptionsReader.Part(new OperatingSystemUsers(), handshakes), AdminOptionsReader.Part, RegistryOptionsReader.Part, RoutesReader.Part(handshakes)],
+            configuration,
+            [gate.GetConfigurationPart(), AdminOptions.ConfigurationPart, RegistryOptionsReader.Part, RoutesReader.Part(gate.CreateRouteValidator())],
             errors);
     }
 

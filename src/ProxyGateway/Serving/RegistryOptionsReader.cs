@@ -1,5 +1,6 @@
 using System.Buffers;
 using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.Serving;
 
@@ -25,7 +26,7 @@ internal static class RegistryOptionsReader
     /// <param name="errors">The list of errors.</param>
     public static RegistryOptions Read(IConfiguration configuration, ConfigurationErrors errors)
     {
-        var section = new SectionReader(ConfigurationLayers.Of(configuration), RegistryOptions.SectionName, errors);
+        var section = new SectionReader(configuration, RegistryOptions.SectionName, errors);
         SectionReader sqlite = section.Section("Sqlite");
         SectionReader redis = section.Section("Redis");
         var defaults = new RegistryOptions();
@@ -40,7 +41,7 @@ internal static class RegistryOptionsReader
             RedisTimeout = redis.Span("Timeout", defaults.RedisTimeout, SpanRange.UpTo(TimeSpan.FromMinutes(1))),
             RedisWaitForReplicas = redis.Number("WaitForReplicas", defaults.RedisWaitForReplicas, new NumberRange(0, MostReplicas)),
         };
-        section.Know(FreshnessReader.Keys); // the gate reads and checks these
+        section.Know(FreshnessOptions.KeyNames); // the gate reads and checks these
         if (options.Provider == RegistryProvider.Redis && !redis.Has("Configuration"))
             errors.Add(redis.PathOf("Configuration"), "is missing; with Provider Redis it says which one, as in 127.0.0.1:6379.");
         else if (string.IsNullOrWhiteSpace(options.RedisConfiguration))

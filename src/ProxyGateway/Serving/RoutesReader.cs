@@ -14,14 +14,14 @@ internal static partial class RoutesReader
     private const string Section = "ReverseProxy";
 
     /// <summary>The section as a part of the whole configuration.</summary>
-    /// <param name="handshakes">The names of the registered handshakes.</param>
-    public static ConfigurationPart Part(IReadOnlyList<string> handshakes) =>
-        ConfigurationPart.Of(Section, (configuration, errors) => Read(configuration, handshakes, errors), LogReloadRefused);
+    /// <param name="gate">What checks how routes are gated.</param>
+    public static ConfigurationPart Part(IRouteValidator gate) =>
+        ConfigurationPart.Of(Section, (configuration, errors) => Read(configuration, gate, errors), LogReloadRefused);
 
-    private static Routes Read(IConfiguration configuration, IReadOnlyList<string> handshakes, ConfigurationErrors errors)
+    private static Routes Read(IConfiguration configuration, IRouteValidator gate, ConfigurationErrors errors)
     {
         IConfigurationSection section = configuration.GetSection(Section);
-        using ServiceProvider yarp = BuildYarp(section, handshakes);
+        using ServiceProvider yarp = BuildYarp(section, gate);
         IProxyConfig config;
         try
         {
@@ -63,7 +63,7 @@ internal static partial class RoutesReader
     {
         var defaults = new DeviceAuthOptions();
         // the gate's own reader reports the errors
-        var gate = new SectionReader(ConfigurationLayers.Of(configuration), DeviceAuthOptions.SectionName, new ConfigurationErrors());
+        var gate = new SectionReader(configuration, DeviceAuthOptions.SectionName, new ConfigurationErrors());
         string handshake = gate.Text(nameof(defaults.Handshake), defaults.Handshake);
         string http = gate.Choice(nameof(defaults.HttpRequests), defaults.HttpRequests).ToString();
         return [.. routes.Select(route =>
@@ -76,12 +76,12 @@ internal static partial class RoutesReader
         })];
     }
 
-    private static ServiceProvider BuildYarp(IConfigurationSection section, IReadOnlyList<string> handshakes)
+    private static ServiceProvider BuildYarp(IConfigurationSection section, IRouteValidator gate)
     {
         var services = new ServiceCollection();
         services.AddLogging();
         services.AddReverseProxy().LoadFromConfig(section);
-        services.AddSingleton<IRouteValidator>(new DeviceAuthRouteValidator(handshakes));
+        services.AddSingleton(gate);
         return services.BuildServiceProvider();
     }
 

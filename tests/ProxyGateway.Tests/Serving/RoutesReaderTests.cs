@@ -50,5 +50,5 @@ public sealed class RoutesReaderTests
     };
 
     private static IReadOnlyList<RouteConfig> Read(Dictionary<string, string?> settings, ConfigurationErrors errors) =>
-        ((IProxyConfig)RoutesReader.Part(["ConnectFrame"]).Read(new ConfigurationBuilder().AddInMemoryCollection(settings).Build(), errors)).Routes;
+        ((IProxyConfig)RoutesReader.Part(new DeviceAuthRouteValidator(["ConnectFrame"])).Read(new ConfigurationBuilder().AddInMemoryCollection(settings).Build(), errors)).Routes;
 }

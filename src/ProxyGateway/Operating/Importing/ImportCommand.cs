@@ -35,7 +35,7 @@ internal static class ImportCommand
         int bytes = 0;
         foreach (ImportDeviceBody device in devices)
         {
-            int size = JsonSerializer.SerializeToUtf8Bytes(device, AdminInputContext.Default.ImportDeviceBody).Length;
+            int size = JsonSerializer.SerializeToUtf8Bytes(device, AdminJson.Body<ImportDeviceBody>()).Length;
             if (chunk.Count > 0 && (chunk.Count == MaxDevices || bytes + size > MaxBytes))
             {
                 yield return chunk;
@@ -77,8 +77,8 @@ internal static class ImportCommand
                 ImportView view = await client.ChangeAsync(
                     HttpMethod.Post,
                     "admin/v1/devices/import",
-                    AdminClient.Json(new ImportBody { DryRun = dryRun, Devices = chunk }, AdminInputContext.Default.ImportBody),
-                    AdminJsonContext.Default.ImportView,
+                    AdminClient.Json(new ImportBody { DryRun = dryRun, Devices = chunk }, AdminJson.Body<ImportBody>()),
+                    AdminJson.Answer<ImportView>(),
                     cancellationToken);
                 if (view.DryRun != dryRun || view.Items.Count != chunk.Count)
                     throw new CommandFailedException(ExitCodes.Refused, "The gateway's answer is not one to this import");

@@ -1,4 +1,4 @@
-namespace ProxyGateway.DeviceAuth.Limits;
+namespace ProxyGateway.Serving;
 
 /// <summary>A connection's place in its listener's budget. It is freed exactly once, however the connection ends.</summary>
 /// <param name="budget">The budget.</param>

@@ -1,4 +1,6 @@
-namespace ProxyGateway.DeviceAuth.Limits;
+using ProxyGateway.DeviceAuth;
+
+namespace ProxyGateway.Serving;
 
 /// <summary>How many connections a listener may hold.</summary>
 /// <param name="All">In all.</param>

@@ -1,4 +1,4 @@
-namespace ProxyGateway.DeviceAuth.Limits;
+namespace ProxyGateway.Serving;
 
 /// <summary>Which limit on connections is reached.</summary>
 internal enum ConnectionScope

@@ -1,4 +1,4 @@
-namespace ProxyGateway.DeviceAuth.Limits;
+namespace ProxyGateway.Serving;
 
 /// <summary>
 /// Bounds a listener's connections, in all and for one address block, and the requests under way on them. Each of both costs a

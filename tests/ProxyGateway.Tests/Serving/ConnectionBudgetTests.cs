@@ -2,9 +2,9 @@ using FsCheck;
 using FsCheck.Fluent;
 using FsCheck.Xunit;
 using ProxyGateway.DeviceAuth;
-using ProxyGateway.DeviceAuth.Limits;
+using ProxyGateway.Serving;
 
-namespace ProxyGateway.Tests.Limits;
+namespace ProxyGateway.Tests.Serving;
 
 public sealed class ConnectionBudgetTests
 {

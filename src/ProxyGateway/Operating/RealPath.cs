@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace ProxyGateway.DeviceAuth.Files;
+namespace ProxyGateway.Operating;
 
 /// <summary>The target of a path, without links and <c>..</c>.</summary>
 internal static partial class RealPath
