@@ -1,0 +1,150 @@
+using System.Text;
+using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.WebSockets;
+
+namespace ProxyGateway.Tests.Handshakes;
+
+/// <summary>What a refused device reads, word by word: the protocol's own clients act by it.</summary>
+public sealed class AnswersTests
+{
+    private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
+    private static readonly RequestId Id = RequestId.Parse("0123456789abcdefghjkmnpqrs");
+
+    private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read", "operator.write");
+
+    [Theory]
+    [InlineData(ProofFailure.IdentityRequired, "NOT_PAIRED", "device identity required", "\"code\":\"DEVICE_IDENTITY_REQUIRED\"")]
+    [InlineData(ProofFailure.PublicKeyInvalid, "INVALID_REQUEST", "device public key invalid", "\"code\":\"DEVICE_AUTH_PUBLIC_KEY_INVALID\",\"reason\":\"device-public-key\"")]
+    [InlineData(ProofFailure.IdentityMismatch, "INVALID_REQUEST", "device identity mismatch", "\"code\":\"DEVICE_AUTH_DEVICE_ID_MISMATCH\",\"reason\":\"device-id-mismatch\"")]
+    [InlineData(ProofFailure.NonceRequired, "INVALID_REQUEST", "device nonce required", "\"code\":\"DEVICE_AUTH_NONCE_REQUIRED\",\"reason\":\"device-nonce-missing\"")]
+    [InlineData(ProofFailure.NonceMismatch, "INVALID_REQUEST", "device nonce mismatch", "\"code\":\"DEVICE_AUTH_NONCE_MISMATCH\",\"reason\":\"device-nonce-mismatch\"")]
+    [InlineData(ProofFailure.SignatureExpired, "INVALID_REQUEST", "device signature expired", "\"code\":\"DEVICE_AUTH_SIGNATURE_EXPIRED\",\"reason\":\"device-signature-stale\"")]
+    [InlineData(ProofFailure.SignatureInvalid, "INVALID_REQUEST", "device signature invalid", "\"code\":\"DEVICE_AUTH_SIGNATURE_INVALID\",\"reason\":\"device-signature\"")]
+    internal void A_proof_that_fails_is_answered_by_what_is_wrong_with_it(ProofFailure failure, string code, string reason, string details) => ShouldBe(
+        Answers.ProofFailed("17", failure),
+        $"1008 {reason}",
+        $$$$"""{"type":"res","id":"17","ok":false,"error":{"code":"{{{{code}}}}","message":"{{{{reason}}}}","details":{{{{{details}}}}}}}""");
+
+    [Fact]
+    public void A_proof_that_holds_is_no_failure() => Should.Throw<ArgumentOutOfRangeException>(() => Answers.ProofFailed("17", ProofFailure.None));
+
+    [Fact]
+    public void A_device_that_is_not_paired_is_told_whom_to_ask_and_tries_again() => ShouldBe(
+        Answers.Refused("17", _claim, new Admission.Refused(PairingReason.NotPaired, Request(), Record: null, IsNew: true)),
+        $"1008 pairing required: device is not approved yet (requestId: {Id})",
+        $$$$"""
+        {"type":"res","id":"17","ok":false,"error":{"code":"NOT_PAIRED","message":"pairing required: device is not approved yet",
+        "details":{"code":"PAIRING_REQUIRED","reason":"not-paired","requestId":"{{{{Id}}}}","deviceId":"{{{{_claim.Device}}}}",
+        "requestedRole":"operator","requestedScopes":["operator.read","operator.write"],
+        "remediationHint":"An operator of the gateway can approve it: proxygateway requests approve {{{{Id}}}}",
+        "recommendedNextStep":"wait_then_retry","retryable":true,"pauseReconnect":false}}}
+        """);
+
+    [Fact]
+    public void A_device_that_is_paired_is_told_what_it_holds() => ShouldBe(
+        Answers.Refused("17", _claim, new Admission.Refused(PairingReason.ScopeUpgrade, Request(), Some.Paired(_claim.Asking("operator", "operator.read"), Start), IsNew: true)),
+        $"1008 pairing required: device is asking for more scopes than currently approved (requestId: {Id})",
+        $$$$"""
+        {"type":"res","id":"17","ok":false,"error":{"code":"NOT_PAIRED","message":"pairing required: device is asking for more scopes than currently approved",
+        "details":{"code":"PAIRING_REQUIRED","reason":"scope-upgrade","requestId":"{{{{Id}}}}","deviceId":"{{{{_claim.Device}}}}",
+        "requestedRole":"operator","requestedScopes":["operator.read","operator.write"],"approvedRoles":["operator"],"approvedScopes":["operator.read"],
+        "remediationHint":"An operator of the gateway can approve it: proxygateway requests approve {{{{Id}}}}",
+        "recommendedNextStep":"wait_then_retry","retryable":true,"pauseReconnect":false}}}
+        """);
+
+    [Fact]
+    public void A_device_that_was_rejected_is_told_to_stop() => ShouldBe(
+        Answers.Refused(
+            "17", _claim.Asking("node"), new Admission.Refused(PairingReason.RoleUpgrade, Request() with { Status = PairingRequestStatus.Rejected }, Record: null, IsNew: false)),
+        $"1008 pairing rejected (requestId: {Id})",
+        $$$$"""
+        {"type":"res","id":"17","ok":false,"error":{"code":"NOT_PAIRED","message":"pairing rejected",
+        "details":{"code":"PAIRING_REQUIRED","reason":"role-upgrade","requestId":"{{{{Id}}}}","deviceId":"{{{{_claim.Device}}}}","requestedRole":"node",
+        "remediationHint":"An operator of the gateway has rejected this request. Ask them before you try again.",
+        "recommendedNextStep":"contact_operator","retryable":false,"pauseReconnect":true}}}
+        """);
+
+    [Fact]
+    public void A_device_that_is_blocked_is_told_to_stop() => ShouldBe(
+        Answers.Refused("17", _claim, new Admission.Blocked()),
+        "1008 device blocked",
+        $$$$"""
+        {"type":"res","id":"17","ok":false,"error":{"code":"NOT_PAIRED","message":"device blocked",
+        "details":{"code":"PAIRING_REQUIRED","reason":"blocked","deviceId":"{{{{_claim.Device}}}}",
+        "remediationHint":"An operator of the gateway has blocked this device. Ask them before you try again.",
+        "recommendedNextStep":"contact_operator","retryable":false,"pauseReconnect":true}}}
+        """);
+
+    [Fact]
+    public void Without_the_shared_token_it_is_told_of_that() => ShouldBe(
+        Answers.Refused("17", _claim, new Admission.Unauthorized()),
+        "1008 unauthorized",
+        """{"type":"res","id":"17","ok":false,"error":{"code":"INVALID_REQUEST","message":"unauthorized","details":{"code":"AUTH_TOKEN_MISMATCH"}}}""");
+
+    [Fact]
+    public void What_is_no_fault_of_the_device_may_be_tried_again()
+    {
+        Unavailable(Answers.Refused("17", _claim, new Admission.TooManyRequests()), "1013", "try again later");
+        Unavailable(Answers.Refused("17", _claim, new Admission.Busy()), "1013", "try again later");
+        Unavailable(Answers.Refused("17", _claim, new Admission.Unavailable()), "1013", "registry unavailable");
+        Unavailable(Answers.TryAgainLater("17"), "1013", "try again later");
+        Unavailable(Answers.Restarting("17"), "1012", "gateway restarting");
+    }
+
+    [Fact]
+    public void Only_a_device_from_which_something_was_taken_is_told_that_it_is_not_paired()
+    {
+        foreach (Closing closing in (Closing[])[Closing.DeviceRemoved, Closing.DeviceBlocked, Closing.GrantRevoked])
+        {
+            ShouldBe(
+                Answers.ClosedMeanwhile("17", closing),
+                $"1008 {closing.Reason}",
+                $$$$"""{"type":"res","id":"17","ok":false,"error":{"code":"NOT_PAIRED","message":"{{{{closing.Reason}}}}"}}""");
+        }
+
+        foreach (Closing closing in (Closing[])[Closing.Restarting, Closing.RegistryUnavailable, Closing.TryAgainLater, Closing.InternalError])
+            Unavailable(Answers.ClosedMeanwhile("17", closing), $"{closing.Code}", closing.Reason);
+    }
+
+    [Fact]
+    public void What_is_malformed_or_refused_by_the_application_is_an_invalid_request()
+    {
+        ShouldBe(
+            Answers.InvalidHandshake("17", "params must be an object"),
+            "1008 invalid handshake: params must be an object",
+            """{"type":"res","id":"17","ok":false,"error":{"code":"INVALID_REQUEST","message":"invalid handshake: params must be an object"}}""");
+        ShouldBe(
+            Answers.RefusedByFilter("17", Closing.ByApplication("not on Sundays")),
+            "1008 not on Sundays",
+            """{"type":"res","id":"17","ok":false,"error":{"code":"INVALID_REQUEST","message":"not on Sundays"}}""");
+    }
+
+    private PairingRequest Request() => new()
+    {
+        Id = Id,
+        DeviceId = _claim.Device,
+        Role = _claim.Role,
+        Scopes = _claim.Scopes,
+        Reason = PairingReason.NotPaired,
+        Client = _claim.Client,
+        Locality = LocalityKind.Remote,
+        CreatedAt = Start,
+        ExpiresAt = Start.AddMinutes(5),
+    };
+
+    private static void Unavailable(Refusal refusal, string code, string reason) => ShouldBe(
+        refusal,
+        $"{code} {reason}",
+        $$$$"""{"type":"res","id":"17","ok":false,"error":{"code":"UNAVAILABLE","message":"{{{{reason}}}}","retryable":true,"retryAfterMs":1000}}""");
+
+    private static void ShouldBe(Refusal refusal, string close, string answer)
+    {
+        $"{refusal.Closing.Code} {refusal.Closing.Reason}".ShouldBe(close);
+        FrameHeader.TryRead(refusal.Answer, out FrameHeader header).ShouldBe(FrameHeaderStatus.Complete);
+        header.Opcode.ShouldBe(Opcode.Text);
+        Encoding.UTF8.GetString(refusal.Answer.AsSpan(header.HeaderLength)).ShouldBe(answer.Replace("\n", "", StringComparison.Ordinal));
+        refusal.Delay.ShouldBe(TimeSpan.Zero);
+    }
+}
