@@ -152,7 +152,8 @@ public sealed class AdminKeyRing
         }
     }
 
-    private string? KeyFileOf(AdminOptions options) => options.Keys.IsDefaultOrEmpty ? Path.GetFullPath(options.KeyFile, _contentRoot) : null;
+    private string? KeyFileOf(AdminOptions options) =>
+        options.Keys.IsDefaultOrEmpty ? Path.GetFullPath(options.KeyFile, _contentRoot) : null;
 
     private static (ImmutableArray<AdminKeyOptions> Keys, string? CreatedFile) LoadFile(string path)
     {

@@ -38,7 +38,8 @@ public static class AdminListenerExtensions
     /// <param name="gate">The gate.</param>
     /// <param name="options">The options.</param>
     /// <param name="contentRoot">The base of relative files.</param>
-    public static IDeviceAuthorizationBuilder AddAdminListener(this IDeviceAuthorizationBuilder gate, AdminOptions options, string contentRoot)
+    public static IDeviceAuthorizationBuilder AddAdminListener(
+        this IDeviceAuthorizationBuilder gate, AdminOptions options, string contentRoot)
     {
         ArgumentNullException.ThrowIfNull(gate);
         ArgumentNullException.ThrowIfNull(options);

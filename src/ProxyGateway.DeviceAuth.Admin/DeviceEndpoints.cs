@@ -82,7 +82,8 @@ internal static class DeviceEndpoints
     }
 
     // The roles and scopes of a device; names are ASCII without anything that JSON escapes.
-    private static int SizeOf(DeviceRecord record) => record.Grants.Sum(g => g.Key.Length + 3 + (g.Value.Scopes?.Sum(scope => scope.Length + 3) ?? 0));
+    private static int SizeOf(DeviceRecord record) =>
+        record.Grants.Sum(g => g.Key.Length + 3 + (g.Value.Scopes?.Sum(scope => scope.Length + 3) ?? 0));
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, DeviceRegistry registry)
     {

@@ -59,7 +59,8 @@ internal static class RequestEndpoints
         return TypedResults.Json(await ViewAsync(request, context, registry, settings), AdminJsonContext.Default.RequestView);
     }
 
-    private static async Task<RequestView> ViewAsync(PairingRequest request, HttpContext context, DeviceRegistry registry, IDeviceAuthSettings settings)
+    private static async Task<RequestView> ViewAsync(
+        PairingRequest request, HttpContext context, DeviceRegistry registry, IDeviceAuthSettings settings)
     {
         if (request.Status != PairingRequestStatus.Open)
             return RequestView.Of(request);

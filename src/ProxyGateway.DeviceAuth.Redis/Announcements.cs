@@ -128,7 +128,8 @@ internal sealed class Announcements(RedisConnection redis, Keys keys, RegistryMa
     /// <summary>
     /// Sends a sign of life and waits until it comes back. Announcements that arrive before it are passed on if there is a listener.
     /// </summary>
-    private async Task<bool> ProvesItselfAsync(ChannelReader<string> messages, ChannelWriter<Announcement>? heard, CancellationToken cancellationToken)
+    private async Task<bool> ProvesItselfAsync(
+        ChannelReader<string> messages, ChannelWriter<Announcement>? heard, CancellationToken cancellationToken)
     {
         var deadline = new Deadline(timeout);
         await mark.RenewAsync(deadline, cancellationToken);

@@ -42,7 +42,8 @@ internal sealed class AuditStreams(RedisConnection redis, Keys keys, int kept, l
         return new AuditReceipt(leftOut, shortage);
     }
 
-    public async Task<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, Deadline deadline, CancellationToken cancellationToken)
+    public async Task<AuditPage> ListAsync(
+        AuditFilter filter, long? before, int limit, Deadline deadline, CancellationToken cancellationToken)
     {
         RedisKey[] streams = [.. SourcesOf(filter).Select(source => keys.AuditStreams[(int)source])];
         byte[] mention = Encoding.UTF8.GetBytes(filter.Device?.ToString() ?? ""); // searching bytes is cheaper than parsing

@@ -7,7 +7,13 @@ using StackExchange.Redis;
 namespace ProxyGateway.DeviceAuth.Redis;
 
 /// <summary>All documents, one after the other: for copying.</summary>
-internal sealed class Contents(RedisConnection redis, Keys keys, Documents documents, OpenRequests openRequests, PairedDevices pairedDevices, RulePairings rulePairings)
+internal sealed class Contents(
+    RedisConnection redis,
+    Keys keys,
+    Documents documents,
+    OpenRequests openRequests,
+    PairedDevices pairedDevices,
+    RulePairings rulePairings)
 {
     private const int AtOnce = 512;
     private const int SlotsOfCluster = 16384;
@@ -57,7 +63,8 @@ internal sealed class Contents(RedisConnection redis, Keys keys, Documents docum
             : throw new RegistryUnavailableException("Some slots of the cluster are served by nobody: a copy would not be whole.");
     }
 
-    private async IAsyncEnumerable<DeviceId> ListAsync(IServer server, TimeSpan timeout, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<DeviceId> ListAsync(
+        IServer server, TimeSpan timeout, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using IAsyncEnumerator<RedisKey> found =
             server.KeysAsync(pattern: keys.AnyDevice, pageSize: AtOnce, flags: RedisConnection.Primary).GetAsyncEnumerator(cancellationToken);

@@ -48,7 +48,8 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
 
     /// <summary>The versions of many records, null where there is none. Those that cannot be read are missing.</summary>
     /// <exception cref="RegistryUnavailableException">None can be read.</exception>
-    public async Task<Dictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, Deadline deadline, CancellationToken cancellationToken)
+    public async Task<Dictionary<DeviceId, string?>> GetVersionsAsync(
+        IReadOnlyCollection<DeviceId> ids, Deadline deadline, CancellationToken cancellationToken)
     {
         RegistryUnavailableException? failure = null;
         var versions = new Dictionary<DeviceId, string?>(ids.Count);

@@ -119,7 +119,8 @@ internal sealed class OpenRequests(RedisConnection redis, Keys keys, Documents d
         LeaveAsync(request, deadline, CancellationToken.None),
         redis.RunAsync(database => database.KeyDeleteAsync(keys.Request(request.Id), RedisConnection.Primary), deadline, CancellationToken.None));
 
-    private async Task<bool> EnterAsync(RedisKey set, PairingRequest request, int? room, Deadline deadline, CancellationToken cancellationToken)
+    private async Task<bool> EnterAsync(
+        RedisKey set, PairingRequest request, int? room, Deadline deadline, CancellationToken cancellationToken)
     {
         RedisResult result = await redis.RunAsync(
             Script.Enter,

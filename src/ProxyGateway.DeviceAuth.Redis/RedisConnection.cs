@@ -55,7 +55,8 @@ internal sealed class RedisConnection : IAsyncDisposable
         RunAsync(script, [key], arguments, deadline, cancellationToken);
 
     /// <summary>Runs a script on keys of one slot.</summary>
-    public async Task<RedisResult> RunAsync(Script script, RedisKey[] keys, RedisValue[] arguments, Deadline deadline, CancellationToken cancellationToken)
+    public async Task<RedisResult> RunAsync(
+        Script script, RedisKey[] keys, RedisValue[] arguments, Deadline deadline, CancellationToken cancellationToken)
     {
         try
         {

@@ -177,7 +177,8 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     }
 
     /// <inheritdoc/>
-    public async ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken)
+    public async ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(
+        string? cursor, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var deadline = new Deadline(_timeout);
@@ -225,7 +226,8 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     }
 
     /// <inheritdoc/>
-    public async ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(
+        IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(ids);
         var deadline = new Deadline(_timeout);

@@ -30,7 +30,8 @@ internal sealed class UnreadAnswers : Tunnel
     }
 
     /// <inheritdoc/>
-    public override ValueTask BeforeSocketConnectAsync(EndPoint endPoint, ConnectionType connectionType, Socket? socket, CancellationToken cancellationToken)
+    public override ValueTask BeforeSocketConnectAsync(
+        EndPoint endPoint, ConnectionType connectionType, Socket? socket, CancellationToken cancellationToken)
     {
         if (socket is null)
             return default;

@@ -71,5 +71,6 @@ internal sealed class AuditReader(SqliteConnection connection)
         return new AuditRange(entries, IsComplete: _dropped.ExecuteScalar() is not long dropped || dropped <= id);
     }
 
-    private static bool Is(SqliteDataReader rows, int column, string? wanted) => wanted is null || (!rows.IsDBNull(column) && rows.GetString(column) == wanted);
+    private static bool Is(SqliteDataReader rows, int column, string? wanted) =>
+        wanted is null || (!rows.IsDBNull(column) && rows.GetString(column) == wanted);
 }

@@ -9,5 +9,6 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// </summary>
 internal static class DeviceKey
 {
-    public static long Of(DeviceId id) => (long)(ulong.Parse(id.ToString().AsSpan(0, 16), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) >> 1);
+    public static long Of(DeviceId id) =>
+        (long)(ulong.Parse(id.ToString().AsSpan(0, 16), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) >> 1);
 }

@@ -45,7 +45,8 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
         Open(options, time, logger, disk: null);
 
     // With the disk's free space as a parameter; null: the real one.
-    internal static SqliteDeviceStore Open(SqliteStoreOptions options, TimeProvider time, ILogger<SqliteDeviceStore>? logger, Func<DiskSpace>? disk)
+    internal static SqliteDeviceStore Open(
+        SqliteStoreOptions options, TimeProvider time, ILogger<SqliteDeviceStore>? logger, Func<DiskSpace>? disk)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
@@ -101,7 +102,8 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     }
 
     /// <inheritdoc/>
-    public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(
+        IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(ids);
         DateTimeOffset now = Now;
@@ -122,7 +124,8 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     }
 
     /// <inheritdoc/>
-    public IAsyncEnumerable<StoredDocument> ReadAllAsync(CancellationToken cancellationToken) => ReadAll(cancellationToken).ToAsyncEnumerable();
+    public IAsyncEnumerable<StoredDocument> ReadAllAsync(CancellationToken cancellationToken) =>
+        ReadAll(cancellationToken).ToAsyncEnumerable();
 
     /// <inheritdoc/>
     /// <remarks>In one transaction: all of them or none.</remarks>

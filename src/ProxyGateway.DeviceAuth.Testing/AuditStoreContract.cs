@@ -265,7 +265,8 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
     protected static AuditEntry Entry(string kind, string? reason = null) => new() { Kind = kind, Reason = reason };
 
     /// <summary>Appends entries as one batch.</summary>
-    protected Task AppendAsync(params AuditEntry[] entries) => Store.AppendAsync(new AuditBatch(_writer, ++_number, entries), default).AsTask();
+    protected Task AppendAsync(params AuditEntry[] entries) =>
+        Store.AppendAsync(new AuditBatch(_writer, ++_number, entries), default).AsTask();
 
     /// <summary>Every entry that matches, by pages.</summary>
     protected Task<List<AuditEntry>> ListAllAsync(AuditFilter filter, int pageSize) => ListAllAsync(Store, filter, pageSize);

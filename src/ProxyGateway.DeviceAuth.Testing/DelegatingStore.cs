@@ -6,11 +6,14 @@ namespace ProxyGateway.DeviceAuth.Testing;
 /// <summary>A store that wraps another, for tests that interfere with some of its calls.</summary>
 internal abstract class DelegatingStore(IDeviceStore inner) : IDeviceStore
 {
-    public virtual ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => inner.GetAsync(id, cancellationToken);
+    public virtual ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) =>
+        inner.GetAsync(id, cancellationToken);
 
-    public virtual ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken) => inner.SwapAsync(swap, cancellationToken);
+    public virtual ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken) =>
+        inner.SwapAsync(swap, cancellationToken);
 
-    public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) => inner.FindRequestAsync(id, cancellationToken);
+    public ValueTask<DeviceId?> FindRequestAsync(RequestId id, CancellationToken cancellationToken) =>
+        inner.FindRequestAsync(id, cancellationToken);
 
     public virtual ValueTask<PagedResult<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         inner.ListDevicesAsync(cursor, limit, cancellationToken);

@@ -174,7 +174,8 @@ public sealed class DeviceClient : IDisposable
         frame.ValueKind == JsonValueKind.Object && frame.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
 
     // Only ASCII letters are lowered, on every platform.
-    private static string? Normalized(string? text) => text is null ? null : string.Concat(text.Trim().Select(c => char.IsAsciiLetterUpper(c) ? char.ToLowerInvariant(c) : c));
+    private static string? Normalized(string? text) =>
+        text is null ? null : string.Concat(text.Trim().Select(c => char.IsAsciiLetterUpper(c) ? char.ToLowerInvariant(c) : c));
 
     private static Uri WebSocketAddress(Uri address) => new UriBuilder(address)
     {

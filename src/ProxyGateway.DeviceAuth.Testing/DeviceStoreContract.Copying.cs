@@ -18,7 +18,8 @@ public abstract partial class DeviceStoreContract
 
     /// <summary>Opens another, empty store to copy from and to: one in memory. The contract disposes of it.</summary>
     /// <param name="time">The other store's time.</param>
-    protected virtual Task<ICopyableDeviceStore> OpenOtherAsync(TimeProvider time) => Task.FromResult<ICopyableDeviceStore>(new InMemoryDeviceStore(time));
+    protected virtual Task<ICopyableDeviceStore> OpenOtherAsync(TimeProvider time) =>
+        Task.FromResult<ICopyableDeviceStore>(new InMemoryDeviceStore(time));
 
     [Fact]
     public async Task A_registry_that_is_copied_here_and_back_is_the_same()
@@ -201,6 +202,7 @@ public abstract partial class DeviceStoreContract
             }
         }
 
-        public Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken) => inner.WriteAllAsync(documents, cancellationToken);
+        public Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken) =>
+            inner.WriteAllAsync(documents, cancellationToken);
     }
 }

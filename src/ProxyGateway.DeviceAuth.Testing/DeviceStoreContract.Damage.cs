@@ -12,7 +12,8 @@ public abstract partial class DeviceStoreContract
     /// <summary>Whether a test can damage the store's data: bytes, rows, keys. False: tests about damage are skipped.</summary>
     protected virtual bool CanBeDamaged => true;
 
-    public static TheoryData<DocumentDamage> Damages => [.. Enum.GetValues<DocumentDamage>().Where(damage => damage != DocumentDamage.NewerFormat)];
+    public static TheoryData<DocumentDamage> Damages =>
+        [.. Enum.GetValues<DocumentDamage>().Where(damage => damage != DocumentDamage.NewerFormat)];
 
     [Theory]
     [MemberData(nameof(Damages))]
@@ -178,7 +179,8 @@ public abstract partial class DeviceStoreContract
 
         public bool IsEnabled(LogLevel logLevel) => logLevel == LogLevel.Warning;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             if (IsEnabled(logLevel))
                 texts.Enqueue(formatter(state, exception));

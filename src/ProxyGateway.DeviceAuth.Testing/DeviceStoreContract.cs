@@ -650,7 +650,8 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     /// Waits until the store's clock has reached this time. Override it if the test can set that clock; otherwise the store is polled.
     /// </summary>
     /// <param name="time">The time, a few seconds ahead at most.</param>
-    protected virtual Task PassAsync(DateTimeOffset time) => Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the store");
+    protected virtual Task PassAsync(DateTimeOffset time) =>
+        Eventually.HoldsAsync(async () => await NowAsync() >= time, $"it is {time:O} at the store");
 
     /// <summary>Checks, without using the store, that nothing of an expired device and its request is kept.</summary>
     /// <param name="claim">The device.</param>
@@ -658,7 +659,8 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     protected abstract Task LeavesNothingAsync(DeviceClaim claim, PairingRequest request);
 
     /// <summary>Notes that the device was seen.</summary>
-    protected Task SeeAsync(DeviceClaim claim, DateTimeOffset at) => ((ILastSeenStore)Store).NoteSeenAsync([new SeenDevice(claim.Device, at)], None).AsTask();
+    protected Task SeeAsync(DeviceClaim claim, DateTimeOffset at) =>
+        ((ILastSeenStore)Store).NoteSeenAsync([new SeenDevice(claim.Device, at)], None).AsTask();
 
     /// <summary>The store's time.</summary>
     protected async Task<DateTimeOffset> NowAsync() => (await Store.GetAsync(Some.Claim().Device, None)).Now;

@@ -112,7 +112,8 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
     }
 
     /// <inheritdoc/>
-    public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(
+        IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(ids);
         return new(Locked<IReadOnlyDictionary<DeviceId, string?>>(_ => ids.ToDictionary(id => id, id => _devices.GetValueOrDefault(id)?.Version), cancellationToken));
@@ -415,7 +416,8 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
             }
         }
 
-        private static DateTimeOffset? TimeOf(long? milliseconds) => milliseconds is { } at ? DateTimeOffset.FromUnixTimeMilliseconds(at) : null;
+        private static DateTimeOffset? TimeOf(long? milliseconds) =>
+            milliseconds is { } at ? DateTimeOffset.FromUnixTimeMilliseconds(at) : null;
     }
 
     /// <summary>The announcements that a listener has not read yet; past <see cref="MostUnheard"/> it gets a gap instead.</summary>

@@ -30,7 +30,8 @@ internal static class Some
     }
 
     /// <summary>Another claim of the same device.</summary>
-    public static DeviceClaim Asking(this DeviceClaim claim, string role, params string[] scopes) => claim with { Role = role, Scopes = ScopeSet.Of(scopes) };
+    public static DeviceClaim Asking(this DeviceClaim claim, string role, params string[] scopes) =>
+        claim with { Role = role, Scopes = ScopeSet.Of(scopes) };
 
     /// <summary>The record of a device with one grant.</summary>
     public static DeviceRecord Paired(DeviceClaim claim, DateTimeOffset now) => new()

@@ -46,7 +46,8 @@ public static class DeviceAuthorizationExtensions
     /// <inheritdoc cref="AddDeviceAuthorization(IServiceCollection, IConfiguration)"/>
     /// <param name="services">The application's services.</param>
     /// <param name="configure">Makes the options from the defaults; called once.</param>
-    public static IDeviceAuthorizationBuilder AddDeviceAuthorization(this IServiceCollection services, Func<DeviceAuthOptions, DeviceAuthOptions> configure)
+    public static IDeviceAuthorizationBuilder AddDeviceAuthorization(
+        this IServiceCollection services, Func<DeviceAuthOptions, DeviceAuthOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(configure);

@@ -25,7 +25,8 @@ public class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposabl
         where TState : notnull => inner.BeginScope(state);
 
     /// <inheritdoc/>
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         // Some libraries do not check the level before they log. Lines of a disabled level must not use up the budget.
         if (!inner.IsEnabled(logLevel))

@@ -86,7 +86,8 @@ internal static class AdminDescription
             ? ignore.Condition == JsonIgnoreCondition.Never
             : !property.IsGetNullable;
 
-    private static async Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    private static async Task DescribeAsync(
+        OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
     {
         IList<object> metadata = context.Description.ActionDescriptor.EndpointMetadata;
         Parameters(operation, [.. metadata.OfType<TakenParameters>().SelectMany(t => t.Parameters)]);

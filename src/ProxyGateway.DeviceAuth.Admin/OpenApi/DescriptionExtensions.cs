@@ -12,7 +12,8 @@ namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
 internal static class DescriptionExtensions
 {
     /// <summary>Sets the name of the operation, and its description in one line.</summary>
-    public static RouteHandlerBuilder Describe(this RouteHandlerBuilder endpoint, string operationId, string summary, string? description = null)
+    public static RouteHandlerBuilder Describe(
+        this RouteHandlerBuilder endpoint, string operationId, string summary, string? description = null)
     {
         endpoint.WithName(operationId).WithSummary(summary);
         return description is null ? endpoint : endpoint.WithDescription(description);

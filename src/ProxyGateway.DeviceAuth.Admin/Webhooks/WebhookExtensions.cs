@@ -13,7 +13,8 @@ public static class WebhookExtensions
     /// <param name="contentRoot">The base of relative files.</param>
     /// <exception cref="InvalidDataException">The file of a secret holds none, or others may read it.</exception>
     /// <exception cref="IOException">The file of a secret cannot be read.</exception>
-    public static IServiceCollection AddWebhooks(this IServiceCollection services, IReadOnlyCollection<WebhookOptions> webhooks, string contentRoot)
+    public static IServiceCollection AddWebhooks(
+        this IServiceCollection services, IReadOnlyCollection<WebhookOptions> webhooks, string contentRoot)
     {
         ArgumentNullException.ThrowIfNull(webhooks);
         if (webhooks.Count == 0)

@@ -29,7 +29,8 @@ public sealed class ConfigurationPart
     /// Reads it out of the whole configuration, at start and at each reload, and notes everything that is wrong with it; what is returned then is not used.
     /// </param>
     /// <param name="logRefused">Logs one reason for which a reload was refused; null: as the gate does it.</param>
-    public static ConfigurationPart Of<T>(string section, Func<IConfiguration, ConfigurationErrors, T> read, Action<ILogger, string>? logRefused = null)
+    public static ConfigurationPart Of<T>(
+        string section, Func<IConfiguration, ConfigurationErrors, T> read, Action<ILogger, string>? logRefused = null)
         where T : class
     {
         ArgumentNullException.ThrowIfNull(section);

@@ -23,7 +23,8 @@ internal static class DeviceAuthOptionsReader
     /// <param name="users">Resolves the names of users in rules.</param>
     /// <param name="handshakes">The names of the registered handshakes.</param>
     /// <param name="errors">The list of errors.</param>
-    public static DeviceAuthOptions Read(IConfiguration configuration, IOperatingSystemUsers users, ImmutableArray<string> handshakes, ConfigurationErrors errors)
+    public static DeviceAuthOptions Read(
+        IConfiguration configuration, IOperatingSystemUsers users, ImmutableArray<string> handshakes, ConfigurationErrors errors)
     {
         DeviceAuthOptions options = Read(ConfigurationLayers.Of(configuration), users, errors);
         new DeviceAuthOptionsValidator(handshakes, errors).Validate(options);

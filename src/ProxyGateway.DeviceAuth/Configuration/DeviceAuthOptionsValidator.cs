@@ -233,7 +233,8 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
             errors.Add(key, problem);
     }
 
-    private bool IsComplainedOf(string key) => _complainedOf.Contains(key) || _complainedOf.Any(k => k.StartsWith(key + ":", StringComparison.OrdinalIgnoreCase));
+    private bool IsComplainedOf(string key) =>
+        _complainedOf.Contains(key) || _complainedOf.Any(k => k.StartsWith(key + ":", StringComparison.OrdinalIgnoreCase));
 
     private static string PathOf(string section, string name) => ConfigurationPath.Combine(section, name);
 }

@@ -43,7 +43,8 @@ public sealed class GatewayConfiguration : IDisposable
 
     /// <summary>Reads the configuration and follows its reloads.</summary>
     /// <exception cref="InvalidConfigurationException">It is not valid.</exception>
-    internal static GatewayConfiguration Start(IConfiguration configuration, IEnumerable<ConfigurationPart> parts, ILogger<GatewayConfiguration> logger)
+    internal static GatewayConfiguration Start(
+        IConfiguration configuration, IEnumerable<ConfigurationPart> parts, ILogger<GatewayConfiguration> logger)
     {
         var errors = new ConfigurationErrors();
         GatewayConfiguration read = Read(configuration, parts, errors);
@@ -57,7 +58,8 @@ public sealed class GatewayConfiguration : IDisposable
     {
         // A file that can no longer be parsed triggers no reload, so the load error itself must be logged.
         foreach (FileConfigurationProvider file in _current.Layers.OfType<FileConfigurationProvider>())
-            file.Source.OnLoadException ??= context => Log.ReloadRefused(logger, $"{context.Provider}: {context.Exception.GetBaseException().Message}");
+            file.Source.OnLoadException ??= context =>
+                Log.ReloadRefused(logger, $"{context.Provider}: {context.Exception.GetBaseException().Message}");
 
         _subscription = ChangeToken.OnChange(_configuration.GetReloadToken, Reload, logger);
         if (_asRead.HasChanged)

@@ -42,7 +42,8 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
     /// <param name="limits">The limits in force.</param>
     /// <param name="place">Disposed of when the handshake ends.</param>
     /// <returns>Which budget is used up; <see cref="BudgetScope.None"/> if the place was taken.</returns>
-    public BudgetScope TryTake(Client client, Familiarity familiarity, string destination, DeviceAuthLimits limits, out HandshakePlace place)
+    public BudgetScope TryTake(
+        Client client, Familiarity familiarity, string destination, DeviceAuthLimits limits, out HandshakePlace place)
     {
         place = null!;
         HandshakePlace? loser = null;

@@ -66,7 +66,8 @@ internal static partial class TcpSocketTable
             ?? (isIPv6 ? null : Ask(netlink, InterNetworkV6, (localAddress.MapToIPv6(), local.Port), (remoteAddress.MapToIPv6(), remote.Port), cookie));
     }
 
-    private static TcpSocket? Ask(SafeFileHandle netlink, int family, (IPAddress Address, int Port) local, (IPAddress Address, int Port) remote, ulong cookie)
+    private static TcpSocket? Ask(
+        SafeFileHandle netlink, int family, (IPAddress Address, int Port) local, (IPAddress Address, int Port) remote, ulong cookie)
     {
         uint sequence = (uint)Interlocked.Increment(ref _sequence);
         Span<byte> request = stackalloc byte[RequestLength];

@@ -69,6 +69,7 @@ public readonly record struct DeviceId
             TryParse(reader.GetString(), out DeviceId id) ? id : throw new JsonException("Not a device id.");
 
         /// <inheritdoc/>
-        public override void Write(Utf8JsonWriter writer, DeviceId value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+        public override void Write(Utf8JsonWriter writer, DeviceId value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value.ToString());
     }
 }

@@ -42,7 +42,8 @@ public sealed record Grant : StoredObject
         : (Scopes ?? ScopeSet.Empty).Without(Parts.Rules.Values.SelectMany(s => s));
 
     /// <summary>When an operator last approved a part of it, and which one.</summary>
-    internal (DateTimeOffset? At, string? By) OperatorApproval => Rule is null ? (ApprovedAt, ApprovedBy) : (Parts?.ApprovedAt, Parts?.ApprovedBy);
+    internal (DateTimeOffset? At, string? By) OperatorApproval =>
+        Rule is null ? (ApprovedAt, ApprovedBy) : (Parts?.ApprovedAt, Parts?.ApprovedBy);
 
     /// <summary>Whether this rule approved the role or a scope of it.</summary>
     internal bool HasPartOf(string rule) => RoleRule == rule || RuleScopes.ContainsKey(rule);

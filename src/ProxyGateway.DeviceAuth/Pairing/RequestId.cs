@@ -80,6 +80,7 @@ public readonly record struct RequestId
             TryParse(reader.GetString(), out RequestId id) ? id : throw new JsonException("Not a request id.");
 
         /// <inheritdoc/>
-        public override void Write(Utf8JsonWriter writer, RequestId value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+        public override void Write(Utf8JsonWriter writer, RequestId value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value.ToString());
     }
 }

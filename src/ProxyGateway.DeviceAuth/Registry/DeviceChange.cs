@@ -33,7 +33,8 @@ public abstract record DeviceChange
     /// <param name="Terms">The grant.</param>
     public sealed record SetGrant(string Role, GrantTerms Terms) : DeviceChange
     {
-        internal override AuditEntry Operation => new() { Kind = AuditKinds.GrantChanged, Role = Role, Scopes = Terms.Scopes ?? ScopeSet.Empty, Until = Terms.Until };
+        internal override AuditEntry Operation =>
+            new() { Kind = AuditKinds.GrantChanged, Role = Role, Scopes = Terms.Scopes ?? ScopeSet.Empty, Until = Terms.Until };
 
         internal override Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now) =>
             record is null ? null : Transitions.SetGrant(record, Role, Terms, by, rules.Policy.Implications, now, rules.Lifetimes);

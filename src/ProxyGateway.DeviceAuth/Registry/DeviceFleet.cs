@@ -139,7 +139,8 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         return removed;
     }
 
-    private async IAsyncEnumerable<DeviceRecord> ReadAllAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<DeviceRecord> ReadAllAsync(
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         string? cursor = null;
         do

@@ -47,7 +47,8 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <param name="origin">Where it comes from.</param>
     /// <param name="terms">The terms in force: read at each decision, after the record, so that a retry uses the newest.</param>
     /// <param name="cancellationToken">Cancels the operation; a write under way may or may not have been made.</param>
-    public ValueTask<Admission> AdmitAsync(DeviceClaim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, CancellationToken cancellationToken)
+    public ValueTask<Admission> AdmitAsync(
+        DeviceClaim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(origin);
@@ -90,7 +91,8 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="RegistryUnavailableException">It is unknown whether the approval was written; it may be repeated.</exception>
-    public ValueTask<Decision?> ApproveAsync(RequestId id, GrantTerms terms, Operator by, PairingRules rules, CancellationToken cancellationToken)
+    public ValueTask<Decision?> ApproveAsync(
+        RequestId id, GrantTerms terms, Operator by, PairingRules rules, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(terms);
         return DecideAsync(
@@ -184,7 +186,8 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     internal bool IsUnseenVersion(DeviceId id, string version) => _memory.IsUnseenVersion(id, version);
 
     /// <summary>A device's record and the store's time; the record of a removed device if the store has lost a restriction.</summary>
-    internal async ValueTask<(DeviceRecord? Record, DateTimeOffset Now)> ReadAsync(DeviceId id, PairingRules rules, CancellationToken cancellationToken)
+    internal async ValueTask<(DeviceRecord? Record, DateTimeOffset Now)> ReadAsync(
+        DeviceId id, PairingRules rules, CancellationToken cancellationToken)
     {
         Reading read = await RepeatAsync<Reading>(id, () => rules, static reading => new(reading), static (_, _) => null, by: null, cancellationToken);
         return (read.Record, read.Stored.Now);
@@ -306,7 +309,8 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         return decision;
     }
 
-    private static Step<Admission> Decide(Reading reading, DeviceClaim claim, ClaimOrigin origin, AdmissionTerms terms, ImmutableArray<string> exhausted)
+    private static Step<Admission> Decide(
+        Reading reading, DeviceClaim claim, ClaimOrigin origin, AdmissionTerms terms, ImmutableArray<string> exhausted)
     {
         (PairingRules rules, bool mayAsk) = terms;
         (Judgement judgement, DateTimeOffset now) = (reading.Judgement, reading.Stored.Now);

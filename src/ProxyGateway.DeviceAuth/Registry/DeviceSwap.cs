@@ -22,7 +22,8 @@ public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateT
     public DeviceId Id => Next.Id;
 
     /// <summary>Requests that are open from now on, or whose expiry moved.</summary>
-    public IEnumerable<PairingRequest> Opened => Next.Requests.Where(r => r.Status == PairingRequestStatus.Open && Previous?.FindRequest(r.Id) != r);
+    public IEnumerable<PairingRequest> Opened =>
+        Next.Requests.Where(r => r.Status == PairingRequestStatus.Open && Previous?.FindRequest(r.Id) != r);
 
     /// <summary>Requests that were open and are no longer.</summary>
     public IEnumerable<PairingRequest> Closed => Previous is null ? [] : Previous.Requests.Where(r =>

@@ -213,7 +213,8 @@ public static class Transitions
     }
 
     /// <summary>An operator unblocks a device. Its grants must be within the operator's ceiling.</summary>
-    public static Decision Unblock(DeviceRecord record, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
+    public static Decision Unblock(
+        DeviceRecord record, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
         DeviceRecord next = Prune(record, now, lifetimes);

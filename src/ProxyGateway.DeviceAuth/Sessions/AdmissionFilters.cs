@@ -7,7 +7,8 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>All filters of the application. A filter that fails refuses.</summary>
-internal sealed partial class AdmissionFilters(IEnumerable<IAdmissionFilter> filters, TimeProvider time, PacedLogger<AdmissionFilters> logger)
+internal sealed partial class AdmissionFilters(
+    IEnumerable<IAdmissionFilter> filters, TimeProvider time, PacedLogger<AdmissionFilters> logger)
 {
     private readonly IAdmissionFilter[] _filters = [.. filters];
 

@@ -15,7 +15,8 @@ internal sealed class DeviceConnections(SessionTable sessions, IDeviceAuthSettin
         return Array.ConvertAll(sessions.List(device, after, limit), session => View(session, policy));
     }
 
-    public bool End(long id, string reason = IDeviceConnections.DefaultReason) => End(session => session.Number == id, device: null, reason) > 0;
+    public bool End(long id, string reason = IDeviceConnections.DefaultReason) =>
+        End(session => session.Number == id, device: null, reason) > 0;
 
     public int EndAll(DeviceId device, string reason = IDeviceConnections.DefaultReason) => End(_ => true, device, reason);
 

@@ -14,7 +14,8 @@ internal sealed class DeviceFeature : IDeviceFeature, IHttpAuthenticationFeature
     private readonly ClaimsPrincipal? _found;
     private ClaimsPrincipal? _user;
 
-    private DeviceFeature(Session session, ClaimsPrincipal? found) => (Claim, ConnectionId, _found) = (session.Claim, session.Number, found);
+    private DeviceFeature(Session session, ClaimsPrincipal? found) =>
+        (Claim, ConnectionId, _found) = (session.Claim, session.Number, found);
 
     public DeviceClaim Claim { get; }
 

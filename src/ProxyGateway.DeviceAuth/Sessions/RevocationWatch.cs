@@ -73,7 +73,8 @@ internal sealed partial class RevocationWatch : BackgroundService
         base.Dispose();
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(ListenAsync(stoppingToken), SweepAsync(stoppingToken));
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(ListenAsync(stoppingToken), SweepAsync(stoppingToken));
 
     private async Task ListenAsync(CancellationToken cancellationToken)
     {

@@ -107,7 +107,8 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
     }
 
     /// <summary>The next message of that kind; others are skipped. Null if the connection ends first.</summary>
-    private static async Task<JsonDocument?> ReceiveAsync(ClientWebSocket socket, Func<JsonElement, bool> isWanted, CancellationToken cancellationToken)
+    private static async Task<JsonDocument?> ReceiveAsync(
+        ClientWebSocket socket, Func<JsonElement, bool> isWanted, CancellationToken cancellationToken)
     {
         var message = new ArrayBufferWriter<byte>(16 * 1024);
         while (true)

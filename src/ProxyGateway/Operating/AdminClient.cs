@@ -156,7 +156,8 @@ internal sealed class AdminClient : IDisposable
         return response.IsSuccessStatusCode ? body : throw Refused(response.StatusCode, body);
     }
 
-    private async Task<HttpResponseMessage> ReachAsync(HttpRequestMessage request, HttpCompletionOption completion, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> ReachAsync(
+        HttpRequestMessage request, HttpCompletionOption completion, CancellationToken cancellationToken)
     {
         try
         {

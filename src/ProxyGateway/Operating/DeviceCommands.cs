@@ -43,7 +43,8 @@ internal static class DeviceCommands
     /// <param name="cancellationToken">Cancels the operation.</param>
     /// <param name="minDigits">How many digits it must have. If the device gains something, those of a fingerprint: an attacker can make a
     /// key whose id begins like another's.</param>
-    public static async Task<string> ResolveAsync(AdminClient client, string id, CancellationToken cancellationToken, int minDigits = IdPrefix.MinLength)
+    public static async Task<string> ResolveAsync(
+        AdminClient client, string id, CancellationToken cancellationToken, int minDigits = IdPrefix.MinLength)
     {
         if (DeviceId.TryParse(id, out _))
             return id;
@@ -119,7 +120,8 @@ internal static class DeviceCommands
         JsonOutput.Write(new ExportedDevices(exported), ClientJsonContext.Default.ExportedDevices);
     }
 
-    private static string NewerFormat(int format) => $"by this gateway: a newer one wrote its document (format {format}); upgrade this gateway";
+    private static string NewerFormat(int format) =>
+        $"by this gateway: a newer one wrote its document (format {format}); upgrade this gateway";
 
     private static ImportPartsBody? Parts(Grant grant) => grant.GetRoleRule() is null && grant.GetRuleScopes().IsEmpty
         ? null

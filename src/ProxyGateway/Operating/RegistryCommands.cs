@@ -60,7 +60,8 @@ internal static class RegistryCommands
         return ExitCodes.Ok;
     }
 
-    private static async Task<RegistryCopyReport> CopyAsync(ICopyableDeviceStore source, ICopyableDeviceStore target, CancellationToken cancellationToken)
+    private static async Task<RegistryCopyReport> CopyAsync(
+        ICopyableDeviceStore source, ICopyableDeviceStore target, CancellationToken cancellationToken)
     {
         try
         {

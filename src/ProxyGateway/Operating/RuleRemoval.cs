@@ -11,7 +11,8 @@ internal static class RuleRemoval
 {
     private const int AtOnce = 200;
 
-    public static async Task RunAsync(AdminClient client, ParseResult parsed, string rule, bool isDryRun, CancellationToken cancellationToken)
+    public static async Task RunAsync(
+        AdminClient client, ParseResult parsed, string rule, bool isDryRun, CancellationToken cancellationToken)
     {
         RemovedByRuleView would = await TakeBackAsync(client, rule, isDryRun: true, _ => { }, cancellationToken);
         RemovedByRuleView done = would;
@@ -29,7 +30,8 @@ internal static class RuleRemoval
             Console.Error.WriteLine($"{newer} devices were left as they are: a newer gateway wrote what is on record of them. Give the command at a newer gateway.");
     }
 
-    private static async Task<RemovedByRuleView> TakeBackAsync(AdminClient client, string rule, int all, CancellationToken cancellationToken)
+    private static async Task<RemovedByRuleView> TakeBackAsync(
+        AdminClient client, string rule, int all, CancellationToken cancellationToken)
     {
         int done = 0;
         try

@@ -19,7 +19,8 @@ internal static class Tables
         return table;
     }
 
-    public static void AddTextRow(this Table table, params IEnumerable<string?> cells) => table.AddRow(cells.Select(c => new Text(PlainText.Of(c))));
+    public static void AddTextRow(this Table table, params IEnumerable<string?> cells) =>
+        table.AddRow(cells.Select(c => new Text(PlainText.Of(c))));
 
     public static void Write(Table table)
     {
@@ -51,7 +52,8 @@ internal static class Tables
 
     public static string Scopes(ScopeSet? scopes) => scopes is not { Count: > 0 } ? "(none)" : scopes.ToString();
 
-    public static string Time(DateTimeOffset? time) => time?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "-";
+    public static string Time(DateTimeOffset? time) =>
+        time?.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) ?? "-";
 
     public static string In(DateTimeOffset time)
     {

@@ -44,7 +44,8 @@ internal sealed partial class ConnectionDoor(
         void Close() => connection.Abort(new ConnectionAbortedException("The connection had no request under way, and its place was needed."));
     }
 
-    private void Count(string reason) => _refused.Add(1, KeyValuePair.Create<string, object?>("reason", reason), KeyValuePair.Create<string, object?>("listener", name));
+    private void Count(string reason) =>
+        _refused.Add(1, KeyValuePair.Create<string, object?>("reason", reason), KeyValuePair.Create<string, object?>("listener", name));
 
     private static Counter<long> CreateMetrics(string name, ConnectionBudget budget, IMeterFactory meters)
     {

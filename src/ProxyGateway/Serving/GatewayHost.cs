@@ -122,7 +122,8 @@ internal static class GatewayHost
             errors);
     }
 
-    private static void AddRegistry(IDeviceAuthorizationBuilder gate, RegistryOptions registry, string contentRoot, ConfigurationErrors errors)
+    private static void AddRegistry(
+        IDeviceAuthorizationBuilder gate, RegistryOptions registry, string contentRoot, ConfigurationErrors errors)
     {
         if (errors.All.Count > 0)
             return;

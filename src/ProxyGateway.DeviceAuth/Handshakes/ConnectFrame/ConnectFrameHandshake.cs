@@ -33,7 +33,8 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
         _decision = new ConnectDecision(gatekeeper, filters, history, draining, settings, time, _log);
     }
 
-    public async Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next)
+    public async Task InvokeAsync(
+        HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next)
     {
         var handshake = new HandshakeContext(context, origin, options, place);
         await using var connection = new ConnectFrameConnection(handshake, _decision, _gatekeeper, _draining, _metrics, _time, _log);

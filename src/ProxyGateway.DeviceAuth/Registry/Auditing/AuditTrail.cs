@@ -14,7 +14,8 @@ public static class AuditTrail
     /// <param name="now">The store's time of the change.</param>
     /// <param name="by">The operator; null if none made the change.</param>
     /// <param name="operation">The change, if it is more than its effect on requests.</param>
-    public static IEnumerable<AuditEntry> Of(DeviceRecord? previous, DeviceRecord next, DateTimeOffset now, Operator? by, AuditEntry? operation)
+    public static IEnumerable<AuditEntry> Of(
+        DeviceRecord? previous, DeviceRecord next, DateTimeOffset now, Operator? by, AuditEntry? operation)
     {
         ArgumentNullException.ThrowIfNull(next);
         if (previous is not null && previous.Version != next.Version)
@@ -117,5 +118,6 @@ public static class AuditTrail
         Scopes = request.GrantedScopes ?? request.Scopes,
     };
 
-    private static AuditEntry By(AuditEntry entry, Operator? by) => by is null ? entry : entry with { Operator = by.Name, Address = by.Address };
+    private static AuditEntry By(AuditEntry entry, Operator? by) =>
+        by is null ? entry : entry with { Operator = by.Name, Address = by.Address };
 }

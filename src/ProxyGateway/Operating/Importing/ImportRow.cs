@@ -16,7 +16,8 @@ internal sealed record ImportRow(int Row, DeviceId? Id, ImportDeviceBody? Device
     /// <summary>Its name in the file; for people.</summary>
     public string? Name { get; init; }
 
-    public static ImportRow Skipped(int row, DeviceId? id, string problem, params IReadOnlyList<string> notes) => new(row, id, Device: null, problem, notes);
+    public static ImportRow Skipped(int row, DeviceId? id, string problem, params IReadOnlyList<string> notes) =>
+        new(row, id, Device: null, problem, notes);
 
     /// <summary>Reads a key in any form that devices send.</summary>
     public static bool TryReadKey(string? text, out DeviceId id, out string publicKey)
@@ -46,7 +47,8 @@ internal static class RowReading
         row.Member(name) is { ValueKind: JsonValueKind.String } value ? value.ReadText() : null;
 
     /// <summary>The member, if it is text, for people; cut and cleaned.</summary>
-    public static string? Words(this JsonElement row, string name) => row.Text(name) is { } text ? text[..Math.Min(text.Length, MaxWords)] : null;
+    public static string? Words(this JsonElement row, string name) =>
+        row.Text(name) is { } text ? text[..Math.Min(text.Length, MaxWords)] : null;
 
     /// <summary>The member's names of roles or scopes, trimmed; null if there is no such member.</summary>
     public static IReadOnlyList<string>? Names(this JsonElement row, string name)

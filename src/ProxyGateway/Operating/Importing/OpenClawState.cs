@@ -91,7 +91,8 @@ internal static class OpenClawState
         var (scopes, approved) => scopes ?? approved,
     };
 
-    private static ScopeSet? Scopes(string role, IReadOnlyList<string> roles, IReadOnlyList<string>? approved, IReadOnlyList<string>? ofToken)
+    private static ScopeSet? Scopes(
+        string role, IReadOnlyList<string> roles, IReadOnlyList<string>? approved, IReadOnlyList<string>? ofToken)
     {
         string[] ofRole = [.. (approved ?? []).Where(s => IsOf(role, s) || (ofToken?.Contains(s) == true && !IsOfAnother(role, roles, s)))];
         if (ofToken is not null)
