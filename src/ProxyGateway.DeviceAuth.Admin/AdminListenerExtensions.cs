@@ -32,8 +32,8 @@ public static class AdminListenerExtensions
     }
 
     /// <summary>
-    /// The same with options that were read already, for an application that reads all of its configuration at once (<see cref="GatewayConfiguration"/>) with
-    /// <see cref="AdminOptions.ConfigurationPart"/> among its parts.
+    /// The same with options that were already read, for an application that reads its whole configuration at once (
+    /// <see cref="GatewayConfiguration"/>) with <see cref="AdminOptions.ConfigurationPart"/> among its parts.
     /// </summary>
     /// <param name="gate">The gate.</param>
     /// <param name="options">The options.</param>

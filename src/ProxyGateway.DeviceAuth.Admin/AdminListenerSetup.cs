@@ -8,9 +8,11 @@ namespace ProxyGateway.DeviceAuth.Admin;
 /// received.
 /// </summary>
 /// <param name="Configure">Adds to that application's services and server, before it is built.</param>
-/// <param name="BringsEndpoints">Whether that gives it something to listen on, instead of <see cref="AdminOptions.Url"/>.</param>
+/// <param name="BringsEndpoints">Whether it adds endpoints to listen on, instead of <see cref="AdminOptions.Url"/>.</param>
 public sealed record AdminListenerSetup(Action<WebApplicationBuilder> Configure, bool BringsEndpoints = false)
 {
-    /// <summary>Wraps the handling of requests that carry a right key, such as to keep their connections open meanwhile; null: nothing is wrapped.</summary>
+    /// <summary>
+    /// Wraps the handling of requests with a valid key, for example to keep their connections open meanwhile; null: it is not wrapped.
+    /// </summary>
     public Func<RequestDelegate, RequestDelegate>? AroundKeyedRequests { get; init; }
 }

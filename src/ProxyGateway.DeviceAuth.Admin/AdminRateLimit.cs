@@ -6,8 +6,8 @@ using Microsoft.AspNetCore.RateLimiting;
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>
-/// Limits the requests of each operator: a token bucket for each name, so that a script that runs wild takes nothing from the others. <see
-/// cref="KeyRefusals"/> limits requests without a key.
+/// Limits the requests of each operator: a token bucket for each name, so that a script that runs wild takes nothing from the others.
+/// <see cref="KeyRefusals"/> limits requests without a key.
 /// </summary>
 /// <param name="Burst">The number at once.</param>
 /// <param name="Refill">The number added in each <paramref name="Period"/>.</param>

@@ -14,7 +14,9 @@ public sealed record ApprovalBody
     [DisallowNull]
     public DateTimeOffset? Until { get; init; }
 
-    /// <summary>Role -> scopes that the device is granted besides, whether it asks for them yet or not, until the same time; absent: nothing.</summary>
+    /// <summary>
+    /// Role -> scopes that are granted besides, until the same time, even if the device does not ask for them yet; absent: none.
+    /// </summary>
     [DisallowNull]
     public IReadOnlyDictionary<string, ScopeSet>? Also { get; init; }
 }

@@ -15,7 +15,7 @@ public static class AuditJson
         TypeInfoResolver = AdminJsonContext.Default.WithAddedModifier(StoredObject.KeepUnknown),
     };
 
-    /// <summary>How an entry is written.</summary>
+    /// <summary>Reads and writes an entry.</summary>
     public static JsonTypeInfo<AuditEntry> Entry { get; } = (JsonTypeInfo<AuditEntry>)Options.GetTypeInfo(typeof(AuditEntry));
 
     internal static JsonTypeInfo<PageView<AuditEntry>> Page { get; } = (JsonTypeInfo<PageView<AuditEntry>>)Options.GetTypeInfo(typeof(PageView<AuditEntry>));

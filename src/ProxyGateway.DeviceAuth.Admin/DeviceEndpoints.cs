@@ -81,7 +81,7 @@ internal static class DeviceEndpoints
         return TypedResults.Json(new PageView<DeviceView>(items, cursor), AdminJsonContext.Default.PageViewDeviceView);
     }
 
-    // The roles and scopes of a device; names are ASCII without anything that JSON escapes.
+    // The roles and scopes of a device; names are ASCII without characters that JSON escapes.
     private static int SizeOf(DeviceRecord record) =>
         record.Grants.Sum(g => g.Key.Length + 3 + (g.Value.Scopes?.Sum(scope => scope.Length + 3) ?? 0));
 

@@ -6,13 +6,13 @@ namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>A device for operators: without its marks and requests.</summary>
 /// <param name="Id">The device's id: the SHA-256 of its public key.</param>
-/// <param name="PublicKey">The raw public key as base64url; absent if it is not known.</param>
-/// <param name="Client">What the device says about itself: never verified.</param>
-/// <param name="Label">What operators call it; absent if they have not said.</param>
-/// <param name="Legacy">True if it was paired without any role on record; absent otherwise.</param>
-/// <param name="Block">Who blocked it and why; absent if nobody did.</param>
-/// <param name="Grants">Role -> what the device may do in it.</param>
-/// <param name="CreatedAt">When it was first approved; absent if nothing is known of it.</param>
+/// <param name="PublicKey">The raw public key as base64url; absent if it is unknown.</param>
+/// <param name="Client">The device's description of itself: never verified.</param>
+/// <param name="Label">The operators' label; absent if there is none.</param>
+/// <param name="Legacy">True if it was paired without any recorded role; absent otherwise.</param>
+/// <param name="Block">The block with its operator and reason; absent if there is none.</param>
+/// <param name="Grants">Role -> its grant.</param>
+/// <param name="CreatedAt">When its record was made; absent if its document cannot be read.</param>
 /// <param name="LastSeenAt">When it was last connected, to the minute; absent if it never was.</param>
 /// <param name="Version">The version of its document, for <c>If-Match</c>.</param>
 public sealed record DeviceView(

@@ -14,14 +14,14 @@ public static class ProvenAddress
     /// <summary>The address of a Unix socket. No <c>Host</c> is spelled like this.</summary>
     public const string OfUnixSocket = "unix:";
 
-    /// <summary>That of a client's connection by http, and so the <c>Host</c> that the client has to send.</summary>
+    /// <summary>The address of a client's http connection, which is also the <c>Host</c> that the client must send.</summary>
     public static string Of(IPEndPoint connectedTo)
     {
         ArgumentNullException.ThrowIfNull(connectedTo);
         return new IPEndPoint(Unmap(connectedTo.Address), connectedTo.Port).ToString();
     }
 
-    /// <summary>That of a request; null if its <c>Host</c> is not the one at which it came in.</summary>
+    /// <summary>The address of a request; null if its <c>Host</c> is not the address at which it arrived.</summary>
     internal static string? Of(HttpContext context) => Of(
         context.Request.IsHttps,
         context.Request.Host,

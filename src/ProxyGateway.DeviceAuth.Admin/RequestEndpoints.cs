@@ -19,7 +19,7 @@ internal static class RequestEndpoints
     private const string Approval =
         "The body, if there is one, is {\"scopes\":[\"...\"],\"until\":\"<time>\",\"also\":{\"<role>\":[\"...\"]}}, each optional, also with at most 8 roles; a role or scope is 1 to 128 of A-Z a-z 0-9 . _ : -";
 
-    // A device has few roles; each one is a grant in its document and an entry in the audit.
+    // A device has few roles; each is a grant in its document and an entry in the audit.
     private const int MaxAlso = 8;
 
     public static void Map(RouteGroupBuilder admin)

@@ -4,15 +4,15 @@ namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>A pairing request for operators.</summary>
 /// <param name="Id">The request's id.</param>
-/// <param name="DeviceId">The device that asks.</param>
-/// <param name="Role">The role it asks for.</param>
-/// <param name="Scopes">The scopes it asks for.</param>
-/// <param name="Reason">Why it has to ask.</param>
-/// <param name="GrantedScopes">The scopes that were granted, once it is approved; absent before.</param>
-/// <param name="Client">What the device says about itself: never verified.</param>
-/// <param name="Address">The client's address; absent if it cannot be told.</param>
-/// <param name="Locality">Where the request came from, by the policy that was in force.</param>
-/// <param name="Status">What has become of it.</param>
+/// <param name="DeviceId">The device.</param>
+/// <param name="Role">The requested role.</param>
+/// <param name="Scopes">The requested scopes.</param>
+/// <param name="Reason">Why the claim was not covered.</param>
+/// <param name="GrantedScopes">The granted scopes, once it is approved; absent before.</param>
+/// <param name="Client">The device's description of itself: never verified.</param>
+/// <param name="Address">The client's address; absent if it is unknown.</param>
+/// <param name="Locality">The locality of the connection that asked, by the policy in force then.</param>
+/// <param name="Status">The state of the request.</param>
 /// <param name="ResolvedBy">The operator or rule that decided it; absent while it is open.</param>
 /// <param name="ResolvedAt">When it was decided; absent while it is open.</param>
 /// <param name="CreatedAt">When it was opened.</param>

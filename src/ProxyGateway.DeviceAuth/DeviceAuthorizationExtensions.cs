@@ -24,8 +24,8 @@ public static class DeviceAuthorizationExtensions
 {
     /// <summary>
     /// Adds the gate, configured by the section <c>DeviceAuth</c>. Add a store as well, and put <see cref="UseDeviceAuthorization"/> into
-    /// the proxy's pipeline: without it, every proxied request is answered with 500. A store is an <see cref="IDeviceStore"/>; an <see
-    /// cref="IAuditStore"/> and an <see cref="ILastSeenStore"/>, which the stores of this project also are, are optional.
+    /// the proxy's pipeline: without it, every proxied request is answered with 500. A store is an <see cref="IDeviceStore"/>; an
+    /// <see cref="IAuditStore"/> and an <see cref="ILastSeenStore"/>, which the stores of this project also are, are optional.
     /// </summary>
     /// <param name="services">The application's services.</param>
     /// <param name="configuration">The whole configuration; reloads are followed.</param>

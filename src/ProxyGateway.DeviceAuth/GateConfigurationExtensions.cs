@@ -6,8 +6,8 @@ using Yarp.ReverseProxy.Configuration.RouteValidators;
 namespace ProxyGateway.DeviceAuth;
 
 /// <summary>
-/// For an application that reads all of its configuration at once (<see cref="GatewayConfiguration"/>), its routes among it: what the gate has to say to
-/// that. Handshakes that are added later are not known to what was asked for before.
+/// For an application that reads its whole configuration at once (<see cref="GatewayConfiguration"/>), including its routes: the gate's
+/// parts of that. They know only handshakes that were added before the call.
 /// </summary>
 public static class GateConfigurationExtensions
 {
@@ -19,7 +19,7 @@ public static class GateConfigurationExtensions
         return DeviceAuthOptionsReader.Part(new OperatingSystemUsers(), HandshakeRegistration.NamesIn(gate.Services));
     }
 
-    /// <summary>What finds misspelt metadata of the gate in a route.</summary>
+    /// <summary>Finds misspelt metadata of the gate in a route.</summary>
     /// <param name="gate">The gate.</param>
     public static IRouteValidator CreateRouteValidator(this IDeviceAuthorizationBuilder gate)
     {

@@ -5,9 +5,9 @@ using Microsoft.AspNetCore.Http;
 namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
 
 /// <summary>
-/// Describes an endpoint in <c>/openapi/v1.json</c>, beyond its route and its policy: <see cref="Describe"/>, then its input (<see
-/// cref="Takes"/>, <c>Accepts</c>), its answers (<c>Produces</c>) and its errors (<see cref="Fails"/>). The errors of all endpoints with a
-/// key (401, 403, 429, 5xx) are added by themselves.
+/// Describes an endpoint in <c>/openapi/v1.json</c>, beyond its route and its policy: <see cref="Describe"/>, then its input (
+/// <see cref="Takes"/>, <c>Accepts</c>), its answers (<c>Produces</c>) and its errors (<see cref="Fails"/>). The errors of all endpoints
+/// with a key (401, 403, 429, 5xx) are added by themselves.
 /// </summary>
 internal static class DescriptionExtensions
 {

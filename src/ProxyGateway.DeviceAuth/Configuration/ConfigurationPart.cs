@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>
-/// A section of the configuration that is taken together with all others. An application adds parts of its own as services: then the gate's reloads and
-/// theirs are taken together or not at all.
+/// A section of the configuration that is applied together with all others. An application registers its own parts as services: then a
+/// reload applies the gate's parts and these together or not at all.
 /// </summary>
 public sealed class ConfigurationPart
 {
@@ -15,7 +15,7 @@ public sealed class ConfigurationPart
     /// <summary>The section's full path.</summary>
     public string Section { get; }
 
-    /// <summary>What it is read into; no two parts have the same.</summary>
+    /// <summary>The type of its options; unique among the parts.</summary>
     internal Type Type { get; }
 
     internal Func<IConfiguration, ConfigurationErrors, object> Read { get; }
@@ -23,12 +23,12 @@ public sealed class ConfigurationPart
     internal Action<ILogger, string> LogRefused { get; }
 
     /// <summary>A part that is read into a <typeparamref name="T"/>.</summary>
-    /// <typeparam name="T">What it is read into; no two parts have the same.</typeparam>
+    /// <typeparam name="T">The type of its options; unique among the parts.</typeparam>
     /// <param name="section">The section's full path.</param>
     /// <param name="read">
-    /// Reads it out of the whole configuration, at start and at each reload, and notes everything that is wrong with it; what is returned then is not used.
+    /// Reads it from the whole configuration, at start and at each reload, and notes every error; after errors the result is not used.
     /// </param>
-    /// <param name="logRefused">Logs one reason for which a reload was refused; null: as the gate does it.</param>
+    /// <param name="logRefused">Logs one reason why a reload was refused; null: as the gate does it.</param>
     public static ConfigurationPart Of<T>(
         string section, Func<IConfiguration, ConfigurationErrors, T> read, Action<ILogger, string>? logRefused = null)
         where T : class

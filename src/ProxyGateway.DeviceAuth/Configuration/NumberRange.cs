@@ -7,7 +7,7 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// <param name="Max">The maximum.</param>
 public readonly record struct NumberRange(int Min, int Max)
 {
-    /// <summary>Whether the number may be had.</summary>
+    /// <summary>Whether the range contains the number.</summary>
     public bool Contains(int number) => number >= Min && number <= Max;
 
     /// <summary>For people.</summary>

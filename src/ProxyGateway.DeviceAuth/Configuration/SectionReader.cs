@@ -8,8 +8,8 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>
-/// Reads typed values from one configuration section. It notes every error instead of the first, and every key that was read, so that <see
-/// cref="ReportUnknownKeys"/> finds the others.
+/// Reads typed values from one configuration section. It notes every error instead of the first, and every key that was read, so that
+/// <see cref="ReportUnknownKeys"/> finds the others.
 /// </summary>
 public sealed class SectionReader
 {
@@ -18,9 +18,9 @@ public sealed class SectionReader
     private readonly Dictionary<string, SectionReader?> _known = new(StringComparer.OrdinalIgnoreCase); // null: a value, not a section
 
     /// <summary>Reads a section.</summary>
-    /// <param name="configuration">The whole configuration: a list is taken whole from the topmost of its layers that has it.</param>
+    /// <param name="configuration">The whole configuration: a list is read whole from the topmost layer that has it.</param>
     /// <param name="path">The section's full path.</param>
-    /// <param name="errors">Where errors go.</param>
+    /// <param name="errors">The list of errors.</param>
     public SectionReader(IConfiguration configuration, string path, ConfigurationErrors errors)
         : this(ConfigurationLayers.Of(configuration), path, errors)
     {
@@ -36,7 +36,7 @@ public sealed class SectionReader
     /// <summary>The section's full path.</summary>
     public string Path { get; }
 
-    /// <summary>Where errors go.</summary>
+    /// <summary>The list of errors.</summary>
     public ConfigurationErrors Errors { get; }
 
     /// <summary>Whether any layer has this section, even an empty one.</summary>
@@ -175,7 +175,7 @@ public sealed class SectionReader
         return [];
     }
 
-    /// <summary>A list of texts, whole from the topmost layer that has it; null if none does, or if it is wrong.</summary>
+    /// <summary>A list of texts, whole from the topmost layer that has it; null if none does, or if it is invalid.</summary>
     public ImmutableArray<string>? List(string name)
     {
         _known[name] = null;

@@ -15,7 +15,7 @@ public readonly record struct SpanRange
     /// <summary>From one to another, or zero for off.</summary>
     public static SpanRange OrOff(TimeSpan min, TimeSpan max) => new(min, max, orOff: true);
 
-    /// <summary>Whether the span may be had.</summary>
+    /// <summary>Whether the range contains the span.</summary>
     public bool Contains(TimeSpan span) => (span >= _min && span <= _max) || (_orOff && span == TimeSpan.Zero);
 
     /// <summary>For people.</summary>

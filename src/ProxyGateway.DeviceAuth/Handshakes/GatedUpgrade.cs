@@ -5,8 +5,8 @@ using Microsoft.AspNetCore.Http.Features;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// Replaces the features by which YARP takes over a client's connection, and the backend's content: YARP gets the streams of an <see
-/// cref="IGatedConnection"/> instead of the raw ones. It also marks the request as gated: see <see cref="GatedUpgradeTransform"/>.
+/// Replaces the features by which YARP takes over a client's connection, and the backend's content: YARP gets the streams of an
+/// <see cref="IGatedConnection"/> instead of the raw ones. It also marks the request as gated: see <see cref="GatedUpgradeTransform"/>.
 /// </summary>
 internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFeature
 {

@@ -1,5 +1,8 @@
 namespace ProxyGateway.DeviceAuth.Limits;
 
-/// <summary>An upper bound on handshakes under way, besides <see cref="DeviceAuthLimits.Handshakes"/>, for a program that bounds its connections: a service.</summary>
-/// <param name="Most">How many there may be, at least 1. It is asked at each handshake, on several threads, and must not wait.</param>
+/// <summary>
+/// A service of a program that bounds its connections: an upper bound on running handshakes besides
+/// <see cref="DeviceAuthLimits.Handshakes"/>.
+/// </summary>
+/// <param name="Most">The bound, at least 1. It is called at each handshake, on several threads, and must not block.</param>
 public sealed record HandshakeCeiling(Func<int> Most);

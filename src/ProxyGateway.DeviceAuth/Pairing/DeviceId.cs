@@ -61,7 +61,7 @@ public readonly record struct DeviceId
     /// <inheritdoc/>
     public override string ToString() => _value ?? throw new InvalidOperationException("The device id was never set.");
 
-    /// <summary>Reads and writes a device id, as a string; what is none is a <see cref="JsonException"/>.</summary>
+    /// <summary>Reads and writes a device id, as a string; throws <see cref="JsonException"/> for any other text.</summary>
     public sealed class DeviceIdJsonConverter : JsonConverter<DeviceId>
     {
         /// <inheritdoc/>

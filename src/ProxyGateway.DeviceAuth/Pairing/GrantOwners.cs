@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace ProxyGateway.DeviceAuth.Pairing;
 
-/// <summary>Who approved what of a grant. Methods and not properties of the grant, which would be written with it.</summary>
+/// <summary>Who approved which part of a grant. Methods and not properties, which would be written to JSON.</summary>
 public static class GrantOwners
 {
     /// <summary>Rule -> the scopes that it approved and no operator did.</summary>
@@ -13,7 +13,7 @@ public static class GrantOwners
         return grant.RuleScopes;
     }
 
-    /// <summary>The rule that let the device into the role; null if an operator approved it, or a scope of it.</summary>
+    /// <summary>The rule that approved the role; null if an operator approved it, or a scope of it.</summary>
     /// <param name="grant">The grant.</param>
     public static string? GetRoleRule(this Grant grant)
     {
@@ -21,7 +21,7 @@ public static class GrantOwners
         return grant.RoleRule;
     }
 
-    /// <summary>The operator who last approved something of it; null if none did, or that is not known.</summary>
+    /// <summary>The operator who last approved a part of it; null if none did, or if it is unknown.</summary>
     /// <param name="grant">The grant.</param>
     public static string? GetOperator(this Grant grant)
     {

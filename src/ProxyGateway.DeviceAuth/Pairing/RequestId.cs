@@ -72,7 +72,7 @@ public readonly record struct RequestId
     /// <inheritdoc/>
     public override string ToString() => _value ?? throw new InvalidOperationException("The request id was never set.");
 
-    /// <summary>Reads and writes a request id, as a string; what is none is a <see cref="JsonException"/>.</summary>
+    /// <summary>Reads and writes a request id, as a string; throws <see cref="JsonException"/> for any other text.</summary>
     public sealed class RequestIdJsonConverter : JsonConverter<RequestId>
     {
         /// <inheritdoc/>

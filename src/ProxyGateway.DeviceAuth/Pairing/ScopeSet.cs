@@ -110,7 +110,7 @@ public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
     /// <summary>The scopes, separated by blanks; for people and logs.</summary>
     public override string ToString() => string.Join(' ', _scopes);
 
-    /// <summary>Reads and writes scopes, as an array of strings; what is none is a <see cref="JsonException"/>.</summary>
+    /// <summary>Reads and writes scopes, as an array of strings; throws <see cref="JsonException"/> for anything else.</summary>
     public sealed class ScopeSetJsonConverter : JsonConverter<ScopeSet>
     {
         /// <inheritdoc/>

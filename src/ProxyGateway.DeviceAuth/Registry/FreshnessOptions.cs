@@ -5,7 +5,7 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// <summary>How a gateway makes sure that it receives every change in the registry. Read at start only.</summary>
 public sealed record FreshnessOptions
 {
-    /// <summary>The names of these options, which an application that has keys of its own in the section <c>Registry</c> leaves to the gate.</summary>
+    /// <summary>The names of these options in the section <c>Registry</c>. The gate reads them; an application may add other keys there.</summary>
     public static ImmutableArray<string> KeyNames { get; } = [nameof(SweepInterval), nameof(StalenessLimit), nameof(CloseStaleSessions)];
 
     /// <summary>How often live sessions are compared with the registry, in case an announcement was lost unnoticed; up to a day.</summary>

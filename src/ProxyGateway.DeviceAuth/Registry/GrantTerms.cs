@@ -8,6 +8,8 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// <param name="Until">The end of the grant; null if none is named.</param>
 public sealed record GrantTerms(ScopeSet? Scopes = null, DateTimeOffset? Until = null)
 {
-    /// <summary>With the approval of a request: role -> scopes that the device is granted at the same time, whether it asks for them yet or not.</summary>
+    /// <summary>
+    /// With the approval of a request: role -> scopes that are granted at the same time, even if the device does not ask for them yet.
+    /// </summary>
     public ImmutableSortedDictionary<string, ScopeSet> Also { get; init; } = ImmutableSortedDictionary.Create<string, ScopeSet>(StringComparer.Ordinal);
 }

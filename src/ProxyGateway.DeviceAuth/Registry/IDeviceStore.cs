@@ -3,9 +3,9 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>
-/// Keeps one document per device: get, swap, page through, announce. All other logic is in <see cref="Transitions"/> and <see
-/// cref="DeviceRegistry"/>, once for all stores. Every method throws <see cref="RegistryUnavailableException"/> when the store cannot be
-/// reached or is slower than its time-out, and <see cref="OperationCanceledException"/> when cancelled. Nothing may be cached.
+/// Keeps one document per device: get, swap, page through, announce. All other logic is in <see cref="Transitions"/> and
+/// <see cref="DeviceRegistry"/>, once for all stores. Every method throws <see cref="RegistryUnavailableException"/> when the store cannot
+/// be reached or is slower than its time-out, and <see cref="OperationCanceledException"/> when cancelled. Nothing may be cached.
 /// </summary>
 public interface IDeviceStore : IAsyncDisposable
 {

@@ -62,8 +62,8 @@ public static class Transitions
 
     /// <summary>
     /// An operator approves a request: all of it, or the scopes that they name. An end that they name applies to all that the device holds
-    /// in the role; without one, an existing end stays. The scopes of <see cref="GrantTerms.Also"/> are added to what the device holds in those
-    /// roles, on the same terms; if any of it is not allowed, nothing is approved.
+    /// in the role; without one, an existing end stays. The scopes of <see cref="GrantTerms.Also"/> are added to what the device holds in
+    /// those roles, on the same terms; if any of it is not allowed, nothing is approved.
     /// </summary>
     public static Decision Approve(
         DeviceRecord record, RequestId id, GrantTerms terms, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)

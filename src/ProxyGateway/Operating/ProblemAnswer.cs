@@ -1,4 +1,4 @@
 namespace ProxyGateway.Operating;
 
-/// <summary>An error that the operators' endpoints answer, as RFC 9457 has it; of something that is not the gateway, members may be missing.</summary>
+/// <summary>An error of the operators' endpoints, as RFC 9457 defines it; an answer of another server may lack members.</summary>
 internal sealed record ProblemAnswer(string? Type, string? Title, string? Detail);

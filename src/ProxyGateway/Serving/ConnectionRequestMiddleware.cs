@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Mvc;
 
 namespace ProxyGateway.Serving;
 
-/// <summary>Counts the requests under way on a connection that has a <see cref="ConnectionPlace"/>, so that it is not closed for another meanwhile.</summary>
+/// <summary>Counts running requests on a connection with a <see cref="ConnectionPlace"/>, so that it is not closed for another meanwhile.</summary>
 internal sealed class ConnectionRequestMiddleware(RequestDelegate next)
 {
     public Task InvokeAsync(HttpContext context) =>

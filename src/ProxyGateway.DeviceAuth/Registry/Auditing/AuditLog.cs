@@ -35,7 +35,8 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _giveUp;
 
-    // One queue keeps the order; one count for each source keeps a source from taking another's room. A bounded channel has one bound for all.
+    // One queue keeps the order; one count for each source keeps a source from taking another's room. A bounded channel has one bound for
+    // all.
     private readonly Channel<AuditEntry> _queue = Channel.CreateUnbounded<AuditEntry>(new UnboundedChannelOptions { SingleReader = true });
     private readonly int[] _waiting = new int[Enum.GetValues<AuditSource>().Length];
     private long _droppedInAll;

@@ -3,8 +3,8 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
 /// <summary>
-/// The audit entries of a change of a device's record: pure. Changes of requests, and what an operator grants together with one, are derived from
-/// the two records, so no transition can forget one.
+/// The audit entries of a change of a device's record: pure. Changes of requests, and what an operator grants together with one, are
+/// derived from the two records, so no transition can forget one.
 /// </summary>
 public static class AuditTrail
 {
