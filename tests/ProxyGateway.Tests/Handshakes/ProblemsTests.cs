@@ -19,7 +19,6 @@ public sealed class ProblemsTests
         { "too-many-handshakes", c => Problems.OverBudget(c, BudgetScope.Address), 429, "1" },
         { "too-many-handshakes", c => Problems.OverBudget(c, BudgetScope.Destination), 503, "1" },
         { "too-many-handshakes", c => Problems.OverBudget(c, BudgetScope.All), 503, "1" },
-        { "too-many-requests", Problems.TooManyRequests, 503, "1" },
         { "restarting", Problems.Draining, 503, "1" },
         { "misconfigured", Problems.NotGated, 500, null },
     };
