@@ -58,6 +58,19 @@ public static class DeviceAuthorizationExtensions
             (_, handshakes) => DeviceAuthOptionsValidator.Part(options, handshakes));
     }
 
+    /// <summary>Adds a handshake of the application's own, which <see cref="DeviceAuthOptions.Handshake"/> and routes' metadata may name from then on.</summary>
+    /// <typeparam name="T">The handshake, a singleton that the container makes.</typeparam>
+    /// <param name="gate">The gate.</param>
+    /// <param name="name">Its name.</param>
+    /// <exception cref="ArgumentException">The name is blank, is <c>Off</c>, or is another handshake's.</exception>
+    public static IDeviceAuthorizationBuilder AddHandshake<T>(this IDeviceAuthorizationBuilder gate, string name)
+        where T : class, IDeviceHandshake
+    {
+        ArgumentNullException.ThrowIfNull(gate);
+        HandshakeRegistration.Add<T>(gate.Services, name);
+        return gate;
+    }
+
     private static DeviceAuthorizationBuilder AddGate(
         IServiceCollection services, Func<IServiceProvider, IConfiguration> configuration, Func<IServiceProvider, IEnumerable<string>, ConfigurationPart> options)
     {
@@ -86,6 +99,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton<DecisionQueue>();
         services.TryAddSingleton<Gatekeeper>();
         services.TryAddSingleton<AdmissionFilters>();
+        services.TryAddSingleton<AdmissionDesk>();
         services.TryAddSingleton(s => new HandshakeBudgets(s.GetService<HandshakeCeiling>()?.Most));
         services.TryAddSingleton<ClientHistory>();
         services.TryAddSingleton<LoopbackPeers>();

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -26,6 +27,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     Draining draining,
     AuditLog audit,
     GateMetrics metrics,
+    AdmissionDesk desk,
     PacedLogger<DeviceAuthorizationMiddleware> logger)
 {
     private const int LoggedNameLength = 64;
@@ -42,7 +44,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
             return PassAsync(context);
 
         UpgradeKind kind = WebSocketUpgrade.Classify(context);
-        if (kind == UpgradeKind.None && AllowsHttp(metadata, options))
+        if (kind == UpgradeKind.None && !TakesHttp(name) && AllowsHttp(metadata, options))
         {
             ClientHeaders.KeepForHttp(context.Request.Headers, options.RequestHeaders, LocalityReader.IsTrustedProxy(context, options.TrustedProxies));
             return PassAsync(context);
@@ -76,6 +78,8 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     {
         switch (kind)
         {
+            case UpgradeKind.None when TakesHttp(name):
+                break;
             case UpgradeKind.None:
                 return Problems.HttpRefused(context);
             case UpgradeKind.OtherVersion:
@@ -90,7 +94,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
             return Problems.Draining(context);
         }
 
-        return ShakeHandsAsync(context, _handshakes[name], options); // an unknown name throws: fails closed
+        return ShakeHandsAsync(context, kind, _handshakes[name], options); // an unknown name throws: fails closed
     }
 
     // This request passes without a check, so its path must be unambiguous.
@@ -107,9 +111,11 @@ internal sealed partial class DeviceAuthorizationMiddleware(
             ? value == nameof(HttpRequests.Allow)
             : options.HttpRequests == HttpRequests.Allow;
 
-    private async Task ShakeHandsAsync(HttpContext context, IDeviceHandshake handshake, DeviceAuthOptions options)
+    private async Task ShakeHandsAsync(HttpContext context, UpgradeKind kind, IDeviceHandshake handshake, DeviceAuthOptions options)
     {
-        ClaimOrigin? read = LocalityReader.Read(context, options.TrustedProxies, options.RequestHeaders, peers, out string? strange);
+        IReadOnlyCollection<string> ownHeaders = handshake.RequestHeaders;
+        ImmutableArray<string> listed = ownHeaders.Count == 0 ? options.RequestHeaders : [.. options.RequestHeaders, .. ownHeaders];
+        ClaimOrigin? read = LocalityReader.Read(context, options.TrustedProxies, listed, peers, out string? strange);
         if (read is not { } origin)
         {
             metrics.UpgradeRefused("gone");
@@ -152,11 +158,35 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
         using (place)
         {
-            ClientHeaders.KeepForUpgrade(context.Request.Headers, options.RequestHeaders, LocalityReader.IsTrustedProxy(context, options.TrustedProxies));
-            context.Features.Set(new GatePass(context.GetRouteModel()));
-            await handshake.InvokeAsync(context, origin, options, place, next);
+            var request = new HandshakeRequest(
+                new HandshakeContext(context, origin, options, place), desk, ownHeaders, isUpgrade: kind == UpgradeKind.WebSocket, ForwardAsync);
+            try
+            {
+                await handshake.InvokeAsync(request);
+            }
+            finally
+            {
+                await request.EndAsync();
+            }
         }
     }
+
+    private Task ForwardAsync(HandshakeRequest request)
+    {
+        HttpContext context = request.Http;
+        IHeaderDictionary headers = context.Request.Headers;
+        foreach (string own in request.OwnHeaders)
+            headers.Remove(own);
+        bool isTrustedProxy = LocalityReader.IsTrustedProxy(context, request.Options.TrustedProxies);
+        if (request.IsUpgrade)
+            ClientHeaders.KeepForUpgrade(headers, request.Options.RequestHeaders, isTrustedProxy);
+        else
+            ClientHeaders.KeepForHttp(headers, request.Options.RequestHeaders, isTrustedProxy);
+        context.Features.Set(new GatePass(context.GetRouteModel()));
+        return next(context);
+    }
+
+    private bool TakesHttp(string name) => _handshakes.TryGetValue(name, out IDeviceHandshake? handshake) && handshake.TakesHttpRequests;
 
     private Task RefuseAsync(HttpContext context, ClaimOrigin origin, Client client, BudgetScope exhausted, DeviceAuthOptions options)
     {

@@ -1,20 +1,28 @@
-using Microsoft.AspNetCore.Http;
-using ProxyGateway.DeviceAuth.Limits;
-using ProxyGateway.DeviceAuth.Localities;
-
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// One way for a device to name itself and prove it. Routes choose it by name. On every path a handshake forwards to the backend only what
-/// its decision covers.
+/// One way for a device to say who it is and to prove it, chosen by name for each route. It verifies a claim and hands it to the gate
+/// (<see cref="HandshakeRequest.DecideAsync"/>), which applies filters, policy, registry and limits. Nothing of a client reaches the backend but by
+/// <see cref="HandshakeRequest.ForwardAsync"/>, which only a device that the gate has admitted gets past.
 /// </summary>
-internal interface IDeviceHandshake
+public interface IDeviceHandshake
 {
-    /// <summary>Passes a well-formed WebSocket upgrade to the rest of the pipeline, or refuses it.</summary>
-    /// <param name="context">The upgrade request.</param>
-    /// <param name="origin">The client's origin.</param>
-    /// <param name="options">The options in force when it came. They bound the connection; the decision uses those in force then.</param>
-    /// <param name="place">The place among the handshakes; to be disposed of as soon as the handshake ends, in any way.</param>
-    /// <param name="next">The rest of YARP's pipeline, which forwards.</param>
-    Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next);
+    /// <summary>
+    /// Headers that clients send for this handshake. They are no sign of a proxy, and are removed before a request is forwarded: a backend that could read a
+    /// proof could use it.
+    /// </summary>
+    IReadOnlyCollection<string> RequestHeaders => [];
+
+    /// <summary>
+    /// Whether it takes plain HTTP requests as well. Then none passes a route of it without a decision, whatever <see cref="DeviceAuthOptions.HttpRequests"/>
+    /// says. If not, it gets well-formed WebSocket upgrades only.
+    /// </summary>
+    bool TakesHttpRequests => false;
+
+    /// <summary>
+    /// Takes a request through the handshake: forwards it, or answers it. It has a place in the budgets, and its origin is checked. An exception is answered
+    /// with 500, and nothing is forwarded. Runs for many requests at a time.
+    /// </summary>
+    /// <param name="request">The request. It cannot be decided or forwarded any more once this returns.</param>
+    Task InvokeAsync(HandshakeRequest request);
 }

@@ -31,6 +31,14 @@ public abstract record Admission
     /// <summary>No more requests can be opened now.</summary>
     public sealed record TooManyRequests : Admission;
 
+    /// <summary>A filter of the application refuses the device. Nothing was written.</summary>
+    /// <param name="Reason">What the client is told.</param>
+    /// <param name="HasFailed">Whether the filter has failed, and not refused.</param>
+    public sealed record RefusedByFilter(string Reason, bool HasFailed) : Admission;
+
+    /// <summary>The gateway is stopping: the device may come again at once, to another gateway or to this one's successor.</summary>
+    public sealed record Restarting : Admission;
+
     /// <summary>
     /// Too many claims came before it, or its record changes all the time: it may try again at once. The registry is available.
     /// </summary>

@@ -1,11 +1,8 @@
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Handshakes;
-using ProxyGateway.DeviceAuth.Limits;
-using ProxyGateway.DeviceAuth.Localities;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Configuration.RouteValidators;
 
@@ -80,6 +77,6 @@ public sealed class RegistrationTests
 
     private sealed class Mine : IDeviceHandshake
     {
-        public Task InvokeAsync(HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next) => next(context);
+        public Task InvokeAsync(HandshakeRequest request) => request.ForwardAsync();
     }
 }

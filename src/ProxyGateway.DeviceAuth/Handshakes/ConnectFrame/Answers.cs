@@ -39,6 +39,8 @@ internal static class Answers
         Admission.Refused refused => PairingRequired(id, claim, refused),
         Admission.Blocked => Blocked(id, claim),
         Admission.Unauthorized => Refuse(Closing.Unauthorized, id, "INVALID_REQUEST", "AUTH_TOKEN_MISMATCH"),
+        Admission.RefusedByFilter refused => RefusedByFilter(id, refused.HasFailed ? Closing.InternalError : Closing.ByApplication(refused.Reason)),
+        Admission.Restarting => Restarting(id),
         Admission.TooManyRequests or Admission.Busy => TryAgainLater(id),
         _ => Unavailable(Closing.RegistryUnavailable, id),
     };

@@ -1,6 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
-using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -10,8 +7,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>Verifies <c>connect</c> requests and has them decided; counts a client's failures.</summary>
 internal sealed class ConnectDecision(
-    Gatekeeper gatekeeper, AdmissionFilters filters, ClientHistory history, Draining draining, IDeviceAuthSettings settings, TimeProvider time, HandshakeLog log)
-    : IDisposable
+    AdmissionDesk desk, Gatekeeper gatekeeper, Draining draining, IDeviceAuthSettings settings, TimeProvider time, HandshakeLog log) : IDisposable
 {
     private readonly ProofVerificationLimiter _proofs = new();
 
@@ -38,25 +34,11 @@ internal sealed class ConnectDecision(
 
         if (found.Failure != ProofFailure.None)
             return new ConnectOutcome(request.Id, Refuse(handshake, Answers.ProofFailed(request.Id, found.Failure)));
-        if (draining.IsUnderWay)
-            return new ConnectOutcome(request.Id, Answers.Restarting(request.Id));
 
         DeviceClaim claim = found.Claim!;
-        if (await filters.RefuseAsync(handshake.Http, claim, handshake.Origin, settings.Current) is { } closing)
-        {
-            gatekeeper.Refused(closing, claim, handshake.Origin, handshake.Options);
-            return new ConnectOutcome(request.Id, Answers.RefusedByFilter(request.Id, closing));
-        }
-
-        (Admission admission, Session? session) = await gatekeeper.DecideAsync(
-            claim, handshake.Origin, handshake.Options, inForce => MayAsk(request, inForce), aborted);
+        (Admission admission, Session? session) = await desk.DecideAsync(handshake, claim, request.SharedToken);
         if (session is not null)
-        {
-            if (draining.IsUnderWay)
-                session.Close(Closing.Restarting); // draining may have closed the other sessions before this one was entered
             return new ConnectOutcome(request.Id, Refusal: null, session, WasPaired: admission is Admission.Admitted { Rule: null });
-        }
-
         Refusal refusal = Answers.Refused(request.Id, claim, admission);
         return new ConnectOutcome(request.Id, admission is Admission.Unauthorized ? Delayed(handshake, refusal) : refusal);
     }
@@ -76,31 +58,19 @@ internal sealed class ConnectDecision(
         return new Refusal(Closing.TryAgainLater);
     }
 
-    /// <summary>The backend has accepted the device: its place among the handshakes is freed.</summary>
-    public void Opened(HandshakeContext handshake, ConnectOutcome outcome)
-    {
-        handshake.Place.Dispose();
-        if (outcome.WasPaired)
-            history.Admitted(handshake.Place.Client);
-        gatekeeper.Opened(outcome.Session!, handshake.Origin, handshake.Options);
-    }
+    /// <summary>The backend has accepted the device: its place among the handshakes under way is free.</summary>
+    public void Opened(HandshakeContext handshake, ConnectOutcome outcome) => desk.Opened(handshake, outcome.Session!, outcome.WasPaired);
 
     /// <inheritdoc/>
     public void Dispose() => _proofs.Dispose();
 
-    // Compares hashes of one length in constant time: the time does not show how much of a guess is right.
-    private static bool MayAsk(ConnectRequest request, DeviceAuthOptions options) =>
-        options.SharedTokenSha256.IsEmpty
-        || (request.SharedToken is { } token
-            && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(token)), options.SharedTokenSha256.AsSpan()));
-
     private Refusal Refuse(HandshakeContext handshake, Refusal refusal)
     {
-        log.Refused(handshake, refusal);
+        log.Refused(handshake, refusal.Closing);
         gatekeeper.Refused(refusal.Closing, claim: null, handshake.Origin, handshake.Options);
         return Delayed(handshake, refusal);
     }
 
     private Refusal Delayed(HandshakeContext handshake, Refusal refusal) =>
-        refusal with { Delay = history.Fail(handshake.Place.Client, settings.Current.Limits.FailuresPerAddress) };
+        refusal with { Delay = desk.Fail(handshake) };
 }

@@ -5,7 +5,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>One connection: first its handshake, and then, for an admitted device, a <see cref="SessionPipe"/>.</summary>
 internal sealed class ConnectFrameConnection(
-    HandshakeContext handshake, ConnectDecision decision, Gatekeeper gatekeeper, Draining draining, GateMetrics metrics, TimeProvider time, HandshakeLog log)
+    HandshakeContext handshake, ConnectDecision decision, AdmissionDesk desk, Gatekeeper gatekeeper, Draining draining, GateMetrics metrics, TimeProvider time, HandshakeLog log)
     : IGatedConnection, IAsyncDisposable
 {
     private Stream? _client;
@@ -58,8 +58,7 @@ internal sealed class ConnectFrameConnection(
         {
             if (_refusal is { } refusal)
             {
-                if (refusal.Delay > TimeSpan.Zero)
-                    await DelayRefusalAsync(refusal.Delay);
+                await desk.HoldBackAsync(handshake, refusal.Delay);
                 metrics.HandshakeRefused(refusal.Closing.Code);
                 _pipe.Close(refusal.Closing, refusal.Answer);
             }
@@ -74,12 +73,5 @@ internal sealed class ConnectFrameConnection(
                 session.Dispose();
             }
         }
-    }
-
-    private async Task DelayRefusalAsync(TimeSpan delay)
-    {
-        handshake.Place.HoldBack();
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(handshake.Http.RequestAborted, handshake.Place.GivesWay, draining.Token);
-        await Task.Delay(delay, time, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 }

@@ -1,6 +1,3 @@
-using Microsoft.AspNetCore.Http;
-using ProxyGateway.DeviceAuth.Limits;
-using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
@@ -11,6 +8,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// </summary>
 internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
 {
+    private readonly AdmissionDesk _desk;
     private readonly Gatekeeper _gatekeeper;
     private readonly Draining _draining;
     private readonly GateMetrics _metrics;
@@ -20,26 +18,22 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
 
     public ConnectFrameHandshake(
         Gatekeeper gatekeeper,
-        AdmissionFilters filters,
-        ClientHistory history,
+        AdmissionDesk desk,
         Draining draining,
         GateMetrics metrics,
         IDeviceAuthSettings settings,
         TimeProvider time,
         PacedLogger<ConnectFrameHandshake> logger)
     {
-        (_gatekeeper, _draining, _metrics, _time) = (gatekeeper, draining, metrics, time);
+        (_desk, _gatekeeper, _draining, _metrics, _time) = (desk, gatekeeper, draining, metrics, time);
         _log = new HandshakeLog(logger);
-        _decision = new ConnectDecision(gatekeeper, filters, history, draining, settings, time, _log);
+        _decision = new ConnectDecision(desk, gatekeeper, draining, settings, time, _log);
     }
 
-    public async Task InvokeAsync(
-        HttpContext context, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, RequestDelegate next)
+    public async Task InvokeAsync(HandshakeRequest request)
     {
-        var handshake = new HandshakeContext(context, origin, options, place);
-        await using var connection = new ConnectFrameConnection(handshake, _decision, _gatekeeper, _draining, _metrics, _time, _log);
-        GatedUpgrade.Install(context, connection);
-        await next(context);
+        await using var connection = new ConnectFrameConnection(request.Handshake, _decision, _desk, _gatekeeper, _draining, _metrics, _time, _log);
+        await request.ForwardUndecidedAsync(connection);
     }
 
     /// <inheritdoc/>

@@ -105,7 +105,8 @@ internal sealed class MemoryTunnel : IHttpUpgradeFeature, IHttpRequestLifetimeFe
     private async Task RunAsync(IDeviceHandshake handshake, ClaimOrigin origin, DeviceAuthOptions options)
     {
         using (Place)
-            await handshake.InvokeAsync(Http, origin, options, Place, ProxyAsync);
+            await handshake.InvokeAsync(new HandshakeRequest(
+                new HandshakeContext(Http, origin, options, Place), _gate.Get<AdmissionDesk>(), ownHeaders: [], isUpgrade: true, _ => ProxyAsync(Http)));
         _clientStream.Dispose(); // as the server does once the request is over
     }
 

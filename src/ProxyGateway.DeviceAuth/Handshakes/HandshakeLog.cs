@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.WebSockets;
 
-namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>The log messages of handshakes.</summary>
 internal sealed partial class HandshakeLog(ILogger logger)
@@ -18,8 +19,7 @@ internal sealed partial class HandshakeLog(ILogger logger)
     public void BackendRefused(HandshakeContext handshake) => LogBackendRefused(handshake.Origin.Address);
 
     /// <summary>The client is refused before its claim is decided.</summary>
-    public void Refused(HandshakeContext handshake, Refusal refusal) =>
-        LogRefused(handshake.Origin.Address, refusal.Closing.Code, refusal.Closing.Reason);
+    public void Refused(HandshakeContext handshake, Closing closing) => LogRefused(handshake.Origin.Address, closing.Code, closing.Reason);
 
     /// <summary>The handshake was evicted for another.</summary>
     public void GaveWay(HandshakeContext handshake) => LogGaveWay(handshake.Origin.Address);

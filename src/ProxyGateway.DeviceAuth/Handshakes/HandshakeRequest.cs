@@ -1,0 +1,168 @@
+using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sessions;
+
+namespace ProxyGateway.DeviceAuth.Handshakes;
+
+/// <summary>
+/// A request in a handshake. What comes of it is a decision (<see cref="DecideAsync"/>), and then its forwarding (<see cref="ForwardAsync"/>) or an answer
+/// that the handshake writes; or a refusal before any decision (<see cref="RefuseAsync"/>). Not for several threads at a time.
+/// </summary>
+public sealed class HandshakeRequest
+{
+    private readonly AdmissionDesk _desk;
+    private readonly Func<HandshakeRequest, Task> _forward;
+    private Admission? _admission;
+    private Session? _session;
+    private Task _running = Task.CompletedTask;
+    private State _state;
+
+    internal HandshakeRequest(
+        HandshakeContext handshake, AdmissionDesk desk, IReadOnlyCollection<string> ownHeaders, bool isUpgrade, Func<HandshakeRequest, Task> forward)
+    {
+        (Handshake, _desk, OwnHeaders, IsUpgrade, _forward) = (handshake, desk, ownHeaders, isUpgrade, forward);
+    }
+
+    private enum State
+    {
+        Undecided,
+        Decided,
+        Forwarded,
+        Over,
+    }
+
+    /// <summary>The request, with all headers of the client's.</summary>
+    public HttpContext Http => Handshake.Http;
+
+    /// <summary>The options that were in force when the request came. It is decided by those that are in force then.</summary>
+    public DeviceAuthOptions Options => Handshake.Options;
+
+    /// <summary>The client's address; null if it cannot be told.</summary>
+    public string? Address => Handshake.Origin.Address;
+
+    /// <summary>Whether it is a WebSocket upgrade, and not a plain request.</summary>
+    public bool IsUpgrade { get; }
+
+    internal HandshakeContext Handshake { get; }
+
+    internal IReadOnlyCollection<string> OwnHeaders { get; }
+
+    /// <summary>
+    /// Has a claim decided: by the application's filters, the policy in force, the registry and the limits. It may take twice
+    /// <see cref="DeviceAuthOptions.HandshakeTimeout"/>. An admitted device has a session from now on, which a removal or a narrowing ends.
+    /// </summary>
+    /// <param name="claim">What the device has proved. Nothing may be in it that was not verified, but for <see cref="DeviceClaim.Client"/>.</param>
+    /// <param name="sharedToken">The token that the client has shown, if any; it is compared with the configured one, where there is one.</param>
+    /// <returns>What became of it. For all but <see cref="Admission.Admitted"/> the handshake writes an answer.</returns>
+    /// <exception cref="ArgumentException">The claim is none: the id is not that of the key, or the role is no role.</exception>
+    /// <exception cref="InvalidOperationException">The request is decided or refused already.</exception>
+    /// <exception cref="OperationCanceledException">The client is gone.</exception>
+    public Task<Admission> DecideAsync(DeviceClaim claim, string? sharedToken = null)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        AdmissionDesk.Check(claim);
+        Advance(State.Undecided, State.Decided);
+        Handshake.Place.Speak();
+        Task<Admission> deciding = DecideOnceAsync(claim, sharedToken);
+        _running = deciding;
+        return deciding;
+    }
+
+    /// <summary>
+    /// Notes that the client has proved nothing, and counts that against it: returns when it may be answered, which takes ever longer for a client that fails
+    /// again and again.
+    /// </summary>
+    /// <param name="reason">What is wrong, for the log and the audit, in at most 123 bytes: in words of the handshake's, never the client's.</param>
+    /// <exception cref="ArgumentException">The reason is blank or too long.</exception>
+    /// <exception cref="InvalidOperationException">The request is decided or refused already.</exception>
+    public Task RefuseAsync(string reason)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(reason);
+        Advance(State.Undecided, State.Decided);
+        Handshake.Place.Speak();
+        return _desk.HoldBackAsync(Handshake, _desk.Refuse(Handshake, reason));
+    }
+
+    /// <summary>
+    /// Forwards the request of an admitted device, and returns when it is over. When the session ends before that, a WebSocket gets a close frame, and any other
+    /// request is aborted.
+    /// </summary>
+    /// <returns>False if the session has ended since the decision, or the client is gone: nothing was forwarded, and the handshake may answer.</returns>
+    /// <exception cref="InvalidOperationException">The device was not admitted, or the request was forwarded already, or its handshake is over.</exception>
+    public Task<bool> ForwardAsync()
+    {
+        if (_session is not { } session || _admission is not Admission.Admitted admitted)
+            throw new InvalidOperationException("Only a request of an admitted device is forwarded.");
+        Advance(State.Decided, State.Forwarded);
+        if (session.Closing is not null || Handshake.IsClientGone)
+            return Task.FromResult(false);
+        Task<bool> forwarding = ForwardOnceAsync(session, admitted);
+        _running = forwarding;
+        return forwarding;
+    }
+
+    /// <summary>Lets the proxy connect before there is a decision. It gets nothing of the client but what the connection gives it.</summary>
+    internal Task ForwardUndecidedAsync(IGatedConnection connection)
+    {
+        Advance(State.Undecided, State.Forwarded);
+        GatedUpgrade.Install(Http, connection);
+        return _forward(this);
+    }
+
+    /// <summary>
+    /// The handshake has returned: nothing can be forwarded any more. What it has begun and not waited for is waited for here: else there would be a
+    /// session that no removal reaches.
+    /// </summary>
+    internal async Task EndAsync()
+    {
+        _state = State.Over;
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _session?.Dispose();
+    }
+
+    private async Task<Admission> DecideOnceAsync(DeviceClaim claim, string? sharedToken)
+    {
+        (_admission, _session) = await _desk.DecideAsync(Handshake, claim, sharedToken);
+        if (_admission is Admission.Unauthorized)
+            await _desk.HoldBackAsync(Handshake, _desk.Fail(Handshake));
+        return _admission;
+    }
+
+    private async Task<bool> ForwardOnceAsync(Session session, Admission.Admitted admitted)
+    {
+        DeviceFeature.Set(Http, session);
+        _desk.Opened(Handshake, session, wasPaired: admitted.Rule is null);
+        try
+        {
+            await RelayAsync(session);
+        }
+        finally
+        {
+            _desk.Ended(Handshake, session);
+        }
+
+        return true;
+    }
+
+    private async Task RelayAsync(Session session)
+    {
+        if (IsUpgrade)
+        {
+            await using var connection = new AdmittedConnection(Http, session, _desk.Time);
+            GatedUpgrade.Install(Http, connection);
+            await _forward(this);
+            return;
+        }
+
+        using CancellationTokenRegistration onClosing = session.ClosingToken.UnsafeRegister(static http => ((HttpContext)http!).Abort(), Http);
+        await _forward(this);
+    }
+
+    private void Advance(State from, State to)
+    {
+        if (_state != from)
+            throw new InvalidOperationException($"The request is {_state switch { State.Undecided => "not decided", State.Over => "over", _ => "decided or forwarded already" }}.");
+        _state = to;
+    }
+}

@@ -1,0 +1,278 @@
+using System.Buffers.Text;
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Handshakes;
+using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sessions;
+
+namespace ProxyGateway.IntegrationTests.Embedding;
+
+/// <summary>An application's own handshake, for plain requests and WebSockets: it can do nothing that skips a check of the gate's.</summary>
+public sealed class OwnHandshakeTests : IAsyncLifetime, IDisposable
+{
+    private static readonly Operator Ops = new("ops");
+
+    private readonly ConcurrentQueue<IHeaderDictionary> _heard = [];
+    private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+    private readonly HttpClient _http = new() { Timeout = Eventually.Patience };
+    private readonly CancellationTokenSource _patience = new(Eventually.Patience);
+    private WebApplication _backend = null!;
+    private WebApplication _app = null!;
+
+    private DeviceRegistry Registry => _app.Services.GetRequiredService<DeviceRegistry>();
+
+    private IDeviceConnections Connections => _app.Services.GetRequiredService<IDeviceConnections>();
+
+    private string Address => _app.Urls.First();
+
+    public async Task InitializeAsync()
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        _backend = builder.Build();
+        _backend.UseWebSockets();
+        _backend.Run(AnswerAsync);
+        await _backend.StartAsync();
+        await StartAsync<SignedRequestHandshake>();
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _app.DisposeAsync();
+        await _backend.DisposeAsync();
+    }
+
+    public void Dispose()
+    {
+        _key.Dispose();
+        _http.Dispose();
+        _patience.Dispose();
+    }
+
+    [Fact]
+    public async Task A_device_that_nobody_has_approved_gets_the_id_of_its_request_and_the_backend_hears_nothing()
+    {
+        using HttpResponseMessage refused = await GetAsync("/work");
+
+        refused.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        RequestId.TryParse(await refused.Content.ReadAsStringAsync(), out RequestId request).ShouldBeTrue();
+        (await Registry.FindRequestAsync(request, default)).ShouldNotBeNull().Role.ShouldBe("client");
+        _heard.ShouldBeEmpty();
+        Connections.Count.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task An_approved_device_is_forwarded_without_its_proof()
+    {
+        await PairAsync();
+
+        using HttpResponseMessage answer = await GetAsync("/work");
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await answer.Content.ReadAsStringAsync()).ShouldBe("done");
+        _heard.ShouldHaveSingleItem().ContainsKey("Device-Signature").ShouldBeFalse();
+        await Eventually.HoldsAsync(() => Task.FromResult(Connections.Count == 0), "its session is over with it");
+    }
+
+    [Fact]
+    public async Task A_removal_ends_a_request_that_is_under_way()
+    {
+        DeviceId device = await PairAsync();
+        using HttpResponseMessage answer = await GetAsync("/stream");
+        Stream stream = await answer.Content.ReadAsStreamAsync();
+        (await stream.ReadAsync(new byte[1])).ShouldBe(1);
+        Connections.List().ShouldHaveSingleItem().Device.ShouldBe(device);
+
+        await Registry.RemoveAsync(device, Ops, Rules(), default);
+
+        Exception ended = await Should.ThrowAsync<Exception>(async () => _ = await stream.ReadAsync(new byte[1], _patience.Token));
+        ended.ShouldBeAssignableTo<IOException>();
+        await Eventually.HoldsAsync(() => Task.FromResult(Connections.Count == 0), "it is no connection any more");
+        using HttpResponseMessage again = await GetAsync("/work");
+        again.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+    }
+
+    [Fact]
+    public async Task A_removal_closes_a_WebSocket_with_its_reason()
+    {
+        DeviceId device = await PairAsync();
+        using var socket = new ClientWebSocket();
+        socket.Options.SetRequestHeader("Device-Signature", Sign("/socket"));
+        await socket.ConnectAsync(new Uri(Address.Replace("http:", "ws:", StringComparison.Ordinal) + "/socket"), _patience.Token);
+        await socket.SendAsync("hello"u8.ToArray(), WebSocketMessageType.Text, endOfMessage: true, _patience.Token);
+        (await socket.ReceiveAsync(new byte[16], _patience.Token)).Count.ShouldBe(5);
+
+        await Registry.RemoveAsync(device, Ops, Rules(), default);
+
+        WebSocketReceiveResult close = await socket.ReceiveAsync(new byte[16], _patience.Token);
+        ((int?)close.CloseStatus, close.CloseStatusDescription).ShouldBe((1008, "device removed"));
+    }
+
+    [Fact]
+    public async Task A_request_without_a_valid_proof_is_refused_although_plain_requests_are_allowed()
+    {
+        await _app.DisposeAsync();
+        await StartAsync<SignedRequestHandshake>(options => options with { HttpRequests = HttpRequests.Allow });
+        await PairAsync();
+
+        using HttpResponseMessage unsigned = await _http.GetAsync(new Uri(Address + "/work"));
+        using HttpResponseMessage otherPath = await GetAsync("/work", Sign("/other"));
+
+        unsigned.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        otherPath.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        _heard.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_handshake_cannot_forward_before_an_admission()
+    {
+        await _app.DisposeAsync();
+        await StartAsync<Forwarding>();
+
+        using HttpResponseMessage answer = await _http.GetAsync(new Uri(Address + "/work"));
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.InternalServerError);
+        _heard.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_handshake_cannot_forward_once_it_has_returned()
+    {
+        await _app.DisposeAsync();
+        await StartAsync<Late>(options => options with { Policy = new PairingPolicy() });
+
+        await _http.GetAsync(new Uri(Address + "/work"));
+
+        Late.Kept.ShouldNotBeNull();
+        Should.Throw<InvalidOperationException>(() => { _ = Late.Kept.ForwardAsync(); });
+        Connections.Count.ShouldBe(0);
+        _heard.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_claim_whose_id_is_not_its_keys_is_none()
+    {
+        await _app.DisposeAsync();
+        await StartAsync<Mistaken>();
+
+        using HttpResponseMessage answer = await _http.GetAsync(new Uri(Address + "/work"));
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.InternalServerError);
+        _heard.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void The_documents_handshake_is_this_one()
+    {
+        string root = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(root, "ProxyGateway.sln")))
+            root = Path.GetDirectoryName(root).ShouldNotBeNull();
+        string code = File.ReadAllText(Path.Combine(root, "tests", "ProxyGateway.IntegrationTests", "Embedding", "SignedRequestHandshake.cs"));
+
+        File.ReadAllText(Path.Combine(root, "docs", "embedding.md")).ShouldContain(code[code.IndexOf("internal sealed class", StringComparison.Ordinal)..]);
+    }
+
+    private async Task StartAsync<T>(Func<DeviceAuthOptions, DeviceAuthOptions>? configure = null)
+        where T : class, IDeviceHandshake
+    {
+        _app = EmbeddedApplication.Build(
+            _backend.Urls.First(),
+            builder => builder.Services
+                .AddDeviceAuthorization(options =>
+                {
+                    options = options with { Handshake = "Own", Policy = new PairingPolicy { AutoApprove = [] } };
+                    return configure?.Invoke(options) ?? options;
+                })
+                .AddInMemoryStore()
+                .AddHandshake<T>("Own"));
+        await _app.StartAsync();
+    }
+
+    private PairingRules Rules() => _app.Services.GetRequiredService<IDeviceAuthSettings>().Current.PairingRules;
+
+    private async Task<DeviceId> PairAsync()
+    {
+        using HttpResponseMessage refused = await GetAsync("/work");
+        RequestId request = RequestId.Parse(await refused.Content.ReadAsStringAsync());
+        Decision? approved = await Registry.ApproveAsync(request, new GrantTerms(), Ops, Rules(), default);
+        approved.ShouldNotBeNull().Outcome.ShouldBe(DecisionOutcome.Done);
+        return approved.Record.Id;
+    }
+
+    private Task<HttpResponseMessage> GetAsync(string path, string? proof = null)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, Address + path);
+        request.Headers.Add("Device-Signature", proof ?? Sign(path));
+        return _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+    }
+
+    private string Sign(string path)
+    {
+        ECPoint key = _key.ExportParameters(includePrivateParameters: false).Q;
+        long seconds = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        byte[] signature = _key.SignData(Encoding.UTF8.GetBytes($"GET\n{new Uri(Address).Authority}\n{path}\n{seconds}"), HashAlgorithmName.SHA256);
+        return $"{Base64Url.EncodeToString([4, .. key.X!, .. key.Y!])}.{seconds}.{Base64Url.EncodeToString(signature)}";
+    }
+
+    private async Task AnswerAsync(HttpContext context)
+    {
+        _heard.Enqueue(context.Request.Headers);
+        if (context.WebSockets.IsWebSocketRequest)
+        {
+            using WebSocket socket = await context.WebSockets.AcceptWebSocketAsync();
+            byte[] buffer = new byte[16];
+            while (await socket.ReceiveAsync(buffer, _patience.Token) is { MessageType: not WebSocketMessageType.Close } received)
+                await socket.SendAsync(buffer.AsMemory(0, received.Count), received.MessageType, endOfMessage: true, _patience.Token);
+        }
+        else if (context.Request.Path == "/stream")
+        {
+            await context.Response.WriteAsync(".", context.RequestAborted);
+            await context.Response.Body.FlushAsync(context.RequestAborted);
+            await Task.Delay(Eventually.Patience, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        else
+        {
+            await context.Response.WriteAsync("done", context.RequestAborted);
+        }
+    }
+
+    private sealed class Forwarding : IDeviceHandshake
+    {
+        public bool TakesHttpRequests => true;
+
+        public Task InvokeAsync(HandshakeRequest request) => request.ForwardAsync();
+    }
+
+    private sealed class Late : IDeviceHandshake
+    {
+        public static HandshakeRequest? Kept { get; private set; }
+
+        public bool TakesHttpRequests => true;
+
+        public async Task InvokeAsync(HandshakeRequest request)
+        {
+            Kept = request;
+            byte[] key = new byte[32];
+            await request.DecideAsync(new DeviceClaim(DeviceId.Of(key), Base64Url.EncodeToString(key), "client", ScopeSet.Empty, new ClientDescription()));
+        }
+    }
+
+    private sealed class Mistaken : IDeviceHandshake
+    {
+        public bool TakesHttpRequests => true;
+
+        public async Task InvokeAsync(HandshakeRequest request) => await request.DecideAsync(
+            new DeviceClaim(DeviceId.Of(new byte[32]), Base64Url.EncodeToString(new byte[31]), "client", ScopeSet.Empty, new ClientDescription()));
+    }
+}
