@@ -31,7 +31,7 @@ internal sealed class ClientHistory(TimeProvider time)
             for (int i = 0; i < client.Keys.Length; i++)
             {
                 Record record = See(client.Keys[i].Name);
-                int most = Times(perSecond, client.Keys[i].Multiple);
+                int most = client.Keys[i].Budget(perSecond);
                 record.Begun = Math.Max(0, record.Begun - (time.GetElapsedTime(record.BegunAt, now).TotalSeconds * most));
                 record.BegunAt = now;
                 mayBegin &= record.Begun <= familiarity.ShareOf(i, most) - 1;
@@ -57,7 +57,7 @@ internal sealed class ClientHistory(TimeProvider time)
             TimeSpan longest = TimeSpan.Zero;
             foreach (ClientKey key in client.Keys)
             {
-                TimeSpan delay = (See(key.Name).Failures ??= new FailurePacer(time, MostFailuresCounted)).Fail(Times(free, key.Multiple));
+                TimeSpan delay = (See(key.Name).Failures ??= new FailurePacer(time, MostFailuresCounted)).Fail(key.Budget(free));
                 longest = delay > longest ? delay : longest;
             }
 
@@ -96,8 +96,6 @@ internal sealed class ClientHistory(TimeProvider time)
             return (record.News ??= Throttle.OncePerMinute(time)).TryPass();
         }
     }
-
-    private static int Times(int limit, int multiple) => (int)Math.Min(int.MaxValue, (long)limit * multiple);
 
     private Familiarity FamiliarityUnderLock(Client client)
     {

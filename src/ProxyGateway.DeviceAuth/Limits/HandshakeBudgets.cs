@@ -56,7 +56,7 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
             bool isHopeless = false;
             for (int i = 0; i < mine.Length; i++)
             {
-                int excess = mine[i].Taken + 1 - familiarity.ShareOf(i, Times(limits.HandshakesPerAddress, client.Keys[i].Multiple));
+                int excess = mine[i].Taken + 1 - familiarity.ShareOf(i, client.Keys[i].Budget(limits.HandshakesPerAddress));
                 if (excess > 0)
                     needed = needed with { Narrowest = needed.Narrowest ?? i, Widest = i };
                 isHopeless |= excess > 1;
@@ -225,8 +225,6 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
         if (tally is { Taken: 0, Leaving: 0 })
             tallies.Remove(tally.Name);
     }
-
-    private static int Times(int limit, int multiple) => (int)Math.Min(int.MaxValue, (long)limit * multiple);
 
     /// <summary>Counts the places of one budget. Guarded by the budgets' lock.</summary>
     /// <param name="name">The owner of the budget.</param>

@@ -111,23 +111,22 @@ internal sealed partial class Gatekeeper(
         if (!options.HasTheSameDoor(cameBy))
         {
             // By the new options its upgrade might be refused, or its locality be another. When it connects again, the new options apply.
-            audit.Enter(Refusal(claim, origin, options, "reloaded"));
-            return (new Admission.Busy(), null);
+            return (Refuse(new Admission.Busy(), claim, origin, options, "reloaded"), null);
         }
 
         if (freshness.IsStale)
         {
             LogStale(claim.Device);
-            audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-            return (new Admission.Unavailable(), null); // even if it can be read: this gateway might miss a revocation
+
+            // Even if the record can be read: this gateway might miss a revocation.
+            return (Refuse(new Admission.Unavailable(), claim, origin, options, RegistryUnavailable), null);
         }
 
         Session? session = sessions.TryEnter(claim, origin, options.Limits.SessionsPerDevice);
         if (session is null)
         {
             LogTooManySessions(claim.Device, options.Limits.SessionsPerDevice);
-            audit.Enter(Refusal(claim, origin, options, "too-many-sessions"));
-            return (new Admission.Busy(), null);
+            return (Refuse(new Admission.Busy(), claim, origin, options, "too-many-sessions"), null);
         }
 
         Admission? admission = null;
@@ -140,8 +139,7 @@ internal sealed partial class Gatekeeper(
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-            return (new Admission.Unavailable(), null);
+            return (Refuse(new Admission.Unavailable(), claim, origin, options, RegistryUnavailable), null);
         }
         finally
         {
@@ -164,8 +162,7 @@ internal sealed partial class Gatekeeper(
                 {
                     case Admission.Admitted when freshness.IsStale: // the machine may have slept since the record was read
                         LogStale(claim.Device);
-                        audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-                        return new Admission.Unavailable();
+                        return Refuse(new Admission.Unavailable(), claim, origin, options, RegistryUnavailable);
                     case Admission.Admitted admitted:
                         // A reload rechecks all entered sessions, and this session is entered. So either the new policy decided it, or it
                         // is decided again here.
@@ -182,16 +179,13 @@ internal sealed partial class Gatekeeper(
                         return refused;
                     case Admission.Blocked blocked:
                         LogBlocked(claim.Device, origin.Address);
-                        audit.Enter(Refusal(claim, origin, options, "blocked"));
-                        return blocked;
+                        return Refuse(blocked, claim, origin, options, "blocked");
                     case Admission.Unauthorized unauthorized:
                         LogUnauthorized(claim.Device, origin.Address);
-                        audit.Enter(Refusal(claim, origin, options, "unauthorized"));
-                        return unauthorized;
+                        return Refuse(unauthorized, claim, origin, options, "unauthorized");
                     case Admission.TooManyRequests tooMany:
                         LogTooManyRequests(claim.Device, origin.Address);
-                        audit.Enter(Refusal(claim, origin, options, "too-many-requests"));
-                        return tooMany;
+                        return Refuse(tooMany, claim, origin, options, "too-many-requests");
                 }
             }
 
@@ -204,8 +198,7 @@ internal sealed partial class Gatekeeper(
         catch (RegistryUnavailableException e)
         {
             LogRegistryUnavailable(claim.Device, e);
-            audit.Enter(Refusal(claim, origin, options, RegistryUnavailable));
-            return new Admission.Unavailable();
+            return Refuse(new Admission.Unavailable(), claim, origin, options, RegistryUnavailable);
         }
 
         AdmissionTerms Terms()
@@ -218,9 +211,14 @@ internal sealed partial class Gatekeeper(
         Admission Contended()
         {
             LogContended(claim.Device);
-            audit.Enter(Refusal(claim, origin, options, "busy"));
-            return new Admission.Busy();
+            return Refuse(new Admission.Busy(), claim, origin, options, "busy");
         }
+    }
+
+    private Admission Refuse(Admission refusal, DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, string reason)
+    {
+        audit.Enter(Refusal(claim, origin, options, reason));
+        return refusal;
     }
 
     private static AuditEntry Entry(string kind, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options) => new()

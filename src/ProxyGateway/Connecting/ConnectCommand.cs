@@ -41,10 +41,7 @@ internal static class ConnectCommand
         ConnectAsk ask = ReadAsk(parsed);
         var connection = new DeviceConnection(DeviceIdentity.LoadOrCreate(parsed.GetRequiredValue(Identity)), ask);
         ConnectReport report = await ConnectAsync(connection, parsed.GetValue(Wait), cancellationToken);
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(report, ConnectJsonContext.Default.ConnectReport);
-        else
-            Print(report, ask);
+        OperatorCommand.Print(parsed, report, ConnectJsonContext.Default.ConnectReport, () => Print(report, ask));
         return report.Admitted ? ExitCodes.Ok : ExitCodes.Refused;
     }
 

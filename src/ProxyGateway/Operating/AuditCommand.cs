@@ -43,16 +43,13 @@ internal static class AuditCommand
             .Where(f => f.Item2 is not null).Select(f => $"{f.Item1}={Uri.EscapeDataString(f.Item2!)}"));
         IReadOnlyList<JsonElement> entries = await client.ListAsync(
             "admin/v1/audit" + (query.Length > 0 ? "?" + query : ""), AdminJson.Answer<PageView<JsonElement>>(), cancellationToken, limit);
-        if (parsed.GetValue(OperatorCommand.JsonOption))
+        OperatorCommand.Print(parsed, new PageView<JsonElement>(entries, Next: null), AdminJson.Answer<PageView<JsonElement>>(indented: true), () =>
         {
-            JsonOutput.Write(new PageView<JsonElement>(entries, Next: null), AdminJson.Answer<PageView<JsonElement>>(indented: true));
-            return;
-        }
-
-        Table table = Tables.New("TIME", "WHAT", "WHO", "DEVICE", "ABOUT");
-        foreach (AuditEntry e in entries.Select(AuditJson.Read))
-            table.AddTextRow(Cells(e));
-        Tables.Write(table);
+            Table table = Tables.New("TIME", "WHAT", "WHO", "DEVICE", "ABOUT");
+            foreach (AuditEntry e in entries.Select(AuditJson.Read))
+                table.AddTextRow(Cells(e));
+            Tables.Write(table);
+        });
     }
 
     private static async Task FollowAsync(AdminClient client, ParseResult parsed, AuditFilter filter, CancellationToken cancellationToken)
@@ -63,10 +60,7 @@ internal static class AuditCommand
                 await Console.Error.WriteLineAsync(PlainText.Of(away.Reason));
             if (item is not FeedItem.Happened { Entry: var entry } || !filter.Matches(entry))
                 continue;
-            if (parsed.GetValue(OperatorCommand.JsonOption))
-                JsonOutput.Write(entry, AuditJson.Entry);
-            else
-                Console.Out.WriteLine(PlainText.Of(string.Join("  ", Cells(entry))));
+            OperatorCommand.Print(parsed, entry, AuditJson.Entry, () => Console.Out.WriteLine(PlainText.Of(string.Join("  ", Cells(entry)))));
         }
     }
 

@@ -53,10 +53,9 @@ internal static class RegistryCommands
                 $"Nothing was copied: {to} is not empty, and holds device {device} as {from} does not. Name an empty registry");
         }
 
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(new CopiedRegistry(report.Devices, report.Paired, report.Refused, report.Requests), ClientJsonContext.Default.CopiedRegistry);
-        else
-            Console.Out.WriteLine($"Copied {report.Devices} devices from {from} to {to}: {report.Paired} paired, {report.Refused} with refusals, {report.Requests} open requests.");
+        var copied = new CopiedRegistry(report.Devices, report.Paired, report.Refused, report.Requests);
+        OperatorCommand.Print(parsed, copied, ClientJsonContext.Default.CopiedRegistry, () => Console.Out.WriteLine(
+            $"Copied {report.Devices} devices from {from} to {to}: {report.Paired} paired, {report.Refused} with refusals, {report.Requests} open requests."));
         return ExitCodes.Ok;
     }
 

@@ -22,10 +22,8 @@ internal static class RuleRemoval
             done = await TakeBackAsync(client, rule, would.Removed + would.Narrowed, cancellationToken);
         }
 
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(done, AdminJson.Answer<RemovedByRuleView>(indented: true));
-        else
-            Console.Out.WriteLine($"{(isDryRun ? "Would be removed" : "Removed")}: {done.Removed} devices. {(isDryRun ? "Would lose" : "Lost")} only what the rule approved: {done.Narrowed}.");
+        OperatorCommand.Print(parsed, done, AdminJson.Answer<RemovedByRuleView>(indented: true), () => Console.Out.WriteLine(
+            $"{(isDryRun ? "Would be removed" : "Removed")}: {done.Removed} devices. {(isDryRun ? "Would lose" : "Lost")} only what the rule approved: {done.Narrowed}."));
         if (done.NewerFormat is { } newer)
             Console.Error.WriteLine($"{newer} devices were left as they are: a newer gateway wrote what is on record of them. Give the command at a newer gateway.");
     }

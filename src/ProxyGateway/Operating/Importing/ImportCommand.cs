@@ -58,10 +58,7 @@ internal static class ImportCommand
         var outcomes = new Queue<ImportItemView>(await SendAsync(client, [.. rows.Select(r => r.Device).OfType<ImportDeviceBody>()], dryRun, cancellationToken));
         var report = ImportReport.Of(dryRun, [.. rows.Select(r => ImportReportItem.Of(r, r.Device is null ? null : outcomes.Dequeue()))]);
 
-        if (parsed.GetValue(OperatorCommand.JsonOption))
-            JsonOutput.Write(report, ClientJsonContext.Default.ImportReport);
-        else
-            Write(report);
+        OperatorCommand.Print(parsed, report, ClientJsonContext.Default.ImportReport, () => Write(report));
         if (report.Refused > 0)
             throw new CommandFailedException(ExitCodes.Refused, $"{report.Refused} of {report.Items.Count} devices {(dryRun ? "would not be" : "were not")} taken over");
     }
