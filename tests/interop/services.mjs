@@ -13,16 +13,16 @@ const LOG_TAIL = 20_000;
 
 export const SHARED_SECRET = "interop-secret";
 
-/** A gateway of the real thing, with an empty home and nothing to talk to but its own loopback port. */
-export function startAgentGateway() {
-  return startOnPorts(1, startAgentGatewayOn);
+/** A gateway of the real thing, with an empty home and nothing to talk to but its own loopback port; with the Control UI for an origin, if one is named. */
+export function startAgentGateway({ origin } = {}) {
+  return startOnPorts(1, (port) => startAgentGatewayOn(port, origin));
 }
 
-async function startAgentGatewayOn(port) {
+async function startAgentGatewayOn(port, origin) {
   const home = temporaryDirectory("agent");
   const configuration = join(home, "openclaw.json");
   writeFileSync(configuration, JSON.stringify({
-    gateway: { mode: "local", controlUi: { enabled: false } },
+    gateway: { mode: "local", controlUi: origin ? { enabled: true, allowedOrigins: [origin] } : { enabled: false } },
     models: { catalogRefresh: { enabled: false } },
     update: { checkOnStart: false },
     logging: { file: join(home, "openclaw.log") },
@@ -44,18 +44,18 @@ async function startAgentGatewayOn(port) {
   return service;
 }
 
-/** The gate as it is shipped, in front of `agentGateway`, and its operators' endpoint. */
-export function startGate(agentGateway) {
-  return startOnPorts(2, (port, adminPort) => startGateOn(agentGateway, port, adminPort));
+/** The gate as it is shipped, in front of `agentGateway`, and its operators' endpoint; with another configuration and settings on top of it, if they are named. */
+export function startGate(agentGateway, { config, settings } = {}) {
+  return startOnPorts(2, (port, adminPort) => startGateOn(agentGateway, port, adminPort, config, settings));
 }
 
-async function startGateOn(agentGateway, port, adminPort) {
+async function startGateOn(agentGateway, port, adminPort, config, settings = () => []) {
   const { PROXYGATEWAY: program, PROXYGATEWAY_CONFIG: configuration } = process.env;
   if (!program || !configuration) {
     throw new Error("set PROXYGATEWAY to the built program and PROXYGATEWAY_CONFIG to its configuration");
   }
   const directory = temporaryDirectory("gate");
-  copyFileSync(configuration, join(directory, "appsettings.json"));
+  copyFileSync(config ?? configuration, join(directory, "appsettings.json"));
   const keyFile = join(directory, "admin.key");
   const [command, ...before] = program.endsWith(".dll") ? ["dotnet", program] : [program];
   const service = new Service("gate", directory, command, [
@@ -65,9 +65,11 @@ async function startGateOn(agentGateway, port, adminPort) {
     `--Registry:Sqlite:Path=${join(directory, "registry.db")}`,
     `--Admin:Url=http://127.0.0.1:${adminPort}`,
     `--Admin:KeyFile=${keyFile}`,
+    ...settings(port, directory),
   ], process.env);
   await service.ready(`http://127.0.0.1:${adminPort}/readyz`);
   service.url = `ws://127.0.0.1:${port}/`;
+  service.port = port;
   service.admin = new Admin(`http://127.0.0.1:${adminPort}/admin/v1`, readFileSync(keyFile, "utf8").trim());
   return service;
 }

@@ -38,7 +38,7 @@ public sealed class ShippedConfigurationTests
             errors.All.ShouldBeEmpty();
         }
 
-        (await RoutesOf(layered)).ShouldHaveSingleItem().RouteId.ShouldBe("agent");
+        (await RoutesOf(layered)).Where(r => r.RouteId == "agent" || !r.RouteId.StartsWith("page", StringComparison.Ordinal)).ShouldHaveSingleItem().RouteId.ShouldBe("agent");
     }
 
     [Fact]
@@ -70,6 +70,30 @@ public sealed class ShippedConfigurationTests
         RouteConfig route = (await RoutesOf(configuration)).ShouldHaveSingleItem();
         route.Match.Path.ShouldBe("/");
         route.Transforms.ShouldNotBeNull().ShouldContain(t => t.ContainsKey("X-Forwarded") && t["X-Forwarded"] == "Off");
+    }
+
+    [Theory]
+    [InlineData]
+    [InlineData("appsettings.json")]
+    public async Task The_configuration_for_the_Control_UI_opens_its_pages_for_reading_and_nothing_else(params string[] beneath)
+    {
+        IConfigurationRoot configuration = Load([.. beneath, "config/openclaw-control-ui.json"]);
+
+        DeviceAuthOptions options = Configurations.Read(configuration);
+        options.HttpRequests.ShouldBe(HttpRequests.Deny);
+        options.AllowedOrigins.ShouldHaveSingleItem().ShouldBe("https://agent.example.com");
+        AutoApproveRule rule = options.Policy.AutoApprove.ShouldHaveSingleItem();
+        (rule.Users.ShouldNotBeNull().Single(), rule.Browsers, rule.FromAny, rule.FromNetworks.Length).ShouldBe((Configurations.Self, false, false, 0));
+
+        foreach (RouteConfig route in await RoutesOf(configuration))
+        {
+            route.Metadata.ShouldNotBeNull()[DeviceAuthDefaults.HandshakeMetadata].ShouldBe(DeviceAuthDefaults.ConnectFrame, "an upgrade is gated, whatever else is wrong");
+            if (route.RouteId == "agent")
+                continue;
+            route.Match.Methods.ShouldBe(["GET", "HEAD"]);
+            RouteHeader header = route.Match.Headers.ShouldNotBeNull().ShouldHaveSingleItem();
+            (header.Name, header.Mode).ShouldBe(("Upgrade", HeaderMatchMode.NotExists));
+        }
     }
 
     // What OpenClaw believes, or refuses a connection for, and what else proxies are known to add.
@@ -112,15 +136,21 @@ public sealed class ShippedConfigurationTests
         foreach (string name in passed.Append(header))
             request.Request.Headers[name] = "1";
 
-        foreach (IConfigurationRoot configuration in new[] { Load("config/openclaw.json"), Load("appsettings.json", "config/openclaw.json") })
+        foreach (string file in new[] { "config/openclaw.json", "config/openclaw-control-ui.json" })
         {
-            await using ServiceProvider services = ServicesFor(configuration);
-            HttpTransformer transformer = services.GetRequiredService<ITransformBuilder>().Build((await RoutesOf(configuration)).Single(), cluster: null);
-            using var forwarded = new HttpRequestMessage();
-            await transformer.TransformRequestAsync(request, forwarded, "http://127.0.0.1:18789", CancellationToken.None);
+            foreach (IConfigurationRoot configuration in new[] { Load(file), Load("appsettings.json", file) })
+            {
+                await using ServiceProvider services = ServicesFor(configuration);
+                foreach (RouteConfig route in await RoutesOf(configuration))
+                {
+                    HttpTransformer transformer = services.GetRequiredService<ITransformBuilder>().Build(route, cluster: null);
+                    using var forwarded = new HttpRequestMessage();
+                    await transformer.TransformRequestAsync(request, forwarded, "http://127.0.0.1:18789", CancellationToken.None);
 
-            forwarded.Headers.Select(h => h.Key).Order(StringComparer.Ordinal).ShouldBe(passed);
-            forwarded.Headers.Host.ShouldBeNull();
+                    forwarded.Headers.Select(h => h.Key).Order(StringComparer.Ordinal).ShouldBe(route.RouteId == "agent" ? passed : ["User-Agent"]);
+                    forwarded.Headers.Host.ShouldBeNull();
+                }
+            }
         }
     }
 
