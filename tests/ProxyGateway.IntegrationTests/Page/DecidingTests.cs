@@ -311,7 +311,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task What_a_device_asks_for_is_shown_together_and_approved_at_once_with_a_role_that_it_has_not_asked_for()
+    public async Task Requests_of_one_device_are_shown_together_and_approved_at_once_with_a_role_that_it_has_not_requested()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         TestDevice device = await _gateway.PairAsync();
@@ -338,7 +338,7 @@ public sealed class DecidingTests(Chromium chromium, ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task What_a_device_asks_for_meanwhile_neither_moves_nor_changes_what_is_chosen_for_it()
+    public async Task A_devices_later_request_neither_moves_its_card_nor_changes_the_choice()
     {
         await using OperatorsPage page = await chromium.OpenAsync();
         await page.SignInAsync();

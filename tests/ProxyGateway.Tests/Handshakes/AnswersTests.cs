@@ -84,7 +84,7 @@ public sealed class AnswersTests
         """{"type":"res","id":"17","ok":false,"error":{"code":"INVALID_REQUEST","message":"unauthorized","details":{"code":"AUTH_TOKEN_MISMATCH"}}}""");
 
     [Fact]
-    public void What_is_no_fault_of_the_device_may_be_tried_again()
+    public void A_refusal_without_fault_of_the_device_may_be_tried_again()
     {
         Unavailable(Answers.Refused("17", _claim, new Admission.TooManyRequests()), "1013", "try again later");
         Unavailable(Answers.Refused("17", _claim, new Admission.Busy()), "1013", "try again later");
@@ -109,7 +109,7 @@ public sealed class AnswersTests
     }
 
     [Fact]
-    public void What_is_malformed_or_refused_by_the_application_is_an_invalid_request()
+    public void A_malformed_request_or_one_that_the_application_refuses_is_an_invalid_request()
     {
         ShouldBe(
             Answers.InvalidHandshake("17", "params must be an object"),

@@ -57,7 +57,7 @@ public sealed class ConnectFrameTests : IDisposable
     }
 
     [Fact]
-    public async Task What_the_client_sends_behind_its_connect_reaches_the_backend_once_it_is_admitted()
+    public async Task Frames_of_the_client_after_its_connect_reach_the_backend_once_it_is_admitted()
     {
         MemoryTunnel tunnel = await _gate.ConnectAsync();
         string connect = tunnel.Connect();
@@ -71,7 +71,7 @@ public sealed class ConnectFrameTests : IDisposable
     }
 
     [Fact]
-    public async Task What_the_backend_sends_before_and_after_its_answer_is_relayed_in_order()
+    public async Task Frames_of_the_backend_before_and_after_its_answer_are_relayed_in_order()
     {
         MemoryTunnel tunnel = await _gate.ConnectAsync();
         await tunnel.Backend.SendAsync([.. tunnel.Backend.Frame(Opcode.Text, Challenge), .. tunnel.Backend.Frame(Opcode.Text, "[1]")]);
@@ -570,7 +570,7 @@ public sealed class ConnectFrameTests : IDisposable
     // ---- failures that add up
 
     [Fact]
-    public async Task Who_fails_too_often_waits_for_the_answer_and_gives_way_meanwhile()
+    public async Task A_client_that_fails_too_often_gets_a_delayed_answer_and_can_be_evicted_meanwhile()
     {
         using var gate = new MemoryGate(o => o with { Limits = new DeviceAuthLimits { FailuresPerAddress = 1, HandshakesPerAddress = 1 } });
         MemoryTunnel first = await FailAsync(gate);

@@ -18,7 +18,7 @@ public sealed class ConnectProofTableTests : IDisposable
     private byte[] PublicKey => _key.PublicKey.Export(KeyBlobFormat.RawPublicKey);
 
     [Fact]
-    public void What_is_proved_is_what_was_asked()
+    public void A_valid_proof_gives_the_requested_claim()
     {
         ConnectRequest request = Sign(Unsigned() with { Scopes = ["b", "a", "b"], DisplayName = "Anna's" });
 
@@ -92,7 +92,7 @@ public sealed class ConnectProofTableTests : IDisposable
     internal void The_nonce_is_the_challenges(string? nonce, ProofFailure expected) => Verify(Device() with { Nonce = nonce }).ShouldBe(expected);
 
     [Fact]
-    public void Whatever_is_signed_cannot_be_changed_afterwards()
+    public void A_change_of_any_signed_member_invalidates_the_proof()
     {
         foreach (bool isVersionTwo in (bool[])[false, true])
         {

@@ -41,7 +41,7 @@ public sealed class ConnectRequestTableTests
     }
 
     [Fact]
-    public void What_may_be_left_out_has_a_value_that_clients_sign()
+    public void An_absent_optional_member_has_the_value_that_clients_sign()
     {
         ConnectRequest request = Read("""{"type":"req","id":"1","method":"connect","params":{"client":{"id":"cli","mode":"ui"}}}""");
 
@@ -192,7 +192,7 @@ public sealed class ConnectRequestTableTests
     [InlineData("", "not strict JSON")]
     [InlineData("{}{}", "not strict JSON")]
     [InlineData("{\"id\":\"1\",\"id\":\"2\"}", "not strict JSON")]
-    public void What_is_no_request_gets_no_answer(string message, string problem)
+    public void A_message_that_is_no_request_gets_no_answer(string message, string problem)
     {
         Problem(message).ShouldBe(problem);
         Refusal(message)!.Answer.ShouldBeNull("nothing says which request it would answer");

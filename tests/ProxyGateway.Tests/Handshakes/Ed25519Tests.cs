@@ -29,7 +29,7 @@ public sealed class Ed25519Tests
     [InlineData(64, 31)]
     [InlineData(64, 33)]
     [InlineData(64, 0)]
-    public void What_has_another_length_is_none(int signature, int key) => Ed25519.Verify(Resize(Key, key), Message, Resize(Signature, signature)).ShouldBeFalse();
+    public void A_key_or_signature_of_another_length_does_not_verify(int signature, int key) => Ed25519.Verify(Resize(Key, key), Message, Resize(Signature, signature)).ShouldBeFalse();
 
     // Points of small order, and encodings that are not canonical: y = p, p + 1, 2^255 - 1. Each with both signs of x.
     [Theory]

@@ -97,7 +97,7 @@ public sealed class GateTransformTests
     }
 
     [Fact]
-    public async Task What_is_not_gated_passes_as_it_is()
+    public async Task An_ungated_request_passes_unchanged()
     {
         using HttpResponseMessage answer = Answer(200, upgrade: null, accept: null);
 
@@ -129,7 +129,7 @@ public sealed class GateTransformTests
     [InlineData("gated", 200)]
     [InlineData("as another route", 500)]
     [InlineData("not gated", 500)]
-    public async Task What_the_gate_has_not_seen_is_not_forwarded(string how, int status)
+    public async Task A_request_that_the_gate_has_not_seen_is_not_forwarded(string how, int status)
     {
         using var logger = new PacedLogger<GateRequiredTransform>(NullLogger<GateRequiredTransform>.Instance, TimeProvider.System);
         TransformBuilderContext transforms = Transforms(new GateRequiredTransform(logger));

@@ -45,7 +45,7 @@ public sealed class StrictJsonTests
     [InlineData(" \t\r\n{} \t\r\n")]
     [InlineData("""["__proto__",{"x":"__proto__","proto":1,"__proto":2,"constructor":"a"}]""")]
     [InlineData("[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]")]
-    public void What_every_parser_reads_alike_is_accepted(string json) => StrictJson.Parse(Encoding.UTF8.GetBytes(json)).ShouldNotBeNull().Dispose();
+    public void Text_that_every_parser_reads_alike_is_accepted(string json) => StrictJson.Parse(Encoding.UTF8.GetBytes(json)).ShouldNotBeNull().Dispose();
 
     /// <summary>What the framework says of the same text: it trips over such halves when the text is read.</summary>
     private static bool IsWhole(string json)

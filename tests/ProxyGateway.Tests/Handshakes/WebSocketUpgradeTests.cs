@@ -54,7 +54,7 @@ public sealed class WebSocketUpgradeTests
     }
 
     [Fact]
-    public void What_only_looks_like_an_upgrade_is_none()
+    public void A_request_that_only_looks_like_an_upgrade_is_none()
     {
         DefaultHttpContext post = Upgrade();
         post.Request.Method = HttpMethods.Post;

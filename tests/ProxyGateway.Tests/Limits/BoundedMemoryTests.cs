@@ -5,7 +5,7 @@ namespace ProxyGateway.Tests.Limits;
 public sealed class BoundedMemoryTests
 {
     [Fact]
-    public void What_is_remembered_is_bounded_and_who_was_unseen_longest_is_forgotten_first()
+    public void The_number_of_remembered_clients_is_bounded_and_the_longest_unseen_is_forgotten_first()
     {
         var memory = new BoundedMemory<object>(2);
         object first = memory.See("a", () => new object());
@@ -22,7 +22,7 @@ public sealed class BoundedMemoryTests
     }
 
     [Fact]
-    public void What_may_not_be_forgotten_is_not()
+    public void A_value_that_must_not_be_forgotten_is_kept()
     {
         var memory = new BoundedMemory<string>(2, mayForget: v => v != "kept");
         memory.See("a", () => "kept");

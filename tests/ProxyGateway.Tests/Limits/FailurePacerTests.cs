@@ -29,7 +29,7 @@ public sealed class FailurePacerTests
     }
 
     [Fact]
-    public void What_counts_beyond_the_free_ones_is_bounded()
+    public void The_number_of_counted_failures_is_bounded()
     {
         var pacer = new FailurePacer(_time, mostCounted: 2);
 

@@ -52,7 +52,7 @@ public sealed class ClientHeadersTests
     }
 
     [Fact]
-    public void What_the_configuration_names_passes_from_everybody()
+    public void Configured_headers_pass_from_every_client()
     {
         foreach (bool isUpgrade in (bool[])[true, false])
         {

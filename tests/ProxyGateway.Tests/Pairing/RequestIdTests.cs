@@ -27,7 +27,7 @@ public sealed class RequestIdTests
     }
 
     [Fact]
-    public void What_follows_the_time_is_random_in_each_of_16_digits()
+    public void Each_of_the_16_digits_after_the_time_is_random()
     {
         string[] ids = [.. Enumerable.Range(0, 200).Select(_ => RequestId.New(Start).ToString())];
 

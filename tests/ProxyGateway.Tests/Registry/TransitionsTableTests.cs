@@ -58,7 +58,7 @@ public sealed class TransitionsTableTests
     // ---- approving
 
     [Fact]
-    public void Who_may_not_grant_what_is_held_may_leave_its_end_as_it_is()
+    public void An_operator_whose_ceiling_is_below_a_grant_may_leave_its_end()
     {
         DeviceRecord ending = With(Some.Paired(_claim, Start), g => g with { Scopes = ScopeSet.Of("operator.admin"), Until = Start.AddHours(1) });
         Ask ask = Ask(ending, _claim.Asking("operator", "camera"));
@@ -93,7 +93,7 @@ public sealed class TransitionsTableTests
     }
 
     [Fact]
-    public void What_was_rejected_stays_so_though_a_grant_covers_it()
+    public void A_rejected_request_stays_rejected_though_a_grant_covers_it()
     {
         Ask ask = Ask(record: null, _claim);
         DeviceRecord rejected = Transitions.Reject(ask.Next, ask.Request!.Id, Some.Operator, Start, Lifetimes).Record;
@@ -183,7 +183,7 @@ public sealed class TransitionsTableTests
     [InlineData("operator:operator.admin node:camera", DecisionOutcome.Done)]
     [InlineData("operator:operator.admin", DecisionOutcome.AboveCeiling)]
     [InlineData("node:camera", DecisionOutcome.AboveCeiling)]
-    public void Who_unblocks_may_grant_every_role_that_it_holds(string ceiling, DecisionOutcome expected)
+    public void Unblocking_needs_a_ceiling_above_every_role_of_the_device(string ceiling, DecisionOutcome expected)
     {
         DeviceRecord blocked = Some.Paired(_claim, Start) with { Block = new Block { At = Start, By = "ops" } };
         blocked = blocked with { Grants = blocked.Grants.Add("node", new Grant { Scopes = ScopeSet.Of("camera"), ApprovedAt = Start }) };

@@ -376,7 +376,7 @@ public sealed class TransitionsTests
     }
 
     [Fact]
-    public void What_is_granted_together_ends_together_and_adds_to_what_is_held()
+    public void Grants_that_are_approved_together_end_together_and_add_to_existing_ones()
     {
         DateTimeOffset until = Start.AddHours(2);
         DeviceRecord held = Some.Paired(_claim.Asking("operator", "operator.read"), Start);
