@@ -106,4 +106,71 @@ public sealed class AnswerReaderTests
 
         return BackendAnswer.None;
     }
+
+    // What makes two readers differ about an answer makes it no acceptance.
+    [Theory]
+    [InlineData("""{"type":"res","id":"c","ok":true}""", nameof(BackendAnswer.Accepted))]
+    [InlineData("""{"ok":true,"id":"c","type":"res"}""", nameof(BackendAnswer.Accepted))]
+    [InlineData("""{"type":"res","id":"c","ok":"true"}""", nameof(BackendAnswer.Refused))]
+    [InlineData("""{"type":"res","id":"c","ok":1}""", nameof(BackendAnswer.Refused))]
+    [InlineData("""{"type":"res","id":"c","ok":{"ok":true}}""", nameof(BackendAnswer.Refused))]
+    [InlineData("""{"type":"res","id":"c"}""", nameof(BackendAnswer.Refused))]
+    [InlineData("""{"type":"res","id":"c","ok":false,"ok":true}""", nameof(BackendAnswer.Refused))]
+    [InlineData("""{"type":"res","id":"c","id":"d","ok":true}""", nameof(BackendAnswer.Refused))]
+    [InlineData("""{"type":"event","type":"res","id":"c","ok":true}""", nameof(BackendAnswer.Refused))]
+    [InlineData("""{"type":"res","id":"c","Id":"d","ok":true}""", nameof(BackendAnswer.Refused))]
+    [InlineData("""{"type":"res","id":"c","ok":true,"payload":{"OK":false,"type":"event"}}""", nameof(BackendAnswer.Accepted))]
+    [InlineData("""{"type":"req","id":"c","ok":true}""", nameof(BackendAnswer.None))]
+    [InlineData("""{"type":1,"id":"c","ok":true}""", nameof(BackendAnswer.None))]
+    [InlineData("""{"type":"res","id":1,"ok":true}""", nameof(BackendAnswer.None))]
+    [InlineData("""{"id":"c","ok":true}""", nameof(BackendAnswer.None))]
+    [InlineData("""{"x":{"type":"res","id":"c","ok":true}}""", nameof(BackendAnswer.None))]
+    [InlineData("""["type","res","id","c","ok",true]""", nameof(BackendAnswer.None))]
+    [InlineData("", nameof(BackendAnswer.Broken))]
+    [InlineData("{", nameof(BackendAnswer.Broken))]
+    [InlineData("x", nameof(BackendAnswer.Broken))]
+    public void Only_a_top_level_answer_to_this_very_request_accepts(string json, string expected) =>
+        Read([SomeFrames.Encode(Opcode.Text, Encoding.UTF8.GetBytes(json))]).ToString().ShouldBe(expected);
+
+    [Theory]
+    [InlineData("masked")]
+    [InlineData("continuation first")]
+    [InlineData("text within a message")]
+    [InlineData("reserved bit")]
+    [InlineData("long ping")]
+    public void A_stream_that_breaks_RFC_6455_is_no_answer(string how)
+    {
+        byte[] hello = Encoding.UTF8.GetBytes(HelloOk);
+
+        Read(how switch
+        {
+            "masked" => [SomeFrames.Encode(Opcode.Text, hello, masked: true)],
+            "continuation first" => [SomeFrames.Encode(Opcode.Continuation, hello)],
+            "text within a message" => [SomeFrames.Encode(Opcode.Text, "{"u8, isFinal: false), SomeFrames.Encode(Opcode.Text, hello)],
+            "reserved bit" => [new byte[] { 0xC1, 0x00 }],
+            _ => [new byte[] { 0x89, 0x7E, 0x00, 0x7E }],
+        }).ShouldBe(BackendAnswer.Broken);
+    }
+
+    [Fact]
+    public void Binary_messages_and_control_frames_say_nothing()
+    {
+        byte[] hello = Encoding.UTF8.GetBytes(HelloOk);
+
+        Read([SomeFrames.Encode(Opcode.Binary, hello)]).ShouldBe(BackendAnswer.None);
+        Read([SomeFrames.Encode(Opcode.Binary, "x"u8, isFinal: false), SomeFrames.Encode(Opcode.Pong, "{"u8), SomeFrames.Encode(Opcode.Continuation, hello), SomeFrames.Encode(Opcode.Text, hello)])
+            .ShouldBe(BackendAnswer.Accepted);
+        Read([SomeFrames.Encode(Opcode.Text, """{"type":"res","id":"c"}"""u8, isFinal: false), SomeFrames.Encode(Opcode.Continuation, []), SomeFrames.Encode(Opcode.Text, hello)])
+            .ShouldBe(BackendAnswer.Refused, "the first answer counts");
+    }
+
+    [Theory]
+    [InlineData(126, nameof(BackendAnswer.Accepted))]
+    [InlineData(128, nameof(BackendAnswer.Broken))]
+    public void What_an_answer_holds_is_nested_so_deep_and_no_deeper(int depth, string expected)
+    {
+        string nested = new string('[', depth) + new string(']', depth);
+
+        Read([SomeFrames.Encode(Opcode.Text, Encoding.UTF8.GetBytes($$"""{"payload":{{nested}},"type":"res","id":"c","ok":true}"""))]).ToString().ShouldBe(expected);
+    }
 }

@@ -339,4 +339,39 @@ public sealed class HandshakeBudgetsTests
 
     private BudgetScope Refuse(Client client, string destination, DeviceAuthLimits limits, Familiarity familiarity = default) =>
         _budgets.TryTake(client, familiarity, destination, limits, out _);
+
+    // A reload lowers a limit below what is taken: nobody is evicted for a newcomer who would not fit all the same.
+    [Theory]
+    [InlineData(5, 1000, 1000, nameof(BudgetScope.None))]
+    [InlineData(4, 1000, 1000, nameof(BudgetScope.Address))]
+    [InlineData(1000, 6, 1000, nameof(BudgetScope.None))]
+    [InlineData(1000, 5, 1000, nameof(BudgetScope.Destination))]
+    [InlineData(1000, 1000, 6, nameof(BudgetScope.None))]
+    [InlineData(1000, 1000, 5, nameof(BudgetScope.All))]
+    [InlineData(1000, 5, 5, nameof(BudgetScope.Destination))]
+    public void Where_more_is_taken_than_may_be_nobody_gives_way(int perAddress, int perDestination, int all, string expected)
+    {
+        HandshakePlace[] places = [.. Enumerable.Range(0, 5).Select(_ => Take("a", "x", Eight))]; // of six, strangers have five; of five, four
+        DeviceAuthLimits lowered = new() { HandshakesPerAddress = perAddress, HandshakesPerDestination = perDestination, Handshakes = all };
+
+        Refuse("a", "x", lowered).ToString().ShouldBe(expected);
+
+        places.Count(p => p.GivesWay.IsCancellationRequested).ShouldBe(expected == nameof(BudgetScope.None) ? 1 : 0);
+    }
+
+    [Theory]
+    [InlineData(4, 3)]
+    [InlineData(1000, 6)]
+    public void Of_two_bounds_in_all_the_lower_one_holds(int most, int taken)
+    {
+        var budgets = new HandshakeBudgets(() => most);
+        DeviceAuthLimits limits = new() { HandshakesPerAddress = 1000, HandshakesPerDestination = 1000, Handshakes = 8 };
+        for (int i = 0; i < 20; i++)
+        {
+            if (budgets.TryTake(new Client([new($"{i}", 1)], Host: 0), default, "x", limits, out HandshakePlace place) == BudgetScope.None)
+                place.Speak();
+        }
+
+        budgets.InUse.ShouldBe(taken, "without the quarter that is kept");
+    }
 }

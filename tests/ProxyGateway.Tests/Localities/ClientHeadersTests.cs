@@ -94,4 +94,25 @@ public sealed class ClientHeadersTests
             ClientHeaders.KeepForHttp(headers, listed, isTrustedProxy);
         return headers.ContainsKey(name);
     }
+
+    // Names of the standards that pass on plain HTTP, of which none says who somebody is.
+    [Theory]
+    [InlineData("RFC 9110, connections", "Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Expect", "Date")]
+    [InlineData("RFC 9110, who asks for what", "Host", "Origin", "Referer", "User-Agent", "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Range", "If-Range")]
+    [InlineData("RFC 9110, conditions", "If-Match", "If-Modified-Since", "If-None-Match", "If-Unmodified-Since")]
+    [InlineData("RFC 9110 and 9530, content", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Location", "Content-Range", "Content-Type")]
+    [InlineData("RFC 9111, 7240, 9218", "Cache-Control", "Pragma", "Prefer", "Priority")]
+    [InlineData("Fetch and HTML", "Access-Control-Request-Headers", "Access-Control-Request-Method", "Access-Control-Request-Private-Network", "Last-Event-ID", "X-Requested-With", "Upgrade-Insecure-Requests")]
+    [InlineData("fetch metadata", "DNT", "Sec-GPC", "Sec-Purpose", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Storage-Access", "Sec-Fetch-User")]
+    [InlineData("service workers", "Save-Data", "Service-Worker", "Service-Worker-Navigation-Preload")]
+    [InlineData("client hints", "Sec-CH-UA", "Sec-CH-UA-Arch", "Sec-CH-UA-Bitness", "Sec-CH-UA-Full-Version-List", "Sec-CH-UA-Mobile", "Sec-CH-UA-Model", "Sec-CH-UA-Platform", "Sec-CH-UA-Platform-Version", "Sec-CH-Prefers-Color-Scheme", "Sec-CH-Prefers-Reduced-Motion")]
+    [InlineData("traces and gRPC", "traceparent", "tracestate", "grpc-accept-encoding", "grpc-encoding", "grpc-timeout")]
+    public void What_HTTP_itself_needs_passes(string whose, params string[] names)
+    {
+        foreach (string name in names)
+        {
+            Keeps(name, isUpgrade: false, [], isTrustedProxy: false).ShouldBeTrue($"{whose}: {name}");
+            ClientHeaders.IsOfClients(name).ShouldBeTrue($"{whose}: {name}");
+        }
+    }
 }

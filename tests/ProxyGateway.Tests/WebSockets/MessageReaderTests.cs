@@ -145,4 +145,103 @@ public sealed class MessageReaderTests
 
         return events;
     }
+
+    // Fragments of no bytes never end a message, and each costs a header.
+    [Theory]
+    [InlineData(108, nameof(FrameEvent.NeedsMore))]
+    [InlineData(109, nameof(FrameEvent.Violation))]
+    public void Empty_fragments_have_a_bound(int frames, string expected)
+    {
+        using var reader = new MessageReader(FrameSource.Backend, 100); // twice as many bytes and one header: 214
+        for (int i = 0; i < frames; i++)
+            reader.Receive(SomeFrames.Encode(i == 0 ? Opcode.Text : Opcode.Continuation, [], isFinal: false));
+
+        reader.Next().ToString().ShouldBe(expected);
+        reader.Violation.ShouldBe(expected == nameof(FrameEvent.Violation) ? Closing.TooLarge : null);
+    }
+
+    [Theory]
+    [InlineData(60, 40, nameof(FrameEvent.Message))]
+    [InlineData(60, 41, nameof(FrameEvent.Violation))]
+    [InlineData(100, 0, nameof(FrameEvent.Message))]
+    public void The_limit_counts_all_fragments(int first, int second, string expected)
+    {
+        using var reader = new MessageReader(FrameSource.Backend, 100);
+        reader.Receive(SomeFrames.Encode(Opcode.Text, new byte[first], isFinal: false));
+        reader.Receive(SomeFrames.Encode(Opcode.Continuation, new byte[second]));
+
+        reader.Next().ToString().ShouldBe(expected);
+    }
+
+    [Fact]
+    public void A_message_that_is_too_long_is_refused_by_its_header()
+    {
+        using var reader = new MessageReader(FrameSource.Backend, 100);
+        reader.Receive(SomeFrames.Encode(Opcode.Text, new byte[101]).AsSpan(0, 2));
+
+        reader.Next().ShouldBe(FrameEvent.Violation);
+    }
+
+    [Theory]
+    [InlineData("client", 64, false)]
+    [InlineData("client", 65, true)]
+    [InlineData("backend", 1000, false)]
+    public void A_client_sends_64_control_frames_at_most(string source, int count, bool isViolation)
+    {
+        bool isClient = source == "client";
+        using var reader = new MessageReader(isClient ? FrameSource.Client : FrameSource.Backend, 100);
+        for (int i = 0; i < count; i++)
+            reader.Receive(SomeFrames.Encode(Opcode.Ping, [], masked: isClient));
+
+        Enumerable.Range(0, count).Select(_ => reader.Next()).Count(e => e == FrameEvent.Control).ShouldBe(Math.Min(count, isClient ? 64 : count));
+        (reader.Violation is not null).ShouldBe(isViolation);
+    }
+
+    [Theory]
+    [InlineData(Opcode.Continuation, Opcode.Continuation, "protocol error")]
+    [InlineData(Opcode.Text, Opcode.Text, "protocol error")]
+    [InlineData(Opcode.Text, Opcode.Binary, "protocol error")]
+    [InlineData(Opcode.Binary, Opcode.Continuation, "invalid handshake: binary message")]
+    internal void Frames_stand_where_they_may(Opcode first, Opcode second, string violation)
+    {
+        using var reader = new MessageReader(FrameSource.Backend, 100);
+        reader.Receive(SomeFrames.Encode(first, "a"u8, isFinal: false));
+        reader.Receive(SomeFrames.Encode(second, "b"u8));
+
+        reader.Next().ShouldBe(FrameEvent.Violation);
+        reader.Violation!.Reason.ShouldBe(violation);
+    }
+
+    [Theory]
+    [InlineData("client", "8980A55A00FF", true)]
+    [InlineData("client", "8900", false)]
+    [InlineData("client", "8980A55A00", false)]
+    [InlineData("backend", "8900", true)]
+    [InlineData("backend", "8901", false)]
+    [InlineData("backend", "8980A55A00FF", false)]
+    [InlineData("backend", "8100", false)]
+    [InlineData("backend", "C900", false)]
+    public void A_held_control_frame_is_masked_as_its_source_must(string source, string hex, bool isRead)
+    {
+        using var reader = new MessageReader(source == "client" ? FrameSource.Client : FrameSource.Backend, 100);
+        reader.Receive(Convert.FromHexString(hex));
+
+        reader.TryReadControlFrame().ShouldBe(isRead);
+        if (isRead)
+            (reader.ControlFrame.Opcode, Convert.ToHexString(reader.ControlFrame.Bytes.Span)).ShouldBe((Opcode.Ping, hex));
+    }
+
+    [Fact]
+    public void Given_back_it_holds_nothing()
+    {
+        var reader = new MessageReader(FrameSource.Backend, 100);
+        reader.Receive([.. SomeFrames.Encode(Opcode.Text, "{}"u8), .. SomeFrames.Encode(Opcode.Ping, []), 1, 2]);
+        reader.Next().ShouldBe(FrameEvent.Message);
+        reader.TryReadControlFrame().ShouldBeTrue();
+
+        reader.Dispose();
+
+        (reader.Message.Length, reader.MessageFrames.Length, reader.Rest.Length, reader.ControlFrame.Bytes.Length).ShouldBe((0, 0, 0, 0));
+        reader.ExpectsControlFrame.ShouldBeTrue();
+    }
 }
