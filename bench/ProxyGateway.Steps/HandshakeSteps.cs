@@ -82,11 +82,11 @@ public class HandshakeSteps
 
     /// <summary>The policy: the grant covers what is asked for.</summary>
     [Benchmark]
-    public PairingDecision Decide() => PairingPolicy.Default.Decide(_record, _claim, Remote);
+    public object Decide() => PairingPolicy.Default.Decide(_record, _claim, Remote);
 
     /// <summary>The policy: a rule approves a scope upgrade.</summary>
     [Benchmark]
-    public PairingDecision DecideUpgrade() => PairingPolicy.Default.Decide(_narrower, _claim, Loopback);
+    public object DecideUpgrade() => PairingPolicy.Default.Decide(_narrower, _claim, Loopback);
 
     /// <summary>The backend's answer, a hello of 16 KB, received in parts.</summary>
     [Benchmark]

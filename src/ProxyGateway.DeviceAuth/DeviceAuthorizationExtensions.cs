@@ -29,6 +29,7 @@ public static class DeviceAuthorizationExtensions
     /// </summary>
     /// <param name="services">The application's services.</param>
     /// <param name="configuration">The whole configuration; reloads are followed.</param>
+    /// <exception cref="InvalidOperationException">The gate was added before.</exception>
     public static IDeviceAuthorizationBuilder AddDeviceAuthorization(this IServiceCollection services, IConfiguration configuration)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -74,6 +75,8 @@ public static class DeviceAuthorizationExtensions
     private static DeviceAuthorizationBuilder AddGate(
         IServiceCollection services, Func<IServiceProvider, IConfiguration> configuration, Func<IServiceProvider, IEnumerable<string>, ConfigurationPart> options)
     {
+        if (services.Any(service => service.ServiceType == typeof(AdmissionDesk)))
+            throw new InvalidOperationException("AddDeviceAuthorization was called twice: the second configuration of the gate would not count. Call it once.");
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<IOperatingSystemUsers, OperatingSystemUsers>();
         services.TryAddSingleton(s => GatewayConfiguration.Start(

@@ -1,7 +1,7 @@
 namespace ProxyGateway.DeviceAuth.Localities;
 
 /// <summary>The users of this machine.</summary>
-public interface IOperatingSystemUsers
+internal interface IOperatingSystemUsers
 {
     /// <summary>The numeric id of the user that this process runs as; null where users have no numeric ids.</summary>
     uint? CurrentId { get; }

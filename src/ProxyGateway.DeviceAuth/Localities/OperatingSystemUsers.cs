@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace ProxyGateway.DeviceAuth.Localities;
 
 /// <summary>The users that the C library knows: <c>/etc/passwd</c> and the machine's other configured sources.</summary>
-public sealed partial class OperatingSystemUsers : IOperatingSystemUsers
+internal sealed partial class OperatingSystemUsers : IOperatingSystemUsers
 {
     private const int OutOfRange = 34; // ERANGE, the same on Linux and macOS
     private const int LargestBuffer = 1024 * 1024;

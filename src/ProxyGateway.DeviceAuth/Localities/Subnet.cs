@@ -7,7 +7,7 @@ namespace ProxyGateway.DeviceAuth.Localities;
 /// The neighbours of a client address: the /24 of an IPv4 address, the /48 of an IPv6 address. One customer of a provider can own about
 /// that many addresses.
 /// </summary>
-public static class Subnet
+internal static class Subnet
 {
     private const int Ipv4Bytes = 3;
     private const int Ipv6Bytes = 6;

@@ -1,7 +1,7 @@
 namespace ProxyGateway.DeviceAuth.Pairing;
 
 /// <summary>The policy's decision about a claim.</summary>
-public abstract record PairingDecision
+internal abstract record PairingDecision
 {
     private PairingDecision()
     {

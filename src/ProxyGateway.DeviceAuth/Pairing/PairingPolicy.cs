@@ -32,7 +32,7 @@ public sealed record PairingPolicy
     /// <param name="record">The device's record at this time; null if there is none.</param>
     /// <param name="claim">The verified claim.</param>
     /// <param name="locality">The connection's origin.</param>
-    public PairingDecision Decide(DeviceRecord? record, DeviceClaim claim, Locality locality)
+    internal PairingDecision Decide(DeviceRecord? record, DeviceClaim claim, Locality locality)
     {
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(locality);

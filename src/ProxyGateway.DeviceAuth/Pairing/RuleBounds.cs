@@ -4,7 +4,7 @@ namespace ProxyGateway.DeviceAuth.Pairing;
 /// Bounds what rules may approve for one device. Past them no rule matches, and an operator decides, who may approve more. Sizes are bytes
 /// in the document's JSON: each scope with its quotes and a comma.
 /// </summary>
-public static class RuleBounds
+internal static class RuleBounds
 {
     /// <summary>The bytes of all scopes of one claim.</summary>
     public const int ClaimBytes = 2 * 1024;

@@ -7,7 +7,7 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// An import is an operator's approval of many devices at once: within their ceiling, and never against an operator's refusal. It neither
 /// narrows nor prolongs grants that a device has.
 /// </summary>
-public static class DeviceImport
+internal static class DeviceImport
 {
     /// <summary>The record after the import, and the result.</summary>
     public static (ImportOutcome Outcome, DeviceRecord? Next) Apply(

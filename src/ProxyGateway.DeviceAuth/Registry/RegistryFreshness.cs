@@ -5,7 +5,7 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// </summary>
 /// <param name="options">The bounds.</param>
 /// <param name="time">The clocks.</param>
-public sealed class RegistryFreshness(FreshnessOptions options, TimeProvider time)
+internal sealed class RegistryFreshness(FreshnessOptions options, TimeProvider time)
 {
     private volatile TimeMark _current = new(time);
 

@@ -41,13 +41,12 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public void Adding_the_gate_twice_adds_it_once()
+    public void A_gate_that_is_added_twice_is_refused()
     {
-        IServiceCollection services = Services("{}");
-        services.AddDeviceAuthorization(new ConfigurationBuilder().Build());
+        var services = new ServiceCollection();
+        services.AddDeviceAuthorization(options => options);
 
-        Start(services).ShouldNotBeNull();
-        HandshakeRegistration.NamesIn(services).ShouldBe([DeviceAuthDefaults.ConnectFrame]);
+        Should.Throw<InvalidOperationException>(() => services.AddDeviceAuthorization(new ConfigurationBuilder().Build())).Message.ShouldContain("twice");
     }
 
     private static IServiceCollection Services(string json)

@@ -6,7 +6,7 @@ namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 /// The audit entries of a change of a device's record: pure. Changes of requests, and what an operator grants together with one, are
 /// derived from the two records, so no transition can forget one.
 /// </summary>
-public static class AuditTrail
+internal static class AuditTrail
 {
     /// <summary>The entries of one change.</summary>
     /// <param name="previous">The record before; null if there was none.</param>
