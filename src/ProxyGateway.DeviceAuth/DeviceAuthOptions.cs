@@ -46,6 +46,9 @@ public sealed record DeviceAuthOptions
     /// </summary>
     public ImmutableArray<byte> SharedTokenSha256 { get; init; } = [];
 
+    /// <summary>OpenClaw gateways behind the gate at which it approves what it has granted, by the id of their cluster.</summary>
+    public ImmutableDictionary<string, OpenClawBackendOptions> OpenClawBackends { get; init; } = OpenClawBackendOptions.None;
+
     /// <summary>The time over which a stopping gateway spreads the closing of live sessions; up to an hour. Zero: at once.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(5);
 

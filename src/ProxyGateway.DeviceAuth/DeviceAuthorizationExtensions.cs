@@ -8,6 +8,7 @@ using Microsoft.Extensions.Options;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 using ProxyGateway.DeviceAuth.Health;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
@@ -109,6 +110,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton<GateMetrics>();
         services.TryAddSingleton(typeof(PacedLogger<>));
         AddBackgroundService<Draining>(services);
+        AddBackgroundService<BackendPairings>(services);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<HostOptions>, DrainingPatience>());
         HandshakeRegistration.Add<ConnectFrameHandshake>(services, DeviceAuthDefaults.ConnectFrame);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>

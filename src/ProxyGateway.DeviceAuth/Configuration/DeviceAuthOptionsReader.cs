@@ -47,6 +47,7 @@ internal static class DeviceAuthOptionsReader
             AllowedOrigins = AllowedOrigins(section),
             RequestHeaders = section.List(nameof(defaults.RequestHeaders)) is { } headers ? [.. headers.Distinct(StringComparer.OrdinalIgnoreCase)] : defaults.RequestHeaders,
             SharedTokenSha256 = SharedToken(section.Section("SharedToken")),
+            OpenClawBackends = OpenClawBackendReader.Read(section.Section("Backends")),
             DrainTime = section.Span(nameof(defaults.DrainTime), defaults.DrainTime, DeviceAuthRanges.DrainTime),
             Limits = Limits(section.Section(nameof(defaults.Limits))),
             RequestLifetime = pairing.Span(nameof(defaults.RequestLifetime), defaults.RequestLifetime, DeviceAuthRanges.RequestLifetime),

@@ -51,6 +51,7 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
         if (Items(Section, "SharedToken", options.SharedTokenSha256).Length is not (0 or SHA256.HashSizeInBytes))
             // the value is left out, since it may be the token
             Report($"{Section}:SharedToken:Sha256", $"is no SHA-256; allowed: {SHA256.HashSizeInBytes} bytes.");
+        CheckBackends(options);
         Check(Section, nameof(options.DrainTime), options.DrainTime, DeviceAuthRanges.DrainTime);
         CheckLimits(options.Limits);
         CheckPairing(options);
@@ -76,6 +77,22 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
                 Report(Section, nameof(options.RequestHeaders), name, "any header but this: compressed frames cannot be checked");
             else if (name.Length is 0 or > MaxHeaderLength || name.AsSpan().ContainsAnyExcept(HeaderCharacters))
                 Report(Section, nameof(options.RequestHeaders), name, $"names of headers, each 1 to {MaxHeaderLength} of A-Z a-z 0-9 . _ -, with no *");
+        }
+    }
+
+    private void CheckBackends(DeviceAuthOptions options)
+    {
+        foreach ((string cluster, OpenClawBackendOptions backend) in options.OpenClawBackends)
+        {
+            string path = OpenClawBackendReader.PathOf(cluster);
+            if (backend is { Token: null, TokenFile: null })
+                Report(PathOf(path, nameof(backend.TokenFile)), "is missing; it is a file with the shared token of the OpenClaw gateway, which only its owner can read.");
+            else if (backend is { Token: not null, TokenFile: not null })
+                Report(PathOf(path, nameof(backend.Token)), $"is given beside {nameof(backend.TokenFile)}; allowed: one of them.");
+            if (backend.Token is { } token && !OpenClawBackendReader.IsToken(token))
+                Report(PathOf(path, nameof(backend.Token)), $"is no token; allowed: {OpenClawBackendReader.Tokens}."); // not the value
+            if (backend.TokenFile is { } file && string.IsNullOrWhiteSpace(file))
+                Report(PathOf(path, nameof(backend.TokenFile)), "is blank; allowed: the path of a file.");
         }
     }
 

@@ -71,9 +71,15 @@ internal sealed class DeviceAuthSettings : IDeviceAuthSettings
         && a.AllowedOrigins.SequenceEqual(b.AllowedOrigins, StringComparer.Ordinal)
         && a.RequestHeaders.SequenceEqual(b.RequestHeaders, StringComparer.OrdinalIgnoreCase)
         && a.SharedTokenSha256.SequenceEqual(b.SharedTokenSha256)
+        && a.OpenClawBackends.Count == b.OpenClawBackends.Count
+        && a.OpenClawBackends.All(backend => backend.Value == b.OpenClawBackends.GetValueOrDefault(backend.Key))
         && WithoutLists(a) == WithoutLists(b);
 
     // The freshness options apply from the next start on.
     private static DeviceAuthOptions WithoutLists(DeviceAuthOptions options) =>
-        options with { TrustedProxies = [], AllowedOrigins = [], RequestHeaders = [], SharedTokenSha256 = [], Policy = PairingPolicy.Default, Freshness = new() };
+        options with
+        {
+            TrustedProxies = [], AllowedOrigins = [], RequestHeaders = [], SharedTokenSha256 = [], OpenClawBackends = OpenClawBackendOptions.None,
+            Policy = PairingPolicy.Default, Freshness = new(),
+        };
 }

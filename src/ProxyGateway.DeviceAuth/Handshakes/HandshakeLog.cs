@@ -15,9 +15,6 @@ internal sealed partial class HandshakeLog(ILogger logger)
     /// <summary>The backend ended the connection before it had answered.</summary>
     public void BackendLeft(HandshakeContext handshake) => LogBackendLeft(PathOf(handshake));
 
-    /// <summary>The backend refused a device that the gate had admitted.</summary>
-    public void BackendRefused(HandshakeContext handshake) => LogBackendRefused(handshake.Origin.Address);
-
     /// <summary>The client is refused before its claim is decided.</summary>
     public void Refused(HandshakeContext handshake, Closing closing) => LogRefused(handshake.Origin.Address, closing.Code, closing.Reason);
 
@@ -44,9 +41,6 @@ internal sealed partial class HandshakeLog(ILogger logger)
 
     [LoggerMessage(1104, LogLevel.Warning, "The backend of {Path} ended a connection in the middle of the handshake.")]
     private partial void LogBackendLeft(string path);
-
-    [LoggerMessage(1105, LogLevel.Information, "The backend refused the connect request of an admitted device from {Address}.")]
-    private partial void LogBackendRefused(string? address);
 
     [LoggerMessage(1106, LogLevel.Error, "A handshake on {Path} failed in the gate itself; the client was not admitted.")]
     private partial void LogFailed(string path, Exception exception);

@@ -76,6 +76,23 @@ internal sealed partial class Gatekeeper(
     public void Opened(Session session, ClaimOrigin origin, DeviceAuthOptions options) =>
         audit.Enter(Entry(AuditKinds.SessionOpened, session.Claim, origin, options));
 
+    /// <summary>The backend has refused an admitted device.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="reason">The backend's code, reason and request, cleaned; and what the gate has to say of it.</param>
+    /// <param name="note">What the backend's owner can do; null if nothing.</param>
+    /// <param name="origin">Where the device comes from.</param>
+    /// <param name="options">The options in force when the connection came.</param>
+    public void RefusedByBackend(Session session, string reason, string? note, ClaimOrigin origin, DeviceAuthOptions options) =>
+        audit.Enter(Entry(AuditKinds.BackendRefused, session.Claim, origin, options) with { Reason = reason, Note = note });
+
+    /// <summary>The gate has approved at the backend what it has granted.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="reason">The backend's code, reason and request, cleaned.</param>
+    /// <param name="origin">Where the device comes from.</param>
+    /// <param name="options">The options in force when the connection came.</param>
+    public void ApprovedAtBackend(Session session, string reason, ClaimOrigin origin, DeviceAuthOptions options) =>
+        audit.Enter(Entry(AuditKinds.BackendApproved, session.Claim, origin, options) with { Reason = reason });
+
     /// <summary>Enters that the connection of an admitted device has ended.</summary>
     /// <param name="session">The session.</param>
     /// <param name="closing">The close code and reason if the gate ended it; else null.</param>

@@ -50,6 +50,11 @@ internal sealed record Closing(ushort Code, string Reason)
     public static Closing PairingRequired(PairingReason reason, RequestId request) =>
         new(PolicyViolation, Fit($"pairing required: {Describe(reason)} (requestId: {request})"));
 
+    /// <summary>The backend asks again, and its owner has to approve.</summary>
+    /// <param name="request">The id of the backend's request; left out if it is too long.</param>
+    public static Closing PairingRequiredByBackend(string request) =>
+        new(PolicyViolation, request.Length <= 64 ? $"pairing required: by the backend (requestId: {request})" : "pairing required: by the backend");
+
     /// <summary>An operator has rejected the request.</summary>
     public static Closing PairingRejected(RequestId request) => new(PolicyViolation, Fit($"pairing rejected (requestId: {request})"));
 

@@ -198,7 +198,7 @@ public sealed class LeavingTests : IDisposable
             await OneConnectTests.ReceiveConnectAsync(backend);
         if (step == Step.InTheAnswer)
         {
-            await backend.SendRawAsync(Hello[..20]);
+            await backend.SendRawAsync(Hello[..50]);
             await Eventually.HoldsAsync(
                 async () =>
                 {

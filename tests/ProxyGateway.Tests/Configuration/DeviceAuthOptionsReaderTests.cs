@@ -38,6 +38,36 @@ public sealed class DeviceAuthOptionsReaderTests
         errors.All.ShouldAllBe(e => !e.Contains("the token itself", StringComparison.Ordinal) && !e.Contains("9f86d0", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("""{ "agent": { "OpenClaw": {} } }""", ":TokenFile: is missing")]
+    [InlineData("""{ "agent": { "OpenClaw": { "Tokenfile2": "x" } } }""", ":Tokenfile2: unknown key; allowed here: Token, TokenFile.")]
+    [InlineData("""{ "agent": { "OpenClaw": { "Token": "SECRET", "TokenFile": "data/token" } } }""", ":Token: is given beside TokenFile; allowed: one of them.")]
+    [InlineData("""{ "agent": { "OpenClaw": { "Token": "SECRET with blanks" } } }""", ":Token: is no token; allowed: 1 to 4096 visible ASCII characters.")]
+    [InlineData("""{ "agent": { "OpenClaw": { "Token": "" } } }""", ":Token: is no token")]
+    [InlineData("""{ "agent": { "OpenClaw": { "TokenFile": " " } } }""", ":TokenFile: is blank")]
+    [InlineData("""{ "agent": { "OpenClaw": "SECRET" } }""", ": is one value")]
+    [InlineData("""{ "agent": { "OpenClaw": { "Token": { "a": "SECRET" } } } }""", ":Token: found keys beneath it")]
+    public void A_backends_token_that_is_none_is_an_error_and_not_repeated(string json, string error)
+    {
+        var errors = new ConfigurationErrors();
+
+        Configurations.Read(Configurations.DeviceAuth($$"""{ "Backends": {{json}} }"""), errors);
+
+        errors.All.ShouldContain(e => e.StartsWith("DeviceAuth:Backends:agent:OpenClaw" + error, StringComparison.Ordinal));
+        errors.All.ShouldAllBe(e => !e.Contains("SECRET", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_backends_token_is_in_no_text_of_its_options()
+    {
+        DeviceAuthOptions options = Configurations.Read("""{ "Backends": { "Agent": { "OpenClaw": { "Token": "SECRET" } }, "other": { "OpenClaw": { "TokenFile": "data/token" } } } }""");
+
+        options.OpenClawBackends["agent"].Token.ShouldBe("SECRET");
+        options.OpenClawBackends["agent"].ToString().ShouldBe("OpenClawBackendOptions { Token }");
+        options.OpenClawBackends["other"].ToString().ShouldBe("OpenClawBackendOptions { TokenFile = data/token }");
+        options.ToString().ShouldNotContain("SECRET");
+    }
+
     [Fact]
     public void Every_key_is_read()
     {

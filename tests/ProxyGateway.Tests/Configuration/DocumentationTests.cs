@@ -32,6 +32,8 @@ public sealed partial class DocumentationTests
     [Theory]
     [InlineData("DeviceAuth")]
     [InlineData("DeviceAuth:Limits")]
+    [InlineData("DeviceAuth:Backends:agent")]
+    [InlineData("DeviceAuth:Backends:agent:OpenClaw")]
     [InlineData("DeviceAuth:Pairing")]
     [InlineData("DeviceAuth:Pairing:AutoApprove:loopback")]
     [InlineData("Registry")]

@@ -11,7 +11,7 @@ public sealed class DirectionTests
     private const string Options = "(options)";
 
     // The root namespace is what an embedder sees first. Others use these types of it; the rest puts the library together.
-    private static readonly ImmutableHashSet<string> OptionTypes = ["DeviceAuthOptions", "DeviceAuthLimits", "DeviceAuthDefaults", "HttpRequests", "IDeviceAuthSettings"];
+    private static readonly ImmutableHashSet<string> OptionTypes = ["DeviceAuthOptions", "DeviceAuthLimits", "DeviceAuthDefaults", "HttpRequests", "IDeviceAuthSettings", "OpenClawBackendOptions"];
     private static readonly ImmutableHashSet<string> ToolTypes = ["LogText", "PacedLogger", "Throttle", "TimeMark", "Telemetry", "IDeviceAuthorizationBuilder"];
 
     private static readonly Layers Library = new(
@@ -31,6 +31,7 @@ public sealed class DirectionTests
             ["Sessions"],
             ["Health"],
             ["Handshakes"],
+            ["Handshakes.ConnectFrame.Backends"],
             ["Handshakes.ConnectFrame"],
             ["(composition)"],
             ["Admin.Page"],

@@ -36,6 +36,45 @@ public sealed class AnswerReaderTests
         Read(SomeFrames.Cut(stream, [PositiveInt.NewPositiveInt(1)])).ToString().ShouldBe(expected);
     }
 
+    [Theory]
+    [InlineData("""{"type":"res","id":"c","ok":false,"error":{}}""", true)]
+    [InlineData("""{"error":{},"ok":false,"id":"c","type":"res"}""", true)]
+    [InlineData("""{"type":"res","id":"c","error":{}}""", true)]
+    [InlineData("""{"type":"res","id":"d","ok":false}""", false)]
+    [InlineData("""{"type":"event","id":"c","ok":false}""", false)]
+    [InlineData("""{"type":"res","id":"c","ok":true}""", false)]
+    public void Of_a_refusal_not_a_byte_is_decided_before_its_end_wherever_it_is_cut(string json, bool isRefusal)
+    {
+        byte[] utf8 = Encoding.UTF8.GetBytes(json);
+        byte[] before = [.. SomeFrames.Encode(Opcode.Text, """{"type":"event"}"""u8), .. SomeFrames.Encode(Opcode.Ping, "p"u8)];
+        byte[] message =
+        [
+            .. SomeFrames.Encode(Opcode.Text, utf8.AsSpan(0, 3), isFinal: false),
+            .. SomeFrames.Encode(Opcode.Ping, "p"u8),
+            .. SomeFrames.Encode(Opcode.Continuation, utf8.AsSpan(3)),
+        ];
+        for (int at = 1; at <= message.Length; at++)
+        {
+            using var reader = new AnswerReader("c");
+            reader.Read([.. before, .. message.AsSpan(0, at)]);
+            if (isRefusal)
+                reader.Undecided.ShouldBe(at, $"cut at {at}");
+            else if (at == message.Length)
+                reader.Undecided.ShouldBe(0);
+        }
+    }
+
+    [Fact]
+    public void A_long_hello_is_decided_with_its_first_members()
+    {
+        using var reader = new AnswerReader("c");
+        byte[] hello = SomeFrames.Encode(Opcode.Text, Encoding.UTF8.GetBytes($$"""{"type":"res","id":"c","ok":true,"payload":"{{new string('x', 100_000)}}"}"""));
+
+        reader.Read(hello.AsSpan(0, 60));
+
+        reader.Undecided.ShouldBe(0);
+    }
+
     [Property(MaxTest = 300)]
     public void A_stream_is_read_alike_however_its_bytes_are_cut(byte[] noise, PositiveInt[] chunks)
     {

@@ -733,14 +733,14 @@ public sealed class ConnectFrameTests : IDisposable
         await tunnel.ForwardAsync();
         byte[] hello = tunnel.Backend.Frame(Opcode.Text, HelloOk);
         if (hasBegun)
-            await tunnel.Backend.SendAsync(hello[..20]);
+            await tunnel.Backend.SendAsync(hello[..40]);
 
         await Task.Run(() => _gate.Get<SessionTable>().CloseAll(Closing.DeviceRemoved));
 
         (await tunnel.Backend.ReceiveAsync()).ShouldBe("Close 1000");
         if (hasBegun)
         {
-            await tunnel.Backend.SendAsync(hello[20..]);
+            await tunnel.Backend.SendAsync(hello[40..]);
             (await tunnel.Client.ReceiveAsync()).ShouldBe("Text " + HelloOk, "a frame that has begun goes on to its end");
         }
 

@@ -9,7 +9,7 @@ import { count, list, localityInWords, problemInWords, reasonInWords } from "./w
 const PAGE = 50;
 
 /** Entries that change nothing about requests. */
-const OF_NO_INTEREST = new Set(["device-admitted", "session-opened", "session-closed", "upgrade-refused", "refusals-left-out"]);
+const OF_NO_INTEREST = new Set(["device-admitted", "backend-refused", "backend-approved", "session-opened", "session-closed", "upgrade-refused", "refusals-left-out"]);
 
 /** What waits for an operator: newest first to begin with, and what comes then below; always up to date, whichever view is shown. */
 export class RequestsView {

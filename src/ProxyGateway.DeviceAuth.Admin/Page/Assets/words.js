@@ -84,6 +84,8 @@ export const KINDS = {
   "request-expired": "Request expired",
   "device-auto-approved": "Approved by a rule",
   "device-admitted": "Admitted",
+  "backend-refused": "Refused by the backend",
+  "backend-approved": "Approved at the backend",
   "session-opened": "Session opened",
   "session-closed": "Session closed",
   "device-refused": "Refused",

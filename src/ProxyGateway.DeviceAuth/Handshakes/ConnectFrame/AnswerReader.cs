@@ -4,8 +4,9 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>
-/// Finds the answer to one request in the backend's stream to the client, without holding anything back: a hello can be hundreds of
-/// kilobytes. It reads only the top level of each text message.
+/// Finds the answer to one request in the backend's stream to the client: a hello can be hundreds of kilobytes. It reads only the top
+/// level of each text message. It tells how many bytes may belong to a refusal of the request (<see cref="Undecided"/>), so that they can
+/// be held: the first members decide, unless a backend puts them behind the rest.
 /// </summary>
 /// <param name="requestId">The request's id.</param>
 internal sealed class AnswerReader(string requestId) : IDisposable
@@ -17,6 +18,8 @@ internal sealed class AnswerReader(string requestId) : IDisposable
     // backend which sends a long string byte by byte costs a few readings of each byte, and not one for every later byte.
     private const int ShortToken = 64;
 
+    private const long Decided = -1;
+
     private readonly ByteBuffer _json = new();
     private FrameHeaderReader _header;
     private bool _inFrame;
@@ -26,6 +29,14 @@ internal sealed class AnswerReader(string requestId) : IDisposable
     private JsonReaderState _state = new(new JsonReaderOptions { MaxDepth = 128 });
     private TopLevel _found;
     private int _worthReading; // how many bytes must be pending before they are read
+    private long _frameStart;
+    private long _undecidedFrom = Decided;
+
+    /// <summary>How many bytes were read in all.</summary>
+    public long Position { get; private set; }
+
+    /// <summary>How many of the last bytes may belong to a refusal. Those of a refusal stay undecided.</summary>
+    public long Undecided => _undecidedFrom == Decided ? 0 : Position - _undecidedFrom;
 
     /// <summary>How many bytes the tokenizer was given, counting repetitions.</summary>
     public long BytesTokenized { get; private set; }
@@ -37,14 +48,23 @@ internal sealed class AnswerReader(string requestId) : IDisposable
         {
             if (!_inFrame)
             {
-                switch (_header.Read(ref data, out _frame))
+                if (!_header.IsInHeader)
+                    _frameStart = Position;
+                int unread = data.Length;
+                FrameHeaderStatus status = _header.Read(ref data, out _frame);
+                Position += unread - data.Length;
+                switch (status)
                 {
                     case FrameHeaderStatus.NeedsMore:
+                        if (_message == Opcode.Continuation)
+                            _undecidedFrom = _frameStart;
                         return BackendAnswer.None;
                     case FrameHeaderStatus.Malformed:
                         return BackendAnswer.Broken;
                 }
 
+                if (_frame.IsControl && _message == Opcode.Continuation)
+                    _undecidedFrom = Decided;
                 if (_frame.IsMasked || (!_frame.IsControl && !BeginDataFrame()))
                     return BackendAnswer.Broken;
                 _payloadLeft = _frame.PayloadLength;
@@ -54,6 +74,7 @@ internal sealed class AnswerReader(string requestId) : IDisposable
             ReadOnlySpan<byte> payload = data[..length];
             data = data[length..];
             _payloadLeft -= length;
+            Position += length;
             _inFrame = _payloadLeft > 0;
             if (_frame.IsControl)
                 continue;
@@ -62,15 +83,21 @@ internal sealed class AnswerReader(string requestId) : IDisposable
             bool isText = _message == Opcode.Text;
             if (isText && !ReadJson(payload, isEnd))
                 return BackendAnswer.Broken;
+            if (!_found.MayBeRefusal)
+                _undecidedFrom = Decided;
             if (!isEnd)
                 continue;
             _message = Opcode.Continuation;
             if (isText && _found is { IsResponse: true, IsOurs: true })
                 return _found.IsOk ? BackendAnswer.Accepted : BackendAnswer.Refused;
+            _undecidedFrom = Decided;
         }
 
         return BackendAnswer.None;
     }
+
+    /// <summary>Counts no byte of the message under way as undecided any more.</summary>
+    public void PassOn() => _undecidedFrom = Decided;
 
     /// <summary>Returns the memory.</summary>
     public void Dispose() => _json.Dispose();
@@ -85,6 +112,7 @@ internal sealed class AnswerReader(string requestId) : IDisposable
         {
             _message = _frame.Opcode;
             _found = default;
+            _undecidedFrom = _message == Opcode.Text ? _frameStart : Decided;
             _state = new JsonReaderState(_state.Options);
             _json.Clear();
             _worthReading = 0;
@@ -131,6 +159,7 @@ internal sealed class AnswerReader(string requestId) : IDisposable
         private bool _id;
         private bool _ok;
         private bool _looksAlike;
+        private bool _isSomethingElse;
 
         private enum Member
         {
@@ -143,6 +172,9 @@ internal sealed class AnswerReader(string requestId) : IDisposable
         public readonly bool IsResponse => _type;
 
         public readonly bool IsOurs => _id;
+
+        /// <summary>Whether it may yet turn out to be a refusal of the request, as far as an honest backend goes.</summary>
+        public readonly bool MayBeRefusal => !_isSomethingElse;
 
         public readonly bool IsOk => _ok && _seen == 3 && !_looksAlike;
 
@@ -164,13 +196,18 @@ internal sealed class AnswerReader(string requestId) : IDisposable
                 switch (_member)
                 {
                     case Member.Type:
-                        _type |= reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("res"u8);
+                        bool isResponse = reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("res"u8);
+                        _type |= isResponse;
+                        _isSomethingElse |= !isResponse;
                         break;
                     case Member.Id:
-                        _id |= reader.TokenType == JsonTokenType.String && reader.ValueTextEquals(requestId);
+                        bool isOurs = reader.TokenType == JsonTokenType.String && reader.ValueTextEquals(requestId);
+                        _id |= isOurs;
+                        _isSomethingElse |= !isOurs;
                         break;
                     case Member.Ok:
                         _ok = reader.TokenType == JsonTokenType.True;
+                        _isSomethingElse |= _ok;
                         break;
                 }
             }

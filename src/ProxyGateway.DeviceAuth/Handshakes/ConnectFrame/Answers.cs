@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.WebSockets;
@@ -10,6 +11,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 internal static class Answers
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan RetryAtOnce = TimeSpan.FromMilliseconds(250);
 
     /// <summary>The request violates the protocol.</summary>
     /// <param name="id">The request's id.</param>
@@ -62,6 +64,47 @@ internal static class Answers
 
     /// <summary>A filter of the application refuses the device, or has failed.</summary>
     public static Refusal RefusedByFilter(string id, Closing closing) => Refuse(closing, id, "INVALID_REQUEST");
+
+    /// <summary>
+    /// The backend asked a pairing question of its own, and the gate has answered it: the client has to connect once more, as its request is signed for the
+    /// connection that the backend has closed.
+    /// </summary>
+    public static Refusal ApprovedAtBackend(string id) => Unavailable(Closing.TryAgainLater, id, RetryAtOnce, static json =>
+    {
+        // The only reason for which clients come again by themselves at once, and without an error; those that do not know it come again after a second.
+        json.WriteString("reason"u8, "startup-sidecars"u8);
+        WriteRetry(json);
+    });
+
+    /// <summary>The backend asks a pairing question of its own, which the gate should have answered and could not.</summary>
+    public static Refusal NotApprovedAtBackend(string id, BackendRefusal refusal) => Unavailable(Closing.TryAgainLater, id, RetryAfter, json =>
+    {
+        json.WriteString("reason"u8, "backend-pairing"u8);
+        json.WriteString("requestId"u8, refusal.RequestId);
+        json.WriteString("remediationHint"u8, $"The backend has not approved this device yet. Its owner can: {refusal.OwnersCommand}");
+        WriteRetry(json);
+    });
+
+    /// <summary>
+    /// The backend asks a pairing question of its own, which its owner has to answer: what the backend says, but that the client goes on trying.
+    /// </summary>
+    public static Refusal BackendAsks(string id, DeviceClaim claim, BackendRefusal refusal) => new(
+        Closing.PairingRequiredByBackend(refusal.RequestId!),
+        Answer(id, "NOT_PAIRED", $"pairing required at the backend: {refusal.Reason ?? "not-paired"}", json =>
+        {
+            json.WriteStartObject("details"u8);
+            json.WriteString("code"u8, "PAIRING_REQUIRED"u8);
+            if (refusal.Reason is not null)
+                json.WriteString("reason"u8, refusal.Reason);
+            json.WriteString("requestId"u8, refusal.RequestId);
+            json.WriteString("deviceId"u8, claim.Device.ToString());
+            json.WriteString("requestedRole"u8, claim.Role);
+            WriteList(json, "requestedScopes"u8, claim.Scopes);
+            json.WriteString("remediationHint"u8, $"The gateway has admitted this device, and the backend behind it asks again. Its owner can approve it: {refusal.OwnersCommand}");
+            json.WriteBoolean("retryable"u8, true);
+            WriteRetry(json);
+            json.WriteEndObject();
+        }));
 
     /// <summary>An operator has blocked the device: it need not ask again by itself.</summary>
     private static Refusal Blocked(string id, DeviceClaim claim) => new(Closing.DeviceBlocked, Answer(id, "NOT_PAIRED", Closing.DeviceBlocked.Reason, json =>
@@ -124,11 +167,25 @@ internal static class Answers
             json.WriteEndObject();
         }));
 
-    private static Refusal Unavailable(Closing closing, string id) => new(closing, Answer(id, "UNAVAILABLE", closing.Reason, static json =>
+    private static Refusal Unavailable(Closing closing, string id, TimeSpan? retryAfter = null, Action<Utf8JsonWriter>? writeDetails = null) =>
+        new(closing, Answer(id, "UNAVAILABLE", closing.Reason, json =>
+        {
+            if (writeDetails is not null)
+            {
+                json.WriteStartObject("details"u8);
+                writeDetails(json);
+                json.WriteEndObject();
+            }
+
+            json.WriteBoolean("retryable"u8, true);
+            json.WriteNumber("retryAfterMs"u8, (long)(retryAfter ?? RetryAfter).TotalMilliseconds);
+        }));
+
+    private static void WriteRetry(Utf8JsonWriter json)
     {
-        json.WriteBoolean("retryable"u8, true);
-        json.WriteNumber("retryAfterMs"u8, (long)RetryAfter.TotalMilliseconds);
-    }));
+        json.WriteString("recommendedNextStep"u8, "wait_then_retry"u8);
+        json.WriteBoolean("pauseReconnect"u8, false);
+    }
 
     private static byte[] Answer(string id, string code, string message, Action<Utf8JsonWriter> writeMore)
     {

@@ -5,7 +5,8 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>One connection: first its handshake, and then, for an admitted device, a <see cref="SessionPipe"/>.</summary>
 internal sealed class ConnectFrameConnection(
-    HandshakeContext handshake, ConnectDecision decision, AdmissionDesk desk, Gatekeeper gatekeeper, Draining draining, GateMetrics metrics, TimeProvider time, HandshakeLog log)
+    HandshakeContext handshake, ConnectDecision decision, SecondQuestion secondQuestion, AdmissionDesk desk, Gatekeeper gatekeeper, Draining draining,
+    GateMetrics metrics, TimeProvider time, HandshakeLog log)
     : IGatedConnection, IAsyncDisposable
 {
     private Stream? _client;
@@ -21,7 +22,7 @@ internal sealed class ConnectFrameConnection(
 
     public async Task<Stream> ShakeHandsAsync(Stream backend, CancellationToken cancellationToken)
     {
-        var exchange = new ConnectFrameExchange(handshake, _client!, backend, _pipe!, decision, draining, time, log, cancellationToken);
+        var exchange = new ConnectFrameExchange(handshake, _client!, backend, _pipe!, decision, secondQuestion, draining, time, log, cancellationToken);
         try
         {
             bool isOpen = await exchange.ShakeHandsAsync();

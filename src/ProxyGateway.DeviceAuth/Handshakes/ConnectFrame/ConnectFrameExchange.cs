@@ -1,3 +1,4 @@
+using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.WebSockets;
 
@@ -12,6 +13,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// <param name="backend">The backend's stream. It is closed unless the connection opens.</param>
 /// <param name="pipe">Writes to the client, and becomes the open connection.</param>
 /// <param name="decision">Verifies and decides the request.</param>
+/// <param name="secondQuestion">Handles a refusal of the backend.</param>
 /// <param name="draining">Signals that the gateway stops.</param>
 /// <param name="time">The clock.</param>
 /// <param name="log">The log.</param>
@@ -23,12 +25,14 @@ internal sealed class ConnectFrameExchange(
     Stream backend,
     SessionPipe pipe,
     ConnectDecision decision,
+    SecondQuestion secondQuestion,
     Draining draining,
     TimeProvider time,
     HandshakeLog log,
     CancellationToken tunnel) : IAsyncDisposable
 {
     private const int ReceiveSize = 4096;
+    private const int MaxRefusalBytes = 16 * 1024; // of which the client gets nothing before it is known to be none
 
     // Closing a connection during a read throws, which costs as much as verifying a proof. So the gate reads from the backend only if the
     // client has not answered the challenge within this time: a stranger who is refused at once costs no exception. In return, a backend
@@ -43,11 +47,13 @@ internal sealed class ConnectFrameExchange(
 
     private readonly HandshakeBackend _backend = new(backend);
     private readonly MessageReader _fromClient = new(FrameSource.Client, handshake.Options.MaxHandshakeBytes);
+    private ByteBuffer? _held; // what may be a refusal of the backend's, from a boundary between two frames on
     private Task _relaying = Task.CompletedTask;
+    private ConnectOutcome _outcome;
     private bool _isOpen;
 
     /// <summary>The session, once the device is admitted.</summary>
-    public Session? Session { get; private set; }
+    public Session? Session => _outcome.Session;
 
     /// <summary>The refusal for the client; null if there is none.</summary>
     public Refusal? Refusal { get; private set; }
@@ -68,20 +74,19 @@ internal sealed class ConnectFrameExchange(
         if (!await ReceiveConnectAsync(patience))
             return false;
 
-        ConnectOutcome outcome = await decision.DecideAsync(handshake, _fromClient.Message, nonce);
-        Session = outcome.Session;
-        if (outcome.Refusal is { } refusal)
+        _outcome = await decision.DecideAsync(handshake, _fromClient.Message, nonce);
+        if (_outcome.Refusal is { } refusal)
             return Refuse(refusal);
         DeviceFeature.Set(handshake.Http, Session!);
         if (Session!.Closing is { } closing)
             // after the admission, but before any byte of the request was sent
-            return Refuse(Answers.ClosedMeanwhile(outcome.RequestId, closing));
+            return Refuse(Answers.ClosedMeanwhile(_outcome.RequestId, closing));
         if (tunnel.IsCancellationRequested)
-            return !handshake.IsClientGone && Refuse(Answers.TryAgainLater(outcome.RequestId)); // the proxy would not relay
+            return !handshake.IsClientGone && Refuse(Answers.TryAgainLater(_outcome.RequestId)); // the proxy would not relay
 
-        if (!await ForwardAsync(outcome.RequestId))
+        if (!await ForwardAsync())
             return false;
-        decision.Opened(handshake, outcome);
+        decision.Opened(handshake, _outcome);
         pipe.Begin(Session, _fromClient.Rest.ToArray());
         return _isOpen = true;
     }
@@ -98,6 +103,7 @@ internal sealed class ConnectFrameExchange(
 
         _fromClient.Dispose();
         _backend.Dispose();
+        _held?.Dispose();
     }
 
     /// <summary>Ends the wait when the token is cancelled. A linked source would cost another object for each token.</summary>
@@ -252,7 +258,7 @@ internal sealed class ConnectFrameExchange(
     /// Forwards the client's request, and relays the backend's frames until it has accepted the request. If it does not, both sides get a
     /// close frame.
     /// </summary>
-    private async Task<bool> ForwardAsync(string requestId)
+    private async Task<bool> ForwardAsync()
     {
         using var patience = new CancellationTokenSource(handshake.Options.HandshakeTimeout, time);
         using CancellationTokenRegistration onGone = EndBy(patience, tunnel);
@@ -261,7 +267,7 @@ internal sealed class ConnectFrameExchange(
         bool isForwarded = await _backend.TrySendAsync(_fromClient.MessageFrames, patience.Token);
         if (isForwarded)
         {
-            Task<BackendAnswer> answering = RelayAnswerAsync(requestId);
+            Task<BackendAnswer> answering = RelayAnswerAsync();
             _relaying = answering;
             await _relaying.WaitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (answering.IsCompleted)
@@ -281,17 +287,50 @@ internal sealed class ConnectFrameExchange(
             case BackendAnswer.None:
                 return CloseForBackend();
             case BackendAnswer.Refused:
-                log.BackendRefused(handshake);
-                _relaying = RelayRestAsync();
-                using (var closing = CancellationTokenSource.CreateLinkedTokenSource(Session.ClosingToken, tunnel))
-                    await _relaying.WaitAsync(BackendCloseTimeout, time, closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                return !_relaying.IsCompleted && !handshake.IsClientGone && await EndAsync(Session.Closing ?? Closing.BackendHandshakeFailed, isForwarded);
+                return await EndRefusedAsync();
             default:
                 if (handshake.IsClientGone)
                     return false;
                 log.NoAnswer(handshake);
                 return await EndAsync(Closing.BackendHandshakeFailed, isForwarded);
         }
+    }
+
+    /// <summary>
+    /// The backend has refused. The client gets the backend's answer, or another one if the gate has asked the backend to approve the device,
+    /// or if the client would otherwise stop for good. False, since the handshake is over.
+    /// </summary>
+    private async Task<bool> EndRefusedAsync()
+    {
+        Refusal? instead = await secondQuestion.AnswerAsync(handshake, _outcome, ReadRefusal(), tunnel);
+        if (Session!.Closing is { } revoked)
+            return await EndAsync(revoked, isForwarded: true);
+        if (handshake.IsClientGone)
+            return false;
+        if (instead is not null)
+            return Refuse(instead);
+
+        if (_held is not null)
+            await TryTellClientAsync(_held.Memory, tunnel);
+        _relaying = RelayRestAsync();
+        using (var closing = CancellationTokenSource.CreateLinkedTokenSource(Session.ClosingToken, tunnel))
+            await _relaying.WaitAsync(BackendCloseTimeout, time, closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return !_relaying.IsCompleted && !handshake.IsClientGone
+            && await EndAsync(Session.Closing ?? Closing.BackendHandshakeFailed, isForwarded: true);
+    }
+
+    /// <summary>Reads the refusal that is held.</summary>
+    private BackendRefusal ReadRefusal()
+    {
+        if (_held is not { Length: > 0 })
+            return BackendRefusal.Unknown; // the client has a part of it already
+        using var refusal = new MessageReader(FrameSource.Backend, MaxRefusalBytes);
+        refusal.Receive(_held.Span);
+        FrameEvent next;
+        do
+            next = refusal.Next();
+        while (next == FrameEvent.Control);
+        return next == FrameEvent.Message ? BackendRefusal.Read(refusal.Message) : BackendRefusal.Unknown;
     }
 
     /// <summary>
@@ -317,20 +356,42 @@ internal sealed class ConnectFrameExchange(
     /// <summary>
     /// Relays the backend's frames until it has answered the request. <see cref="BackendAnswer.None"/> if it leaves first.
     /// </summary>
-    private async Task<BackendAnswer> RelayAnswerAsync(string requestId)
+    private async Task<BackendAnswer> RelayAnswerAsync()
     {
-        using var answers = new AnswerReader(requestId);
+        using var answers = new AnswerReader(_outcome.RequestId);
         var answer = BackendAnswer.None;
         await _backend.RelayAsync(async data =>
         {
+            long before = answers.Position;
             BackendAnswer found = answers.Read(data.Span);
             if (found == BackendAnswer.Broken)
                 pipe.Close(Closing.BackendHandshakeFailed); // while a close frame still fits between its frames
-            await pipe.Outlet.WriteAsync(data, tunnel);
+            if (found == BackendAnswer.Broken || answers.Undecided > MaxRefusalBytes)
+                answers.PassOn();
+            long behindAnswer = data.Length - (answers.Position - before);
+            await RelayAllButAsync(answers.Undecided > 0 ? answers.Undecided + behindAnswer : 0, data);
             answer = found;
             return found == BackendAnswer.None;
         });
         return answer;
+    }
+
+    /// <summary>Relays what is held and this, all but the last so many bytes, which are held.</summary>
+    private async ValueTask RelayAllButAsync(long kept, ReadOnlyMemory<byte> data)
+    {
+        if (kept == 0 && _held is not { Length: > 0 })
+        {
+            await pipe.Outlet.WriteAsync(data, tunnel); // as nearly always
+            return;
+        }
+
+        _held ??= new ByteBuffer();
+        _held.Append(data.Span);
+        int decided = _held.Length - (int)kept;
+        if (decided == 0)
+            return;
+        await pipe.Outlet.WriteAsync(_held.Memory[..decided], tunnel);
+        _held.Consume(decided);
     }
 
     private Task RelayRestAsync() => _backend.RelayAsync(async data =>

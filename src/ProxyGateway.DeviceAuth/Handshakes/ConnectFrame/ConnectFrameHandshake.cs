@@ -1,3 +1,4 @@
+using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
@@ -15,10 +16,12 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
     private readonly TimeProvider _time;
     private readonly HandshakeLog _log;
     private readonly ConnectDecision _decision;
+    private readonly SecondQuestion _secondQuestion;
 
     public ConnectFrameHandshake(
         Gatekeeper gatekeeper,
         AdmissionDesk desk,
+        BackendPairings pairings,
         Draining draining,
         GateMetrics metrics,
         IDeviceAuthSettings settings,
@@ -28,11 +31,13 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
         (_desk, _gatekeeper, _draining, _metrics, _time) = (desk, gatekeeper, draining, metrics, time);
         _log = new HandshakeLog(logger);
         _decision = new ConnectDecision(desk, gatekeeper, draining, settings, time, _log);
+        _secondQuestion = new SecondQuestion(pairings, gatekeeper, settings, new BackendLog(logger));
     }
 
     public async Task InvokeAsync(HandshakeRequest request)
     {
-        await using var connection = new ConnectFrameConnection(request.Handshake, _decision, _desk, _gatekeeper, _draining, _metrics, _time, _log);
+        await using var connection = new ConnectFrameConnection(
+            request.Handshake, _decision, _secondQuestion, _desk, _gatekeeper, _draining, _metrics, _time, _log);
         await request.ForwardUndecidedAsync(connection);
     }
 

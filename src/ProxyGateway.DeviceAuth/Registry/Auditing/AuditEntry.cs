@@ -64,7 +64,7 @@ public sealed record AuditEntry : StoredObject
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Operator { get; init; }
 
-    /// <summary>The operator's text: a label, or the reason of a block.</summary>
+    /// <summary>The operator's text: a label, or the reason of a block. Of <see cref="AuditKinds.BackendRefused"/>: what the backend's owner can do.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Note { get; init; }
 

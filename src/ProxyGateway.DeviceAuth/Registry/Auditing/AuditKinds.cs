@@ -42,6 +42,15 @@ public static class AuditKinds
     /// <summary>The backend has accepted an admitted device.</summary>
     public const string SessionOpened = "session-opened";
 
+    /// <summary>
+    /// The backend has refused an admitted device: the reason has its code, its reason and the id of its own request, the note the command by which its
+    /// owner can approve that.
+    /// </summary>
+    public const string BackendRefused = "backend-refused";
+
+    /// <summary>The backend asked for a pairing of its own, and the gate has approved there what it had granted.</summary>
+    public const string BackendApproved = "backend-approved";
+
     /// <summary>The connection of an admitted device ended; with a close code if the gate ended it.</summary>
     public const string SessionClosed = "session-closed";
 
@@ -76,7 +85,7 @@ public static class AuditKinds
     [
         RequestApproved, RequestRejected, DeviceRemoved, GrantChanged, GrantRemoved,
         DeviceLabelled, DeviceBlocked, DeviceUnblocked, DeviceImported, OperatorRefused,
-        DeviceAutoApproved, DeviceAdmitted, SessionOpened, SessionClosed, GrantExpired, DeviceForgotten, RequestCovered,
+        DeviceAutoApproved, DeviceAdmitted, BackendRefused, BackendApproved, SessionOpened, SessionClosed, GrantExpired, DeviceForgotten, RequestCovered,
         RequestOpened, RequestExpired, DeviceRefused, UpgradeRefused, RefusalsLeftOut,
     ];
 
@@ -104,7 +113,7 @@ public static class AuditKinds
         RequestApproved or RequestRejected or DeviceRemoved or GrantChanged or GrantRemoved
             or DeviceLabelled or DeviceBlocked or DeviceUnblocked or DeviceImported or OperatorRefused => AuditSource.Operators,
         DeviceAutoApproved or GrantExpired or DeviceForgotten or RequestCovered => AuditSource.Changes,
-        DeviceAdmitted or SessionOpened or SessionClosed => AuditSource.Devices,
+        DeviceAdmitted or BackendRefused or BackendApproved or SessionOpened or SessionClosed => AuditSource.Devices,
         _ => AuditSource.Strangers,
     };
 }

@@ -1,0 +1,57 @@
+using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
+
+/// <summary>The log messages of backends that refuse what the gate has granted, and of approvals there.</summary>
+internal sealed partial class BackendLog(ILogger logger)
+{
+    /// <summary>A connection was opened.</summary>
+    public void Connected(BackendDestination destination) => LogConnected(destination.ToString());
+
+    /// <summary>The backend refused a device that the gate had admitted.</summary>
+    public void BackendRefused(HandshakeContext handshake, DeviceClaim claim, BackendRefusal refusal)
+    {
+        LogBackendRefused(claim.Device, claim.Role, LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe());
+        if (refusal.ForgotDevice)
+            LogForgotten(claim.Device);
+    }
+
+    /// <summary>The backend asks a pairing question of its own, and the gate may not answer it.</summary>
+    public void BackendAsks(HandshakeContext handshake, DeviceClaim claim, BackendRefusal refusal, string cluster) => LogBackendAsks(
+        claim.Device, claim.Role, LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe(), refusal.RequestId!, refusal.OwnersCommand,
+        OpenClawBackendReader.PathOf(cluster));
+
+    /// <summary>The gate has approved at the backend what it has granted.</summary>
+    public void ApprovedAtBackend(HandshakeContext handshake, DeviceClaim claim, BackendRefusal refusal) => LogApproved(
+        claim.Device, claim.Role, LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe(), refusal.RequestId!);
+
+    /// <summary>The gate could not approve at the backend what it has granted.</summary>
+    public void NotApprovedAtBackend(HandshakeContext handshake, DeviceClaim claim, BackendRefusal refusal, string problem) => LogNotApproved(
+        claim.Device, claim.Role, LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe(), refusal.RequestId!, problem, refusal.OwnersCommand);
+
+    [LoggerMessage(1120, LogLevel.Information, "Connected to the backend {Destination}, to approve pairings there (DeviceAuth:Backends).")]
+    private partial void LogConnected(string destination);
+
+    [LoggerMessage(1105, LogLevel.Information, "The backend refused device {Device}, which was admitted as {Role} with [{Scopes}] from {Address}: {Refusal}.")]
+    private partial void LogBackendRefused(DeviceId device, string role, string scopes, string? address, string refusal);
+
+    [LoggerMessage(1121, LogLevel.Warning, "The backend does not know the token that it has issued to device {Device}. An OpenClaw gateway deletes pairings that "
+        + "it has approved silently as soon as another client looks like the same, and behind the gate those of two people do: see docs/openclaw.md.")]
+    private partial void LogForgotten(DeviceId device);
+
+    [LoggerMessage(1122, LogLevel.Warning, "The backend asks for a pairing of its own before it lets in device {Device}, which was admitted as {Role} with [{Scopes}] "
+        + "from {Address}: {Refusal}, request {Request}. Its owner can approve it: {Command}. The gate can do that by itself with {Key}:TokenFile.")]
+    private partial void LogBackendAsks(
+        DeviceId device, string role, string scopes, string? address, string refusal, string request, string command, string key);
+
+    [LoggerMessage(1123, LogLevel.Information, "Approved at the backend what was granted to device {Device} as {Role} with [{Scopes}] from {Address}: {Refusal}, "
+        + "request {Request}. The client is told to connect again.")]
+    private partial void LogApproved(DeviceId device, string role, string scopes, string? address, string refusal, string request);
+
+    [LoggerMessage(1124, LogLevel.Error, "The backend asks for a pairing of its own before it lets in device {Device}, which was admitted as {Role} with [{Scopes}] "
+        + "from {Address}: {Refusal}, request {Request}. The gate could not approve it: {Problem}. Its owner can: {Command}.")]
+    private partial void LogNotApproved(
+        DeviceId device, string role, string scopes, string? address, string refusal, string request, string problem, string command);
+}

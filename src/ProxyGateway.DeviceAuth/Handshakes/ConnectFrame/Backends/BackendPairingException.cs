@@ -1,0 +1,4 @@
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
+
+/// <summary>Something could not be approved at a backend. The message says why, in words of ours.</summary>
+internal sealed class BackendPairingException(string message, Exception? innerException = null) : Exception(message, innerException);

@@ -1,0 +1,229 @@
+using System.Text.Json;
+using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Files;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
+
+/// <summary>
+/// Approves pairings at one destination, one after the other, over one connection. It is opened when it is needed, kept while it is used, and opened
+/// again when it is lost; an attempt that fails puts off the next one.
+/// </summary>
+/// <param name="options">The token.</param>
+/// <param name="contentRoot">What a relative file is relative to.</param>
+/// <param name="time">The clock.</param>
+/// <param name="log">The log.</param>
+internal sealed class PairingHelper(OpenClawBackendOptions options, string contentRoot, TimeProvider time, BackendLog log) : IAsyncDisposable
+{
+    /// <summary>How many approvals wait for their turn at most.</summary>
+    public const int MaxWaiting = 64;
+
+    /// <summary>
+    /// How long a connection is kept that is not used. A session with these scopes gets every event of the backend, which would be read for nothing.
+    /// </summary>
+    public static readonly TimeSpan IdleTimeout = TimeSpan.FromMinutes(1);
+
+    private const string Gone = "the client has left, or its grant is gone";
+
+    private static readonly TimeSpan FirstBackoff = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
+
+    private readonly SemaphoreSlim _turn = new(1);
+    private readonly CancellationTokenSource _ended = new();
+    private PairingConnection? _connection;
+    private Uri? _address;
+    private ITimer? _idle;
+    private int _waiting;
+    private TimeSpan _backoff;
+    private long _failedAt;
+
+    /// <summary>The token that it is to show.</summary>
+    public OpenClawBackendOptions Options => options;
+
+    /// <summary>Approves a request at the backend, if all that it would give is granted.</summary>
+    /// <param name="destination">The destination, as the proxy has it now.</param>
+    /// <param name="grant">What the gate has granted.</param>
+    /// <param name="requestId">The id of the request, as the backend has named it.</param>
+    /// <param name="patience">How long it may take.</param>
+    /// <param name="gone">Cancelled when the client is gone, or its grant: nothing is approved from then on. A call that is under way ends as it does, so that
+    /// clients that leave do not cost others the connection.</param>
+    /// <exception cref="BackendPairingException">It is not approved.</exception>
+    public async Task ApproveAsync(BackendDestination destination, BackendGrant grant, string requestId, TimeSpan patience, CancellationToken gone)
+    {
+        if (Interlocked.Increment(ref _waiting) > MaxWaiting)
+        {
+            Interlocked.Decrement(ref _waiting);
+            throw new BackendPairingException("too many approvals wait for it");
+        }
+
+        bool hasTurn = false;
+        using var deadline = new CancellationTokenSource(patience, time);
+        using var late = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _ended.Token);
+        try
+        {
+            using (var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, gone))
+                await _turn.WaitAsync(either.Token);
+            hasTurn = true;
+            await ApproveInTurnAsync(destination, grant, requestId, gone, late.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new BackendPairingException(
+                gone.IsCancellationRequested ? Gone
+                : _ended.IsCancellationRequested ? "the gateway ends, or its configuration has changed"
+                : $"it took longer than {patience:c}");
+        }
+        finally
+        {
+            if (hasTurn)
+                _turn.Release();
+            Interlocked.Decrement(ref _waiting);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _ended.CancelAsync();
+        await _turn.WaitAsync(CancellationToken.None); // for good
+        await CloseAsync();
+    }
+
+    private async Task ApproveInTurnAsync(
+        BackendDestination destination, BackendGrant grant, string requestId, CancellationToken gone, CancellationToken cancellationToken)
+    {
+        _idle?.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        PairingConnection connection = await NeedConnectionAsync(destination, cancellationToken);
+        bool isInOrder = false;
+        try
+        {
+            PendingPairing? pending = await connection.CallAsync(
+                "device.pair.list", static _ => { }, payload => PendingPairing.Find(payload, requestId), cancellationToken);
+            if (pending is null)
+            {
+                isInOrder = true;
+                throw new BackendPairingException("it has no such request any more");
+            }
+
+            // The backend never changes what an open request would give: where a device asks for more, it makes another, with another id.
+            if (!grant.Covers(pending))
+            {
+                isInOrder = true;
+                throw new BackendPairingException(
+                    $"the request is for more than the gate has granted, or for another device: {Describe(pending)}. Only its owner can approve that");
+            }
+
+            if (gone.IsCancellationRequested)
+            {
+                isInOrder = true;
+                throw new BackendPairingException(Gone);
+            }
+
+            string? device = await connection.CallAsync(
+                "device.pair.approve", json => json.WriteString("requestId"u8, requestId), payload => DeviceIn(payload, requestId), cancellationToken);
+            if (device != grant.Claim.Device.ToString())
+                throw new BackendPairingException("it says that it has approved another device");
+            isInOrder = true;
+        }
+        finally
+        {
+            if (!isInOrder)
+                await FailAsync();
+            else
+                KeepForAWhile();
+        }
+    }
+
+    private static string? DeviceIn(JsonElement payload, string requestId) =>
+        PendingPairing.Text(payload, "requestId") == requestId && payload.TryGetProperty("device"u8, out JsonElement device)
+            ? PendingPairing.Text(device, "deviceId")
+            : null;
+
+    private static string Describe(PendingPairing pending) =>
+        $"{SafeText.Of(pending.Device)} as {SafeText.Of(string.Join(' ', pending.Roles))} with [{SafeText.Of(LogText.Of(pending.Scopes))}]";
+
+    private async Task<PairingConnection> NeedConnectionAsync(BackendDestination destination, CancellationToken cancellationToken)
+    {
+        if (_connection is { IsOpen: true } open && _address == destination.Address)
+            return open;
+        await CloseAsync();
+        if (_backoff > TimeSpan.Zero && time.GetElapsedTime(_failedAt) < _backoff)
+            throw new BackendPairingException("the connection to it has failed just now");
+        try
+        {
+            _address = destination.Address;
+            _connection = await PairingConnection.OpenAsync(destination, ReadToken(), cancellationToken);
+            log.Connected(destination);
+            return _connection;
+        }
+        catch
+        {
+            await FailAsync();
+            throw;
+        }
+    }
+
+    private string ReadToken()
+    {
+        if (options.TokenFile is not { } file)
+            return options.Token!;
+        string path = Path.GetFullPath(file, contentRoot);
+        try
+        {
+            return TokenIn(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            throw new BackendPairingException($"its token cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+
+    /// <summary>The token in a file.</summary>
+    /// <exception cref="InvalidDataException">The file holds none, or others may read it.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static string TokenIn(string path)
+    {
+        string token = (PrivateFile.Read(path) ?? throw new FileNotFoundException($"There is no file {path} with the token of an OpenClaw gateway.")).Trim();
+        return OpenClawBackendReader.IsToken(token)
+            ? token
+            : throw new InvalidDataException($"{path} holds no token of an OpenClaw gateway; allowed: {OpenClawBackendReader.Tokens}.");
+    }
+
+    private async Task FailAsync()
+    {
+        _backoff = _backoff > TimeSpan.Zero ? TimeSpan.FromTicks(Math.Min(2 * _backoff.Ticks, LongestBackoff.Ticks)) : FirstBackoff;
+        _failedAt = time.GetTimestamp();
+        await CloseAsync();
+    }
+
+    private void KeepForAWhile()
+    {
+        _backoff = TimeSpan.Zero;
+        _idle ??= time.CreateTimer(static h => _ = ((PairingHelper)h!).CloseIdleAsync(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _idle.Change(IdleTimeout, Timeout.InfiniteTimeSpan);
+    }
+
+    private async Task CloseIdleAsync()
+    {
+        if (!await _turn.WaitAsync(TimeSpan.Zero))
+            return; // it is being used
+        try
+        {
+            await CloseAsync();
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task CloseAsync()
+    {
+        if (_idle is { } idle)
+            await idle.DisposeAsync();
+        _idle = null;
+        if (_connection is { } connection)
+            await connection.DisposeAsync();
+        _connection = null;
+    }
+}

@@ -1,0 +1,48 @@
+using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
+using ProxyGateway.DeviceAuth.Pairing;
+
+namespace ProxyGateway.Tests.Handshakes.Backends;
+
+/// <summary>What the gate approves at a backend, as a table.</summary>
+public sealed class BackendGrantTests
+{
+    [Theory]
+    [InlineData("operator", "operator.read", true)]
+    [InlineData("operator", "", true)]
+    [InlineData("operator", "operator.read operator.write", true)] // the claim asks for less, and the record grants it
+    [InlineData("operator node", "operator.read", true)]
+    [InlineData("operator node", "camera", true)]
+    [InlineData("operator", "operator.admin", false)]
+    [InlineData("operator", "operator.read operator.admin", false)]
+    [InlineData("operator", "camera", false)] // granted in another role
+    [InlineData("node", "operator.read", false)]
+    [InlineData("operator other", "operator.read", false)]
+    [InlineData("", "", false)]
+    [InlineData("Operator", "operator.read", false)]
+    [InlineData("operator", "*", false)]
+    public void All_that_would_be_approved_is_granted(string roles, string scopes, bool covered)
+    {
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
+        DeviceRecord paired = Some.Paired(claim, DateTimeOffset.UnixEpoch);
+        DeviceRecord record = paired with
+        {
+            Grants = paired.Grants
+                .SetItem("operator", paired.Grants["operator"] with { Scopes = ScopeSet.Of("operator.read", "operator.write") })
+                .SetItem("node", paired.Grants["operator"] with { Scopes = ScopeSet.Of("camera") }),
+        };
+        var grant = new BackendGrant(claim, record, ScopeImplications.Default);
+
+        grant.Covers(new PendingPairing(claim.Device.ToString(), Set(roles), Set(scopes))).ShouldBe(covered);
+    }
+
+    [Fact]
+    public void Another_device_is_granted_nothing()
+    {
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
+        var grant = new BackendGrant(claim, Some.Paired(claim, DateTimeOffset.UnixEpoch), ScopeImplications.Default);
+
+        grant.Covers(new PendingPairing(new string('0', 64), ScopeSet.Of("operator"), ScopeSet.Empty)).ShouldBeFalse();
+    }
+
+    private static ScopeSet Set(string words) => ScopeSet.Of(words.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+}

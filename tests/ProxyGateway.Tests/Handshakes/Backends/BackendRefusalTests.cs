@@ -1,0 +1,62 @@
+using System.Text;
+using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
+
+namespace ProxyGateway.Tests.Handshakes.Backends;
+
+public sealed class BackendRefusalTests
+{
+    private const string Id = "64dc9140-839c-4c1d-9edb-99a0e443c542";
+
+    [Fact]
+    public void What_an_OpenClaw_gateway_says_is_read()
+    {
+        BackendRefusal refusal = Read($$"""{"code":"NOT_PAIRED","message":"m","details":{"code":"PAIRING_REQUIRED","reason":"scope-upgrade","requestId":"{{Id}}"} }""");
+
+        refusal.ShouldBe(new BackendRefusal("NOT_PAIRED", "PAIRING_REQUIRED", "scope-upgrade", Id, Retries: false) { Message = "m" });
+        refusal.AsksForPairing.ShouldBeTrue();
+        refusal.OwnersCommand.ShouldBe($"openclaw devices approve {Id}");
+    }
+
+    [Theory]
+    [InlineData("""{"code":"NOT_PAIRED","details":{"requestId":"an-id"}}""", true)] // as versions before details had a code
+    [InlineData("""{"code":"NOT_PAIRED","details":{"code":"DEVICE_IDENTITY_REQUIRED","requestId":"an-id"}}""", false)]
+    [InlineData("""{"code":"INVALID_REQUEST","details":{"requestId":"an-id"}}""", false)]
+    [InlineData("""{"code":"NOT_PAIRED"}""", false)]
+    public void A_pairing_question_names_a_request(string error, bool asks) => Read(error).AsksForPairing.ShouldBe(asks);
+
+    [Theory]
+    [InlineData("""{"details":{"pauseReconnect":false}}""", true)]
+    [InlineData("""{"details":{"recommendedNextStep":"wait_then_retry"}}""", true)]
+    [InlineData("""{"details":{"pauseReconnect":true,"recommendedNextStep":"contact_operator"}}""", false)]
+    [InlineData("""{}""", false)]
+    public void Whether_the_client_comes_again_is_read(string error, bool retries) => Read(error).Retries.ShouldBe(retries);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("-f")]
+    [InlineData("a b")]
+    [InlineData("a;b")]
+    [InlineData("a\\nb")]
+    public void An_id_that_could_be_more_than_one_word_of_a_command_is_none(string id) =>
+        Read($$"""{"code":"NOT_PAIRED","details":{"code":"PAIRING_REQUIRED","requestId":"{{id}}"} }""").RequestId.ShouldBeNull();
+
+    [Fact]
+    public void An_id_is_128_characters_at_most()
+    {
+        Read($$"""{"details":{"requestId":"{{new string('a', 128)}}"} }""").RequestId.ShouldNotBeNull();
+        Read($$"""{"details":{"requestId":"{{new string('a', 129)}}"} }""").RequestId.ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData("{")]
+    [InlineData("[]")]
+    [InlineData("""{"error":[]}""")]
+    [InlineData("""{"error":{"code":1,"details":"x"}}""")]
+    [InlineData("""{"error":{"code":"\ud800"}}""")]
+    [InlineData("""{"error":{"code":"A","code":"B"}}""")]
+    public void What_is_not_understood_says_nothing(string message) =>
+        BackendRefusal.Read(Encoding.UTF8.GetBytes(message)).Describe().ShouldBe("no reason");
+
+    private static BackendRefusal Read(string error) =>
+        BackendRefusal.Read(Encoding.UTF8.GetBytes($$"""{"type":"res","id":"c","ok":false,"error":{{error}} }"""));
+}
