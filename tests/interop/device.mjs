@@ -6,12 +6,14 @@ const KINDS = {
   node: { clientName: "node-host", mode: "node" },
 };
 
-/** A key pair, and what its owner's clients keep on disk. */
+/** A key pair, and what its owner's clients keep on disk. Its clients are of the official package, or of another class with the same options. */
 export class Device {
   #identity;
+  #Client;
   #deviceTokens = new Map();
 
-  constructor() {
+  constructor(Client = GatewayClient) {
+    this.#Client = Client;
     const { publicKey, privateKey } = generateKeyPairSync("ed25519");
     this.#identity = {
       deviceId: createHash("sha256").update(rawPublicKey(publicKey), "base64url").digest("hex"),
@@ -30,8 +32,8 @@ export class Device {
   }
 
   /** Starts a client. `token` is the gateway's shared secret; without it the client uses the token that it was issued. */
-  connect(url, { role = "operator", scopes = [], token } = {}) {
-    return new Connection({
+  connect(url, { role = "operator", scopes = [], token, platform = "linux" } = {}) {
+    return new Connection(this.#Client, {
       url,
       token,
       role,
@@ -41,7 +43,7 @@ export class Device {
       clientDisplayName: "interop",
       // The gateway pins both at pairing, and fills in a family for nodes:
       // a device whose next client says something else is refused there.
-      platform: "linux",
+      platform,
       deviceFamily: "Linux",
       deviceIdentity: this.#identity,
       hostDeps: {
@@ -67,16 +69,16 @@ export class Connection {
   refusals = [];
   history = [];
 
-  constructor(options) {
-    this.#client = new GatewayClient({
+  constructor(Client, options) {
+    this.#client = new Client({
       ...options,
       onHelloOk: (hello) => {
-        this.history.push(`hello-ok as ${hello.auth.role} [${hello.auth.scopes}]`);
+        this.history.push(`hello-ok as ${hello.auth?.role} [${hello.auth?.scopes}]`);
         this.#connected.resolve(hello);
       },
       onConnectError: (error) => {
         this.history.push(`${error} ${JSON.stringify(error.details)}`);
-        if (error.gatewayCode) {
+        if (error.gatewayCode || error.name === "GatewayClientRequestError" || /^pairing required/.test(error.message)) { // 2026.2.23 names neither
           this.refusals.push(error);
           this.#refused.resolve(error);
         }
@@ -128,7 +130,7 @@ export class Connection {
   }
 
   stop() {
-    return this.#client.stopAndWait();
+    return this.#client.stopAndWait?.() ?? this.#client.stop();
   }
 }
 

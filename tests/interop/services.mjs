@@ -13,22 +13,36 @@ const LOG_TAIL = 20_000;
 
 export const SHARED_SECRET = "interop-secret";
 
-/** A gateway of the real thing, with an empty home and nothing to talk to but its own loopback port; with the Control UI for an origin, if one is named. */
-export function startAgentGateway({ origin } = {}) {
-  return startOnPorts(1, (port) => startAgentGatewayOn(port, origin));
+/** Where the gateway of a version is installed: two come with this package, `run --all` installs the others. */
+export function rootOf(version) {
+  const name = { "2026.9.6": "openclaw", "2026.7.1": "openclaw-2026.7.1" }[version] ?? `.versions/${version}/node_modules/openclaw`;
+  return fileURLToPath(new URL(`node_modules/${name}/`, import.meta.url));
 }
 
-async function startAgentGatewayOn(port, origin) {
+/**
+ * A gateway of the real thing, with an empty home and nothing to talk to but its own loopback port; with the Control UI for an origin, if one is
+ * named. From 2026.8 on it can be told not to pair anybody on loopback by itself; `pairing` has what it is told.
+ */
+export function startAgentGateway({ version = "2026.9.6", origin, pairing } = {}) {
+  return startOnPorts(1, (port) => startAgentGatewayOn(port, version, origin, pairing));
+}
+
+async function startAgentGatewayOn(port, version, origin, pairing) {
   const home = temporaryDirectory("agent");
   const configuration = join(home, "openclaw.json");
+  const isNew = version.localeCompare("2026.7", "en", { numeric: true }) > 0;
   writeFileSync(configuration, JSON.stringify({
-    gateway: { mode: "local", controlUi: origin ? { enabled: true, allowedOrigins: [origin] } : { enabled: false } },
-    models: { catalogRefresh: { enabled: false } },
-    update: { checkOnStart: false },
+    gateway: {
+      mode: "local",
+      controlUi: origin ? { enabled: true, allowedOrigins: [origin] } : { enabled: false },
+      ...(pairing && { nodes: { pairing } }),
+    },
+    ...(isNew && { update: { checkOnStart: false } }),
+    ...(version === "2026.9.6" && { models: { catalogRefresh: { enabled: false } } }),
     logging: { file: join(home, "openclaw.log") },
   }));
   const service = new Service("agent gateway", home, process.execPath, [
-    fileURLToPath(new URL("node_modules/openclaw/openclaw.mjs", import.meta.url)),
+    join(rootOf(version), "openclaw.mjs"),
     "gateway", "--port", port, "--bind", "loopback", "--token", SHARED_SECRET,
   ], {
     PATH: process.env.PATH,
@@ -44,12 +58,15 @@ async function startAgentGatewayOn(port, origin) {
   return service;
 }
 
-/** The gate as it is shipped, in front of `agentGateway`, and its operators' endpoint; with another configuration and settings on top of it, if they are named. */
-export function startGate(agentGateway, { config, settings } = {}) {
-  return startOnPorts(2, (port, adminPort) => startGateOn(agentGateway, port, adminPort, config, settings));
+/**
+ * The gate as it is shipped, in front of `agentGateway`, and its operators' endpoint; with another configuration and settings on top of it, if they
+ * are named. With `approves` it has the gateway's shared secret, and approves there what it has granted.
+ */
+export function startGate(agentGateway, { config, settings, approves = false } = {}) {
+  return startOnPorts(2, (port, adminPort) => startGateOn(agentGateway, approves, port, adminPort, config, settings));
 }
 
-async function startGateOn(agentGateway, port, adminPort, config, settings = () => []) {
+async function startGateOn(agentGateway, approves, port, adminPort, config, settings = () => []) {
   const { PROXYGATEWAY: program, PROXYGATEWAY_CONFIG: configuration } = process.env;
   if (!program || !configuration) {
     throw new Error("set PROXYGATEWAY to the built program and PROXYGATEWAY_CONFIG to its configuration");
@@ -57,6 +74,8 @@ async function startGateOn(agentGateway, port, adminPort, config, settings = () 
   const directory = temporaryDirectory("gate");
   copyFileSync(config ?? configuration, join(directory, "appsettings.json"));
   const keyFile = join(directory, "admin.key");
+  const tokenFile = join(directory, "openclaw.token");
+  if (approves) writeFileSync(tokenFile, `${SHARED_SECRET}\n`, { mode: 0o600 });
   const [command, ...before] = program.endsWith(".dll") ? ["dotnet", program] : [program];
   const service = new Service("gate", directory, command, [
     ...before,
@@ -66,6 +85,7 @@ async function startGateOn(agentGateway, port, adminPort, config, settings = () 
     `--Admin:Url=http://127.0.0.1:${adminPort}`,
     `--Admin:KeyFile=${keyFile}`,
     ...settings(port, directory),
+    ...(approves ? [`--DeviceAuth:Backends:agent:OpenClaw:TokenFile=${tokenFile}`] : []),
   ], process.env);
   await service.ready(`http://127.0.0.1:${adminPort}/readyz`);
   service.url = `ws://127.0.0.1:${port}/`;
@@ -152,6 +172,7 @@ class Service {
         const response = await fetch(url, { signal: deadline });
         last = `${response.status} ${await response.text()}`;
         if (response.ok) return;
+        if (response.status === 404 && (await challenges(url))) return; // older versions have no such endpoint
       } catch (error) {
         last = error.cause ?? error;
       }
@@ -176,7 +197,16 @@ class Service {
   }
 }
 
-function temporaryDirectory(name) {
+/** Whether a gateway answers WebSockets. */
+function challenges(url) {
+  const socket = new WebSocket(new URL("/", url.replace("http", "ws")));
+  return new Promise((resolve) => {
+    socket.onmessage = () => resolve(true);
+    socket.onerror = () => resolve(false);
+  }).finally(() => socket.close());
+}
+
+export function temporaryDirectory(name) {
   return mkdtempSync(join(tmpdir(), `proxygateway-interop-${name}-`));
 }
 
