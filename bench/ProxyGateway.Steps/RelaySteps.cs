@@ -16,7 +16,7 @@ public class RelaySteps : IAsyncDisposable
     private byte[] _fromClient = [];
     private byte[] _fromBackend = [];
     private FrameTracker _tracker;
-    private Session _session = null!;
+    private DeviceSession _session = null!;
     private SessionPipe _pipe = null!;
 
     /// <summary>How long the message is, in bytes.</summary>

@@ -109,6 +109,7 @@ internal sealed class AdminListener(
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceRegistry>());
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceFleet>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceConnections>());
+        builder.Services.AddSingleton(gateway.GetRequiredService<AuditLog>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IGateReadiness>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceAuthSettings>());
         if (gateway.GetService<IAuditStore>() is { } audit)

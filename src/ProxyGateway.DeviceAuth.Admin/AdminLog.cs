@@ -35,6 +35,9 @@ internal static partial class AdminLog
     [LoggerMessage(314, LogLevel.Information, "Operator {Operator} took back what rule {Rule} approved: {Removed} devices removed, {Narrowed} narrowed")]
     public static partial void RemovedByRule(ILogger logger, string @operator, string? rule, int removed, int narrowed);
 
+    [LoggerMessage(317, LogLevel.Information, "Operator {Operator} ended session {Session} of device {Device}, user {User}")]
+    public static partial void SessionEnded(ILogger logger, string @operator, long session, DeviceId? device, uint? user);
+
     [LoggerMessage(304, LogLevel.Warning, "The registry does not answer an operator's request: {Reason}")]
     public static partial void RegistryUnavailable(ILogger logger, string reason);
 

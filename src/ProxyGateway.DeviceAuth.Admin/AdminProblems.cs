@@ -36,6 +36,8 @@ internal static class AdminProblems
 
     public static AdminProblem GrantNotFound { get; } = Of("grant-not-found", "The device does not hold this role", 404);
 
+    public static AdminProblem SessionNotFound { get; } = Of("session-not-found", "This gateway has no such session, or it is over", 404);
+
     public static AdminProblem AuditOff { get; } = Of("audit-off", "No audit is kept (Registry:AuditEntries is 0)", 404);
 
     public static AdminProblem MethodNotAllowed { get; } = Of("method-not-allowed", "This path does not take that method", 405);

@@ -1,21 +1,34 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
-/// <summary><c>/admin/v1/sessions</c>: the live sessions of this gateway, oldest first.</summary>
+/// <summary><c>/admin/v1/sessions</c>: the live sessions of this gateway, oldest first, and the end of one.</summary>
 internal static class SessionEndpoints
 {
+    private const string Reason = "ended by an operator";
+
     private static readonly AdminProblem NotADevice = AdminProblems.InvalidRequest with { Detail = "device is a device's id." };
 
-    public static void Map(RouteGroupBuilder admin) => admin.MapGet("/sessions", List).RequireAuthorization(AdminPolicies.Read)
-        .Describe("listSessions", "Lists the live sessions of this gateway, oldest first")
-        .WithTags("sessions").Takes(AdminParameter.DeviceFilter).Pages<SessionView>().Fails(NotADevice);
+    public static void Map(RouteGroupBuilder admin)
+    {
+        RouteGroupBuilder sessions = admin.MapGroup("/sessions").WithTags("sessions").Takes(AdminParameter.SessionId);
+        sessions.MapGet("", List).RequireAuthorization(AdminPolicies.Read)
+            .Describe("listSessions", "Lists the live sessions of this gateway, oldest first")
+            .Takes(AdminParameter.DeviceFilter).Pages<SessionView>().Fails(NotADevice);
+        sessions.MapDelete("/{id}", End).RequireAuthorization(AdminPolicies.Decide)
+            .Describe("endSession", "Ends a session of this gateway; its client may come again at once")
+            .Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.SessionNotFound);
+    }
 
     private static IResult List(HttpContext context, IDeviceConnections connections)
     {
@@ -33,9 +46,33 @@ internal static class SessionEndpoints
             AdminJsonContext.Default.PageViewSessionView);
     }
 
+    private static IResult End(string id, HttpContext context, IDeviceConnections connections, AuditLog audit, ILogger<AdminRequestGuard> logger)
+    {
+        if (!TryReadId(id, out long number)
+            || connections.List(after: number - 1, limit: 1) is not [{ } connection] || connection.Id != number
+            || !connections.End(number, Reason))
+        {
+            return AdminProblems.SessionNotFound;
+        }
+
+        Operator by = context.Features.GetRequiredFeature<Operator>();
+        AdminLog.SessionEnded(logger, by.Name, number, connection.Device, connection.User);
+        audit.Enter(new AuditEntry
+        {
+            Kind = AuditKinds.SessionEnded,
+            Operator = by.Name,
+            Address = by.Address,
+            DeviceId = connection.Device,
+            User = connection.User,
+            Role = connection.Role,
+        });
+        return TypedResults.NoContent();
+    }
+
     private static SessionView View(DeviceConnection connection) => new(
         Id(connection),
         connection.Device,
+        connection.User,
         connection.Role,
         connection.Scopes,
         connection.Client,
@@ -51,4 +88,7 @@ internal static class SessionEndpoints
         after = 0;
         return cursor is null || long.TryParse(cursor, NumberStyles.None, CultureInfo.InvariantCulture, out after);
     }
+
+    private static bool TryReadId(string text, out long number) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number > 0;
 }

@@ -104,6 +104,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton<Gatekeeper>();
         services.TryAddSingleton<AdmissionFilters>();
         services.TryAddSingleton<AdmissionDesk>();
+        services.TryAddSingleton<DevicelessGatekeeper>();
         services.TryAddSingleton(s => new HandshakeBudgets(s.GetService<HandshakeCeiling>()?.Most));
         services.TryAddSingleton<ClientHistory>();
         services.TryAddSingleton<LoopbackPeers>();

@@ -101,7 +101,8 @@ internal static class AutoApproveReader
         return [.. reasons.Distinct()];
     }
 
-    private static ImmutableArray<uint>? Users(SectionReader section, IOperatingSystemUsers users)
+    /// <summary>The ids of the users that a rule names; null if it names none.</summary>
+    public static ImmutableArray<uint>? Users(SectionReader section, IOperatingSystemUsers users)
     {
         const string name = nameof(AutoApproveRule.Users);
         if (section.List(name) is not { } names)

@@ -59,6 +59,7 @@ internal static class DeviceAuthOptionsReader
                 LegacyDevices = pairing.Choice(nameof(PairingPolicy.LegacyDevices), PairingPolicy.Default.LegacyDevices),
                 Implications = ScopeImplicationsReader.Read(section.Section("ScopeImplications")),
                 AutoApprove = AutoApproveReader.Read(pairing, users),
+                Deviceless = DevicelessReader.Read(pairing, users),
                 MaxDevicesByRules = pairing.Number(nameof(PairingPolicy.MaxDevicesByRules), PairingPolicy.Default.MaxDevicesByRules, DeviceAuthRanges.Count),
             },
             Freshness = FreshnessReader.Read(layers, errors),

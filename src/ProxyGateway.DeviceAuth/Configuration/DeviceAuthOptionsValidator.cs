@@ -133,6 +133,8 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
         ImmutableArray<AutoApproveRule> rules = Items(Pairing, nameof(policy.AutoApprove), policy.AutoApprove);
         foreach (AutoApproveRule rule in rules)
             CheckRule(rule);
+        if (policy.Deviceless is { } deviceless)
+            CheckDeviceless(deviceless, options);
         foreach (var same in rules.GroupBy(r => r.Name, StringComparer.OrdinalIgnoreCase).Where(g => g.Count() > 1))
             Report(PathOf(Pairing, nameof(policy.AutoApprove)), $"has {same.Count()} rules of the name {same.Key}; allowed: one of a name.");
     }
@@ -181,6 +183,15 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
 
         CheckCeiling(PathOf(path, nameof(rule.UpTo)), rule.UpTo);
         Check(path, nameof(rule.MaxDevicesPerHour), rule.MaxDevicesPerHour, DeviceAuthRanges.Count);
+    }
+
+    private void CheckDeviceless(DevicelessRule rule, DeviceAuthOptions options)
+    {
+        string path = PathOf(Pairing, DevicelessReader.Name);
+        Items(path, nameof(rule.Users), rule.Users);
+        CheckCeiling(PathOf(path, nameof(rule.UpTo)), rule.UpTo);
+        if (options.SharedTokenSha256 is { IsDefaultOrEmpty: true } && !IsComplainedOf($"{Section}:SharedToken"))
+            Report(path, $"needs {Section}:SharedToken:Sha256: who has no device must show the shared token.");
     }
 
     private void CheckCeiling(string path, ImmutableDictionary<string, ScopeSet>? upTo)

@@ -47,6 +47,8 @@ internal sealed class DeviceAuthSettings : IDeviceAuthSettings
     {
         foreach (string line in PolicyDescription.Lines(options.Policy))
             Log.PairingPolicy(_logger, line);
+        if (options.Policy.Deviceless is { } deviceless)
+            DescribeDeviceless(deviceless);
         foreach (AutoApproveRule rule in options.Policy.AutoApprove)
         {
             if (rule.FromAny)
@@ -62,6 +64,16 @@ internal sealed class DeviceAuthSettings : IDeviceAuthSettings
             if (PolicyDescription.Anyone(rule) is { } what)
                 Log.RuleForProcesses(_logger, rule.Name, rule.Users is null ? "any local process" : "any process of these users", what);
         }
+    }
+
+    private void DescribeDeviceless(DevicelessRule rule)
+    {
+        const string name = DevicelessReader.Name;
+        Log.DevicelessClients(_logger, string.Join(", ", rule.Users), PolicyDescription.UpTo(rule));
+        if (!OperatingSystem.IsLinux())
+            Log.RuleWithUsersElsewhere(_logger, name);
+        if (rule.Users.Contains(OverflowUser.Id) && OperatingSystem.IsLinux())
+            Log.RuleWithOverflowUser(_logger, name, OverflowUser.Id);
     }
 
     // Records compare their arrays by reference.

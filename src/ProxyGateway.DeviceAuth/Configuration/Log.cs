@@ -27,6 +27,12 @@ internal static partial class Log
         EventName = "RuleForProcesses")]
     public static partial void RuleForProcesses(ILogger logger, string rule, string who, string what);
 
+    [LoggerMessage(1041, LogLevel.Warning,
+        "DeviceAuth:Pairing:Deviceless admits clients without a device: any process of these users ({Users}) that knows the shared token gets {UpTo}. "
+        + "No operator approves it, and no key tells one process from another.",
+        EventName = "DevicelessClients")]
+    public static partial void DevicelessClients(ILogger logger, string users, string upTo);
+
     [LoggerMessage(104, LogLevel.Information, "The configuration was reloaded.", EventName = "Reloaded")]
     public static partial void Reloaded(ILogger logger);
 

@@ -25,6 +25,8 @@ internal static class PolicyDescription
 
         if (policy.LegacyDevices == LegacyDevices.RePair)
             lines.Add("Devices imported without roles or scopes wait for an operator, whatever the rules say.");
+        if (policy.Deviceless is { } deviceless)
+            lines.Add(Line(deviceless));
         lines.AddRange(
             from role in policy.Implications.ByRole.OrderBy(r => r.Key, StringComparer.Ordinal)
             from scope in role.Value.OrderBy(s => s.Key, StringComparer.Ordinal)
@@ -43,6 +45,9 @@ internal static class PolicyDescription
         return rule.UpTo is { } upTo ? $"a device with {UpTo(upTo)} and no more" : "a device of any role with any scopes, operator.admin included";
     }
 
+    /// <summary>What clients may do that have no device.</summary>
+    public static string UpTo(DevicelessRule rule) => UpTo(rule.UpTo);
+
     private static string Line(AutoApproveRule rule)
     {
         string line = $"Rule {rule.Name} approves {string.Join(", ", rule.Reasons.Select(r => r.ToWireName()))} from {From(rule)}";
@@ -52,6 +57,10 @@ internal static class PolicyDescription
             line += $", up to {UpTo(upTo)}";
         return line + (rule.Browsers ? ", browsers included." : ".");
     }
+
+    private static string Line(DevicelessRule rule) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"Clients without a device on loopback, of users with the ids [{string.Join(", ", rule.Users)}], that show the shared token, are admitted up to {UpTo(rule.UpTo)}.");
 
     private static string From(AutoApproveRule rule)
     {

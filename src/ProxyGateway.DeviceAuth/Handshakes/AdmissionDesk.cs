@@ -46,7 +46,7 @@ internal sealed class AdmissionDesk(
 
     /// <summary>Decides a verified claim. There is a session if, and only if, the device is admitted.</summary>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>
-    public async ValueTask<(Admission Admission, Session? Session)> DecideAsync(HandshakeContext handshake, DeviceClaim claim, string? sharedToken)
+    public async ValueTask<(Admission Admission, DeviceSession? Session)> DecideAsync(HandshakeContext handshake, DeviceClaim claim, string? sharedToken)
     {
         if (draining.IsUnderWay)
             return (new Admission.Restarting(), null);
@@ -56,7 +56,7 @@ internal sealed class AdmissionDesk(
             return (new Admission.RefusedByFilter(closing.Reason, HasFailed: closing == Closing.InternalError), null);
         }
 
-        (Admission admission, Session? session) = await gatekeeper.DecideAsync(
+        (Admission admission, DeviceSession? session) = await gatekeeper.DecideAsync(
             claim, handshake.Origin, handshake.Options, inForce => MayAsk(sharedToken, inForce), handshake.Http.RequestAborted);
         if (draining.IsUnderWay)
             session?.Close(Closing.Restarting); // the others may have been closed before this one was entered
@@ -102,9 +102,12 @@ internal sealed class AdmissionDesk(
     public void Ended(HandshakeContext handshake, Session session) =>
         gatekeeper.Ended(session, session.Closing, handshake.Origin, handshake.Options);
 
-    // Hashes of one length, compared in constant time: how much of a guess is right cannot be measured.
+    /// <summary>Whether there is a shared token, and this is it.</summary>
+    public static bool ShowsSharedToken(string? sharedToken, DeviceAuthOptions options) =>
+        sharedToken is not null
+        && !options.SharedTokenSha256.IsEmpty // hashes of one length, compared in constant time: how much of a guess is right cannot be measured
+        && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(sharedToken)), options.SharedTokenSha256.AsSpan());
+
     private static bool MayAsk(string? sharedToken, DeviceAuthOptions options) =>
-        options.SharedTokenSha256.IsEmpty
-        || (sharedToken is not null
-            && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(sharedToken)), options.SharedTokenSha256.AsSpan()));
+        options.SharedTokenSha256.IsEmpty || ShowsSharedToken(sharedToken, options);
 }

@@ -14,7 +14,7 @@ public sealed class HandshakeRequest
     private readonly AdmissionDesk _desk;
     private readonly Func<HandshakeRequest, Task> _forward;
     private Admission? _admission;
-    private Session? _session;
+    private DeviceSession? _session;
     private Task _running = Task.CompletedTask;
     private State _state;
 
@@ -129,7 +129,7 @@ public sealed class HandshakeRequest
         return _admission;
     }
 
-    private async Task<bool> ForwardOnceAsync(Session session, Admission.Admitted admitted)
+    private async Task<bool> ForwardOnceAsync(DeviceSession session, Admission.Admitted admitted)
     {
         DeviceFeature.Set(Http, session);
         _desk.Opened(Handshake, session, wasPaired: admitted.Rule is null);

@@ -25,6 +25,9 @@ public sealed record PairingPolicy
     /// <summary>How legacy devices are treated.</summary>
     public LegacyDevices LegacyDevices { get; init; }
 
+    /// <summary>Which clients are admitted without a device; null: none.</summary>
+    public DevicelessRule? Deviceless { get; init; }
+
     /// <summary>How many devices rules alone may have paired; past it an operator decides about new ones.</summary>
     public int MaxDevicesByRules { get; init; } = 100_000;
 

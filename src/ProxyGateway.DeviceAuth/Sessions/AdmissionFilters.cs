@@ -12,6 +12,9 @@ internal sealed partial class AdmissionFilters(
 {
     private readonly IAdmissionFilter[] _filters = [.. filters];
 
+    /// <summary>Whether there are any.</summary>
+    public bool Any => _filters.Length > 0;
+
     /// <summary>The refusal of the first filter that refuses; null if none does.</summary>
     /// <param name="context">The upgrade request.</param>
     /// <param name="claim">The verified claim.</param>

@@ -35,12 +35,15 @@ internal sealed class DeviceConnections(SessionTable sessions, IDeviceAuthSettin
 
     private static DeviceConnection View(Session session, PairingPolicy policy) => new(
         session.Number,
-        session.Claim.Device,
-        session.Claim.Role,
-        session.Claim.Scopes,
-        session.Claim.Client,
+        session.Device,
+        session.Role,
+        session.Scopes,
+        session.Client,
         session.Origin.Address,
         policy.Classify(session.Origin.Locality),
         session.StartedAt,
-        session.EndsAt);
+        session.EndsAt)
+    {
+        User = session.User,
+    };
 }

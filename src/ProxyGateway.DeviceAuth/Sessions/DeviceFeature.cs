@@ -14,7 +14,7 @@ internal sealed class DeviceFeature : IDeviceFeature, IHttpAuthenticationFeature
     private readonly ClaimsPrincipal? _found;
     private ClaimsPrincipal? _user;
 
-    private DeviceFeature(Session session, ClaimsPrincipal? found) =>
+    private DeviceFeature(DeviceSession session, ClaimsPrincipal? found) =>
         (Claim, ConnectionId, _found) = (session.Claim, session.Number, found);
 
     public DeviceClaim Claim { get; }
@@ -29,7 +29,7 @@ internal sealed class DeviceFeature : IDeviceFeature, IHttpAuthenticationFeature
     }
 
     /// <summary>Sets the device of the request.</summary>
-    public static void Set(HttpContext context, Session session)
+    public static void Set(HttpContext context, DeviceSession session)
     {
         var feature = new DeviceFeature(session, context.Features.Get<IHttpAuthenticationFeature>()?.User);
         context.Features.Set<IDeviceFeature>(feature);

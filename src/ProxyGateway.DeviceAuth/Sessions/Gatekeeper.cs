@@ -34,7 +34,7 @@ internal sealed partial class Gatekeeper(
     /// The result; and for <see cref="Admission.Admitted"/>, and nothing else, the session, to be disposed of when the connection ends.
     /// </returns>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>
-    public async ValueTask<(Admission Admission, Session? Session)> DecideAsync(
+    public async ValueTask<(Admission Admission, DeviceSession? Session)> DecideAsync(
         DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
         // A device that waits in this queue has not reached the registry: its answer must not say that the registry is unavailable.
@@ -72,9 +72,9 @@ internal sealed partial class Gatekeeper(
     public void Refused(Closing closing, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options) =>
         audit.Enter(Refusal(claim, origin, options, closing.Reason) with { CloseCode = closing.Code });
 
-    /// <summary>Enters that the backend has accepted an admitted device.</summary>
+    /// <summary>Enters that the backend has accepted an admitted client.</summary>
     public void Opened(Session session, ClaimOrigin origin, DeviceAuthOptions options) =>
-        audit.Enter(Entry(AuditKinds.SessionOpened, session.Claim, origin, options));
+        audit.Enter(Entry(AuditKinds.SessionOpened, session, origin, options));
 
     /// <summary>The backend has refused an admitted device.</summary>
     /// <param name="session">The session.</param>
@@ -83,7 +83,7 @@ internal sealed partial class Gatekeeper(
     /// <param name="origin">Where the device comes from.</param>
     /// <param name="options">The options in force when the connection came.</param>
     public void RefusedByBackend(Session session, string reason, string? note, ClaimOrigin origin, DeviceAuthOptions options) =>
-        audit.Enter(Entry(AuditKinds.BackendRefused, session.Claim, origin, options) with { Reason = reason, Note = note });
+        audit.Enter(Entry(AuditKinds.BackendRefused, session, origin, options) with { Reason = reason, Note = note });
 
     /// <summary>The gate has approved at the backend what it has granted.</summary>
     /// <param name="session">The session.</param>
@@ -91,17 +91,18 @@ internal sealed partial class Gatekeeper(
     /// <param name="origin">Where the device comes from.</param>
     /// <param name="options">The options in force when the connection came.</param>
     public void ApprovedAtBackend(Session session, string reason, ClaimOrigin origin, DeviceAuthOptions options) =>
-        audit.Enter(Entry(AuditKinds.BackendApproved, session.Claim, origin, options) with { Reason = reason });
+        audit.Enter(Entry(AuditKinds.BackendApproved, session, origin, options) with { Reason = reason });
 
-    /// <summary>Enters that the connection of an admitted device has ended.</summary>
+    /// <summary>Enters that the connection of an admitted client has ended.</summary>
     /// <param name="session">The session.</param>
     /// <param name="closing">The close code and reason if the gate ended it; else null.</param>
     /// <param name="origin">The client's origin.</param>
     /// <param name="options">The options in force when the connection came.</param>
     public void Ended(Session session, Closing? closing, ClaimOrigin origin, DeviceAuthOptions options)
     {
-        lastSeen.Note(session.Claim.Device);
-        audit.Enter(Entry(AuditKinds.SessionClosed, session.Claim, origin, options) with { CloseCode = closing?.Code, Reason = closing?.Reason });
+        if (session.Device is { } device)
+            lastSeen.Note(device);
+        audit.Enter(Entry(AuditKinds.SessionClosed, session, origin, options) with { CloseCode = closing?.Code, Reason = closing?.Reason });
     }
 
     private async ValueTask<bool> TryEnterAsync(TimeSpan timeout, CancellationToken cancellationToken)
@@ -121,7 +122,7 @@ internal sealed partial class Gatekeeper(
         }
     }
 
-    private async ValueTask<(Admission Admission, Session? Session)> DecideInTurnAsync(
+    private async ValueTask<(Admission Admission, DeviceSession? Session)> DecideInTurnAsync(
         DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions cameBy, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
         DeviceAuthOptions options = settings.Current;
@@ -139,7 +140,7 @@ internal sealed partial class Gatekeeper(
             return (Refuse(new Admission.Unavailable(), claim, origin, options, RegistryUnavailable), null);
         }
 
-        Session? session = sessions.TryEnter(claim, origin, options.Limits.SessionsPerDevice);
+        DeviceSession? session = sessions.TryEnter(claim, origin, options.Limits.SessionsPerDevice);
         if (session is null)
         {
             LogTooManySessions(claim.Device, options.Limits.SessionsPerDevice);
@@ -166,7 +167,7 @@ internal sealed partial class Gatekeeper(
     }
 
     private async ValueTask<Admission> DecideAsync(
-        Session session, ClaimOrigin origin, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
+        DeviceSession session, ClaimOrigin origin, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
     {
         DeviceClaim claim = session.Claim;
         DeviceAuthOptions options = settings.Current;
@@ -244,6 +245,17 @@ internal sealed partial class Gatekeeper(
         DeviceId = claim?.Device,
         Role = claim?.Role,
         Scopes = claim?.Scopes,
+        Address = origin.Address,
+        Locality = options.Policy.Classify(origin.Locality),
+    };
+
+    private static AuditEntry Entry(string kind, Session session, ClaimOrigin origin, DeviceAuthOptions options) => new()
+    {
+        Kind = kind,
+        DeviceId = session.Device,
+        User = session.User,
+        Role = session.Role,
+        Scopes = session.Scopes,
         Address = origin.Address,
         Locality = options.Policy.Classify(origin.Locality),
     };

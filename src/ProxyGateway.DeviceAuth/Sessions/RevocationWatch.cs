@@ -120,7 +120,7 @@ internal sealed partial class RevocationWatch : BackgroundService
 
         LogStale(_options.StalenessLimit);
         if (_options.CloseStaleSessions)
-            _sessions.CloseAll(Closing.RegistryUnavailable);
+            _sessions.CloseDevices(Closing.RegistryUnavailable);
     }
 
     private async Task SweepAsync(CancellationToken cancellationToken)
@@ -139,6 +139,7 @@ internal sealed partial class RevocationWatch : BackgroundService
 
     private async Task<bool> TryCompareAsync(CancellationToken cancellationToken)
     {
+        _sessions.RecheckDeviceless(); // for settings that do not say that they have changed; the registry has no part in it
         int reloads = Volatile.Read(ref _reloads);
         // before the sessions are listed: a later session is decided by this policy or a newer one
         PairingPolicy policy = _settings.Current.Policy;

@@ -9,7 +9,7 @@ internal sealed class SessionEnd : IDisposable
     /// <summary>How late the end may be noticed after the machine has slept.</summary>
     public static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
 
-    private readonly Session _session;
+    private readonly DeviceSession _session;
     private readonly TimeMark _since;
     private readonly TimeSpan _after;
     private readonly ITimer _timer;
@@ -19,7 +19,7 @@ internal sealed class SessionEnd : IDisposable
     /// <param name="now">The store's time, by the same clock.</param>
     /// <param name="since">A local time that was not later than that.</param>
     /// <param name="time">The clock and timers.</param>
-    public SessionEnd(Session session, DateTimeOffset at, DateTimeOffset now, TimeMark since, TimeProvider time)
+    public SessionEnd(DeviceSession session, DateTimeOffset at, DateTimeOffset now, TimeMark since, TimeProvider time)
     {
         _session = session;
         _since = since;

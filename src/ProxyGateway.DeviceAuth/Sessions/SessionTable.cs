@@ -6,11 +6,13 @@ using ProxyGateway.DeviceAuth.WebSockets;
 namespace ProxyGateway.DeviceAuth.Sessions;
 
 /// <summary>
-/// The live sessions of this gateway, by device. A change through this gateway at once closes sessions that are no longer covered.
+/// The live sessions of this gateway, by device, and those of clients without one by operating-system user. A change through this gateway, and a
+/// reload of the rule for such clients, at once closes sessions that are no longer covered.
 /// </summary>
 internal sealed class SessionTable
 {
-    private readonly Dictionary<DeviceId, List<Session>> _byDevice = [];
+    private readonly Dictionary<DeviceId, List<DeviceSession>> _byDevice = [];
+    private readonly Dictionary<uint, List<DevicelessSession>> _byUser = [];
     private readonly Lock _lock = new();
     private readonly IDeviceAuthSettings _settings;
     private readonly TimeProvider _time;
@@ -21,6 +23,7 @@ internal sealed class SessionTable
         _settings = settings;
         _time = time;
         registry.Changed += (record, now) => Recheck(record.Id, record, now);
+        settings.Changed += RecheckDeviceless;
     }
 
     /// <summary>The number of sessions, including provisional ones.</summary>
@@ -30,7 +33,7 @@ internal sealed class SessionTable
         {
             lock (_lock)
             {
-                return _byDevice.Values.Sum(s => s.Count);
+                return _byDevice.Values.Sum(s => s.Count) + _byUser.Values.Sum(s => s.Count);
             }
         }
     }
@@ -48,28 +51,23 @@ internal sealed class SessionTable
     /// Enters a session before the registry is read, so that no change in between is missed. Null if the device has its maximum of
     /// sessions.
     /// </summary>
-    public Session? TryEnter(DeviceClaim claim, ClaimOrigin origin, int limit)
-    {
-        lock (_lock)
-        {
-            if (!_byDevice.TryGetValue(claim.Device, out List<Session>? sessions))
-                _byDevice[claim.Device] = sessions = [];
-            if (sessions.Count >= limit)
-                return null;
-            var session = new Session(this, ++_lastNumber, claim, origin, _time);
-            sessions.Add(session);
-            return session;
-        }
-    }
+    public DeviceSession? TryEnter(DeviceClaim claim, ClaimOrigin origin, int limit) =>
+        TryEnter(_byDevice, claim.Device, limit, number => new DeviceSession(this, number, claim, origin, _time));
 
-    internal void Leave(Session session)
-    {
-        lock (_lock)
-        {
-            if (_byDevice.TryGetValue(session.Claim.Device, out List<Session>? sessions) && sessions.Remove(session) && sessions.Count == 0)
-                _byDevice.Remove(session.Claim.Device);
-        }
-    }
+    /// <summary>
+    /// Enters a session of a client without a device before it is decided, so that a reload in between is not missed. Null if the user has as many
+    /// as a device may have.
+    /// </summary>
+    /// <param name="user">The operating-system user at the other end of the socket.</param>
+    /// <param name="ask">What the client asks for.</param>
+    /// <param name="origin">Where it comes from.</param>
+    /// <param name="limit">How many the user may have.</param>
+    public DevicelessSession? TryEnter(uint user, DevicelessAsk ask, ClaimOrigin origin, int limit) =>
+        TryEnter(_byUser, user, limit, number => new DevicelessSession(this, number, user, ask, origin, _time));
+
+    internal void Leave(DeviceSession session) => Leave(_byDevice, session.Claim.Device, session);
+
+    internal void Leave(DevicelessSession session) => Leave(_byUser, session.Owner, session);
 
     /// <summary>
     /// Whether a session of the device was admitted under another version of its record than this one, or is provisional.
@@ -78,7 +76,7 @@ internal sealed class SessionTable
     {
         lock (_lock)
         {
-            return _byDevice.TryGetValue(device, out List<Session>? sessions) && sessions.Exists(s => s.Version is null || s.Version != version);
+            return _byDevice.TryGetValue(device, out List<DeviceSession>? sessions) && sessions.Exists(s => s.Version is null || s.Version != version);
         }
     }
 
@@ -90,7 +88,7 @@ internal sealed class SessionTable
     public void Recheck(DeviceId device, DeviceRecord? record, DateTimeOffset now, TimeMark? asOf = null)
     {
         PairingPolicy policy = _settings.Current.Policy;
-        foreach (Session session in Of(device))
+        foreach (DeviceSession session in Of(device))
         {
             session.Recheck(record, now, policy, asOf);
         }
@@ -102,28 +100,59 @@ internal sealed class SessionTable
     /// <param name="limit">The maximum number.</param>
     public Session[] List(DeviceId? device, long after, int limit)
     {
-        Session[] all;
-        lock (_lock)
-        {
-            all = [.. _byDevice.Values.SelectMany(sessions => sessions)];
-        }
-
-        return [.. all.Where(s => s.Number > after && s.IsLive && (device is null || s.Claim.Device == device)).OrderBy(s => s.Number).Take(limit)];
+        IEnumerable<Session> all = device is { } one ? Of(one) : All();
+        return [.. all.Where(s => s.Number > after && s.IsLive).OrderBy(s => s.Number).Take(limit)];
     }
 
     /// <summary>Closes the sessions of a device.</summary>
     public void Close(DeviceId device, Closing closing) => Close(Of(device), closing);
 
     /// <summary>Closes every session.</summary>
-    public void CloseAll(Closing closing)
+    public void CloseAll(Closing closing) => Close(All(), closing);
+
+    /// <summary>Closes the sessions of all devices. Those of clients without one do not hang on the registry.</summary>
+    public void CloseDevices(Closing closing) => Close([.. All().OfType<DeviceSession>()], closing);
+
+    /// <summary>Closes the sessions of clients without a device that the rule in force does not cover.</summary>
+    public void RecheckDeviceless()
     {
-        Session[] all;
+        DeviceAuthOptions options = _settings.Current;
+        foreach (DevicelessSession session in All().OfType<DevicelessSession>())
+            session.Recheck(options);
+    }
+
+    private TSession? TryEnter<TOwner, TSession>(Dictionary<TOwner, List<TSession>> sessionsByOwner, TOwner owner, int limit, Func<long, TSession> make)
+        where TOwner : notnull
+        where TSession : Session
+    {
         lock (_lock)
         {
-            all = [.. _byDevice.Values.SelectMany(sessions => sessions)];
+            if (!sessionsByOwner.TryGetValue(owner, out List<TSession>? sessions))
+                sessionsByOwner[owner] = sessions = [];
+            if (sessions.Count >= limit)
+                return null;
+            TSession session = make(++_lastNumber);
+            sessions.Add(session);
+            return session;
         }
+    }
 
-        Close(all, closing);
+    private void Leave<TOwner, TSession>(Dictionary<TOwner, List<TSession>> sessionsByOwner, TOwner owner, TSession session)
+        where TOwner : notnull
+    {
+        lock (_lock)
+        {
+            if (sessionsByOwner.TryGetValue(owner, out List<TSession>? sessions) && sessions.Remove(session) && sessions.Count == 0)
+                sessionsByOwner.Remove(owner);
+        }
+    }
+
+    private Session[] All()
+    {
+        lock (_lock)
+        {
+            return [.. _byDevice.Values.SelectMany(sessions => sessions), .. _byUser.Values.SelectMany(sessions => sessions)];
+        }
     }
 
     private static void Close(Session[] sessions, Closing closing)
@@ -134,11 +163,11 @@ internal sealed class SessionTable
         }
     }
 
-    private Session[] Of(DeviceId device)
+    private DeviceSession[] Of(DeviceId device)
     {
         lock (_lock)
         {
-            return _byDevice.TryGetValue(device, out List<Session>? sessions) ? [.. sessions] : [];
+            return _byDevice.TryGetValue(device, out List<DeviceSession>? sessions) ? [.. sessions] : [];
         }
     }
 }

@@ -69,7 +69,7 @@ internal static class AuditCommand
         Tables.Time(e.Time),
         e.Uncertain ? e.Kind + " (perhaps)" : e.Kind,
         e.Operator ?? (e.Rule is null ? "-" : "rule " + e.Rule),
-        e.DeviceId?.Fingerprint ?? "-",
+        e.DeviceId?.Fingerprint ?? (e.User is { } user ? $"user {user}" : "-"),
         string.Join(", ", About(e)),
     ];
 

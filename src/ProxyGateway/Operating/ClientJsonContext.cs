@@ -10,6 +10,7 @@ namespace ProxyGateway.Operating;
 [JsonSerializable(typeof(ExportedDevices))]
 [JsonSerializable(typeof(RemovedDevice))]
 [JsonSerializable(typeof(ProblemAnswer))]
+[JsonSerializable(typeof(EndedSession))]
 [JsonSerializable(typeof(CopiedRegistry))]
 [JsonSerializable(typeof(ImportReport))]
 internal sealed partial class ClientJsonContext : JsonSerializerContext;

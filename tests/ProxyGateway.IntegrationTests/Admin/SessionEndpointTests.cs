@@ -1,4 +1,8 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.DependencyInjection;
+using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.WebSockets;
 
@@ -16,7 +20,7 @@ public sealed class SessionEndpointTests : IAsyncLifetime
     public async Task A_session_shows_device_role_start_and_end()
     {
         DeviceClaim claim = Some.Claim("operator", "operator.read");
-        using Session session = Admit(claim, until: DateTimeOffset.UtcNow.AddHours(1));
+        using DeviceSession session = Admit(claim, until: DateTimeOffset.UtcNow.AddHours(1));
 
         Answer answer = await _admin.GetAsync("/admin/v1/sessions", TestAdmin.Viewer);
 
@@ -33,10 +37,10 @@ public sealed class SessionEndpointTests : IAsyncLifetime
     [Fact]
     public async Task Only_admitted_sessions_that_are_not_closing_are_listed()
     {
-        using Session live = Admit(Some.Claim());
-        using Session closed = Admit(Some.Claim());
+        using DeviceSession live = Admit(Some.Claim());
+        using DeviceSession closed = Admit(Some.Claim());
         closed.Close(Closing.GrantRevoked);
-        using Session provisional = _admin.Sessions.TryEnter(Some.Claim(), Some.Loopback, limit: 1)!;
+        using DeviceSession provisional = _admin.Sessions.TryEnter(Some.Claim(), Some.Loopback, limit: 1)!;
         Admit(Some.Claim()).Dispose();
 
         (await IdsAsync("/admin/v1/sessions")).ShouldBe([live.Claim.Device.ToString()]);
@@ -46,21 +50,90 @@ public sealed class SessionEndpointTests : IAsyncLifetime
     public async Task Sessions_are_listed_oldest_first_page_by_page_and_by_device()
     {
         DeviceClaim claim = Some.Claim();
-        Session[] sessions = [Admit(claim), Admit(Some.Claim()), Admit(claim), Admit(Some.Claim()), Admit(claim)];
+        DeviceSession[] sessions = [Admit(claim), Admit(Some.Claim()), Admit(claim), Admit(Some.Claim()), Admit(claim)];
 
         (await IdsAsync("/admin/v1/sessions?limit=2")).ShouldBe(sessions.Select(s => s.Claim.Device.ToString()));
         (await IdsAsync($"/admin/v1/sessions?limit=2&device={claim.Device}")).ShouldBe(Enumerable.Repeat(claim.Device.ToString(), 3));
         foreach (string query in new[] { "device=x", "device=", $"device={claim.Device}&device={claim.Device}", "cursor=x", "limit=0" })
             (await _admin.GetAsync("/admin/v1/sessions?" + query)).ShouldBeProblem(400, "invalid-request");
-        foreach (Session session in sessions)
+        foreach (DeviceSession session in sessions)
             session.Dispose();
     }
 
-    private Session Admit(DeviceClaim claim, DateTimeOffset? until = null)
+    [Fact]
+    public async Task A_session_without_a_device_shows_its_user()
+    {
+        using DevicelessSession session = AdmitDeviceless(user: 1000);
+
+        System.Text.Json.JsonElement shown = (await _admin.GetAsync("/admin/v1/sessions", TestAdmin.Viewer)).Json.GetProperty("items").EnumerateArray().ShouldHaveSingleItem();
+
+        shown.EnumerateObject().Select(m => m.Name).ShouldBe(["id", "user", "role", "scopes", "client", "address", "locality", "startedAt"]);
+        shown.GetProperty("user").GetUInt32().ShouldBe(1000u);
+    }
+
+    [Fact]
+    public async Task An_operator_ends_one_session_and_the_audit_says_who_did()
+    {
+        using DevicelessSession ended = AdmitDeviceless(user: 1000);
+        using DeviceSession other = Admit(Some.Claim());
+
+        (await _admin.SendAsync(HttpMethod.Delete, $"/admin/v1/sessions/{ended.Number}")).Status.ShouldBe(204);
+
+        ended.Closing.ShouldNotBeNull().ShouldBe(new Closing(1008, "ended by an operator"));
+        other.Closing.ShouldBeNull();
+        (await _admin.SendAsync(HttpMethod.Delete, $"/admin/v1/sessions/{ended.Number}")).ShouldBeProblem(404, "session-not-found");
+        IReadOnlyList<AuditEntry> entries = [];
+        await Eventually.HoldsAsync(
+            async () => (entries = (await _admin.Services.GetRequiredService<IAuditStore>()
+                .ListAsync(new AuditFilter(AuditKinds.SessionEnded), before: null, 10, default)).Items).Count > 0,
+            "the audit has it");
+        AuditEntry entry = entries.ShouldHaveSingleItem();
+        (entry.Operator, entry.DeviceId, entry.User, entry.Role).ShouldBe(("ops", null, 1000u, "operator"));
+    }
+
+    [Theory]
+    [InlineData("999999")]
+    [InlineData("0")]
+    [InlineData("-1")]
+    [InlineData("x")]
+    [InlineData("99999999999999999999")]
+    public async Task A_session_that_is_not_there_cannot_be_ended(string id)
+    {
+        using DeviceSession session = Admit(Some.Claim());
+
+        (await _admin.SendAsync(HttpMethod.Delete, $"/admin/v1/sessions/{id}")).ShouldBeProblem(404, "session-not-found");
+
+        session.Closing.ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_viewer_ends_none()
+    {
+        using DeviceSession session = Admit(Some.Claim());
+
+        (await _admin.SendAsync(HttpMethod.Delete, $"/admin/v1/sessions/{session.Number}", TestAdmin.Viewer)).ShouldBeProblem(403, "viewer-only");
+
+        session.Closing.ShouldBeNull();
+    }
+
+    private DevicelessSession AdmitDeviceless(uint user)
+    {
+        var options = new DeviceAuthOptions
+        {
+            SharedTokenSha256 = [1],
+            Policy = new() { Deviceless = new() { Users = [user], UpTo = ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Empty) } },
+        };
+        var ask = new DevicelessAsk("operator", ScopeSet.Empty, new ClientDescription("cli"), ShowsSharedToken: true, ActsForAnother: false);
+        DevicelessSession session = _admin.Sessions.TryEnter(user, ask, Some.Loopback, limit: 10)!;
+        session.TryAdmit(options, new Fixed(options)).ShouldBeTrue();
+        return session;
+    }
+
+    private DeviceSession Admit(DeviceClaim claim, DateTimeOffset? until = null)
     {
         DeviceRecord record = Some.Paired(claim, DateTimeOffset.UtcNow);
         record = record with { Grants = record.Grants.SetItem(claim.Role, record.Grants[claim.Role] with { Until = until }) };
-        Session session = _admin.Sessions.TryEnter(claim, Some.Loopback, limit: 10)!;
+        DeviceSession session = _admin.Sessions.TryEnter(claim, Some.Loopback, limit: 10)!;
         session.TryAdmit(record, DateTimeOffset.UtcNow).ShouldBeTrue();
         return session;
     }
@@ -77,5 +150,10 @@ public sealed class SessionEndpointTests : IAsyncLifetime
         }
         while (cursor.Length > 0);
         return ids;
+    }
+
+    private sealed class Fixed(DeviceAuthOptions options) : IDeviceAuthSettings
+    {
+        public DeviceAuthOptions Current => options;
     }
 }

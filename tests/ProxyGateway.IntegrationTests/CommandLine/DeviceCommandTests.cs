@@ -195,8 +195,24 @@ public sealed class DeviceCommandTests(GatewayFixture gateway) : IClassFixture<G
         (await gateway.OperateAsync("audit", "--limit", "0")).ShouldFail(2);
     }
 
+    [Fact]
+    public async Task A_session_is_ended_by_its_id()
+    {
+        (TestDevice device, Outcome connection) = await gateway.PairAsync();
+        string id = (await gateway.OperateAsync("sessions", "list", "--device", device.Id.ToString(), "--json")).ShouldSucceed().Json.GetProperty("items")
+            .EnumerateArray().ShouldHaveSingleItem().GetProperty("id").GetString()!;
+
+        (await gateway.OperateAsync("sessions", "end", id)).ShouldSucceed().Output.ShouldContain($"Session {id} is ended.");
+
+        Frame close = await connection.Client.ReceiveCloseAsync();
+        (close.CloseCode, close.CloseReason).ShouldBe((1008, "ended by an operator"));
+        (await gateway.OperateAsync("sessions", "end", id)).ShouldFail(1).ShouldContain("This gateway has no such session");
+        (await gateway.OperateAsync("sessions", "end", "x")).ShouldFail(2);
+    }
+
     [Theory]
     [InlineData("sessions", "list")]
+    [InlineData("sessions", "end", "1")]
     [InlineData("audit")]
     [InlineData("audit", "--follow")]
     [InlineData("requests", "watch")]

@@ -56,6 +56,20 @@ internal sealed record Ask
     /// <summary>Last changes to the frame, after it was signed.</summary>
     public Action<JsonObject>? Tamper { get; init; }
 
+    /// <summary>The same of a client that has no device.</summary>
+    public Ask WithoutDevice()
+    {
+        Action<JsonObject>? change = Tamper;
+        return this with
+        {
+            Tamper = frame =>
+            {
+                frame["params"]!.AsObject().Remove("device");
+                change?.Invoke(frame);
+            },
+        };
+    }
+
     /// <summary>What the device signs.</summary>
     public string PayloadOf(TestDevice device, long? time = null)
     {

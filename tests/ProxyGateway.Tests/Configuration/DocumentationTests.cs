@@ -26,7 +26,7 @@ public sealed partial class DocumentationTests
     }
 
     [Fact]
-    public void Every_policy_has_its_example() => Blocks().Count(Page).ShouldBe(13);
+    public void Every_policy_has_its_example() => Blocks().Count(Page).ShouldBe(14);
 
     // The readers name the keys that they know when they meet one that they do not.
     [Theory]
@@ -36,6 +36,7 @@ public sealed partial class DocumentationTests
     [InlineData("DeviceAuth:Backends:agent:OpenClaw")]
     [InlineData("DeviceAuth:Pairing")]
     [InlineData("DeviceAuth:Pairing:AutoApprove:loopback")]
+    [InlineData("DeviceAuth:Pairing:Deviceless")]
     [InlineData("Registry")]
     [InlineData("Registry:Redis")]
     [InlineData("Registry:Sqlite")]

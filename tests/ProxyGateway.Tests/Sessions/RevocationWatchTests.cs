@@ -37,8 +37,8 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_change_that_takes_a_session_away_closes_it()
     {
-        Session session = Admit("operator.write");
-        Session covered = Admit("operator.write");
+        DeviceSession session = Admit("operator.write");
+        DeviceSession covered = Admit("operator.write");
         _store.Write(Narrowed(session));
 
         await _store.AnnounceAsync(session.Claim.Device, "another version");
@@ -50,8 +50,8 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_reload_closes_sessions_that_are_no_longer_covered_and_no_others()
     {
-        Session covered = Admit("operator.read");
-        Session uncovered = Admit("operator.write", claims: "operator.read");
+        DeviceSession covered = Admit("operator.read");
+        DeviceSession uncovered = Admit("operator.write", claims: "operator.read");
 
         _settings.Reload(WithoutImplications);
 
@@ -63,8 +63,8 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_reload_while_a_session_is_being_decided_puts_it_in_doubt()
     {
-        Session session = Admit("operator.write", provisional: true, claims: "operator.read");
-        Session later = AdmitBehind(session);
+        DeviceSession session = Admit("operator.write", provisional: true, claims: "operator.read");
+        DeviceSession later = AdmitBehind(session);
 
         _settings.Reload(WithoutImplications);
 
@@ -75,7 +75,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_reload_during_an_outage_is_checked_when_the_registry_is_back()
     {
-        Session uncovered = Admit("operator.write", claims: "operator.read");
+        DeviceSession uncovered = Admit("operator.write", claims: "operator.read");
         _store.Unreadable.TryAdd(uncovered.Claim.Device, true);
 
         _settings.Reload(WithoutImplications);
@@ -89,7 +89,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task The_sweep_finds_a_change_of_settings_without_an_event()
     {
-        Session uncovered = Admit("operator.write", claims: "operator.read");
+        DeviceSession uncovered = Admit("operator.write", claims: "operator.read");
         _settings.Current = new DeviceAuthOptions { Policy = WithoutImplications };
 
         _time.Advance(_options.SweepInterval);
@@ -100,7 +100,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_removed_record_closes_its_sessions()
     {
-        Session session = Admit("operator.write");
+        DeviceSession session = Admit("operator.write");
         _store.Records.TryRemove(session.Claim.Device, out _);
 
         await _store.AnnounceAsync(session.Claim.Device, "another version");
@@ -111,7 +111,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task The_version_of_its_own_admission_does_not_recheck_a_session()
     {
-        Session session = Admit("operator.write");
+        DeviceSession session = Admit("operator.write");
 
         await _store.AnnounceAsync(session.Claim.Device, session.Version!);
         await _store.AnnounceAsync(Some.Claim().Device, "of a device without sessions");
@@ -122,8 +122,8 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_provisional_session_is_put_in_doubt()
     {
-        Session session = Admit("operator.write", provisional: true);
-        Session later = AdmitBehind(session);
+        DeviceSession session = Admit("operator.write", provisional: true);
+        DeviceSession later = AdmitBehind(session);
         _store.Write(Narrowed(session));
 
         await _store.AnnounceAsync(session.Claim.Device, "another version");
@@ -135,7 +135,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_record_that_cannot_be_read_is_read_as_soon_as_it_can()
     {
-        Session session = Admit("operator.write");
+        DeviceSession session = Admit("operator.write");
         _store.Write(Narrowed(session));
         _store.Unreadable.TryAdd(session.Claim.Device, true);
 
@@ -150,8 +150,8 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_changed_record_that_cannot_be_read_for_too_long_closes_its_sessions_if_so_configured()
     {
-        Session session = Admit("operator.write");
-        Session other = Admit("operator.write");
+        DeviceSession session = Admit("operator.write");
+        DeviceSession other = Admit("operator.write");
         _store.Unreadable.TryAdd(session.Claim.Device, true);
 
         await _store.AnnounceAsync(session.Claim.Device, "another version");
@@ -164,7 +164,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_change_announced_during_a_read_makes_the_record_be_read_again()
     {
-        Session session = Admit("operator.write");
+        DeviceSession session = Admit("operator.write");
         TaskCompletionSource reading = _store.HoldReads();
         await _store.AnnounceAsync(session.Claim.Device, "another version");
         await HoldsAsync(() => _store.Reads == 1); // and finds what still covers the session
@@ -179,8 +179,8 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task After_a_gap_sessions_whose_record_changed_are_checked()
     {
-        Session[] sessions = [.. Enumerable.Range(0, 1200).Select(_ => Admit("operator.write"))];
-        Session narrowed = sessions[700];
+        DeviceSession[] sessions = [.. Enumerable.Range(0, 1200).Select(_ => Admit("operator.write"))];
+        DeviceSession narrowed = sessions[700];
         _store.Write(Narrowed(narrowed));
 
         await _store.AnnounceAsync(new Announcement.Resumed());
@@ -194,8 +194,8 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_sweep_that_fails_asks_about_each_device_alone()
     {
-        Session session = Admit("operator.write");
-        Session other = Admit("operator.write");
+        DeviceSession session = Admit("operator.write");
+        DeviceSession other = Admit("operator.write");
         _store.Write(Narrowed(session));
         _store.Unreadable.TryAdd(session.Claim.Device, true);
 
@@ -210,7 +210,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task The_sweep_finds_an_unannounced_change_within_its_interval()
     {
-        Session session = Admit("operator.write");
+        DeviceSession session = Admit("operator.write");
         _store.Write(Narrowed(session));
 
         _time.Advance(_options.SweepInterval);
@@ -221,7 +221,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task Signs_of_life_keep_the_registry_fresh()
     {
-        Session session = Admit("operator.write");
+        DeviceSession session = Admit("operator.write");
         for (int i = 0; i < 10; i++)
         {
             _time.Advance(_options.StalenessLimit / 2);
@@ -235,7 +235,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task Silence_makes_the_registry_stale_and_closes_sessions_if_so_configured()
     {
-        Session session = Admit("operator.write");
+        DeviceSession session = Admit("operator.write");
 
         _time.Advance(_options.StalenessLimit);
 
@@ -269,7 +269,7 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task A_check_that_fails_unexpectedly_closes_the_sessions()
     {
-        Session session = Admit("operator.write");
+        DeviceSession session = Admit("operator.write");
         _store.Fault = new InvalidOperationException("a bug");
 
         await _store.AnnounceAsync(session.Claim.Device, "another version");
@@ -277,32 +277,32 @@ public sealed class RevocationWatchTests : IAsyncLifetime, IDisposable
         (await ClosedAsync(session)).ShouldBe((1011, "internal error"));
     }
 
-    private static DeviceRecord Narrowed(Session session) => Some.Paired(session.Claim.Asking("operator", "operator.read"), DateTimeOffset.UnixEpoch);
+    private static DeviceRecord Narrowed(DeviceSession session) => Some.Paired(session.Claim.Asking("operator", "operator.read"), DateTimeOffset.UnixEpoch);
 
     private static PairingPolicy WithoutImplications { get; } =
         new() { Implications = new ScopeImplications(ImmutableDictionary<string, ImmutableDictionary<string, ImmutableArray<string>>>.Empty) };
 
-    private Session Admit(string scope, bool provisional = false, string? claims = null)
+    private DeviceSession Admit(string scope, bool provisional = false, string? claims = null)
     {
         DeviceClaim claim = Some.Claim("operator", scope);
         DeviceRecord record = Some.Paired(claim, DateTimeOffset.UnixEpoch);
         claim = claim.Asking("operator", claims ?? scope);
         _store.Write(record);
-        Session session = _sessions.TryEnter(claim, Some.Origin, limit: 1)!;
+        DeviceSession session = _sessions.TryEnter(claim, Some.Origin, limit: 1)!;
         if (!provisional)
             session.TryAdmit(record, DateTimeOffset.UnixEpoch).ShouldBeTrue();
         return session;
     }
 
     /// <summary>A session that is checked after this one: sessions of a device are checked in the order in which they entered.</summary>
-    private Session AdmitBehind(Session first)
+    private DeviceSession AdmitBehind(DeviceSession first)
     {
-        Session later = _sessions.TryEnter(first.Claim, Some.Origin, limit: 2)!;
+        DeviceSession later = _sessions.TryEnter(first.Claim, Some.Origin, limit: 2)!;
         later.TryAdmit(_store.Records[first.Claim.Device], DateTimeOffset.UnixEpoch).ShouldBeTrue();
         return later;
     }
 
-    private async Task<(int Code, string Reason)> ClosedAsync(Session session, bool asTimePasses = false)
+    private async Task<(int Code, string Reason)> ClosedAsync(DeviceSession session, bool asTimePasses = false)
     {
         await HoldsAsync(async () =>
         {

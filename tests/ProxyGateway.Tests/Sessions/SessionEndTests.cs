@@ -16,7 +16,7 @@ public sealed class SessionEndTests
     [Fact]
     public void A_session_is_closed_when_its_grant_ends()
     {
-        using Session session = Admit(StoresNow.AddMinutes(5));
+        using DeviceSession session = Admit(StoresNow.AddMinutes(5));
 
         _time.Advance(TimeSpan.FromMinutes(5) - TimeSpan.FromMilliseconds(1));
         session.IsLive.ShouldBeTrue();
@@ -29,8 +29,8 @@ public sealed class SessionEndTests
     [Fact]
     public void A_session_follows_a_later_or_earlier_end_of_its_grant()
     {
-        using Session later = Admit(StoresNow.AddMinutes(5));
-        using Session earlier = Admit(StoresNow.AddMinutes(5));
+        using DeviceSession later = Admit(StoresNow.AddMinutes(5));
+        using DeviceSession earlier = Admit(StoresNow.AddMinutes(5));
         _time.Advance(TimeSpan.FromMinutes(1));
         later.Recheck(Ending(StoresNow.AddMinutes(9)), StoresNow.AddMinutes(1), PairingPolicy.Default);
         earlier.Recheck(Ending(StoresNow.AddMinutes(2)), StoresNow.AddMinutes(1), PairingPolicy.Default);
@@ -46,7 +46,7 @@ public sealed class SessionEndTests
     [Fact]
     public void A_session_stays_when_the_end_of_its_grant_is_removed()
     {
-        using Session session = Admit(StoresNow.AddMinutes(5));
+        using DeviceSession session = Admit(StoresNow.AddMinutes(5));
         session.Recheck(Some.Paired(_claim, StoresNow), StoresNow, PairingPolicy.Default);
 
         _time.Advance(TimeSpan.FromDays(1));
@@ -57,7 +57,7 @@ public sealed class SessionEndTests
     [Fact]
     public void An_end_beyond_the_range_of_timers_is_kept()
     {
-        using Session session = Admit(StoresNow.AddYears(900));
+        using DeviceSession session = Admit(StoresNow.AddYears(900));
 
         _time.Advance(TimeSpan.FromMinutes(1));
 
@@ -68,7 +68,7 @@ public sealed class SessionEndTests
     public void A_session_is_closed_soon_after_the_machine_slept_past_the_end()
     {
         var time = new TwoClocks();
-        using Session session = Admit(StoresNow.AddMinutes(5), time);
+        using DeviceSession session = Admit(StoresNow.AddMinutes(5), time);
 
         time.Sleep(TimeSpan.FromHours(8));
         time.Advance(SessionEnd.LongestWait);
@@ -80,7 +80,7 @@ public sealed class SessionEndTests
     public void A_wall_clock_that_is_set_back_does_not_prolong_a_session()
     {
         var time = new TwoClocks();
-        using Session session = Admit(StoresNow.AddMinutes(5), time);
+        using DeviceSession session = Admit(StoresNow.AddMinutes(5), time);
 
         time.SetBack(TimeSpan.FromHours(1));
         time.Advance(TimeSpan.FromMinutes(5) - TimeSpan.FromMilliseconds(1));
@@ -94,7 +94,7 @@ public sealed class SessionEndTests
     public void A_machine_that_sleeps_during_a_read_does_not_prolong_a_session()
     {
         var time = new TwoClocks();
-        using Session session = SomeSession.Of(_claim, time);
+        using DeviceSession session = SomeSession.Of(_claim, time);
         var beforeTheRead = new TimeMark(time);
 
         time.Sleep(TimeSpan.FromHours(8));
@@ -107,7 +107,7 @@ public sealed class SessionEndTests
     [Fact]
     public void A_change_announced_after_the_end_closes_the_session_too()
     {
-        using Session session = Admit(StoresNow.AddMinutes(5));
+        using DeviceSession session = Admit(StoresNow.AddMinutes(5));
 
         session.Recheck(Ending(StoresNow.AddMinutes(5)), StoresNow.AddMinutes(5), PairingPolicy.Default);
 
@@ -117,16 +117,16 @@ public sealed class SessionEndTests
     [Fact]
     public void A_block_closes_all_sessions_of_the_device()
     {
-        using Session session = Admit(until: null);
+        using DeviceSession session = Admit(until: null);
 
         session.Recheck(Some.Paired(_claim, StoresNow) with { Block = new Block { At = StoresNow, By = "ops" } }, StoresNow, PairingPolicy.Default);
 
         session.Closing!.Reason.ShouldBe("device blocked");
     }
 
-    private Session Admit(DateTimeOffset? until, TimeProvider? time = null)
+    private DeviceSession Admit(DateTimeOffset? until, TimeProvider? time = null)
     {
-        Session session = SomeSession.Of(_claim, time ?? _time);
+        DeviceSession session = SomeSession.Of(_claim, time ?? _time);
         session.TryAdmit(Ending(until), StoresNow).ShouldBeTrue();
         session.EndsAt.ShouldBe(until);
         return session;

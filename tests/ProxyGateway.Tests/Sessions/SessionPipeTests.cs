@@ -19,7 +19,7 @@ public sealed class SessionPipeTests
     {
         var client = new EndlessClient(waits);
         await using var pipe = new SessionPipe(new DefaultHttpContext(), client, TimeProvider.System);
-        using Session session = SomeSession.Of(Some.Claim("operator", "operator.read"));
+        using DeviceSession session = SomeSession.Of(Some.Claim("operator", "operator.read"));
         pipe.Begin(session);
         byte[] buffer = new byte[64];
         await RelayAsync(pipe, client, buffer); // pools fill, tiers settle
@@ -36,7 +36,7 @@ public sealed class SessionPipeTests
     {
         var client = new EndlessClient(waits: false);
         await using var pipe = new SessionPipe(new DefaultHttpContext(), client, TimeProvider.System);
-        using Session session = SomeSession.Of(Some.Claim("operator", "operator.read"));
+        using DeviceSession session = SomeSession.Of(Some.Claim("operator", "operator.read"));
         pipe.Begin(session);
 
         (await pipe.ReadAsync(Memory<byte>.Empty, default)).ShouldBe(0);

@@ -21,14 +21,14 @@ public sealed class SessionTests
     [Fact]
     public void A_session_without_announcements_is_not_in_doubt()
     {
-        using Session session = Enter();
+        using DeviceSession session = Enter();
         session.TryAdmit(_wide, Now).ShouldBeTrue();
     }
 
     [Fact]
     public void A_change_that_takes_nothing_away_does_not_put_a_session_in_doubt()
     {
-        using Session session = Enter();
+        using DeviceSession session = Enter();
         session.Recheck(_wide with { Version = Some.Version() }, Now, Policy);
         session.TryAdmit(_wide, Now).ShouldBeTrue();
     }
@@ -36,7 +36,7 @@ public sealed class SessionTests
     [Fact]
     public void A_change_that_takes_something_away_is_read_again_and_then_settled()
     {
-        using Session session = Enter();
+        using DeviceSession session = Enter();
         session.Recheck(_narrow, Now, Policy);
         session.TryAdmit(_wide, Now).ShouldBeFalse();
         session.TryAdmit(_wide, Now).ShouldBeTrue(); // what was read now is newer than what was announced
@@ -45,7 +45,7 @@ public sealed class SessionTests
     [Fact]
     public void A_late_announcement_of_an_older_change_does_not_hide_a_newer_one()
     {
-        using Session session = Enter();
+        using DeviceSession session = Enter();
         session.Recheck(_narrow, Now, Policy);
         session.Recheck(_wide with { Version = Some.Version() }, Now, Policy); // written before, announced after
         session.TryAdmit(_wide, Now).ShouldBeFalse();
@@ -54,12 +54,12 @@ public sealed class SessionTests
     [Fact]
     public void An_admitted_session_is_closed_by_a_change_that_takes_something_away()
     {
-        using Session session = Enter();
+        using DeviceSession session = Enter();
         session.TryAdmit(_wide, Now).ShouldBeTrue();
         session.Recheck(_narrow, Now, Policy);
         session.Closing!.Reason.ShouldBe("grant revoked");
         session.ClosingToken.IsCancellationRequested.ShouldBeTrue();
     }
 
-    private Session Enter() => SomeSession.Of(_claim);
+    private DeviceSession Enter() => SomeSession.Of(_claim);
 }

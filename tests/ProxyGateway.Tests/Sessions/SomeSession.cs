@@ -8,7 +8,7 @@ namespace ProxyGateway.Tests.Sessions;
 /// <summary>Sessions in a table of their own, with no registry behind it.</summary>
 internal static class SomeSession
 {
-    public static Session Of(DeviceClaim claim, TimeProvider? time = null)
+    public static DeviceSession Of(DeviceClaim claim, TimeProvider? time = null)
     {
         return new SessionTable(new DeviceRegistry(null!), new Settings(), time ?? TimeProvider.System).TryEnter(claim, Some.Origin, limit: 1)!;
     }

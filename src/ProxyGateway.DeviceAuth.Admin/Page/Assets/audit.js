@@ -105,6 +105,7 @@ function parts(entry) {
   const claim = claimOf(entry.client);
   return [
     entry.deviceId && h("a", { href: `#devices/${entry.deviceId}` }, fingerprint(entry.deviceId)),
+    entry.user !== undefined && `no device, user ${entry.user}`,
     entry.role && ["as ", h("code", { class: "role" }, entry.role)],
     entry.scopes && scopeList(entry.scopes),
     entry.moreScopes && `and ${count(entry.moreScopes, "more scope")}`,
@@ -121,7 +122,7 @@ function parts(entry) {
 
 /** What an eye that runs over the list should stop at. */
 function severityOf(kind) {
-  if (/refused|removed|rejected|blocked$/.test(kind) && kind !== "device-unblocked") return "no";
+  if (/refused|removed|rejected|blocked$|session-ended/.test(kind) && kind !== "device-unblocked") return "no";
   if (/approved|admitted|unblocked/.test(kind)) return "yes";
   return "";
 }

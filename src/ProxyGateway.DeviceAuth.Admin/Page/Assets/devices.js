@@ -1,4 +1,5 @@
 import { blockDevice, changeGrant, labelDevice, removeDevice, takeRole, unblockDevice } from "./device-actions.js";
+import { DevicelessSessions } from "./deviceless.js";
 import { claimOf, fill, fingerprint, fingerprintOf, foreign, h, scopeList, stateBox } from "./dom.js";
 import { PagedList } from "./list.js";
 import { show } from "./stable-cards.js";
@@ -24,6 +25,7 @@ export class DevicesView {
   #isListStale = false;
   #isSessionsStale = false;
   #timer;
+  #deviceless;
   #state = h("div", {});
   #rowList = h("div", { class: "cards" });
   #noMatch = stateBox("empty", "None of these", "No device that is loaded has this in its id, its name, or a role.");
@@ -40,7 +42,8 @@ export class DevicesView {
     this.#title = root.querySelector("h1");
     this.#list = new PagedList((cursor) => this.#load(cursor), () => this.#render());
     root.querySelector(".view-head").append(this.#found, this.#search);
-    root.append(this.#state, this.#rowList, this.#noMatch, this.#more);
+    this.#deviceless = new DevicelessSessions(session, () => this.reload());
+    root.append(this.#deviceless.element, this.#state, this.#rowList, this.#noMatch, this.#more);
     this.#noMatch.hidden = true;
     fill(this.#state, stateBox("loading", "Loading…"));
     session.ended.addEventListener("abort", () => clearTimeout(this.#timer));
@@ -61,7 +64,7 @@ export class DevicesView {
 
   /** Something happened at the gateway. */
   take(entry) {
-    if (!entry.deviceId || !this.#list.isLoaded || OF_NO_INTEREST.has(entry.kind)) return;
+    if ((!entry.deviceId && entry.user === undefined) || !this.#list.isLoaded || OF_NO_INTEREST.has(entry.kind)) return;
     if (entry.kind.startsWith("session-")) this.#isSessionsStale = true;
     else this.#isListStale = true;
     this.#later();
@@ -95,11 +98,15 @@ export class DevicesView {
 
   async #readSessions() {
     const live = new Map();
+    const deviceless = [];
     try {
       let cursor = null;
       for (let page = 0; page < MOST_SESSION_PAGES; page++) {
         const { items, next } = await this.#session.api.get("/admin/v1/sessions", { limit: SESSION_PAGE, cursor });
-        for (const { deviceId, role } of items) live.set(deviceId, [...(live.get(deviceId) ?? []), role]);
+        for (const item of items) {
+          if (item.deviceId) live.set(item.deviceId, [...(live.get(item.deviceId) ?? []), item.role]);
+          else deviceless.push(item);
+        }
         if (!next) break;
         cursor = next;
       }
@@ -107,6 +114,7 @@ export class DevicesView {
       return; // the list of devices says what is wrong
     }
     this.#live = live;
+    this.#deviceless.update(deviceless);
     this.#render();
   }
 

@@ -17,6 +17,7 @@ const PROBLEMS = {
   "held-without-end": "The device holds this role without end, and an end would take all of it away then. Approve without an end, or change the grant under Devices.",
   "label-empty": "Nothing of this name can be shown. Use letters that can be seen.",
   "device-not-found": "This device is not there any more.",
+  "session-not-found": "This session is over already.",
   "grant-not-found": "The device does not hold this role any more.",
   "precondition-failed": "Somebody else changed this device meanwhile. Nothing was done; look at it again.",
   "audit-off": "This gateway keeps no audit (Registry:AuditEntries is 0).",
@@ -100,6 +101,7 @@ export const KINDS = {
   "device-labelled": "Device named",
   "device-imported": "Device imported",
   "device-forgotten": "Device forgotten",
+  "session-ended": "Session ended by an operator",
   "operator-refused": "Operator refused",
 };
 

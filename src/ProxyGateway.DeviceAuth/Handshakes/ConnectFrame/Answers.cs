@@ -10,6 +10,10 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// <summary>The answers to a refused <c>connect</c> request, in the terms that the protocol's own clients understand.</summary>
 internal static class Answers
 {
+    private const string DeviceHint =
+        "This gateway admits devices: connect with a device key, and have it paired. Who runs the gateway can admit clients without one on its own machine "
+        + "(DeviceAuth:Pairing:Deviceless); its log says what was missing.";
+
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RetryAtOnce = TimeSpan.FromMilliseconds(250);
 
@@ -25,7 +29,7 @@ internal static class Answers
     /// <summary>The proof is invalid.</summary>
     public static Refusal ProofFailed(string id, ProofFailure failure) => failure switch
     {
-        ProofFailure.IdentityRequired => Refuse(Closing.IdentityRequired, id, "NOT_PAIRED", "DEVICE_IDENTITY_REQUIRED"),
+        ProofFailure.IdentityRequired => Refuse(Closing.IdentityRequired, id, "NOT_PAIRED", "DEVICE_IDENTITY_REQUIRED", hint: DeviceHint),
         ProofFailure.PublicKeyInvalid => Refuse(Closing.PublicKeyInvalid, id, "INVALID_REQUEST", "DEVICE_AUTH_PUBLIC_KEY_INVALID", "device-public-key"),
         ProofFailure.IdentityMismatch => Refuse(Closing.IdentityMismatch, id, "INVALID_REQUEST", "DEVICE_AUTH_DEVICE_ID_MISMATCH", "device-id-mismatch"),
         ProofFailure.NonceRequired => Refuse(Closing.NonceRequired, id, "INVALID_REQUEST", "DEVICE_AUTH_NONCE_REQUIRED", "device-nonce-missing"),
@@ -60,6 +64,8 @@ internal static class Answers
     public static Refusal ClosedMeanwhile(string id, Closing closing) =>
         closing == Closing.DeviceRemoved || closing == Closing.DeviceBlocked || closing == Closing.GrantRevoked
             ? Refuse(closing, id, "NOT_PAIRED")
+            : closing == Closing.IdentityRequired
+            ? ProofFailed(id, ProofFailure.IdentityRequired) // a reload has taken the rule away that let it in without a device
             : Unavailable(closing, id);
 
     /// <summary>A filter of the application refuses the device, or has failed.</summary>
@@ -155,7 +161,7 @@ internal static class Answers
         return new Refusal(closing, answer);
     }
 
-    private static Refusal Refuse(Closing closing, string id, string code, string? detailsCode = null, string? reason = null) =>
+    private static Refusal Refuse(Closing closing, string id, string code, string? detailsCode = null, string? reason = null, string? hint = null) =>
         new(closing, Answer(id, code, closing.Reason, json =>
         {
             if (detailsCode is null)
@@ -164,6 +170,8 @@ internal static class Answers
             json.WriteString("code"u8, detailsCode);
             if (reason is not null)
                 json.WriteString("reason"u8, reason);
+            if (hint is not null)
+                json.WriteString("remediationHint"u8, hint);
             json.WriteEndObject();
         }));
 

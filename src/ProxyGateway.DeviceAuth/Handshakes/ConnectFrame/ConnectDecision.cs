@@ -7,7 +7,8 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>Verifies <c>connect</c> requests and has them decided; counts a client's failures.</summary>
 internal sealed class ConnectDecision(
-    AdmissionDesk desk, Gatekeeper gatekeeper, Draining draining, IDeviceAuthSettings settings, TimeProvider time, HandshakeLog log) : IDisposable
+    AdmissionDesk desk, Gatekeeper gatekeeper, DevicelessGatekeeper deviceless, Draining draining, IDeviceAuthSettings settings, TimeProvider time,
+    HandshakeLog log) : IDisposable
 {
     private readonly ProofVerificationLimiter _proofs = new();
 
@@ -32,11 +33,13 @@ internal sealed class ConnectDecision(
             return new ConnectOutcome(request.Id, Answers.TryAgainLater(request.Id));
         }
 
+        if (found.Failure == ProofFailure.IdentityRequired && settings.Current.Policy.Deviceless is not null)
+            return DecideWithoutDevice(handshake, request);
         if (found.Failure != ProofFailure.None)
             return new ConnectOutcome(request.Id, Refuse(handshake, Answers.ProofFailed(request.Id, found.Failure)));
 
         DeviceClaim claim = found.Claim!;
-        (Admission admission, Session? session) = await desk.DecideAsync(handshake, claim, request.SharedToken);
+        (Admission admission, DeviceSession? session) = await desk.DecideAsync(handshake, claim, request.SharedToken);
         if (session is not null)
             return new ConnectOutcome(
                 request.Id, Refusal: null, session, ((Admission.Admitted)admission).Record, WasPaired: admission is Admission.Admitted { Rule: null });
@@ -64,6 +67,28 @@ internal sealed class ConnectDecision(
 
     /// <inheritdoc/>
     public void Dispose() => _proofs.Dispose();
+
+    private ConnectOutcome DecideWithoutDevice(HandshakeContext handshake, ConnectRequest request)
+    {
+        if (draining.IsUnderWay)
+            return new ConnectOutcome(request.Id, Answers.Restarting(request.Id));
+        (DevicelessSession? session, Closing? closing) = deviceless.Decide(
+            inForce => new DevicelessAsk(
+                request.Role,
+                ScopeSet.Of(request.Scopes),
+                request.Describe(),
+                ShowsSharedToken: AdmissionDesk.ShowsSharedToken(request.SharedToken, inForce),
+                ActsForAnother: request.TrustedBrokerProfileId is not null),
+            handshake.Origin,
+            handshake.Options);
+        if (closing == Closing.IdentityRequired)
+            return new ConnectOutcome(request.Id, Delayed(handshake, Answers.ProofFailed(request.Id, ProofFailure.IdentityRequired)));
+        if (closing is not null)
+            return new ConnectOutcome(request.Id, Answers.TryAgainLater(request.Id));
+        if (draining.IsUnderWay)
+            session!.Close(Closing.Restarting); // the others may have been closed before this one was entered
+        return new ConnectOutcome(request.Id, Refusal: null, session);
+    }
 
     private Refusal Refuse(HandshakeContext handshake, Refusal refusal)
     {

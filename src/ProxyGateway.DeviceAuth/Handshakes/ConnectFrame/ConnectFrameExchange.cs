@@ -77,7 +77,8 @@ internal sealed class ConnectFrameExchange(
         _outcome = await decision.DecideAsync(handshake, _fromClient.Message, nonce);
         if (_outcome.Refusal is { } refusal)
             return Refuse(refusal);
-        DeviceFeature.Set(handshake.Http, Session!);
+        if (Session is DeviceSession device)
+            DeviceFeature.Set(handshake.Http, device);
         if (Session!.Closing is { } closing)
             // after the admission, but before any byte of the request was sent
             return Refuse(Answers.ClosedMeanwhile(_outcome.RequestId, closing));

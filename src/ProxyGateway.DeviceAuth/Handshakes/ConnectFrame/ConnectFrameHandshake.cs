@@ -22,6 +22,7 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
         Gatekeeper gatekeeper,
         AdmissionDesk desk,
         BackendPairings pairings,
+        DevicelessGatekeeper deviceless,
         Draining draining,
         GateMetrics metrics,
         IDeviceAuthSettings settings,
@@ -30,7 +31,7 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
     {
         (_desk, _gatekeeper, _draining, _metrics, _time) = (desk, gatekeeper, draining, metrics, time);
         _log = new HandshakeLog(logger);
-        _decision = new ConnectDecision(desk, gatekeeper, draining, settings, time, _log);
+        _decision = new ConnectDecision(desk, gatekeeper, deviceless, draining, settings, time, _log);
         _secondQuestion = new SecondQuestion(pairings, gatekeeper, settings, new BackendLog(logger));
     }
 

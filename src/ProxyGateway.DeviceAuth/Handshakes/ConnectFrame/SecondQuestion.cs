@@ -17,7 +17,13 @@ internal sealed class SecondQuestion(BackendPairings pairings, Gatekeeper gateke
     /// <returns>What the client is told instead of the backend's answer; null if it is to get that.</returns>
     public async Task<Refusal?> AnswerAsync(HandshakeContext handshake, ConnectOutcome outcome, BackendRefusal refusal, CancellationToken gone)
     {
-        Session session = outcome.Session!;
+        if (outcome.Session is not DeviceSession session)
+        {
+            // Without a device there is no grant, and so nothing that could be approved there.
+            gatekeeper.RefusedByBackend(outcome.Session!, AuditReason(refusal), note: null, handshake.Origin, handshake.Options);
+            return null;
+        }
+
         if (!refusal.AsksForPairing)
         {
             log.BackendRefused(handshake, session.Claim, refusal);

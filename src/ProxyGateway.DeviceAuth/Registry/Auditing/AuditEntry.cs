@@ -28,6 +28,10 @@ public sealed record AuditEntry : StoredObject
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DeviceId? DeviceId { get; init; }
 
+    /// <summary>The operating-system user (numeric id) at the other end of the socket; of clients without a device alone.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public uint? User { get; init; }
+
     /// <summary>The pairing request.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public RequestId? RequestId { get; init; }

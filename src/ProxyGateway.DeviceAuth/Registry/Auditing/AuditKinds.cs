@@ -30,6 +30,9 @@ public static class AuditKinds
     /// <summary>An operator imported a device, or grants for it.</summary>
     public const string DeviceImported = "device-imported";
 
+    /// <summary>An operator ended a session.</summary>
+    public const string SessionEnded = "session-ended";
+
     /// <summary>An operator tried to grant more than their ceiling allows.</summary>
     public const string OperatorRefused = "operator-refused";
 
@@ -84,7 +87,7 @@ public static class AuditKinds
     public static IReadOnlyCollection<string> All { get; } =
     [
         RequestApproved, RequestRejected, DeviceRemoved, GrantChanged, GrantRemoved,
-        DeviceLabelled, DeviceBlocked, DeviceUnblocked, DeviceImported, OperatorRefused,
+        DeviceLabelled, DeviceBlocked, DeviceUnblocked, DeviceImported, SessionEnded, OperatorRefused,
         DeviceAutoApproved, DeviceAdmitted, BackendRefused, BackendApproved, SessionOpened, SessionClosed, GrantExpired, DeviceForgotten, RequestCovered,
         RequestOpened, RequestExpired, DeviceRefused, UpgradeRefused, RefusalsLeftOut,
     ];
@@ -111,7 +114,7 @@ public static class AuditKinds
     public static AuditSource SourceOf(string kind) => kind switch
     {
         RequestApproved or RequestRejected or DeviceRemoved or GrantChanged or GrantRemoved
-            or DeviceLabelled or DeviceBlocked or DeviceUnblocked or DeviceImported or OperatorRefused => AuditSource.Operators,
+            or DeviceLabelled or DeviceBlocked or DeviceUnblocked or DeviceImported or SessionEnded or OperatorRefused => AuditSource.Operators,
         DeviceAutoApproved or GrantExpired or DeviceForgotten or RequestCovered => AuditSource.Changes,
         DeviceAdmitted or BackendRefused or BackendApproved or SessionOpened or SessionClosed => AuditSource.Devices,
         _ => AuditSource.Strangers,

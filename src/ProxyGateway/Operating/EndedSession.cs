@@ -1,0 +1,4 @@
+namespace ProxyGateway.Operating;
+
+/// <summary>What <c>sessions end --json</c> prints.</summary>
+internal sealed record EndedSession(string Id, bool Ended);
