@@ -15,6 +15,8 @@ public sealed record AdminKeyOptions
     /// <summary>The operator's role.</summary>
     public required AdminRole Role { get; init; }
 
-    /// <summary>The ceiling: role -> scopes that the operator may grant at most; other roles may not be granted. Null: anything.</summary>
+    /// <summary>
+    /// The ceiling: role -> scopes that the operator may grant at most; other roles may not be granted. Null: anything; empty: nothing.
+    /// </summary>
     public ImmutableDictionary<string, ScopeSet>? UpTo { get; init; }
 }

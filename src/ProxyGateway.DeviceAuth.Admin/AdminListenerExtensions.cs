@@ -37,7 +37,9 @@ public static class AdminListenerExtensions
     /// </summary>
     /// <param name="gate">The gate.</param>
     /// <param name="options">The options.</param>
-    /// <param name="contentRoot">The base of relative files.</param>
+    /// <param name="contentRoot">The base of relative files; absolute.</param>
+    /// <exception cref="InvalidDataException">A file of a key or secret is invalid; the message says why.</exception>
+    /// <exception cref="IOException">A file of a key or secret cannot be read or made; the message says why.</exception>
     public static IDeviceAuthorizationBuilder AddAdminListener(
         this IDeviceAuthorizationBuilder gate, AdminOptions options, string contentRoot)
     {

@@ -11,7 +11,8 @@ public static class SqliteDeviceStoreExtensions
 {
     /// <summary>
     /// Keeps devices and audit in one SQLite file, for one gateway. The file is opened when the <see cref="IDeviceStore"/> is first
-    /// resolved; its clock is the registered <see cref="TimeProvider"/>.
+    /// resolved, which throws <see cref="RegistryUnavailableException"/> if the file cannot be used; its clock is the registered
+    /// <see cref="TimeProvider"/>.
     /// </summary>
     /// <param name="gate">The gate.</param>
     /// <param name="options">The file, and the bounds of its audit.</param>

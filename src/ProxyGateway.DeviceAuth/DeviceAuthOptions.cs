@@ -6,50 +6,59 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth;
 
 /// <summary>
-/// The configuration of the gate: section <c>DeviceAuth</c>, read and validated. Immutable; a reload makes a new instance.
+/// The configuration of the gate: section <c>DeviceAuth</c>, read and validated. Immutable; a reload makes a new instance. No property
+/// takes a
+/// value out of its range: the application does not start with it (<see cref="Configuration.InvalidConfigurationException"/>), and a reload
+/// with it is refused as a whole. A list must be set, and may be empty.
 /// </summary>
 public sealed record DeviceAuthOptions
 {
     /// <summary>The configuration section.</summary>
     public const string SectionName = "DeviceAuth";
 
-    /// <summary>The handshake of routes that do not name one; it must be registered.</summary>
+    /// <summary>The handshake of routes that do not name one: the name of a registered one, and not <c>Off</c>.</summary>
     public string Handshake { get; init; } = DeviceAuthDefaults.ConnectFrame;
 
-    /// <summary>How long each side may take for its part of the handshake; up to 10 minutes.</summary>
+    /// <summary>How long each side may take for its part of the handshake: more than zero, up to 10 minutes.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>The maximum length of a message before admission, in bytes; 1 KiB to 16 MiB.</summary>
     public int MaxHandshakeBytes { get; init; } = 16 * 1024;
 
-    /// <summary>How far a signature's time may be from now, earlier or later; up to an hour.</summary>
+    /// <summary>How far a signature's time may be from now, earlier or later: more than zero, up to an hour.</summary>
     public TimeSpan SignatureSkew { get; init; } = TimeSpan.FromMinutes(2);
 
     /// <summary>Whether gated routes without metadata about it pass requests that are not WebSocket upgrades.</summary>
     public HttpRequests HttpRequests { get; init; } = HttpRequests.Deny;
 
-    /// <summary>Proxies whose <c>X-Forwarded-For</c> counts for CIDR rules. A connection through them is never loopback.</summary>
+    /// <summary>
+    /// Proxies whose <c>X-Forwarded-For</c> counts for CIDR rules; empty: none. A connection through them is never loopback.
+    /// </summary>
     public ImmutableArray<IPNetwork> TrustedProxies { get; init; } = [];
 
-    /// <summary>Origins, as browsers send them (<c>https://example.org</c>), whose pages may connect.</summary>
+    /// <summary>
+    /// Origins, as browsers send them (<c>https://example.org</c>), whose pages may connect besides the gateway's own on loopback; empty:
+    /// no others.
+    /// </summary>
     public ImmutableArray<string> AllowedOrigins { get; init; } = [];
 
     /// <summary>
     /// Further headers of a client's request that reach a backend behind the gate, such as credentials that the backend checks itself. The
-    /// backend must not trust any of them as coming from a proxy: a client could send it.
+    /// backend must not trust any of them as coming from a proxy: a client could send it. Each is 1 to 128 of A-Z a-z 0-9 . _ -, and never
+    /// <c>Sec-WebSocket-Extensions</c>; empty: none.
     /// </summary>
     public ImmutableArray<string> RequestHeaders { get; init; } = ["Authorization", "Cookie"];
 
     /// <summary>
-    /// The SHA-256 of the token that a device needs to be approved or make a request, unless a grant covers its claim; empty: no token is
-    /// needed.
+    /// The SHA-256 (32 bytes) of the token that a device needs to be approved or make a request, unless a grant covers its claim; empty: no
+    /// token is needed.
     /// </summary>
     public ImmutableArray<byte> SharedTokenSha256 { get; init; } = [];
 
-    /// <summary>OpenClaw gateways behind the gate at which it approves what it has granted, by the id of their cluster.</summary>
+    /// <summary>OpenClaw gateways behind the gate at which it approves what it has granted, by the id of their cluster; empty: none.</summary>
     public ImmutableDictionary<string, OpenClawBackendOptions> OpenClawBackends { get; init; } = OpenClawBackendOptions.None;
 
-    /// <summary>The time over which a stopping gateway spreads the closing of live sessions; up to an hour. Zero: at once.</summary>
+    /// <summary>The time over which a stopping gateway spreads the closing of live sessions: 1 ms to an hour. Zero: at once.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Bounds on resources that strangers can use up.</summary>
@@ -58,19 +67,20 @@ public sealed record DeviceAuthOptions
     /// <summary>The pairing policy.</summary>
     public PairingPolicy Policy { get; init; } = PairingPolicy.Default;
 
-    /// <summary>How long a request waits for an operator, and stays readable once resolved; up to 7 days.</summary>
+    /// <summary>How long a request waits for an operator, and stays readable once resolved: more than zero, up to 7 days.</summary>
     public TimeSpan RequestLifetime { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>How many requests may be open in all; 1 to 1,000,000.</summary>
+    /// <summary>How many requests may be open in the whole registry, until they are resolved or expire; 1 to 1,000,000.</summary>
     public int MaxPendingRequests { get; init; } = 1000;
 
     /// <summary>
-    /// How long an operator's refusal is remembered for a device without a grant; at least <see cref="RequestLifetime"/>.
+    /// How long an operator's refusal is remembered for a device without a grant: at least <see cref="RequestLifetime"/>, up to 36,500
+    /// days.
     /// </summary>
     public TimeSpan ForgetRemovedAfter { get; init; } = TimeSpan.FromDays(90);
 
     /// <summary>
-    /// Devices that only rules have approved are forgotten if they were not seen for this long, an hour at least; zero: never.
+    /// Devices that only rules have approved are forgotten if they were not seen for this long: an hour to 36,500 days; zero: never.
     /// </summary>
     public TimeSpan ForgetIdleAfter { get; init; }
 

@@ -29,7 +29,9 @@ public static class DeviceAuthorizationExtensions
     /// <see cref="IAuditStore"/> and an <see cref="ILastSeenStore"/>, which the stores of this project also are, are optional.
     /// </summary>
     /// <param name="services">The application's services.</param>
-    /// <param name="configuration">The whole configuration; reloads are followed.</param>
+    /// <param name="configuration">
+    /// The whole configuration; reloads are followed. It is read when <see cref="UseDeviceAuthorization"/> is called.
+    /// </param>
     /// <exception cref="InvalidOperationException">The gate was added before.</exception>
     public static IDeviceAuthorizationBuilder AddDeviceAuthorization(this IServiceCollection services, IConfiguration configuration)
     {
@@ -43,7 +45,7 @@ public static class DeviceAuthorizationExtensions
 
     /// <summary>
     /// Adds the gate, configured in code: <c>AddDeviceAuthorization(options => options with { ... })</c>. The options are validated like
-    /// those of a configuration when the application starts.
+    /// those of a configuration, by <see cref="UseDeviceAuthorization"/>.
     /// </summary>
     /// <inheritdoc cref="AddDeviceAuthorization(IServiceCollection, IConfiguration)"/>
     /// <param name="services">The application's services.</param>
@@ -128,6 +130,10 @@ public static class DeviceAuthorizationExtensions
     /// </summary>
     /// <param name="proxy">The proxy's pipeline.</param>
     /// <exception cref="PlatformNotSupportedException">libsodium, which comes with the program, cannot be loaded.</exception>
+    /// <exception cref="InvalidConfigurationException">
+    /// The gate's options, or another part of the configuration, are invalid; the message names every error.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">The gate was not added.</exception>
     public static IReverseProxyApplicationBuilder UseDeviceAuthorization(this IReverseProxyApplicationBuilder proxy)
     {
         ArgumentNullException.ThrowIfNull(proxy);

@@ -4,7 +4,9 @@ namespace ProxyGateway.DeviceAuth;
 public interface IDeviceAuthSettings
 {
     /// <summary>
-    /// Raised after <see cref="Current"/> has changed. Handlers must not block. Settings that never change need not implement it; a change
+    /// Raised after <see cref="Current"/> has changed, on the thread of the reload, one call at a time. Handlers must not block; an
+    /// exception is
+    /// logged, and the other handlers are called. Settings that never change need not implement it; a change
     /// that is not raised is found within <see cref="Registry.FreshnessOptions.SweepInterval"/>.
     /// </summary>
     event Action Changed

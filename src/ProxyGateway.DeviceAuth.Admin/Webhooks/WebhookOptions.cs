@@ -8,7 +8,9 @@ public sealed record WebhookOptions
     /// <summary>The webhook's name, in log and metrics.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The receiver's address: https, or http on a loopback host.</summary>
+    /// <summary>
+    /// The receiver's address: https, or http on a loopback host; with no user and no fragment. It may hold a token: it is never logged.
+    /// </summary>
     public required Uri Url { get; init; }
 
     /// <summary>The secret for signatures, 24 to 64 bytes; empty if it is in <see cref="SecretFile"/>.</summary>
@@ -17,6 +19,6 @@ public sealed record WebhookOptions
     /// <summary>The file with the secret, which only its owner may read; null if it is configured.</summary>
     public string? SecretFile { get; init; }
 
-    /// <summary>The kinds of events; empty: all.</summary>
+    /// <summary>The kinds of events, of <see cref="Registry.Auditing.AuditKinds.All"/>; empty: all.</summary>
     public ImmutableArray<string> Events { get; init; } = [];
 }

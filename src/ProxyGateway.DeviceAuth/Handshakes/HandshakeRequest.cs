@@ -53,7 +53,9 @@ public sealed class HandshakeRequest
     /// <see cref="DeviceAuthOptions.HandshakeTimeout"/>. An admitted device has a session from now on, which a removal or a narrowing ends.
     /// </summary>
     /// <param name="claim">What the device has proved. Nothing may be in it that was not verified, but for <see cref="DeviceClaim.Client"/>.</param>
-    /// <param name="sharedToken">The token that the client has shown, if any; it is compared with the configured one, where there is one.</param>
+    /// <param name="sharedToken">
+    /// The token that the client has shown; null if it has shown none. It is compared with the configured one, where there is one.
+    /// </param>
     /// <returns>What became of it. For all but <see cref="Admission.Admitted"/> the handshake writes an answer.</returns>
     /// <exception cref="ArgumentException">The claim is none: the id is not that of the key, or the role is no role.</exception>
     /// <exception cref="InvalidOperationException">The request is decided or refused already.</exception>

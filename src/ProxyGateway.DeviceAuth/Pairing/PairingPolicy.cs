@@ -13,7 +13,7 @@ public sealed record PairingPolicy
     /// </summary>
     public static PairingPolicy Default { get; } = new();
 
-    /// <summary>The rules. They only ever widen, so their order cannot matter.</summary>
+    /// <summary>The rules; empty: an operator decides everything. They only ever widen, so their order cannot matter.</summary>
     public ImmutableArray<AutoApproveRule> AutoApprove { get; init; } =
     [
         new() { Name = "loopback", FromLoopback = true, Reasons = [PairingReason.NotPaired, PairingReason.ScopeUpgrade] },
@@ -28,7 +28,9 @@ public sealed record PairingPolicy
     /// <summary>Which clients are admitted without a device; null: none.</summary>
     public DevicelessRule? Deviceless { get; init; }
 
-    /// <summary>How many devices rules alone may have paired; past it an operator decides about new ones.</summary>
+    /// <summary>
+    /// How many devices rules alone may have paired in the whole registry, 1 to 1,000,000; past it an operator decides about new ones.
+    /// </summary>
     public int MaxDevicesByRules { get; init; } = 100_000;
 
     /// <summary>Decides one claim.</summary>

@@ -22,6 +22,7 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="RegistryUnavailableException">It is unknown whether it was written; it may be repeated.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; some may have been written.</exception>
     public async ValueTask<ImportOutcome> ImportAsync(
         ImportedDevice device, bool dryRun, Operator by, PairingRules rules, CancellationToken cancellationToken)
     {
@@ -56,8 +57,11 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Cancels between two devices.</param>
     /// <param name="cursor">The start: the <see cref="RemovedByRule.Next"/> of the previous part; null for the first device.</param>
-    /// <param name="limit">The number of devices after which to stop (at the latest after five seconds); null: only at the end.</param>
+    /// <param name="limit">
+    /// The number of devices after which to stop (at the latest after five seconds); null: only at the end. 1 or more.
+    /// </param>
     /// <exception cref="RegistryUnavailableException">Some may have been written; it may be repeated.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; some may have been written.</exception>
     public async Task<RemovedByRule> RemoveByRuleAsync(
         string rule, bool dryRun, Operator by, PairingRules rules, CancellationToken cancellationToken, string? cursor = null, int? limit = null)
     {
@@ -79,10 +83,11 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
     }
 
     /// <summary>Forgets devices that only rules have approved and that were not seen for a time. Returns how many.</summary>
-    /// <param name="unseenFor">The time.</param>
+    /// <param name="unseenFor">The time: more than zero.</param>
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Cancels between two devices.</param>
     /// <exception cref="RegistryUnavailableException">Some may have been written; it may be repeated.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; some may have been written.</exception>
     public async Task<int> ForgetIdleAsync(TimeSpan unseenFor, PairingRules rules, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(rules);

@@ -24,10 +24,16 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     private readonly NewerDocuments _newer = new();
     private readonly ILogger _logger = logger ?? NullLogger<DeviceRegistry>.Instance;
 
-    /// <summary>Raised after a record was changed through this registry, with the new record and the store's time.</summary>
+    /// <summary>
+    /// Raised after a record was changed through this registry, with the new record and the store's time; within the call that changed it,
+    /// and for
+    /// several devices at a time. Handlers must neither block nor throw: the caller would get the exception although the change is made.
+    /// </summary>
     public event Action<DeviceRecord, DateTimeOffset>? Changed;
 
-    /// <summary>Raised when a rule would have paired a device but is at its bound.</summary>
+    /// <summary>
+    /// Raised when a rule would have paired a device but is at its bound. Handlers must neither block nor throw: the device waits.
+    /// </summary>
     public event Action<ReachedBound>? BoundReached;
 
     /// <summary>Decides a claim, and writes the result before returning it.</summary>
@@ -36,6 +42,8 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Cancels the operation; a write under way may or may not have been made.</param>
     /// <exception cref="RegistryUnavailableException">Nothing may be concluded: admit nobody.</exception>
+    /// <exception cref="UnreadableDocumentException">The device's document is damaged, or of a newer format: do not admit it.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public ValueTask<Admission> AdmitAsync(DeviceClaim claim, ClaimOrigin origin, PairingRules rules, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(rules);
@@ -91,6 +99,10 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="RegistryUnavailableException">It is unknown whether the approval was written; it may be repeated.</exception>
+    /// <exception cref="UnreadableDocumentException">
+    /// The device's document is damaged, or of a newer format: nothing was changed.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; it may or may not have been written.</exception>
     public ValueTask<Decision?> ApproveAsync(
         RequestId id, GrantTerms terms, Operator by, PairingRules rules, CancellationToken cancellationToken)
     {
@@ -105,6 +117,10 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="RegistryUnavailableException">It is unknown whether the rejection was written; it may be repeated.</exception>
+    /// <exception cref="UnreadableDocumentException">
+    /// The device's document is damaged, or of a newer format: nothing was changed.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; it may or may not have been written.</exception>
     public ValueTask<Decision?> RejectAsync(RequestId id, Operator by, PairingRules rules, CancellationToken cancellationToken) =>
         DecideAsync(id, (record, now) => Transitions.Reject(record, id, by, now, rules.Lifetimes), also: [], by, rules, cancellationToken);
 
@@ -118,6 +134,10 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// It is unknown whether the change was written, or it may still be lost (<see cref="RegistryUnavailableException.ChangeWasMade"/>); it
     /// may be repeated.
     /// </exception>
+    /// <exception cref="UnreadableDocumentException">
+    /// The device's document is of a newer format, or is damaged and the change is not its removal: nothing was changed.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; it may or may not have been written.</exception>
     public async ValueTask<Decision?> ChangeAsync(
         DeviceId id, DeviceChange change, Operator by, PairingRules rules, CancellationToken cancellationToken)
     {
@@ -147,10 +167,16 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     }
 
     /// <summary>The record of a device, or null.</summary>
+    /// <exception cref="RegistryUnavailableException">The registry cannot be reached, or is too slow.</exception>
+    /// <exception cref="UnreadableDocumentException">Its document is damaged, or of a newer format.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public async ValueTask<DeviceRecord?> FindAsync(DeviceId id, CancellationToken cancellationToken) =>
         (await GetAsync(id, cancellationToken)).Record;
 
     /// <summary>A request in its present state, also a resolved one while it is readable; or null.</summary>
+    /// <exception cref="RegistryUnavailableException">The registry cannot be reached, or is too slow.</exception>
+    /// <exception cref="UnreadableDocumentException">The document of its device is damaged, or of a newer format.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public async ValueTask<PairingRequest?> FindRequestAsync(RequestId id, CancellationToken cancellationToken)
     {
         if (await store.FindRequestAsync(id, cancellationToken) is not { } device)

@@ -8,11 +8,14 @@ public sealed record FreshnessOptions
     /// <summary>The names of these options in the section <c>Registry</c>. The gate reads them; an application may add other keys there.</summary>
     public static ImmutableArray<string> KeyNames { get; } = [nameof(SweepInterval), nameof(StalenessLimit), nameof(CloseStaleSessions)];
 
-    /// <summary>How often live sessions are compared with the registry, in case an announcement was lost unnoticed; up to a day.</summary>
+    /// <summary>
+    /// How often live sessions are compared with the registry, in case an announcement was lost unnoticed: more than zero, up to
+    /// a day.
+    /// </summary>
     public TimeSpan SweepInterval { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// How long the gateway may be unsure whether it receives every change. Past it nobody is admitted, even if the registry can be read. 5
+    /// How long the gateway may be unsure whether it receives every change. Past it nobody is admitted, even if the registry can be read: 5
     /// seconds to a day.
     /// </summary>
     public TimeSpan StalenessLimit { get; init; } = TimeSpan.FromSeconds(30);

@@ -8,6 +8,7 @@ public interface ICopyableDeviceStore : IDeviceStore
     /// exists all the time comes at least once.
     /// </summary>
     /// <exception cref="RegistryUnavailableException">A document cannot be read; the earlier ones are not all.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     IAsyncEnumerable<StoredDocument> ReadAllAsync(CancellationToken cancellationToken);
 
     /// <summary>
@@ -15,5 +16,6 @@ public interface ICopyableDeviceStore : IDeviceStore
     /// hold a part of them.
     /// </summary>
     /// <exception cref="RegistryUnavailableException">A document cannot be written.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; some may have been written.</exception>
     Task WriteAllAsync(IAsyncEnumerable<StoredDocument> documents, CancellationToken cancellationToken);
 }

@@ -13,5 +13,6 @@ public interface ILastSeenStore
     /// noted when this throws.
     /// </summary>
     /// <exception cref="RegistryUnavailableException">The store cannot be reached, or is too slow.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     ValueTask NoteSeenAsync(IReadOnlyList<SeenDevice> devices, CancellationToken cancellationToken);
 }

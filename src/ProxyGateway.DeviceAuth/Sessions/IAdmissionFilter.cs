@@ -14,8 +14,7 @@ public interface IAdmissionFilter
     /// <param name="cancellationToken">Cancelled when the client is gone, or the time has passed.</param>
     /// <returns>
     /// Null to leave the decision to the next filter and then to the policy; else the close reason (code 1008) for the client, at most 123
-    /// bytes of
-    /// UTF-8 (RFC 6455 §5.5), without secrets.
+    /// bytes of UTF-8 (RFC 6455 §5.5), without secrets.
     /// </returns>
     ValueTask<string?> RefuseAsync(AdmissionContext admission, CancellationToken cancellationToken);
 }

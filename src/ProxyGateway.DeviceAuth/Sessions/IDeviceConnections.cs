@@ -17,7 +17,7 @@ public interface IDeviceConnections
     /// <summary>The connections, oldest first.</summary>
     /// <param name="device">Only of this device; null for all.</param>
     /// <param name="after">Only with a higher <see cref="DeviceConnection.Id"/>; 0 for all.</param>
-    /// <param name="limit">The maximum number.</param>
+    /// <param name="limit">The maximum number; 0 gives none.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="limit"/> is negative.</exception>
     IReadOnlyList<DeviceConnection> List(DeviceId? device = null, long after = 0, int limit = int.MaxValue);
 

@@ -12,6 +12,8 @@ public interface IAuditStore
     /// </summary>
     /// <param name="batch">The entries; the store gives their ids.</param>
     /// <param name="cancellationToken">Cancels the operation; the batch may or may not have been appended.</param>
+    /// <exception cref="RegistryUnavailableException">The store cannot be reached, or is too slow.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     ValueTask<AuditReceipt> AppendAsync(AuditBatch batch, CancellationToken cancellationToken);
 
     /// <summary>
@@ -19,8 +21,11 @@ public interface IAuditStore
     /// </summary>
     /// <param name="filter">Selects entries.</param>
     /// <param name="before">The <see cref="AuditPage.Next"/> of the page before; null for the first.</param>
-    /// <param name="limit">The maximum number.</param>
+    /// <param name="limit">The maximum number, 1 or more.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
+    /// <exception cref="RegistryUnavailableException">The store cannot be reached, or is too slow.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is less than 1.</exception>
     ValueTask<AuditPage> ListAsync(AuditFilter filter, long? before, int limit, CancellationToken cancellationToken);
 
     /// <summary>
@@ -28,7 +33,9 @@ public interface IAuditStore
     /// gets none twice.
     /// </summary>
     /// <param name="id">The id of the last known entry; 0 for the oldest that is kept.</param>
-    /// <param name="limit">The maximum number.</param>
+    /// <param name="limit">The maximum number, 1 or more.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
+    /// <exception cref="RegistryUnavailableException">The store cannot be reached, or is too slow.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken);
 }
