@@ -10,7 +10,7 @@ namespace ProxyGateway.DeviceAuth.Admin;
 public sealed class AdminKeyRing
 {
     /// <summary>The name of the operator who uses the generated key.</summary>
-    public const string GeneratedName = "admin";
+    internal const string GeneratedName = "admin";
 
     private const int KeyBytes = 32;
     private const int MinKeyLength = 32;
@@ -30,7 +30,7 @@ public sealed class AdminKeyRing
     }
 
     /// <summary>The key file, if it was made when the keys were loaded.</summary>
-    public string? CreatedFile { get; }
+    internal string? CreatedFile { get; }
 
     /// <summary>How often the keys were renewed.</summary>
     internal int Renewals { get; private set; }
@@ -42,7 +42,7 @@ public sealed class AdminKeyRing
     /// <param name="contentRoot">The base of a relative key file.</param>
     /// <exception cref="InvalidDataException">The key file is invalid; the message says why.</exception>
     /// <exception cref="IOException">The key file cannot be read or made; the message says why.</exception>
-    public static AdminKeyRing Load(AdminOptions options, string contentRoot)
+    internal static AdminKeyRing Load(AdminOptions options, string contentRoot)
     {
         ArgumentNullException.ThrowIfNull(options);
         return new AdminKeyRing(options, contentRoot);

@@ -51,10 +51,25 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
     {
         DateTimeOffset now = await NowAsync();
         DeviceClaim claim = Some.Claim("operator", "operator.read", "operator.write");
-        DeviceRecord record = Transitions.Ask(
-            Some.Paired(claim, now), claim.Asking("node"), PairingReason.RoleUpgrade, LocalityKind.Network, "192.0.2.1", now, Some.Lifetimes).Next
-            with
-        { Refusals = new RefusalMarks { At = now, Roles = ScopeSet.Of("node") }, LastSeenAt = now };
+        var request = new PairingRequest
+        {
+            Id = RequestId.New(now),
+            DeviceId = claim.Device,
+            Role = "node",
+            Scopes = ScopeSet.Empty,
+            Reason = PairingReason.RoleUpgrade,
+            Client = claim.Client,
+            Address = "192.0.2.1",
+            Locality = LocalityKind.Network,
+            CreatedAt = now,
+            ExpiresAt = now + Some.Lifetimes.Request,
+        };
+        DeviceRecord record = Some.Paired(claim, now) with
+        {
+            Requests = [request],
+            Refusals = new RefusalMarks { At = now, Roles = ScopeSet.Of("node") },
+            LastSeenAt = now,
+        };
         record = Transitions.AutoApprove(record, claim.Asking("operator", "operator.admin"), "loopback", ScopeImplications.Default, now, Some.Lifetimes);
         record.Grants["operator"].Parts!.Rules.Keys.ShouldBe(["loopback"]);
 

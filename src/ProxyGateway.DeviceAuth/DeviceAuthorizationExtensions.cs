@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -88,9 +89,16 @@ public static class DeviceAuthorizationExtensions
             s.GetRequiredService<ILogger<GatewayConfiguration>>()));
         services.TryAddSingleton<IDeviceAuthSettings, DeviceAuthSettings>();
         services.AddMetrics();
+        services.TryAddSingleton(s => new AuditLog(
+            s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<IMeterFactory>(),
+            s.GetRequiredService<ILogger<AuditLog>>(),
+            s.GetService<IAuditStore>(),
+            s.GetServices<IAuditListener>()));
         AddBackgroundService<AuditLog>(services);
         AddBackgroundService<LastSeenTracker>(services);
-        services.TryAddSingleton<DeviceRegistry>();
+        services.TryAddSingleton(s => new DeviceRegistry(
+            s.GetRequiredService<IDeviceStore>(), s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>()));
         services.TryAddSingleton<DeviceFleet>();
         AddBackgroundService<IdleDevices>(services);
         AddBackgroundService<ReachedBounds>(services);

@@ -67,10 +67,10 @@ public sealed record PairingPolicy
     }
 
     /// <summary>Whether the record admits the claim: the device is not blocked, and its grant covers the claim.</summary>
-    public bool Admits(DeviceRecord? record, DeviceClaim claim) => record?.Block is null && Uncovered(record, claim) is null;
+    internal bool Admits(DeviceRecord? record, DeviceClaim claim) => record?.Block is null && Uncovered(record, claim) is null;
 
     /// <summary>Why the record does not cover the claim; null if it does. The first check that fails is the reason.</summary>
-    public PairingReason? Uncovered(DeviceRecord? record, DeviceClaim claim)
+    internal PairingReason? Uncovered(DeviceRecord? record, DeviceClaim claim)
     {
         ArgumentNullException.ThrowIfNull(claim);
         if (record is null || !record.IsPaired || MustPairAgain(record, claim.Role))
@@ -81,7 +81,7 @@ public sealed record PairingPolicy
     }
 
     /// <summary>The locality for operators.</summary>
-    public LocalityKind Classify(Locality locality)
+    internal LocalityKind Classify(Locality locality)
     {
         ArgumentNullException.ThrowIfNull(locality);
         if (locality.IsLoopback)

@@ -1,7 +1,7 @@
 namespace ProxyGateway.DeviceAuth.Pairing;
 
 /// <summary>Whether a <see cref="PeerUser"/> is known.</summary>
-public enum PeerUserState
+internal enum PeerUserState
 {
     /// <summary>It was not looked up yet.</summary>
     NotLookedUp,

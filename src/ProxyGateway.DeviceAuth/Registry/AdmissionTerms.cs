@@ -4,4 +4,4 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// <param name="Rules">The policy and bounds in force.</param>
 /// <param name="MayAsk">Whether a claim that no grant covers may be approved or become a request; false if it lacks the shared
 /// token.</param>
-public readonly record struct AdmissionTerms(PairingRules Rules, bool MayAsk = true);
+internal readonly record struct AdmissionTerms(PairingRules Rules, bool MayAsk = true);

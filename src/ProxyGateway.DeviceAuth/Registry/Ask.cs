@@ -6,4 +6,4 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// <param name="Outcome">The result.</param>
 /// <param name="Next">The record to write, if the outcome changed something.</param>
 /// <param name="Request">The request; null if there are too many.</param>
-public sealed record Ask(AskOutcome Outcome, DeviceRecord Next, PairingRequest? Request);
+internal sealed record Ask(AskOutcome Outcome, DeviceRecord Next, PairingRequest? Request);

@@ -1,7 +1,7 @@
 namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>The result of a device's request for approval.</summary>
-public enum AskOutcome
+internal enum AskOutcome
 {
     /// <summary>A new request waits for an operator.</summary>
     Opened,

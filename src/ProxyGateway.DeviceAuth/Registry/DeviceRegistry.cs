@@ -12,17 +12,27 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// The registry for the gate and the operators: reads a record, lets the policy or a transition decide, swaps, and starts over if another
 /// change came first. Every retry runs the policy again.
 /// </summary>
-/// <param name="store">The store of the documents.</param>
-/// <param name="audit">The audit of changes; null: none.</param>
-/// <param name="logger">The log of lost restrictions; null: none.</param>
-public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit = null, ILogger<DeviceRegistry>? logger = null)
+public sealed partial class DeviceRegistry
 {
     // A device's record has few writers: if this many swaps in a row fail, there is a fault or an attack.
     private const int MaxAttempts = 32;
 
     private readonly RestrictionMemory _memory = new();
     private readonly NewerDocuments _newer = new();
-    private readonly ILogger _logger = logger ?? NullLogger<DeviceRegistry>.Instance;
+    private readonly IDeviceStore _store;
+    private readonly AuditLog? _audit;
+    private readonly ILogger _logger;
+
+    /// <summary>A registry beside the gate's: its changes are in no audit of this process.</summary>
+    /// <param name="store">The store of the documents.</param>
+    /// <param name="logger">The log of lost restrictions; null: none.</param>
+    public DeviceRegistry(IDeviceStore store, ILogger<DeviceRegistry>? logger = null)
+        : this(store, audit: null, logger)
+    {
+    }
+
+    internal DeviceRegistry(IDeviceStore store, AuditLog? audit, ILogger<DeviceRegistry>? logger = null) =>
+        (_store, _audit, _logger) = (store, audit, logger ?? NullLogger<DeviceRegistry>.Instance);
 
     /// <summary>
     /// Raised after a record was changed through this registry, with the new record and the store's time; within the call that changed it,
@@ -55,7 +65,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <param name="origin">Where it comes from.</param>
     /// <param name="terms">The terms in force: read at each decision, after the record, so that a retry uses the newest.</param>
     /// <param name="cancellationToken">Cancels the operation; a write under way may or may not have been made.</param>
-    public ValueTask<Admission> AdmitAsync(
+    internal ValueTask<Admission> AdmitAsync(
         DeviceClaim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(claim);
@@ -162,7 +172,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
             rules,
             cancellationToken);
         if (decision?.Outcome == DecisionOutcome.AboveCeiling)
-            audit?.Enter(AuditTrail.Refused(by, id, request: null, change.Operation.Role, change.Operation.Scopes));
+            _audit?.Enter(AuditTrail.Refused(by, id, request: null, change.Operation.Role, change.Operation.Scopes));
         return decision;
     }
 
@@ -179,7 +189,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public async ValueTask<PairingRequest?> FindRequestAsync(RequestId id, CancellationToken cancellationToken)
     {
-        if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
+        if (await _store.FindRequestAsync(id, cancellationToken) is not { } device)
             return null;
         (DeviceRecord? record, DateTimeOffset now) = await GetAsync(device, cancellationToken);
         return record?.FindRequest(id)?.AsOf(now);
@@ -187,14 +197,14 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
 
     /// <inheritdoc cref="IDeviceStore.ListDevicesAsync"/>
     public async ValueTask<PagedResult<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-        Note(await store.ListDevicesAsync(cursor, limit, cancellationToken));
+        Note(await _store.ListDevicesAsync(cursor, limit, cancellationToken));
 
     /// <inheritdoc cref="IDeviceStore.ListOpenRequestsAsync"/>
     public async ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-        Note(await store.ListOpenRequestsAsync(cursor, limit, cancellationToken));
+        Note(await _store.ListOpenRequestsAsync(cursor, limit, cancellationToken));
 
     /// <inheritdoc cref="IDeviceStore.PingAsync"/>
-    public ValueTask PingAsync(CancellationToken cancellationToken) => store.PingAsync(cancellationToken);
+    public ValueTask PingAsync(CancellationToken cancellationToken) => _store.PingAsync(cancellationToken);
 
     /// <summary>
     /// How many documents of a newer format this gateway has met, and the greatest format. One of them is read again each time, since a
@@ -292,7 +302,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
 
     private async ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
     {
-        StoredDevice stored = await store.GetAsync(id, cancellationToken);
+        StoredDevice stored = await _store.GetAsync(id, cancellationToken);
         if (stored.Damage is NewerDocumentException newer)
             Note(newer.Document);
         else
@@ -321,7 +331,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         PairingRules rules,
         CancellationToken cancellationToken)
     {
-        if (await store.FindRequestAsync(id, cancellationToken) is not { } device)
+        if (await _store.FindRequestAsync(id, cancellationToken) is not { } device)
             return null;
         Decision? decision = await WriteAsync(
             device, stored => stored.Record is { } record ? decide(record, stored.Now) : null, operation: null, by, rules, cancellationToken);
@@ -329,7 +339,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         {
             (string role, ScopeSet scopes) = also.Prepend(new(asked.Role, asked.Scopes))
                 .FirstOrDefault(wanted => !by.MayGrant(wanted.Key, wanted.Value, rules.Policy.Implications), new(asked.Role, asked.Scopes));
-            audit?.Enter(AuditTrail.Refused(by, device, id, role, scopes));
+            _audit?.Enter(AuditTrail.Refused(by, device, id, role, scopes));
         }
 
         return decision;
@@ -391,7 +401,7 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
         bool isUncertain = true;
         try
         {
-            result = await store.SwapAsync(swap, cancellationToken);
+            result = await _store.SwapAsync(swap, cancellationToken);
         }
         catch (RegistryUnavailableException e) when (e.ChangeWasMade)
         {
@@ -413,10 +423,10 @@ public sealed partial class DeviceRegistry(IDeviceStore store, AuditLog? audit =
 
     private void EnterChange(DeviceSwap swap, DateTimeOffset now, Operator? by, AuditEntry? operation, bool uncertain)
     {
-        if (audit is null)
+        if (_audit is null)
             return;
         foreach (AuditEntry entry in AuditTrail.Of(swap.Previous, swap.Next, now, by, operation))
-            audit.Enter(entry with { Uncertain = uncertain });
+            _audit.Enter(entry with { Uncertain = uncertain });
     }
 
     private void Tell(DeviceRecord? previous, DeviceRecord next, DateTimeOffset now, Lifetimes lifetimes)

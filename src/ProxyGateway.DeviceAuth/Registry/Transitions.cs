@@ -13,7 +13,7 @@ public static class Transitions
     public const int MaxOpenRequestsPerDevice = 8;
 
     /// <summary>How many bytes the requests of one device may have in its document, including recently resolved ones.</summary>
-    public const int MaxRequestBytesPerDevice = 48 * 1024;
+    internal const int MaxRequestBytesPerDevice = 48 * 1024;
 
     // The longest life of a request that the device keeps renewing.
     private static readonly TimeSpan LongestRenewal = TimeSpan.FromHours(1);
@@ -29,7 +29,7 @@ public static class Transitions
     }
 
     /// <summary>The device makes a request, since no grant covers its claim.</summary>
-    public static Ask Ask(
+    internal static Ask Ask(
         DeviceRecord? record, DeviceClaim claim, PairingReason reason, LocalityKind locality, string? address, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Begin(record, claim, now, lifetimes);
@@ -65,7 +65,7 @@ public static class Transitions
     /// in the role; without one, an existing end stays. The scopes of <see cref="GrantTerms.Also"/> are added to what the device holds in
     /// those roles, on the same terms; if any of it is not allowed, nothing is approved.
     /// </summary>
-    public static Decision Approve(
+    internal static Decision Approve(
         DeviceRecord record, RequestId id, GrantTerms terms, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(terms);
@@ -124,7 +124,7 @@ public static class Transitions
     }
 
     /// <summary>An operator rejects a request. The role is marked, so that no rule approves it.</summary>
-    public static Decision Reject(DeviceRecord record, RequestId id, Operator by, DateTimeOffset now, Lifetimes lifetimes)
+    internal static Decision Reject(DeviceRecord record, RequestId id, Operator by, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
         DeviceRecord next = Prune(record, now, lifetimes);
@@ -148,7 +148,7 @@ public static class Transitions
     /// An operator sets the grant of a role; null revokes it. Roles and scopes that the device loses are marked, so that no rule gives them
     /// back. An operator's ceiling bounds what they may leave granted; revoking is always allowed.
     /// </summary>
-    public static Decision SetGrant(
+    internal static Decision SetGrant(
         DeviceRecord record, string role, GrantTerms? terms, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
@@ -186,7 +186,7 @@ public static class Transitions
     /// <param name="label">The label, safe to show; null for none.</param>
     /// <param name="now">The time.</param>
     /// <param name="lifetimes">How long records are kept.</param>
-    public static Decision SetLabel(DeviceRecord record, string? label, DateTimeOffset now, Lifetimes lifetimes)
+    internal static Decision SetLabel(DeviceRecord record, string? label, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Prune(record, now, lifetimes);
         if (!next.IsListed)
@@ -199,7 +199,7 @@ public static class Transitions
     /// <summary>
     /// An operator blocks a device, also an unknown one. Its open requests end; its grants count again once it is unblocked.
     /// </summary>
-    public static Decision Block(DeviceRecord? record, DeviceId id, string? reason, Operator by, DateTimeOffset now, Lifetimes lifetimes)
+    internal static Decision Block(DeviceRecord? record, DeviceId id, string? reason, Operator by, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
         DeviceRecord next = Prune(record ?? new DeviceRecord { Id = id, PublicKey = "", CreatedAt = now }, now, lifetimes);
@@ -213,7 +213,7 @@ public static class Transitions
     }
 
     /// <summary>An operator unblocks a device. Its grants must be within the operator's ceiling.</summary>
-    public static Decision Unblock(
+    internal static Decision Unblock(
         DeviceRecord record, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
@@ -251,7 +251,7 @@ public static class Transitions
     /// An operator takes back what one rule has approved and no operator did: the device, if it holds nothing else, or else the rule's part
     /// of its grants. No rule gives it back.
     /// </summary>
-    public static Decision RemoveByRule(DeviceRecord record, string rule, Operator by, DateTimeOffset now, Lifetimes lifetimes)
+    internal static Decision RemoveByRule(DeviceRecord record, string rule, Operator by, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Prune(record, now, lifetimes);
         string[] roles = [.. next.Grants.Where(g => g.Value.HasPartOf(rule)).Select(g => g.Key)];
@@ -274,7 +274,7 @@ public static class Transitions
     /// <param name="unseenSince">It is kept if it was seen, approved or made a request after this.</param>
     /// <param name="now">The time.</param>
     /// <param name="lifetimes">How long records are kept.</param>
-    public static DeviceRecord? ForgetIdle(DeviceRecord record, DateTimeOffset unseenSince, DateTimeOffset now, Lifetimes lifetimes)
+    internal static DeviceRecord? ForgetIdle(DeviceRecord record, DateTimeOffset unseenSince, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Prune(record, now, lifetimes);
         bool isByRules = !next.Grants.IsEmpty && !next.Legacy && next.Block is null && next.Grants.Values.All(g => g is { RoleRule: not null, Until: null });
@@ -306,7 +306,7 @@ public static class Transitions
     /// When the store may forget a record that is written now. An empty record also stays for a short time: gateways that receive the
     /// announcement read it.
     /// </summary>
-    public static DateTimeOffset? ExpiresAt(DeviceRecord record, Lifetimes lifetimes, DateTimeOffset now) =>
+    internal static DateTimeOffset? ExpiresAt(DeviceRecord record, Lifetimes lifetimes, DateTimeOffset now) =>
         ExpiresAt(record, lifetimes) is { } at && at <= now ? now + lifetimes.Request : ExpiresAt(record, lifetimes);
 
     private static DeviceRecord Begin(DeviceRecord? record, DeviceClaim claim, DateTimeOffset now, Lifetimes lifetimes)

@@ -76,7 +76,7 @@ public sealed class AutoApproveRuleTests
         Decide(policy, record: null, Asks("operator"), Loopback).ShouldBe(expected);
         Decide(policy, record: null, Asks("operator"), Loopback with { Peer = PeerUser.Known(0) }).ShouldBe("approve rule0 not-paired");
         Decide(policy, record: null, Asks("operator"), Loopback with { Peer = PeerUser.Known(17) }).ShouldBe("pair not-paired");
-        Decide(policy, record: null, Asks("operator"), Loopback with { Peer = new PeerUser(PeerUserState.Unknown, UserId: 0) }).ShouldBe("pair not-paired", "an id that is not known is none");
+        Decide(policy, record: null, Asks("operator"), Loopback with { Peer = new PeerUser(PeerUserState.Unknown, userId: 0) }).ShouldBe("pair not-paired", "an id that is not known is none");
     }
 
     [Fact]

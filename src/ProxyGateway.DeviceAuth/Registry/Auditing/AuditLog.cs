@@ -12,7 +12,7 @@ namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 public sealed partial class AuditLog : IHostedService, IDisposable
 {
     /// <summary>How many entries of one source may wait for the store.</summary>
-    public const int Capacity = 4096;
+    internal const int Capacity = 4096;
 
     private const int MaxBatch = 256;
 
@@ -50,7 +50,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     /// <param name="logger">The log of dropped entries.</param>
     /// <param name="store">The store; null: none, and nothing is counted.</param>
     /// <param name="listeners">Other listeners to entries.</param>
-    public AuditLog(
+    internal AuditLog(
         TimeProvider time, IMeterFactory meters, ILogger<AuditLog> logger, IAuditStore? store = null, IEnumerable<IAuditListener>? listeners = null)
     {
         ArgumentNullException.ThrowIfNull(meters);
