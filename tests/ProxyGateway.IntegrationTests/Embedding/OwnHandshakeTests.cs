@@ -86,6 +86,62 @@ public sealed class OwnHandshakeTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task A_proof_is_not_forwarded_even_if_its_header_is_one_that_clients_may_send()
+    {
+        await _app.DisposeAsync();
+        await StartAsync<SignedRequestHandshake>(options => options with { RequestHeaders = ["Device-Signature", "X-Own"] });
+        await PairAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, Address + "/work");
+        request.Headers.Add("Device-Signature", Sign("/work"));
+        request.Headers.Add("X-Own", "kept");
+
+        using HttpResponseMessage answer = await _http.SendAsync(request);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        IHeaderDictionary heard = _heard.ShouldHaveSingleItem();
+        heard["X-Own"].ToString().ShouldBe("kept");
+        heard.ContainsKey("Device-Signature").ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_proof_is_no_sign_of_a_proxy()
+    {
+        await _app.DisposeAsync();
+        await StartAsync<SignedRequestHandshake>(options => options with { Policy = new PairingPolicy() });
+
+        using HttpResponseMessage answer = await GetAsync("/work");
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK, "it is a device on loopback, which the rule approves");
+    }
+
+    [Fact]
+    public async Task An_admitted_request_is_forwarded_once()
+    {
+        await _app.DisposeAsync();
+        await StartAsync<Twice>(options => options with { Policy = new PairingPolicy() });
+
+        await _http.GetAsync(new Uri(Address + "/work"));
+
+        Twice.Refused.ShouldBeOfType<InvalidOperationException>().Message.ShouldBe("The request is decided or forwarded already.");
+        _heard.ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task A_handshake_that_does_not_wait_for_its_request_is_waited_for()
+    {
+        await _app.DisposeAsync();
+        await StartAsync<Unawaited>(options => options with { Policy = new PairingPolicy() });
+
+        using HttpResponseMessage answer = await _http.GetAsync(new Uri(Address + "/stream"), HttpCompletionOption.ResponseHeadersRead);
+        Stream stream = await answer.Content.ReadAsStreamAsync();
+        (await stream.ReadAsync(new byte[1])).ShouldBe(1);
+        await Registry.RemoveAsync(Connections.List().ShouldHaveSingleItem().Device!.Value, Ops, Rules(), default);
+
+        Exception ended = await Should.ThrowAsync<Exception>(async () => _ = await stream.ReadAsync(new byte[1], _patience.Token));
+        ended.ShouldBeAssignableTo<IOException>();
+    }
+
+    [Fact]
     public async Task A_removal_ends_a_request_that_is_under_way()
     {
         DeviceId device = await PairAsync();
@@ -155,7 +211,7 @@ public sealed class OwnHandshakeTests : IAsyncLifetime, IDisposable
         await _http.GetAsync(new Uri(Address + "/work"));
 
         Late.Kept.ShouldNotBeNull();
-        Should.Throw<InvalidOperationException>(() => { _ = Late.Kept.ForwardAsync(); });
+        Should.Throw<InvalidOperationException>(() => { _ = Late.Kept.ForwardAsync(); }).Message.ShouldBe("The request is over.");
         Connections.Count.ShouldBe(0);
         _heard.ShouldBeEmpty();
     }
@@ -227,7 +283,7 @@ public sealed class OwnHandshakeTests : IAsyncLifetime, IDisposable
 
     private async Task AnswerAsync(HttpContext context)
     {
-        _heard.Enqueue(context.Request.Headers);
+        _heard.Enqueue(new HeaderDictionary(context.Request.Headers.ToDictionary(StringComparer.OrdinalIgnoreCase))); // the server empties its own afterwards
         if (context.WebSockets.IsWebSocketRequest)
         {
             using WebSocket socket = await context.WebSockets.AcceptWebSocketAsync();
@@ -254,6 +310,12 @@ public sealed class OwnHandshakeTests : IAsyncLifetime, IDisposable
         public Task InvokeAsync(HandshakeRequest request) => request.ForwardAsync();
     }
 
+    private static DeviceClaim AnyClaim()
+    {
+        byte[] key = new byte[32];
+        return new DeviceClaim(DeviceId.Of(key), Base64Url.EncodeToString(key), "client", ScopeSet.Empty, new ClientDescription());
+    }
+
     private sealed class Late : IDeviceHandshake
     {
         public static HandshakeRequest? Kept { get; private set; }
@@ -263,8 +325,33 @@ public sealed class OwnHandshakeTests : IAsyncLifetime, IDisposable
         public async Task InvokeAsync(HandshakeRequest request)
         {
             Kept = request;
-            byte[] key = new byte[32];
-            await request.DecideAsync(new DeviceClaim(DeviceId.Of(key), Base64Url.EncodeToString(key), "client", ScopeSet.Empty, new ClientDescription()));
+            await request.DecideAsync(AnyClaim());
+        }
+    }
+
+    private sealed class Twice : IDeviceHandshake
+    {
+        public static Exception? Refused { get; private set; }
+
+        public bool TakesHttpRequests => true;
+
+        public async Task InvokeAsync(HandshakeRequest request)
+        {
+            await request.DecideAsync(AnyClaim());
+            Task<bool> first = request.ForwardAsync();
+            Refused = await Record.ExceptionAsync(request.ForwardAsync);
+            await first;
+        }
+    }
+
+    private sealed class Unawaited : IDeviceHandshake
+    {
+        public bool TakesHttpRequests => true;
+
+        public async Task InvokeAsync(HandshakeRequest request)
+        {
+            await request.DecideAsync(AnyClaim());
+            _ = request.ForwardAsync();
         }
     }
 
