@@ -3,16 +3,13 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.IntegrationTests.Gate;
-using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.IntegrationTests.Embedding;
 
@@ -77,28 +74,23 @@ public sealed class AdminListenerTests : IAsyncDisposable
 
     private async Task StartAsync(TestBackend? backend, params (string Key, string Value)[] settings)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = _folder });
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Logging.ClearProviders().AddProvider(_log);
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-        {
-            ["Admin:Url"] = "http://127.0.0.1:0",
-            ["Admin:KeyFile"] = "admin.key",
-            ["Admin:Socket"] = "",
-        });
-        builder.Configuration.AddInMemoryCollection(settings.ToDictionary(s => s.Key, s => (string?)s.Value));
-        builder.Services.AddReverseProxy().LoadFromMemory(
-            [new RouteConfig { RouteId = "agent", ClusterId = "agent", Match = new RouteMatch { Path = "/{**path}" } }],
-            [new ClusterConfig { ClusterId = "agent", Destinations = new Dictionary<string, DestinationConfig> { ["local"] = new() { Address = backend?.Address ?? "http://127.0.0.1:1" } } }]);
-        builder.Services.AddDeviceAuthorization(builder.Configuration)
-            .AddSqliteStore(new SqliteStoreOptions { Path = Path.Combine(_folder, "registry.db") })
-            .AddAdminListener(builder.Configuration);
-        _app = builder.Build();
-        _app.MapReverseProxy(proxy =>
-        {
-            proxy.UseLoadBalancing();
-            proxy.UseDeviceAuthorization();
-        });
+        _app = EmbeddedApplication.Build(
+            backend?.Address ?? "http://127.0.0.1:1",
+            builder =>
+            {
+                builder.Logging.AddProvider(_log);
+                builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+                {
+                    ["Admin:Url"] = "http://127.0.0.1:0",
+                    ["Admin:KeyFile"] = "admin.key",
+                    ["Admin:Socket"] = "",
+                });
+                builder.Configuration.AddInMemoryCollection(settings.ToDictionary(s => s.Key, s => (string?)s.Value));
+                builder.Services.AddDeviceAuthorization(builder.Configuration)
+                    .AddSqliteStore(new SqliteStoreOptions { Path = Path.Combine(_folder, "registry.db") })
+                    .AddAdminListener(builder.Configuration);
+            },
+            contentRoot: _folder);
         await _app.StartAsync();
     }
 }

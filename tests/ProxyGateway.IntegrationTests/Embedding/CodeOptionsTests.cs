@@ -1,13 +1,9 @@
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.IntegrationTests.Gate;
-using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.IntegrationTests.Embedding;
 
@@ -39,21 +35,7 @@ public sealed class CodeOptionsTests : IDisposable
         refused.Message.ShouldContain("DeviceAuth:MaxHandshakeBytes");
     }
 
-    private WebApplication Build(Func<DeviceAuthOptions, DeviceAuthOptions> configure, string backend)
-    {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Services.AddReverseProxy().LoadFromMemory(
-            [new RouteConfig { RouteId = "agent", ClusterId = "agent", Match = new RouteMatch { Path = "/{**path}" } }],
-            [new ClusterConfig { ClusterId = "agent", Destinations = new Dictionary<string, DestinationConfig> { ["local"] = new() { Address = backend } } }]);
-        builder.Services.AddDeviceAuthorization(configure).AddSqliteStore(new SqliteStoreOptions { Path = Path.Combine(_folder, "registry.db") });
-        WebApplication app = builder.Build();
-        app.MapReverseProxy(proxy =>
-        {
-            proxy.UseLoadBalancing();
-            proxy.UseDeviceAuthorization();
-        });
-        return app;
-    }
+    private WebApplication Build(Func<DeviceAuthOptions, DeviceAuthOptions> configure, string backend) => EmbeddedApplication.Build(
+        backend,
+        builder => builder.Services.AddDeviceAuthorization(configure).AddSqliteStore(new SqliteStoreOptions { Path = Path.Combine(_folder, "registry.db") }));
 }

@@ -13,17 +13,16 @@ internal static class EmbeddedApplication
     /// <summary>The application, not started yet. It listens on a free port of 127.0.0.1.</summary>
     /// <param name="backend">The backend's address.</param>
     /// <param name="addGate">Adds the gate, and a store.</param>
-    /// <param name="addMore">Adds services before the application is built.</param>
-    public static WebApplication Build(string backend, Action<WebApplicationBuilder> addGate, Action<IServiceCollection>? addMore = null)
+    /// <param name="contentRoot">The content root; null: the current directory.</param>
+    public static WebApplication Build(string backend, Action<WebApplicationBuilder> addGate, string? contentRoot = null)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = contentRoot });
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddReverseProxy().LoadFromMemory(
             [new RouteConfig { RouteId = "agent", ClusterId = "agent", Match = new RouteMatch { Path = "/{**path}" } }],
             [new ClusterConfig { ClusterId = "agent", Destinations = new Dictionary<string, DestinationConfig> { ["local"] = new() { Address = backend } } }]);
         addGate(builder);
-        addMore?.Invoke(builder.Services);
         WebApplication app = builder.Build();
         app.MapReverseProxy(proxy =>
         {

@@ -1,12 +1,9 @@
 using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Registry;
-using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.IntegrationTests.Embedding;
 
@@ -210,21 +207,8 @@ public sealed class TestKitTests : IAsyncLifetime, IDisposable
 
     private async Task<WebApplication> StartAsync()
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Services.AddDeviceAuthorization(builder.Configuration).AddInMemoryStore(_store);
-        builder.Services.AddReverseProxy().LoadFromMemory(
-            [new RouteConfig { RouteId = "agent", ClusterId = "agent", Match = new RouteMatch { Path = "/{**path}" } }],
-            [
-                new ClusterConfig
-                {
-                    ClusterId = "agent",
-                    Destinations = new Dictionary<string, DestinationConfig> { ["local"] = new() { Address = _backend.Address.ToString() } },
-                },
-            ]);
-        WebApplication app = builder.Build();
-        app.MapReverseProxy(proxy => proxy.UseDeviceAuthorization());
+        WebApplication app = EmbeddedApplication.Build(
+            _backend.Address.ToString(), builder => builder.Services.AddDeviceAuthorization(builder.Configuration).AddInMemoryStore(_store));
         await app.StartAsync();
         _apps.Add(app);
         return app;
