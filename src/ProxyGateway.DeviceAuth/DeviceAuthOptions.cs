@@ -92,7 +92,9 @@ public sealed record DeviceAuthOptions
     /// <summary>Whether a connection that came under other options would still pass to its handshake, with the same locality.</summary>
     /// <param name="other">Those options.</param>
     internal bool HasTheSameDoor(DeviceAuthOptions other) => ReferenceEquals(this, other)
-        || (TrustedProxies.SequenceEqual(other.TrustedProxies) && AllowedOrigins.SequenceEqual(other.AllowedOrigins, StringComparer.Ordinal));
+        || (TrustedProxies.SequenceEqual(other.TrustedProxies)
+            && AllowedOrigins.SequenceEqual(other.AllowedOrigins, StringComparer.Ordinal)
+            && RequestHeaders.SequenceEqual(other.RequestHeaders, StringComparer.OrdinalIgnoreCase));
 
     /// <summary>The part of these options that the registry needs.</summary>
     public PairingRules PairingRules => new(

@@ -51,6 +51,8 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
         if (Items(Section, "SharedToken", options.SharedTokenSha256).Length is not (0 or SHA256.HashSizeInBytes))
             // the value is left out, since it may be the token
             Report($"{Section}:SharedToken:Sha256", $"is no SHA-256; allowed: {SHA256.HashSizeInBytes} bytes.");
+        else if (options.SharedTokenSha256.AsSpan().SequenceEqual(SHA256.HashData([])))
+            Report($"{Section}:SharedToken:Sha256", "is that of an empty text, which is no secret. Was the variable set whose text was hashed?");
         CheckBackends(options);
         Check(Section, nameof(options.DrainTime), options.DrainTime, DeviceAuthRanges.DrainTime);
         CheckLimits(options.Limits);

@@ -87,8 +87,10 @@ internal sealed class DevicelessSession : Session
         return options.Policy.Deviceless?.Object(_ask, locality, options.Policy.Implications) == DevicelessObjection.None;
     }
 
-    // A client is not asked for the token again, so a new token ends those who have shown the old one; and a new proxy may be who it is.
-    private static bool HasTheSameTrust(DeviceAuthOptions one, DeviceAuthOptions other) =>
-        one.SharedTokenSha256.AsSpan().SequenceEqual(other.SharedTokenSha256.AsSpan())
-        && one.TrustedProxies.SequenceEqual(other.TrustedProxies);
+    // A client is not asked for the token again, so a new token ends those who have shown the old one. A new proxy may be who it is, and a
+    // header that is no longer named may be one that it has sent.
+    private static bool HasTheSameTrust(DeviceAuthOptions before, DeviceAuthOptions now) =>
+        before.SharedTokenSha256.AsSpan().SequenceEqual(now.SharedTokenSha256.AsSpan())
+        && before.TrustedProxies.SequenceEqual(now.TrustedProxies)
+        && before.RequestHeaders.All(name => now.RequestHeaders.Contains(name, StringComparer.OrdinalIgnoreCase));
 }

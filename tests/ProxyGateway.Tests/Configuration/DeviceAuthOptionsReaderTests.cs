@@ -27,6 +27,7 @@ public sealed class DeviceAuthOptionsReaderTests
     [InlineData("""{ "SharedToken": { "Sha265": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" } }""", "is missing")]
     [InlineData("""{ "SharedToken": { "Sha256": "" } }""", "is no SHA-256")]
     [InlineData("""{ "SharedToken": { "Sha256": "the token itself" } }""", "is no SHA-256")]
+    [InlineData("""{ "SharedToken": { "Sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" } }""", "is that of an empty text")]
     [InlineData("""{ "SharedToken": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }""", "is one value")]
     public void An_invalid_shared_token_is_an_error_and_not_quoted(string json, string error)
     {

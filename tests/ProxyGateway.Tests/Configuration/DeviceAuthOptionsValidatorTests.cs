@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using ProxyGateway.DeviceAuth;
@@ -33,6 +34,7 @@ public sealed class DeviceAuthOptionsValidatorTests
         { new() { RequestHeaders = ["X-*"] }, "DeviceAuth:RequestHeaders: found \"X-*\"; allowed: names of headers" },
         { new() { SharedTokenSha256 = default }, "DeviceAuth:SharedToken: is not set" },
         { new() { SharedTokenSha256 = [1, 2, 3] }, "DeviceAuth:SharedToken:Sha256: is no SHA-256" },
+        { new() { SharedTokenSha256 = [.. SHA256.HashData([])] }, "DeviceAuth:SharedToken:Sha256: is that of an empty text" },
         { new() { DrainTime = TimeSpan.FromTicks(1) }, "DeviceAuth:DrainTime: found" },
         { new() { Limits = new() { Connections = 0 } }, "DeviceAuth:Limits:Connections: found \"0\"" },
         { new() { Limits = new() { ConnectionsPerAddress = 0 } }, "DeviceAuth:Limits:ConnectionsPerAddress: found \"0\"" },
