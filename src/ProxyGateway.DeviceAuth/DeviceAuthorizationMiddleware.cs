@@ -160,14 +160,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         {
             var request = new HandshakeRequest(
                 new HandshakeContext(context, origin, options, place), desk, ownHeaders, isUpgrade: kind == UpgradeKind.WebSocket, ForwardAsync);
-            try
-            {
-                await handshake.InvokeAsync(request);
-            }
-            finally
-            {
-                await request.EndAsync();
-            }
+            await request.RunAsync(handshake);
         }
     }
 

@@ -26,9 +26,13 @@ internal sealed class AdmissionDesk(
     /// <summary>The clock.</summary>
     public TimeProvider Time => time;
 
-    /// <summary>Refuses a claim that would be recorded under an id that is not its key's.</summary>
-    /// <exception cref="ArgumentException">It is one.</exception>
-    public static void Check(DeviceClaim claim)
+    /// <summary>
+    /// Refuses a claim that would be recorded under an id that is not its key's, or so that it could not be read again: one device could make its record
+    /// grow without bound, or damage it.
+    /// </summary>
+    /// <returns>The claim, with a description that is safe to show.</returns>
+    /// <exception cref="ArgumentException">It is such a claim.</exception>
+    public static DeviceClaim Check(DeviceClaim claim)
     {
         Span<byte> key = stackalloc byte[LongestKey];
         if (claim.PublicKey.Length is 0 or > LongestKey
@@ -42,6 +46,10 @@ internal sealed class AdmissionDesk(
 
         if (!ScopeSet.IsValidName(claim.Role))
             throw new ArgumentException("The role is no role.", nameof(claim));
+        if (claim.Scopes is not { Count: <= DeviceClaim.MaxScopes } scopes || !scopes.All(scope => ScopeSet.IsValidName(scope)))
+            throw new ArgumentException($"The scopes are no scopes, or more than {DeviceClaim.MaxScopes}.", nameof(claim));
+        ClientDescription? client = claim.Client;
+        return claim with { Client = ClientDescription.Sanitize(client?.Id, client?.DisplayName, client?.Platform, client?.Mode) };
     }
 
     /// <summary>Decides a verified claim. There is a session if, and only if, the device is admitted.</summary>
@@ -67,7 +75,7 @@ internal sealed class AdmissionDesk(
     /// <exception cref="ArgumentException">The reason is too long.</exception>
     public TimeSpan Refuse(HandshakeContext handshake, string reason)
     {
-        var closing = Closing.ByApplication(reason);
+        Closing closing = Closing.ByApplication(reason) with { Reason = SafeText.Of(reason) ?? "" }; // a handshake may put a client's text in it after all
         _log.Refused(handshake, closing);
         gatekeeper.Refused(closing, claim: null, handshake.Origin, handshake.Options);
         return Fail(handshake);

@@ -7,10 +7,11 @@ namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
 /// A request in a handshake. What comes of it is a decision (<see cref="DecideAsync"/>), and then its forwarding (<see cref="ForwardAsync"/>) or an answer
-/// that the handshake writes; or a refusal before any decision (<see cref="RefuseAsync"/>). Not for several threads at a time.
+/// that the handshake writes; or a refusal before any decision (<see cref="RefuseAsync"/>). Each happens once, even if several threads try.
 /// </summary>
 public sealed class HandshakeRequest
 {
+    private readonly Lock _lock = new();
     private readonly AdmissionDesk _desk;
     private readonly Func<HandshakeRequest, Task> _forward;
     private Admission? _admission;
@@ -48,6 +49,17 @@ public sealed class HandshakeRequest
 
     internal IReadOnlyCollection<string> OwnHeaders { get; }
 
+    private bool IsUndecided
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _state == State.Undecided;
+            }
+        }
+    }
+
     /// <summary>
     /// Has a claim decided: by the application's filters, the policy in force, the registry and the limits. It may take twice
     /// <see cref="DeviceAuthOptions.HandshakeTimeout"/>. An admitted device has a session from now on, which a removal or a narrowing ends.
@@ -63,12 +75,11 @@ public sealed class HandshakeRequest
     public Task<Admission> DecideAsync(DeviceClaim claim, string? sharedToken = null)
     {
         ArgumentNullException.ThrowIfNull(claim);
-        AdmissionDesk.Check(claim);
-        Advance(State.Undecided, State.Decided);
+        claim = AdmissionDesk.Check(claim);
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Advance(State.Undecided, State.Decided, done.Task);
         Handshake.Place.Speak();
-        Task<Admission> deciding = DecideOnceAsync(claim, sharedToken);
-        _running = deciding;
-        return deciding;
+        return CompleteAsync(DecideOnceAsync(claim, sharedToken), done);
     }
 
     /// <summary>
@@ -81,9 +92,10 @@ public sealed class HandshakeRequest
     public Task RefuseAsync(string reason)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(reason);
-        Advance(State.Undecided, State.Decided);
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Advance(State.Undecided, State.Decided, done.Task);
         Handshake.Place.Speak();
-        return _desk.HoldBackAsync(Handshake, _desk.Refuse(Handshake, reason));
+        return CompleteAsync(RefuseOnceAsync(reason), done);
     }
 
     /// <summary>
@@ -96,31 +108,76 @@ public sealed class HandshakeRequest
     {
         if (_session is not { } session || _admission is not Admission.Admitted admitted)
             throw new InvalidOperationException("Only a request of an admitted device is forwarded.");
-        Advance(State.Decided, State.Forwarded);
-        if (session.Closing is not null || Handshake.IsClientGone)
-            return Task.FromResult(false);
-        Task<bool> forwarding = ForwardOnceAsync(session, admitted);
-        _running = forwarding;
-        return forwarding;
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Advance(State.Decided, State.Forwarded, done.Task);
+        bool hasEnded = session.Closing is not null || Handshake.IsClientGone;
+        return CompleteAsync(hasEnded ? Task.FromResult(false) : ForwardOnceAsync(session, admitted), done);
     }
 
     /// <summary>Lets the proxy connect before there is a decision. It gets nothing of the client but what the connection gives it.</summary>
     internal Task ForwardUndecidedAsync(IGatedConnection connection)
     {
-        Advance(State.Undecided, State.Forwarded);
+        Advance(State.Undecided, State.Forwarded, Task.CompletedTask); // the caller waits for it
         GatedUpgrade.Install(Http, connection);
         return _forward(this);
+    }
+
+    /// <summary>Runs a handshake, and ends all that it has begun.</summary>
+    internal async Task RunAsync(IDeviceHandshake handshake)
+    {
+        try
+        {
+            Task running = handshake.InvokeAsync(this);
+            if (IsUndecided)
+                await AbortIfUndecidedAsync(running);
+            await running;
+        }
+        finally
+        {
+            await EndAsync();
+        }
     }
 
     /// <summary>
     /// The handshake has returned: nothing can be forwarded any more. What it has begun and not waited for is waited for here: else there would be a
     /// session that no removal reaches.
     /// </summary>
-    internal async Task EndAsync()
+    private async Task EndAsync()
     {
-        _state = State.Over;
-        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Task begun;
+        lock (_lock)
+        {
+            (_state, begun) = (State.Over, _running);
+        }
+
+        await begun;
         _session?.Dispose();
+    }
+
+    // Clients that send their proofs slowly, or never, would hold more requests than the budgets allow.
+    private async Task AbortIfUndecidedAsync(Task running)
+    {
+        await running.WaitAsync(Options.HandshakeTimeout, _desk.Time, Handshake.Place.GivesWay).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!running.IsCompleted && IsUndecided)
+            Http.Abort();
+    }
+
+    private static async Task<T> CompleteAsync<T>(Task<T> running, TaskCompletionSource done)
+    {
+        try
+        {
+            return await running;
+        }
+        finally
+        {
+            done.SetResult();
+        }
+    }
+
+    private async Task<bool> RefuseOnceAsync(string reason)
+    {
+        await _desk.HoldBackAsync(Handshake, _desk.Refuse(Handshake, reason));
+        return true;
     }
 
     private async Task<Admission> DecideOnceAsync(DeviceClaim claim, string? sharedToken)
@@ -161,10 +218,14 @@ public sealed class HandshakeRequest
         await _forward(this);
     }
 
-    private void Advance(State from, State to)
+    // What begins is entered before it does anything, so that EndAsync either refuses it or waits for it.
+    private void Advance(State from, State to, Task running)
     {
-        if (_state != from)
-            throw new InvalidOperationException($"The request is {_state switch { State.Undecided => "not decided", State.Over => "over", _ => "decided or forwarded already" }}.");
-        _state = to;
+        lock (_lock)
+        {
+            if (_state != from)
+                throw new InvalidOperationException($"The request is {_state switch { State.Undecided => "not decided", State.Over => "over", _ => "decided or forwarded already" }}.");
+            (_state, _running) = (to, running);
+        }
     }
 }

@@ -21,7 +21,8 @@ public interface IDeviceHandshake
 
     /// <summary>
     /// Takes a request through the handshake: forwards it, or answers it. It has a place in the budgets, and its origin is checked. An exception is answered
-    /// with 500, and nothing is forwarded. Runs for many requests at a time.
+    /// with 500, and nothing is forwarded. Without a decision or refusal within <see cref="DeviceAuthOptions.HandshakeTimeout"/>, or when another handshake needs
+    /// its place, the request is aborted: it must then return. Runs for many requests at a time.
     /// </summary>
     /// <param name="request">The request. It cannot be decided or forwarded any more once this returns.</param>
     Task InvokeAsync(HandshakeRequest request);

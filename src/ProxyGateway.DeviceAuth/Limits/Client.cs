@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Primitives;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 
@@ -46,11 +45,10 @@ internal sealed record Client(ImmutableArray<ClientKey> Keys, int Host)
 
     private static string PageOf(HttpRequest request, DeviceAuthOptions options)
     {
-        StringValues origins = request.Headers.Origin;
-        if (origins.Count == 0)
+        if (!OriginCheck.IsOfBrowser(request))
             return "";
         if (!OriginCheck.Allows(request, options.AllowedOrigins))
             return " " + OtherOrigin;
-        return " " + (options.AllowedOrigins.FirstOrDefault(o => o.Equals(origins[0], StringComparison.OrdinalIgnoreCase)) ?? OwnOrigin);
+        return " " + (options.AllowedOrigins.FirstOrDefault(o => o.Equals(request.Headers.Origin, StringComparison.OrdinalIgnoreCase)) ?? OwnOrigin);
     }
 }

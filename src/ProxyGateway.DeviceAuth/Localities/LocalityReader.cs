@@ -4,7 +4,6 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Net.Http.Headers;
 using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Localities;
@@ -47,7 +46,7 @@ internal static class LocalityReader
         var locality = new Locality(
             isLoopback,
             client is null || IPAddress.IsLoopback(client) ? null : client,
-            IsBrowser: context.Request.Headers.ContainsKey(HeaderNames.Origin));
+            IsBrowser: OriginCheck.IsOfBrowser(context.Request));
         string? address = (client ?? peerAddress)?.ToString();
         return new ClaimOrigin(locality, address, peers.Of(context));
     }

@@ -6,4 +6,8 @@ namespace ProxyGateway.DeviceAuth.Pairing;
 /// <param name="Role">The one role of this connection.</param>
 /// <param name="Scopes">The requested permissions within the role.</param>
 /// <param name="Client">The device's description of itself.</param>
-public sealed record DeviceClaim(DeviceId Device, string PublicKey, string Role, ScopeSet Scopes, ClientDescription Client);
+public sealed record DeviceClaim(DeviceId Device, string PublicKey, string Role, ScopeSet Scopes, ClientDescription Client)
+{
+    /// <summary>How many scopes a claim may have.</summary>
+    internal const int MaxScopes = 64;
+}

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Net.WebSockets;
 using System.Security.Cryptography;
@@ -228,6 +229,118 @@ public sealed class OwnHandshakeTests : IAsyncLifetime, IDisposable
         _heard.ShouldBeEmpty();
     }
 
+    // It would damage the device's record, or make it grow without bound.
+    [Theory]
+    [InlineData("two words", 1)]
+    [InlineData("", 1)]
+    [InlineData("scope", 65)]
+    public async Task A_claim_with_malformed_scopes_is_none(string scope, int count)
+    {
+        await StartScriptedAsync(request => request.DecideAsync(AnyClaim() with { Scopes = ScopeSet.Of(Enumerable.Range(0, count).Select(i => count == 1 ? scope : scope + i)) }));
+
+        using HttpResponseMessage answer = await _http.GetAsync(new Uri(Address + "/work"));
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.InternalServerError);
+        (await Registry.FindAsync(AnyClaim().Device, default)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_description_is_cut_and_made_safe_to_show()
+    {
+        var client = new ClientDescription(Id: new string('x', 1_000_000), DisplayName: "a\u202Eb\n", Platform: "\n");
+        await StartScriptedAsync(request => request.DecideAsync(AnyClaim() with { Client = client }));
+
+        await _http.GetAsync(new Uri(Address + "/work"));
+
+        ClientDescription stored = (await Registry.FindAsync(AnyClaim().Device, default)).ShouldNotBeNull().Client.ShouldNotBeNull();
+        (stored.Id?.Length, stored.DisplayName, stored.Platform).ShouldBe((100, "ab", null));
+    }
+
+    [Fact]
+    public async Task A_handshake_that_takes_too_long_is_aborted()
+    {
+        await StartScriptedAsync(
+            request => Task.Delay(Timeout.InfiniteTimeSpan, request.Http.RequestAborted), options => options with { HandshakeTimeout = TimeSpan.FromMilliseconds(100) });
+
+        await Should.ThrowAsync<HttpRequestException>(() => _http.GetAsync(new Uri(Address + "/work")));
+
+        _heard.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_handshake_that_gives_way_to_another_is_aborted()
+    {
+        int begun = 0;
+        await StartScriptedAsync(
+            request =>
+            {
+                Interlocked.Increment(ref begun);
+                return Task.Delay(Timeout.InfiniteTimeSpan, request.Http.RequestAborted);
+            },
+            options => options with { HandshakeTimeout = TimeSpan.FromMinutes(10), Limits = options.Limits with { HandshakesPerAddress = 1 } });
+        Task<HttpResponseMessage> first = _http.GetAsync(new Uri(Address + "/work"));
+        await Eventually.HoldsAsync(() => Task.FromResult(begun == 1), "the first is under way");
+
+        Task<HttpResponseMessage> second = _http.GetAsync(new Uri(Address + "/work"), _patience.Token);
+
+        await Should.ThrowAsync<HttpRequestException>(() => first);
+        second.IsCompleted.ShouldBeFalse();
+        await _patience.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(() => second);
+    }
+
+    [Fact]
+    public async Task A_refusal_that_the_handshake_does_not_wait_for_is_held_back_all_the_same()
+    {
+        await StartScriptedAsync(
+            request =>
+            {
+                _ = request.RefuseAsync("no");
+                request.Http.Response.StatusCode = StatusCodes.Status401Unauthorized;
+                return Task.CompletedTask;
+            },
+            options => options with { Limits = options.Limits with { FailuresPerAddress = 1 } });
+        using HttpResponseMessage first = await _http.GetAsync(new Uri(Address + "/work"));
+        long started = Stopwatch.GetTimestamp();
+
+        using HttpResponseMessage second = await _http.GetAsync(new Uri(Address + "/work"));
+
+        (first.StatusCode, second.StatusCode).ShouldBe((HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized));
+        Stopwatch.GetElapsedTime(started).ShouldBeGreaterThan(TimeSpan.FromMilliseconds(240));
+    }
+
+    [Fact]
+    public async Task Of_many_decisions_at_a_time_one_is_taken()
+    {
+        int taken = 0;
+        await StartScriptedAsync(async request =>
+        {
+            using var start = new Barrier(4);
+            await Task.WhenAll(Enumerable.Range(0, 4).Select(number => Task.Factory.StartNew(
+                () =>
+                {
+                    start.SignalAndWait();
+                    try
+                    {
+                        _ = request.DecideAsync(AnyClaim());
+                        Interlocked.Increment(ref taken);
+                    }
+                    catch (InvalidOperationException)
+                    {
+                        // another was first
+                    }
+                },
+                CancellationToken.None,
+                TaskCreationOptions.LongRunning,
+                TaskScheduler.Default)));
+        });
+
+        await _http.GetAsync(new Uri(Address + "/work"));
+
+        taken.ShouldBe(1);
+        Connections.Count.ShouldBe(0);
+    }
+
     [Fact]
     public void The_documents_handshake_is_this_one()
     {
@@ -253,6 +366,13 @@ public sealed class OwnHandshakeTests : IAsyncLifetime, IDisposable
                 .AddInMemoryStore()
                 .AddHandshake<T>("Own"));
         await _app.StartAsync();
+    }
+
+    private async Task StartScriptedAsync(Func<HandshakeRequest, Task> script, Func<DeviceAuthOptions, DeviceAuthOptions>? configure = null)
+    {
+        await _app.DisposeAsync();
+        Scripted.Script = script;
+        await StartAsync<Scripted>(configure);
     }
 
     private PairingRules Rules() => _app.Services.GetRequiredService<IDeviceAuthSettings>().Current.PairingRules;
@@ -353,6 +473,15 @@ public sealed class OwnHandshakeTests : IAsyncLifetime, IDisposable
             await request.DecideAsync(AnyClaim());
             _ = request.ForwardAsync();
         }
+    }
+
+    private sealed class Scripted : IDeviceHandshake
+    {
+        public static Func<HandshakeRequest, Task> Script { get; set; } = null!;
+
+        public bool TakesHttpRequests => true;
+
+        public Task InvokeAsync(HandshakeRequest request) => Script(request);
     }
 
     private sealed class Mistaken : IDeviceHandshake

@@ -70,5 +70,5 @@ internal sealed class SignedRequestHandshake(TimeProvider time) : IDeviceHandsha
         }
     }
 
-    private static byte[] Signed(HttpRequest request, string seconds) => Encoding.UTF8.GetBytes($"{request.Method}\n{request.Host}\n{request.Path}\n{seconds}");
+    private static byte[] Signed(HttpRequest request, string seconds) => Encoding.UTF8.GetBytes($"{request.Method}\n{request.Host}\n{request.Path}{request.QueryString}\n{seconds}");
 }

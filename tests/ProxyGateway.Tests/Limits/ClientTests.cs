@@ -40,6 +40,18 @@ public sealed class ClientTests
         client.Host.ShouldBe(host);
     }
 
+    [Theory]
+    [InlineData("cross-site", "loopback user 1000 other")]
+    [InlineData("same-origin", "loopback user 1000 own")]
+    public void A_page_that_sends_no_origin_does_not_take_from_the_budget_of_programs(string site, string budget)
+    {
+        HttpRequest request = new DefaultHttpContext().Request;
+        request.Headers["Sec-Fetch-Site"] = site;
+        var from = new ClaimOrigin(new Locality(IsLoopback: true), "127.0.0.1", () => PeerUser.Known(1000));
+
+        Client.Of(from, request, Options).Keys[0].Name.ShouldBe(budget);
+    }
+
     // The keys that paired devices were admitted from, a budget, and what of four a client may use of it.
     [Theory]
     [InlineData(0b000, 0, 4)]

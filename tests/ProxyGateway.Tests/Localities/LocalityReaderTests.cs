@@ -134,6 +134,10 @@ public sealed class LocalityReaderTests
     public void A_request_with_an_origin_is_a_browsers() =>
         Read(Request("127.0.0.1", "localhost", "Origin: null"), out _).ShouldNotBeNull().Locality.IsBrowser.ShouldBeTrue();
 
+    [Fact]
+    public void An_image_of_a_page_is_a_browsers() =>
+        Read(Request("127.0.0.1", "localhost", "Sec-Fetch-Site: cross-site"), out _).ShouldNotBeNull().Locality.ShouldBe(new Locality(IsLoopback: true, IsBrowser: true));
+
     // The log says which header it was that kept a request from being loopback's, where that may surprise.
     [Theory]
     [InlineData("127.0.0.1", "localhost", "X-Strange: 1", "X-Strange")]

@@ -31,4 +31,23 @@ public sealed class OriginCheckTests
 
         OriginCheck.Allows(request, ["https://other.example", "https://page.example"]).ShouldBe(expected);
     }
+
+    // An image, a script or a link carries no Origin.
+    [Theory]
+    [InlineData(null, true, false)]
+    [InlineData("none", true, true)]
+    [InlineData("same-origin", true, true)]
+    [InlineData("same-site", false, true)]
+    [InlineData("cross-site", false, true)]
+    [InlineData("", false, true)]
+    [InlineData("none|none", false, true)]
+    public void Without_an_origin_a_browser_says_for_whose_page_it_asks(string? site, bool isAllowed, bool isBrowser)
+    {
+        HttpRequest request = new DefaultHttpContext().Request;
+        (request.Scheme, request.Host) = ("http", new HostString("localhost:18789"));
+        if (site is not null)
+            request.Headers["Sec-Fetch-Site"] = site.Split('|');
+
+        (OriginCheck.Allows(request, []), OriginCheck.IsOfBrowser(request)).ShouldBe((isAllowed, isBrowser));
+    }
 }

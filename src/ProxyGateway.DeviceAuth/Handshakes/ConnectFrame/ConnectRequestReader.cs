@@ -13,7 +13,6 @@ internal static class ConnectRequestReader
     private const string DefaultRole = "operator";
     private const int MaxIdLength = 256;
     private const int MaxTextLength = 4096;
-    private const int MaxScopes = 64;
 
     /// <summary>Reads the request; false with the refusal if it is invalid.</summary>
     /// <param name="message">The text message, valid UTF-8.</param>
@@ -118,7 +117,7 @@ internal static class ConnectRequestReader
         scopes = [];
         if (!parameters.TryGetProperty(ConnectMember.Scopes.Utf8, out JsonElement array))
             return true;
-        if (array.ValueKind != JsonValueKind.Array || array.GetArrayLength() > MaxScopes)
+        if (array.ValueKind != JsonValueKind.Array || array.GetArrayLength() > DeviceClaim.MaxScopes)
             return false;
         foreach (JsonElement item in array.EnumerateArray())
         {
