@@ -15,7 +15,7 @@ public sealed class AnswersTests
     private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read", "operator.write");
 
     [Theory]
-    [InlineData(ProofFailure.IdentityRequired, "NOT_PAIRED", "device identity required", "\"code\":\"DEVICE_IDENTITY_REQUIRED\"")]
+    [InlineData(ProofFailure.IdentityRequired, "NOT_PAIRED", "device identity required", "\"code\":\"DEVICE_IDENTITY_REQUIRED\",\"remediationHint\":\"This gateway admits devices: connect with a device key, and have it paired. Who runs the gateway can admit clients without one on its own machine (DeviceAuth:Pairing:Deviceless); its log says what was missing.\"")]
     [InlineData(ProofFailure.PublicKeyInvalid, "INVALID_REQUEST", "device public key invalid", "\"code\":\"DEVICE_AUTH_PUBLIC_KEY_INVALID\",\"reason\":\"device-public-key\"")]
     [InlineData(ProofFailure.IdentityMismatch, "INVALID_REQUEST", "device identity mismatch", "\"code\":\"DEVICE_AUTH_DEVICE_ID_MISMATCH\",\"reason\":\"device-id-mismatch\"")]
     [InlineData(ProofFailure.NonceRequired, "INVALID_REQUEST", "device nonce required", "\"code\":\"DEVICE_AUTH_NONCE_REQUIRED\",\"reason\":\"device-nonce-missing\"")]
