@@ -64,11 +64,11 @@ suite("the Control UI in a browser, through the gate", { timeout: 300_000, skip:
 
   test("one of its own addresses loads again", async () => {
     const socket = page.waitForEvent("websocket", { timeout: WAIT });
-    const response = await page.goto(`${ORIGIN}/settings/general`, { timeout: WAIT });
+    const response = await page.goto(`${ORIGIN}/settings/appearance`, { timeout: WAIT });
 
     assert.equal(response.status(), 200);
     assert.equal((await socket).url(), "wss://agent.example.com/");
-    assert.equal(new URL(page.url()).pathname, "/settings/general");
+    assert.equal(new URL(page.url()).pathname, "/settings/appearance");
   });
 
   test("what else the gateway answers is closed", async () => {

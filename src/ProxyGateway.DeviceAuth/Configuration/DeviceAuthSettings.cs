@@ -91,7 +91,12 @@ internal sealed class DeviceAuthSettings : IDeviceAuthSettings
     private static DeviceAuthOptions WithoutLists(DeviceAuthOptions options) =>
         options with
         {
-            TrustedProxies = [], AllowedOrigins = [], RequestHeaders = [], SharedTokenSha256 = [], OpenClawBackends = OpenClawBackendOptions.None,
-            Policy = PairingPolicy.Default, Freshness = new(),
+            TrustedProxies = [],
+            AllowedOrigins = [],
+            RequestHeaders = [],
+            SharedTokenSha256 = [],
+            OpenClawBackends = OpenClawBackendOptions.None,
+            Policy = PairingPolicy.Default,
+            Freshness = new(),
         };
 }

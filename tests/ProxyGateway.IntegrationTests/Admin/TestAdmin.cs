@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Collections.Immutable;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
@@ -78,9 +79,14 @@ internal sealed class TestAdmin : IAsyncDisposable
         if (store is IAuditStore audit)
             builder.Services.AddSingleton(audit);
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton<AuditLog>();
+        builder.Services.AddSingleton(s => new AuditLog(
+            s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<IMeterFactory>(),
+            s.GetRequiredService<ILogger<AuditLog>>(),
+            s.GetService<IAuditStore>(),
+            s.GetServices<IAuditListener>()));
         builder.Services.AddHostedService(s => s.GetRequiredService<AuditLog>());
-        builder.Services.AddSingleton<DeviceRegistry>();
+        builder.Services.AddSingleton(s => new DeviceRegistry(store, s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>()));
         builder.Services.AddSingleton<DeviceFleet>();
         builder.Services.AddSingleton<SessionTable>();
         builder.Services.AddSingleton<Draining>();

@@ -81,7 +81,10 @@ public sealed class HostileBackendTests
 
         JsonObject Pending(string scope) => new()
         {
-            ["requestId"] = setting.Backend.RequestIds.Single(), ["deviceId"] = _device.Id.ToString(), ["role"] = "operator", ["scopes"] = new JsonArray(scope),
+            ["requestId"] = setting.Backend.RequestIds.Single(),
+            ["deviceId"] = _device.Id.ToString(),
+            ["role"] = "operator",
+            ["scopes"] = new JsonArray(scope),
         };
     }
 

@@ -73,7 +73,9 @@ internal sealed class PairingBackend
         {
             await helper.SendTextAsync(new JsonObject
             {
-                ["type"] = "res", ["id"] = call.GetProperty("id").GetString(), ["ok"] = false,
+                ["type"] = "res",
+                ["id"] = call.GetProperty("id").GetString(),
+                ["ok"] = false,
                 ["error"] = new JsonObject { ["code"] = "INVALID_REQUEST", ["message"] = "unknown requestId" },
             }.ToJsonString());
             return;
@@ -86,7 +88,10 @@ internal sealed class PairingBackend
 
     public static Task RespondAsync(FrameConnection helper, JsonElement call, JsonObject payload) => helper.SendTextAsync(new JsonObject
     {
-        ["type"] = "res", ["id"] = call.GetProperty("id").GetString(), ["ok"] = true, ["payload"] = payload,
+        ["type"] = "res",
+        ["id"] = call.GetProperty("id").GetString(),
+        ["ok"] = true,
+        ["payload"] = payload,
     }.ToJsonString());
 
     private async Task HelpAsync(FrameConnection helper, JsonElement connect)
