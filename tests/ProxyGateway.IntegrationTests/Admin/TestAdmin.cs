@@ -1,5 +1,5 @@
-using System.Diagnostics.Metrics;
 using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
