@@ -72,6 +72,15 @@ internal sealed partial class Gatekeeper(
     public void Refused(Closing closing, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options) =>
         audit.Enter(Refusal(claim, origin, options, closing.Reason) with { CloseCode = closing.Code });
 
+    /// <summary>The device's record at this time, if it still covers the session; else null, also if the record may be out of date.</summary>
+    /// <exception cref="RegistryUnavailableException">The registry cannot be reached.</exception>
+    public async ValueTask<DeviceRecord?> ReadGrantingAsync(DeviceSession session, CancellationToken cancellationToken)
+    {
+        (DeviceRecord? stored, DateTimeOffset now) = await registry.ReadAsync(session.Claim.Device, settings.Current.PairingRules, cancellationToken);
+        DeviceRecord? record = stored?.AsOf(now);
+        return !freshness.IsStale && settings.Current.Policy.Admits(record, session.Claim) ? record : null;
+    }
+
     /// <summary>Enters that the backend has accepted an admitted client.</summary>
     public void Opened(Session session, ClaimOrigin origin, DeviceAuthOptions options) =>
         audit.Enter(Entry(AuditKinds.SessionOpened, session, origin, options));

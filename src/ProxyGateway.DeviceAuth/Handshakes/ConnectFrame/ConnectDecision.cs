@@ -41,8 +41,7 @@ internal sealed class ConnectDecision(
         DeviceClaim claim = found.Claim!;
         (Admission admission, DeviceSession? session) = await desk.DecideAsync(handshake, claim, request.SharedToken);
         if (session is not null)
-            return new ConnectOutcome(
-                request.Id, Refusal: null, session, ((Admission.Admitted)admission).Record, WasPaired: admission is Admission.Admitted { Rule: null });
+            return new ConnectOutcome(request.Id, Refusal: null, session, WasPaired: admission is Admission.Admitted { Rule: null });
         Refusal refusal = Answers.Refused(request.Id, claim, admission);
         return new ConnectOutcome(request.Id, admission is Admission.Unauthorized ? Delayed(handshake, refusal) : refusal);
     }

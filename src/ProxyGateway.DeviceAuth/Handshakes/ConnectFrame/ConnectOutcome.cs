@@ -1,4 +1,3 @@
-using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
@@ -7,7 +6,6 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// <param name="RequestId">Its id; empty if it has none.</param>
 /// <param name="Refusal">The refusal; null if the device is admitted.</param>
 /// <param name="Session">The session of an admitted device, to be disposed of when its connection ends.</param>
-/// <param name="Record">The record by which the device is admitted.</param>
 /// <param name="WasPaired">Whether a grant already covered it, so that no rule had to approve it.</param>
 internal readonly record struct ConnectOutcome(
-    string RequestId, Refusal? Refusal, Session? Session = null, DeviceRecord? Record = null, bool WasPaired = false);
+    string RequestId, Refusal? Refusal, Session? Session = null, bool WasPaired = false);

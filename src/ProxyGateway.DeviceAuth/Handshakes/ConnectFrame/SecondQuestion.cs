@@ -1,4 +1,5 @@
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
+using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
@@ -32,9 +33,8 @@ internal sealed class SecondQuestion(BackendPairings pairings, Gatekeeper gateke
         }
 
         var destination = BackendDestination.Of(handshake.Http);
-        var grant = new BackendGrant(session.Claim, outcome.Record!, settings.Current.Policy.Implications);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(session.ClosingToken, gone);
-        Approval approval = await pairings.ApproveAsync(destination, grant, refusal.RequestId!, handshake.Options.HandshakeTimeout / 2, over.Token);
+        Approval approval = await pairings.ApproveAsync(destination, ReadGrantAsync, refusal.RequestId!, handshake.Options.HandshakeTimeout / 2, over.Token);
         if (approval.Problem is null)
         {
             log.ApprovedAtBackend(handshake, session.Claim, refusal);
@@ -52,6 +52,20 @@ internal sealed class SecondQuestion(BackendPairings pairings, Gatekeeper gateke
         log.NotApprovedAtBackend(handshake, session.Claim, refusal, approval.Problem);
         Enter($"{AuditReason(refusal)}: {approval.Problem}", refusal.OwnersCommand);
         return Answers.NotApprovedAtBackend(outcome.RequestId, refusal);
+
+        async ValueTask<BackendGrant> ReadGrantAsync(CancellationToken cancellationToken)
+        {
+            try
+            {
+                return await gatekeeper.ReadGrantingAsync(session, cancellationToken) is { } record
+                    ? new BackendGrant(session.Claim, record, settings.Current.Policy.Implications)
+                    : throw new BackendPairingException("the gate does not grant it any more, or cannot know");
+            }
+            catch (RegistryUnavailableException e)
+            {
+                throw new BackendPairingException("the registry is unavailable", e);
+            }
+        }
 
         void Enter(string reason, string? note) => gatekeeper.RefusedByBackend(session, reason, note, handshake.Origin, handshake.Options);
     }

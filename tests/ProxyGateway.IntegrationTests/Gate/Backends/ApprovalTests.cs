@@ -78,6 +78,24 @@ public sealed class ApprovalTests
     }
 
     [Fact]
+    public async Task What_an_operator_takes_meanwhile_is_not_approved_though_the_session_goes_on()
+    {
+        await using PairingSetting setting = await PairingSetting.StartAsync();
+        await setting.ShouldBeApprovedAsync(_device, "operator.write");
+        setting.Backend.Distort = request => request["scopes"] = new System.Text.Json.Nodes.JsonArray("operator.read", "operator.write");
+        setting.Backend.AnswerCall = async (helper, call) =>
+        {
+            if (call.GetProperty("method").GetString() == "device.pair.list")
+                (await setting.Gateway.NarrowAsync(_device, "operator", "operator.read")).ShouldBeTrue();
+            await setting.Backend.AnswerHonestlyAsync(helper, call);
+        };
+
+        (await setting.ConnectAsync(_device, "operator.read")).ShouldBeToldToTryLater();
+
+        setting.Backend.Approvals.Count().ShouldBe(1, "only the first");
+    }
+
+    [Fact]
     public async Task A_session_that_is_over_before_the_backend_is_asked_approves_nothing()
     {
         await using PairingSetting setting = await PairingSetting.StartAsync();

@@ -104,6 +104,48 @@ public sealed class HostileBackendTests
         setting.Gateway.Log.Of(1124).ShouldHaveSingleItem();
     }
 
+    [Theory]
+    [InlineData("a call")]
+    [InlineData("a refusal")]
+    public async Task Half_a_character_in_what_the_backend_says_is_an_answer_that_is_not_understood(string where)
+    {
+        await using PairingSetting setting = await PairingSetting.StartAsync();
+        const string half = "\\ud800";
+        if (where == "a call")
+        {
+            setting.Backend.AnswerCall = (helper, call) => helper.SendTextAsync(
+                $$"""{"type":"res","id":"{{call.GetProperty("id").GetString()}}","ok":true,"payload":{"pending":[{"requestId":"{{half}}"}]} }""");
+        }
+        else
+        {
+            setting.Backend.SendRefusal = (device, refusal) => device.SendTextAsync(refusal.Replace("\"message\"", $"\"{half}message\"", StringComparison.Ordinal));
+        }
+
+        Outcome outcome = await setting.ConnectAsync(_device);
+
+        if (where == "a call")
+            outcome.ShouldBeToldToTryLater();
+        else
+            outcome.ShouldBeClosed(1008, "");
+        (await setting.AuditAsync(AuditKinds.BackendRefused)).Where(e => e.Kind == AuditKinds.BackendRefused).ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task A_request_that_is_gone_before_its_approval_costs_others_nothing()
+    {
+        await using PairingSetting setting = await PairingSetting.StartAsync();
+        setting.Backend.AnswerCall = (helper, call) => call.GetProperty("method").GetString() == "device.pair.list"
+            ? setting.Backend.AnswerHonestlyAsync(helper, call)
+            : helper.SendTextAsync(
+                $$"""{"type":"res","id":"{{call.GetProperty("id").GetString()}}","ok":false,"error":{"code":"INVALID_REQUEST","message":"unknown requestId"} }""");
+        (await setting.ConnectAsync(_device)).ShouldBeToldToTryLater();
+
+        setting.Backend.AnswerCall = null;
+        await setting.ShouldBeApprovedAsync(new TestDevice());
+
+        setting.Backend.HelperConnections.ShouldHaveSingleItem();
+    }
+
     [Fact]
     public async Task A_message_without_end_is_not_taken()
     {

@@ -35,6 +35,22 @@ public sealed class BackendGrantTests
         grant.Covers(new PendingPairing(claim.Device.ToString(), Set(roles), Set(scopes))).ShouldBe(covered);
     }
 
+    [Theory]
+    [InlineData("node", "operator.admin", true)]
+    [InlineData("operator node", "operator.admin", false)]
+    [InlineData("operator node", "operator.read camera", true)]
+    public void A_scope_of_operators_that_a_node_was_granted_is_none_for_the_role_of_operators(string roles, string scopes, bool covered)
+    {
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
+        DeviceRecord paired = Some.Paired(claim, DateTimeOffset.UnixEpoch);
+        DeviceRecord record = paired with
+        {
+            Grants = paired.Grants.SetItem("node", paired.Grants["operator"] with { Scopes = ScopeSet.Of("camera", "operator.admin") }),
+        };
+
+        new BackendGrant(claim, record, ScopeImplications.Default).Covers(new PendingPairing(claim.Device.ToString(), Set(roles), Set(scopes))).ShouldBe(covered);
+    }
+
     [Fact]
     public void Another_device_is_granted_nothing()
     {

@@ -40,6 +40,12 @@ public sealed class BackendRefusalTests
     public void An_id_that_could_be_more_than_one_word_of_a_command_is_none(string id) =>
         Read($$"""{"code":"NOT_PAIRED","details":{"code":"PAIRING_REQUIRED","requestId":"{{id}}"} }""").RequestId.ShouldBeNull();
 
+    [Theory]
+    [InlineData("""{"\ud800":"x","code":"NOT_PAIRED"}""")]
+    [InlineData("""{"code":"\ud800"}""")]
+    [InlineData("""{"details":{"cod\ud800":1,"cod\ud801":2,"code":3}}""")]
+    public void Half_a_character_is_no_error(string error) => Should.NotThrow(() => Read(error));
+
     [Fact]
     public void An_id_is_128_characters_at_most()
     {

@@ -2,12 +2,14 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 
-/// <summary>What the gate has granted to a device: the bound of what it approves at a backend.</summary>
+/// <summary>What the gate grants to a device: the bound of what it approves at a backend.</summary>
 /// <param name="Claim">The claim that was admitted.</param>
-/// <param name="Record">The record that it was admitted by.</param>
+/// <param name="Record">The device's record, which covers the claim.</param>
 /// <param name="Implications">Which scopes include which others.</param>
 internal sealed record BackendGrant(DeviceClaim Claim, DeviceRecord Record, ScopeImplications Implications)
 {
+    private const string Operator = "operator";
+
     /// <summary>
     /// Whether all that a backend would approve is granted: each role, and each scope in one of these roles. A backend keeps one list of scopes for all
     /// roles of a request, and merges what a device asked for before into it, also what the device has asked for past the gate.
@@ -15,8 +17,12 @@ internal sealed record BackendGrant(DeviceClaim Claim, DeviceRecord Record, Scop
     public bool Covers(PendingPairing pending) =>
         pending.Device == Claim.Device.ToString()
         && pending.Roles.Count > 0
-        && pending.Roles.All(role => role == Claim.Role || Record.Grants.ContainsKey(role))
-        && pending.Scopes.All(scope => pending.Roles.Any(role => Implications.Covers(role, ScopesOf(role), ScopeSet.Of(scope))));
+        && pending.Roles.All(role => role == Claim.Role || Record.Grants.GetValueOrDefault(role)?.Scopes is not null)
+        && pending.Scopes.All(scope => pending.Roles.Any(role => MayCount(role, scope, pending) && Implications.Covers(role, ScopesOf(role), ScopeSet.Of(scope))));
+
+    // The backend gives scopes of operators to the role of operators, also those that were granted to a node, where they mean nothing.
+    private static bool MayCount(string role, string scope, PendingPairing pending) =>
+        role == Operator || !pending.Roles.Contains(Operator) || !scope.StartsWith("operator.", StringComparison.Ordinal);
 
     private ScopeSet ScopesOf(string role) => role == Claim.Role ? Record.ScopesOf(role).Union(Claim.Scopes) : Record.ScopesOf(role);
 }

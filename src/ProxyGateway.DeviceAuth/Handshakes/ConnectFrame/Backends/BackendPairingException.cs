@@ -1,4 +1,8 @@
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 
 /// <summary>Something could not be approved at a backend. The message says why, in words of ours.</summary>
-internal sealed class BackendPairingException(string message, Exception? innerException = null) : Exception(message, innerException);
+internal sealed class BackendPairingException(string message, Exception? innerException = null) : Exception(message, innerException)
+{
+    /// <summary>Whether the backend has answered, and refuses: the connection is as good as before.</summary>
+    public bool IsRefusal { get; init; }
+}

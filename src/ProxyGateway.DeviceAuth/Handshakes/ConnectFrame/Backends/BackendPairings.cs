@@ -30,21 +30,23 @@ internal sealed class BackendPairings : IHostedService, IAsyncDisposable
 
     /// <summary>Approves a pairing request of a backend, if all that it would give is granted.</summary>
     /// <param name="destination">The backend; null if it is not known.</param>
-    /// <param name="grant">What the gate has granted.</param>
+    /// <param name="readGrant">Reads what the gate grants now; throws a <see cref="BackendPairingException"/> if that is nothing.</param>
     /// <param name="requestId">The id of the request, as the backend has named it.</param>
     /// <param name="patience">How long it may take.</param>
     /// <param name="gone">Cancelled when the client is gone, or its grant.</param>
     public async Task<Approval> ApproveAsync(
-        BackendDestination? destination, BackendGrant grant, string requestId, TimeSpan patience, CancellationToken gone)
+        BackendDestination? destination, Func<CancellationToken, ValueTask<BackendGrant>> readGrant, string requestId, TimeSpan patience, CancellationToken gone)
     {
-        if (destination is null || _settings.Current.OpenClawBackends.GetValueOrDefault(destination.Cluster) is not { } options)
+        if (destination is null || OptionsOf(destination.Cluster) is null)
             return Approval.NotConfigured;
         if (_draining.IsUnderWay)
             return Approval.Failed("the gateway ends");
+        if (HelperOf(destination) is not { } helper)
+            return Approval.NotConfigured;
 
         try
         {
-            await HelperOf(destination, options).ApproveAsync(destination, grant, requestId, patience, gone).WaitAsync(gone);
+            await helper.ApproveAsync(destination, readGrant, requestId, patience, gone).WaitAsync(gone);
             return Approval.Done;
         }
         catch (BackendPairingException e)
@@ -87,23 +89,27 @@ internal sealed class BackendPairings : IHostedService, IAsyncDisposable
         }
     }
 
-    private PairingHelper HelperOf(BackendDestination destination, OpenClawBackendOptions options)
+    private OpenClawBackendOptions? OptionsOf(string cluster) => _settings.Current.OpenClawBackends.GetValueOrDefault(cluster);
+
+    private PairingHelper? HelperOf(BackendDestination destination)
     {
         (string, string) key = (destination.Cluster, destination.Id);
-        while (true)
+        while (OptionsOf(destination.Cluster) is { } options)
         {
             PairingHelper helper = _helpers.GetOrAdd(key, _ => new PairingHelper(options, _contentRoot, _time, _log));
-            if (helper.Options == options)
+            if (helper.Options == OptionsOf(destination.Cluster)) // after it was entered: a reload from now on closes it
                 return helper;
             Close(key, helper);
         }
+
+        return null;
     }
 
     private void CloseOutdated()
     {
-        foreach (((string, string) key, PairingHelper helper) in _helpers)
+        foreach (((string Cluster, string) key, PairingHelper helper) in _helpers)
         {
-            if (!_settings.Current.OpenClawBackends.ContainsValue(helper.Options))
+            if (helper.Options != OptionsOf(key.Cluster))
                 Close(key, helper);
         }
     }

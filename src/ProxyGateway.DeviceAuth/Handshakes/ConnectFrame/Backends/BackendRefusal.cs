@@ -42,9 +42,9 @@ internal sealed record BackendRefusal(string? Code, string? DetailsCode, string?
             using var answer = JsonDocument.Parse(message, new JsonDocumentOptions { AllowDuplicateProperties = false });
             return Of(answer.RootElement);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return Unknown;
+            return Unknown; // the latter for a lone surrogate in a name
         }
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.WebSockets;
 using System.Reflection;
 using System.Text.Json;
+using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
@@ -62,7 +63,7 @@ internal sealed class PairingConnection : IAsyncDisposable
             {
                 OperationCanceledException when cancellationToken.IsCancellationRequested => e,
                 BackendPairingException => e,
-                _ => new BackendPairingException($"it cannot be reached ({LogText.Of(e)})", e),
+                _ => new BackendPairingException($"it cannot be reached ({Describe(e)})", e),
             };
         }
     }
@@ -90,9 +91,13 @@ internal sealed class PairingConnection : IAsyncDisposable
             using JsonDocument answer = await call.Answer.Task.WaitAsync(cancellationToken);
             return read(PayloadOf(answer.RootElement));
         }
-        catch (WebSocketException e)
+        catch (Exception e) when (e is WebSocketException or ObjectDisposedException or IOException)
         {
             throw new BackendPairingException("it has left", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotUnderstood(e); // a lone surrogate
         }
         finally
         {
@@ -118,6 +123,11 @@ internal sealed class PairingConnection : IAsyncDisposable
     }
 
     private static BackendPairingException Left() => new("it has left");
+
+    // The message can have headers of the backend's.
+    private static string Describe(Exception e) => string.Join(" <- ", LogText.Of(e).Split(" <- ").Select(SafeText.Of));
+
+    private static BackendPairingException NotUnderstood(Exception cause) => new("its answer is not understood", cause);
 
     /// <summary>Waits for the challenge, which a client without a device does not sign, and sends the <c>connect</c>.</summary>
     private async Task ConnectAsync(string token, CancellationToken cancellationToken)
@@ -319,7 +329,7 @@ internal sealed class PairingConnection : IAsyncDisposable
         }
         catch (JsonException e)
         {
-            throw new BackendPairingException("its answer is not understood", e);
+            throw NotUnderstood(e);
         }
     }
 
@@ -334,7 +344,7 @@ internal sealed class PairingConnection : IAsyncDisposable
         }
 
         BackendRefusal refusal = BackendRefusal.Of(answer);
-        throw new BackendPairingException($"it refuses: {refusal.Describe()} ({refusal.Message})");
+        throw new BackendPairingException($"it refuses: {refusal.Describe()} ({refusal.Message})") { IsRefusal = true };
     }
 
     private sealed class Call(string id)

@@ -42,13 +42,14 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
 
     /// <summary>Approves a request at the backend, if all that it would give is granted.</summary>
     /// <param name="destination">The destination, as the proxy has it now.</param>
-    /// <param name="grant">What the gate has granted.</param>
+    /// <param name="readGrant">Reads what the gate grants now; throws a <see cref="BackendPairingException"/> if that is nothing.</param>
     /// <param name="requestId">The id of the request, as the backend has named it.</param>
     /// <param name="patience">How long it may take.</param>
     /// <param name="gone">Cancelled when the client is gone, or its grant: nothing is approved from then on. A call that is under way ends as it does, so that
     /// clients that leave do not cost others the connection.</param>
     /// <exception cref="BackendPairingException">It is not approved.</exception>
-    public async Task ApproveAsync(BackendDestination destination, BackendGrant grant, string requestId, TimeSpan patience, CancellationToken gone)
+    public async Task ApproveAsync(
+        BackendDestination destination, Func<CancellationToken, ValueTask<BackendGrant>> readGrant, string requestId, TimeSpan patience, CancellationToken gone)
     {
         if (Interlocked.Increment(ref _waiting) > MaxWaiting)
         {
@@ -64,7 +65,7 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
             using (var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, gone))
                 await _turn.WaitAsync(either.Token);
             hasTurn = true;
-            await ApproveInTurnAsync(destination, grant, requestId, gone, late.Token);
+            await ApproveInTurnAsync(destination, readGrant, requestId, gone, late.Token);
         }
         catch (OperationCanceledException)
         {
@@ -90,7 +91,8 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
     }
 
     private async Task ApproveInTurnAsync(
-        BackendDestination destination, BackendGrant grant, string requestId, CancellationToken gone, CancellationToken cancellationToken)
+        BackendDestination destination, Func<CancellationToken, ValueTask<BackendGrant>> readGrant, string requestId, CancellationToken gone,
+        CancellationToken cancellationToken)
     {
         _idle?.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         PairingConnection connection = await NeedConnectionAsync(destination, cancellationToken);
@@ -99,31 +101,34 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
         {
             PendingPairing? pending = await connection.CallAsync(
                 "device.pair.list", static _ => { }, payload => PendingPairing.Find(payload, requestId), cancellationToken);
+            isInOrder = true;
             if (pending is null)
-            {
-                isInOrder = true;
                 throw new BackendPairingException("it has no such request any more");
-            }
 
-            // The backend never changes what an open request would give: where a device asks for more, it makes another, with another id.
+            // After the list, for which a backend may take its time: an operator may have taken something away meanwhile, also what this session does not
+            // use. Older OpenClaw gateways merge what a device asks for next into the open request, so that this is as late as it can be, and not atomic.
+            BackendGrant grant = await readGrant(cancellationToken);
             if (!grant.Covers(pending))
             {
-                isInOrder = true;
                 throw new BackendPairingException(
                     $"the request is for more than the gate has granted, or for another device: {Describe(pending)}. Only its owner can approve that");
             }
 
             if (gone.IsCancellationRequested)
-            {
-                isInOrder = true;
                 throw new BackendPairingException(Gone);
-            }
 
+            isInOrder = false;
             string? device = await connection.CallAsync(
                 "device.pair.approve", json => json.WriteString("requestId"u8, requestId), payload => DeviceIn(payload, requestId), cancellationToken);
             if (device != grant.Claim.Device.ToString())
                 throw new BackendPairingException("it says that it has approved another device");
             isInOrder = true;
+        }
+        catch (BackendPairingException e) when (e.IsRefusal)
+        {
+            // As when the device has asked for something else meanwhile: if that cost the connection, one device could keep all others waiting.
+            isInOrder = true;
+            throw;
         }
         finally
         {
