@@ -154,6 +154,8 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
         await CloseAsync();
         if (_backoff > TimeSpan.Zero && time.GetElapsedTime(_failedAt) < _backoff)
             throw new BackendPairingException("the connection to it has failed just now");
+        if (destination.Address.Scheme != Uri.UriSchemeWss && !destination.Address.IsLoopback)
+            throw new BackendPairingException("its address is neither https nor loopback, so that others on the network could read its token");
         try
         {
             _address = destination.Address;
