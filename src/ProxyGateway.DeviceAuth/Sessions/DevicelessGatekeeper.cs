@@ -44,12 +44,19 @@ internal sealed partial class DevicelessGatekeeper(
             return Refuse(Closing.TryAgainLater, "too-many-sessions");
         }
 
-        if (!session.TryAdmit(options, settings))
+        bool isAdmitted = false;
+        try
         {
-            session.Dispose();
-            return Refuse(Closing.TryAgainLater, "reloaded");
+            isAdmitted = session.TryAdmit(options, settings);
+        }
+        finally
+        {
+            if (!isAdmitted)
+                session.Dispose();
         }
 
+        if (!isAdmitted)
+            return Refuse(Closing.TryAgainLater, "reloaded");
         LogAdmitted(peer.UserId, ask.Role, LogText.Of(ask.Scopes), origin.Address);
         audit.Enter(Entry(AuditKinds.DeviceAdmitted));
         return (session, null);

@@ -49,6 +49,20 @@ public sealed class HostileBackendTests
 
     public static TheoryData<string> Answers => [.. WrongAnswers.Keys];
 
+    [Fact]
+    public async Task A_backend_that_repeats_the_token_in_a_refusal_does_not_bring_it_into_the_audit()
+    {
+        await using PairingSetting setting = await PairingSetting.StartAsync();
+        setting.Backend.AnswerCall = (helper, call) => helper.SendTextAsync(
+            $$"""{"type":"res","id":"{{call.GetProperty("id").GetString()}}","ok":false,"error":{"code":"INVALID_REQUEST","message":"no: {{PairingBackend.Token}}"} }""");
+
+        (await setting.ConnectAsync(_device)).ShouldBeToldToTryLater();
+
+        AuditEntry entry = (await setting.AuditAsync(AuditKinds.BackendRefused)).Last(e => e.Kind == AuditKinds.BackendRefused);
+        entry.Reason.ShouldNotBeNull().ShouldContain("it refuses, in words that have the token in them");
+        entry.Reason.ShouldNotContain(PairingBackend.Token);
+    }
+
     [Theory]
     [MemberData(nameof(WiderRequests))]
     public async Task A_request_for_more_than_the_gate_has_granted_is_not_approved(string what)

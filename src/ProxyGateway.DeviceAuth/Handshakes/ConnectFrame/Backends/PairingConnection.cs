@@ -28,11 +28,12 @@ internal sealed class PairingConnection : IAsyncDisposable
     private readonly CancellationTokenSource _ended = new();
     private readonly Lock _lock = new();
     private Task _reading = Task.CompletedTask;
+    private readonly string _token;
     private Call? _call;
     private long _calls;
     private long _unasked;
 
-    private PairingConnection(ClientWebSocket socket) => _socket = socket;
+    private PairingConnection(ClientWebSocket socket, string token) => (_socket, _token) = (socket, token);
 
     /// <summary>Whether calls can be made. Once it is false it stays so.</summary>
     public bool IsOpen => !_ended.IsCancellationRequested;
@@ -48,11 +49,11 @@ internal sealed class PairingConnection : IAsyncDisposable
         var socket = new ClientWebSocket();
         if (destination.Host is { } host)
             socket.Options.SetRequestHeader("Host", host);
-        var connection = new PairingConnection(socket);
+        var connection = new PairingConnection(socket, token);
         try
         {
             await socket.ConnectAsync(destination.Address, destination.Client, cancellationToken);
-            await connection.ConnectAsync(token, cancellationToken);
+            await connection.ConnectAsync(cancellationToken);
             connection._reading = connection.ReadAsync();
             return connection;
         }
@@ -130,7 +131,7 @@ internal sealed class PairingConnection : IAsyncDisposable
     private static BackendPairingException NotUnderstood(Exception cause) => new("its answer is not understood", cause);
 
     /// <summary>Waits for the challenge, which a client without a device does not sign, and sends the <c>connect</c>.</summary>
-    private async Task ConnectAsync(string token, CancellationToken cancellationToken)
+    private async Task ConnectAsync(CancellationToken cancellationToken)
     {
         using var buffer = new ByteBuffer();
         bool isChallenged = false;
@@ -143,7 +144,7 @@ internal sealed class PairingConnection : IAsyncDisposable
                 if (!IsChallenge(message.Span))
                     throw new BackendPairingException("it does not begin with a connect.challenge");
                 isChallenged = true;
-                await SendAsync(id, "connect", json => WriteConnect(json, token), cancellationToken);
+                await SendAsync(id, "connect", json => WriteConnect(json, _token), cancellationToken);
             }
             else if (IsAnswerTo(id, message.Span))
             {
@@ -335,7 +336,7 @@ internal sealed class PairingConnection : IAsyncDisposable
 
     /// <summary>The payload of an answer that is <c>ok</c>.</summary>
     /// <exception cref="BackendPairingException">It is not.</exception>
-    private static JsonElement PayloadOf(JsonElement answer)
+    private JsonElement PayloadOf(JsonElement answer)
     {
         if (answer.TryGetProperty("ok"u8, out JsonElement ok) && ok.ValueKind == JsonValueKind.True
             && answer.TryGetProperty("payload"u8, out JsonElement payload) && payload.ValueKind == JsonValueKind.Object)
@@ -343,6 +344,8 @@ internal sealed class PairingConnection : IAsyncDisposable
             return payload;
         }
 
+        if (answer.GetRawText().Contains(_token, StringComparison.Ordinal))
+            throw new BackendPairingException("it refuses, in words that have the token in them, which must not get into a log") { IsRefusal = true };
         BackendRefusal refusal = BackendRefusal.Of(answer);
         throw new BackendPairingException($"it refuses: {refusal.Describe()} ({refusal.Message})") { IsRefusal = true };
     }
