@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using ProxyGateway.DeviceAuth.WebSockets;
 using ProxyGateway.Tests.WebSockets;
@@ -9,7 +10,9 @@ namespace ProxyGateway.Tests.Handshakes.InMemory;
 /// <param name="isMasking">Whether it is a client, whose frames are masked.</param>
 internal sealed class Endpoint(SocketStream stream, bool isMasking)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    /// <summary>How long a test waits for what must come; less while the code is mutated, where it often does not.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(
+        int.Parse(Environment.GetEnvironmentVariable("PROXYGATEWAY_TEST_PATIENCE") ?? "20", CultureInfo.InvariantCulture));
 
     private readonly List<byte> _received = [];
 

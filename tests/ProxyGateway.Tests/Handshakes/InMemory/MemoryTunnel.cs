@@ -63,7 +63,7 @@ internal sealed class MemoryTunnel : IHttpUpgradeFeature, IHttpRequestLifetimeFe
         await Task.Run(() => { _running = RunAsync(handshake, origin, options); });
 
     /// <summary>Waits until the request is over.</summary>
-    public Task EndAsync() => _running.WaitAsync(TimeSpan.FromSeconds(20));
+    public Task EndAsync() => _running.WaitAsync(Endpoint.Patience);
 
     /// <summary>The backend challenges, and the client has that.</summary>
     public async Task ChallengeAsync()
