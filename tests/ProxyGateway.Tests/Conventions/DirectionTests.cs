@@ -33,6 +33,7 @@ public sealed class DirectionTests
             ["Handshakes"],
             ["Handshakes.ConnectFrame.Backends"],
             ["Handshakes.ConnectFrame"],
+            ["Handshakes.Proof"],
             ["(composition)"],
             ["Admin.Page"],
             ["Admin", "Admin.OpenApi", "Admin.Webhooks"], // accepted: an endpoint carries its description, and a webhook sends what the events endpoint shows

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using FsCheck.Xunit;
-using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+using ProxyGateway.DeviceAuth.Handshakes;
 
 namespace ProxyGateway.Tests.Handshakes;
 

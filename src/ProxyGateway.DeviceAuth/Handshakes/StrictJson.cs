@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
 /// Reads JSON of strangers so that no two parsers can read it differently: no duplicate members (in any spelling), no trailing data,
@@ -10,7 +10,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// </summary>
 internal static class StrictJson
 {
-    // The protocol's messages have five levels. Strangers send what is read here, and each level costs time.
+    // A connect has five levels, a proof three. Strangers send what is read here, and each level costs time.
     private const int MaxDepth = 16;
 
     private static readonly JsonDocumentOptions Options = new()
