@@ -28,6 +28,9 @@ internal sealed class Keys(string prefix)
     /// <summary>The format of the registry as a whole: a number.</summary>
     public RedisKey Format { get; } = prefix + "format";
 
+    /// <summary>Sorted set of the documents that gateways share, of one group, by expiry.</summary>
+    public RedisKey Shared(string group) => $"{prefix}shared:{group}";
+
     /// <summary>The channel on which a changed device's id is announced.</summary>
     public RedisValue Changes { get; } = prefix + "changes";
 

@@ -13,7 +13,7 @@ namespace ProxyGateway.DeviceAuth.Redis;
 /// The registry in Redis, for any number of gateways. The document of a device is the truth; the indexes beside it are hints in slots of
 /// their own, written before the document and repaired by their readers.
 /// </summary>
-public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore
+public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore, ISharedDocumentStore
 {
     private const int ReadAtOnce = 256;
 
@@ -33,6 +33,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     private readonly Announcements _announcements;
     private readonly AuditStreams _audit;
     private readonly Contents _contents;
+    private readonly SharedGroups _shared;
     private readonly RegistryMark _mark;
     private readonly Replicas? _replicas; // null: no change waits for replicas
 
@@ -55,6 +56,7 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
         _announcements = new Announcements(_redis, keys, _mark, options.Timeout, logger);
         _audit = new AuditStreams(_redis, keys, options.AuditEntries, options.AuditBytes);
         _contents = new Contents(_redis, keys, _documents, _openRequests, _pairedDevices, _rulePairings);
+        _shared = new SharedGroups(_redis, keys);
         _replicas = options.WaitForReplicas > 0
             ? new Replicas(new RedisConnection(options, NullLogger.Instance), keys, options.WaitForReplicas)
             : null;
@@ -291,6 +293,23 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     /// <inheritdoc/>
     public async ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
         await _audit.ReadAfterAsync(id, limit, new Deadline(_timeout), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<SharedDocuments> ListAsync(string group, CancellationToken cancellationToken)
+    {
+        var deadline = new Deadline(_timeout);
+        await _mark.EnsureAsync(deadline, cancellationToken);
+        return await _shared.ListAsync(group, deadline, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> SwapAsync(string? previousVersion, SharedDocument next, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        var deadline = new Deadline(_timeout);
+        await _mark.EnsureAsync(deadline, cancellationToken);
+        return await _shared.SwapAsync(previousVersion, next, deadline, cancellationToken);
+    }
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<StoredDocument> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)

@@ -31,6 +31,7 @@ public static class RedisDeviceStoreExtensions
             new RedisDeviceStore(options, provider.GetService<ILogger<RedisDeviceStore>>() ?? NullLogger<RedisDeviceStore>.Instance));
         services.AddSingleton<IDeviceStore>(provider => provider.GetRequiredService<RedisDeviceStore>());
         services.AddSingleton<ILastSeenStore>(provider => provider.GetRequiredService<RedisDeviceStore>());
+        services.AddSingleton<ISharedDocumentStore>(provider => provider.GetRequiredService<RedisDeviceStore>());
         if (options.AuditEntries > 0)
             services.AddSingleton<IAuditStore>(provider => provider.GetRequiredService<RedisDeviceStore>());
         return services.AddHostedService(provider => new WarmUp(provider.GetRequiredService<RedisDeviceStore>()));

@@ -275,6 +275,40 @@ internal sealed class Script(string text)
         return {found, oldest}
         """);
 
+    /// <summary>The documents of a group with the time at which each expires, and the time.</summary>
+    public static Script ListShared { get; } = new(
+        """
+        local time = redis.call('TIME')
+        local now = time[1] * 1000 + math.floor(time[2] / 1000)
+        return {redis.call('ZRANGEBYSCORE', KEYS[1], string.format('(%.0f', now), '+inf', 'WITHSCORES'), time}
+        """);
+
+    /// <summary>
+    /// Replaces a document of a group, after expired ones are removed. A member is name, version and content, each behind a line feed. Takes
+    /// the name, the expected version (empty: no document) and the version and content, each with its line feeds; the expiry, and the room.
+    /// Returns 0 if another document is there, -1 if there is no room. The group expires with its last document.
+    /// </summary>
+    public static Script SwapShared { get; } = new(
+        """
+        local time = redis.call('TIME')
+        redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time[1] * 1000 + math.floor(time[2] / 1000))
+        local members, current = redis.call('ZRANGE', KEYS[1], 0, -1), nil
+        for _, member in ipairs(members) do
+          if string.sub(member, 1, #ARGV[1]) == ARGV[1] then current = member end
+        end
+        if current then
+          if ARGV[2] == '' or string.sub(current, #ARGV[1] + 1, #ARGV[1] + #ARGV[2]) ~= ARGV[2] then return 0 end
+          redis.call('ZREM', KEYS[1], current)
+        elseif ARGV[2] ~= '' then
+          return 0
+        elseif #members >= tonumber(ARGV[5]) then
+          return -1
+        end
+        redis.call('ZADD', KEYS[1], ARGV[4], ARGV[1] .. ARGV[3])
+        redis.call('PEXPIREAT', KEYS[1], redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2])
+        return 1
+        """);
+
     public string Text { get; } = text;
 
     public byte[] Hash { get; } = SHA1.HashData(Encoding.UTF8.GetBytes(text));

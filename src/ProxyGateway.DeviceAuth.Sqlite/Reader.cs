@@ -17,6 +17,7 @@ internal sealed class Reader : IDisposable
     private readonly SqliteCommand _listOpenRequests;
     private readonly SqliteCommand _listAll;
     private readonly SqliteCommand _hasExpired;
+    private readonly SqliteCommand _listShared;
 
     public Reader(SqliteConnection connection, ILogger logger)
     {
@@ -42,6 +43,8 @@ internal sealed class Reader : IDisposable
             """,
             "$after", "$now", "$limit");
         _hasExpired = connection.Prepare("SELECT EXISTS (SELECT 1 FROM devices WHERE expires_at <= $now)", "$now");
+        _listShared = connection.Prepare(
+            "SELECT name, version, content, expires_at FROM shared_documents WHERE collection = $collection AND expires_at > $now", "$collection", "$now");
         Audit = new AuditReader(connection);
     }
 
@@ -123,6 +126,21 @@ internal sealed class Reader : IDisposable
                 throw new RegistryUnavailableException($"The row '{rows.GetString(0)}' is no device's.");
             DeviceRecord record = Document(rows, id, column: 1);
             documents.Add(new StoredDocument(record, rows.IsDBNull(4) ? null : DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(4))));
+        }
+
+        return documents;
+    }
+
+    /// <summary>The documents of a group that have not expired.</summary>
+    public List<SharedDocument> ListShared(string group, DateTimeOffset now)
+    {
+        using SqliteDataReader rows = _listShared.Set("$collection", group).Set("$now", now.ToUnixTimeMilliseconds()).ExecuteReader();
+        var documents = new List<SharedDocument>();
+        while (rows.Read())
+        {
+            var expiresAt = DateTimeOffset.FromUnixTimeMilliseconds(rows.GetInt64(3));
+            if (SharedDocument.Read(group, rows.GetString(0), rows.GetString(1), rows.GetFieldValue<byte[]>(2), expiresAt) is { } document)
+                documents.Add(document);
         }
 
         return documents;

@@ -99,6 +99,16 @@ internal sealed class RegistryFile : IDisposable
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX rule_pairings_at ON rule_pairings (at);
         """,
+        """
+        CREATE TABLE IF NOT EXISTS shared_documents (
+            collection TEXT NOT NULL,
+            name TEXT NOT NULL,
+            version TEXT NOT NULL,
+            expires_at INTEGER NOT NULL,
+            content BLOB NOT NULL,
+            PRIMARY KEY (collection, name)
+        ) STRICT, WITHOUT ROWID;
+        """,
     ];
 
     private readonly string _path;

@@ -13,7 +13,7 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// The registry in one SQLite file, for one gateway: one writer, and as many readers as threads that read. SQLite has no asynchronous
 /// calls; reads come from the page cache, writes are rare and wait for the disk.
 /// </summary>
-public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore
+public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore, ISharedDocumentStore
 {
     private const int ReadAtOnce = 512;
     private static readonly TimeSpan SignOfLife = TimeSpan.FromSeconds(1);
@@ -165,6 +165,22 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     /// <inheritdoc/>
     public ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
         ValueTask.FromResult(Read(reader => reader.Audit.ReadAfter(id, limit), cancellationToken));
+
+    /// <inheritdoc/>
+    public ValueTask<SharedDocuments> ListAsync(string group, CancellationToken cancellationToken)
+    {
+        DateTimeOffset now = Now;
+        return ValueTask.FromResult(Read(reader => new SharedDocuments(reader.ListShared(group, now), now), cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> SwapAsync(string? previousVersion, SharedDocument next, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        bool isSwapped = false;
+        await WriteAsync(() => isSwapped = _writer.SwapShared(previousVersion, next, Now), cancellationToken);
+        return isSwapped;
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

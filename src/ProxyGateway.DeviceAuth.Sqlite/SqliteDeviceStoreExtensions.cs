@@ -31,6 +31,7 @@ public static class SqliteDeviceStoreExtensions
             options, provider.GetRequiredService<TimeProvider>(), provider.GetService<ILogger<SqliteDeviceStore>>()));
         services.AddSingleton<IDeviceStore>(provider => provider.GetRequiredService<SqliteDeviceStore>());
         services.AddSingleton<ILastSeenStore>(provider => provider.GetRequiredService<SqliteDeviceStore>());
+        services.AddSingleton<ISharedDocumentStore>(provider => provider.GetRequiredService<SqliteDeviceStore>());
         if (options.AuditEntries > 0)
             services.AddSingleton<IAuditStore>(provider => provider.GetRequiredService<SqliteDeviceStore>());
         return services;

@@ -29,6 +29,10 @@ internal sealed class Writer : IDisposable
     private readonly SqliteCommand _dropRequests;
     private readonly SqliteCommand _putRequest;
     private readonly SqliteCommand _forget;
+    private readonly SqliteCommand _forgetShared;
+    private readonly SqliteCommand _versionOfShared;
+    private readonly SqliteCommand _countOfShared;
+    private readonly SqliteCommand _putShared;
 
     public Writer(SqliteConnection connection)
     {
@@ -61,6 +65,12 @@ internal sealed class Writer : IDisposable
             "$id", "$device", "$address", "$subnet", "$strangers", "$until");
         _forget = connection.Prepare(
             "DELETE FROM devices WHERE id IN (SELECT id FROM devices WHERE expires_at <= $now ORDER BY expires_at LIMIT $limit)", "$now", "$limit");
+        _forgetShared = connection.Prepare("DELETE FROM shared_documents WHERE expires_at <= $now", "$now");
+        _versionOfShared = connection.Prepare("SELECT version FROM shared_documents WHERE collection = $collection AND name = $name", "$collection", "$name");
+        _countOfShared = connection.Prepare("SELECT count(*) FROM shared_documents WHERE collection = $collection", "$collection");
+        _putShared = connection.Prepare(
+            "INSERT OR REPLACE INTO shared_documents (collection, name, version, expires_at, content) VALUES ($collection, $name, $version, $expires, $content)",
+            "$collection", "$name", "$version", "$expires", "$content");
     }
 
     public SwapResult Swap(DeviceSwap swap, DateTimeOffset time)
@@ -79,6 +89,21 @@ internal sealed class Writer : IDisposable
         Forget(now, transaction);
         transaction.Commit();
         return SwapResult.Swapped;
+    }
+
+    /// <summary>Replaces a document that gateways share. False if another change came first.</summary>
+    public bool SwapShared(string? previousVersion, SharedDocument next, DateTimeOffset time)
+    {
+        using SqliteTransaction transaction = _connection.BeginTransaction(deferred: false);
+        _forgetShared.In(transaction).Set("$now", time.ToUnixTimeMilliseconds()).ExecuteNonQuery();
+        if (_versionOfShared.In(transaction).Set("$collection", next.Group).Set("$name", next.Name).ExecuteScalar() as string != previousVersion)
+            return false;
+        if (previousVersion is null && (long)_countOfShared.In(transaction).Set("$collection", next.Group).ExecuteScalar()! >= SharedDocument.MaxInGroup)
+            throw new RegistryUnavailableException($"There are too many documents of the group {next.Group}.");
+        _putShared.In(transaction).Set("$collection", next.Group).Set("$name", next.Name).Set("$version", next.Version)
+            .Set("$expires", next.ExpiresAt.ToUnixTimeMilliseconds()).Set("$content", next.Content.ToArray()).ExecuteNonQuery();
+        transaction.Commit();
+        return true;
     }
 
     /// <summary>Frees the space of some of the expired documents.</summary>

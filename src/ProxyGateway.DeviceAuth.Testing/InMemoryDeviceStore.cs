@@ -9,12 +9,12 @@ using ProxyGateway.DeviceAuth.Registry.Auditing;
 namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>
-/// The registry in memory: devices, audit, and when devices were last seen, until the object is gone. It does all that the other stores do,
+/// The registry in memory: devices, audit, when devices were last seen, and what gateways share, until the object is gone. It does all that the other stores do,
 /// so several gates of one process may share it. Like them it stores documents as JSON. Thread-safe.
 /// </summary>
 /// <param name="time">The store's time, which decides about expiry; null for the system's.</param>
 /// <param name="logger">The log of damaged documents; null: none.</param>
-public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMemoryDeviceStore>? logger = null) : ICopyableDeviceStore, ILastSeenStore, IAuditStore
+public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMemoryDeviceStore>? logger = null) : ICopyableDeviceStore, ILastSeenStore, IAuditStore, ISharedDocumentStore
 {
     private const int MostUnheard = 1024;
     private static readonly TimeSpan SignOfLife = TimeSpan.FromSeconds(1);
@@ -28,6 +28,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
     private readonly Dictionary<(string Rule, DeviceId Device), long> _pairings = [];
     private readonly List<Listener> _listeners = [];
     private readonly InMemoryAudit _audit = new();
+    private readonly Dictionary<(string Group, string Name), SharedDocument> _shared = [];
     private volatile bool _isAvailable = true;
     private volatile bool _isDisposed;
 
@@ -216,6 +217,17 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
     public ValueTask<AuditRange> ReadAfterAsync(long id, int limit, CancellationToken cancellationToken) =>
         new(Locked(_ => _audit.ReadAfter(id, limit), cancellationToken));
 
+    /// <inheritdoc/>
+    public ValueTask<SharedDocuments> ListAsync(string group, CancellationToken cancellationToken) =>
+        new(Locked(now => new SharedDocuments([.. SharedIn(group, now)], now), cancellationToken));
+
+    /// <inheritdoc/>
+    public ValueTask<bool> SwapAsync(string? previousVersion, SharedDocument next, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        return new(Locked(now => SwapShared(previousVersion, next, now), cancellationToken));
+    }
+
     /// <summary>Closes the store: from now on every call throws <see cref="RegistryUnavailableException"/>.</summary>
     public ValueTask DisposeAsync()
     {
@@ -334,6 +346,20 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
     {
         while (_expiries.Count > 0 && _expiries.Min is var (at, device) && at <= now)
             Remove(DeviceId.Parse(device));
+    }
+
+    private IEnumerable<SharedDocument> SharedIn(string group, DateTimeOffset now) => _shared.Values.Where(d => d.Group == group && d.ExpiresAt > now);
+
+    private bool SwapShared(string? previousVersion, SharedDocument next, DateTimeOffset now)
+    {
+        foreach (SharedDocument expired in _shared.Values.Where(d => d.ExpiresAt <= now).ToArray())
+            _shared.Remove((expired.Group, expired.Name));
+        if (_shared.GetValueOrDefault((next.Group, next.Name))?.Version != previousVersion)
+            return false;
+        if (previousVersion is null && SharedIn(next.Group, now).Count() >= SharedDocument.MaxInGroup)
+            throw new RegistryUnavailableException($"There are too many documents of the group {next.Group}.");
+        _shared[(next.Group, next.Name)] = next;
+        return true;
     }
 
     private void TellAlive(Listener listener)

@@ -19,7 +19,8 @@ public static class InMemoryDeviceStoreExtensions
         if (store is not null)
         {
             // As instances: a container disposes of objects that it makes, though others may still use this one.
-            gate.Services.AddSingleton(store).AddSingleton<IDeviceStore>(store).AddSingleton<ILastSeenStore>(store).AddSingleton<IAuditStore>(store);
+            gate.Services.AddSingleton(store).AddSingleton<IDeviceStore>(store).AddSingleton<ILastSeenStore>(store).AddSingleton<IAuditStore>(store)
+                .AddSingleton<ISharedDocumentStore>(store);
             return gate;
         }
 
@@ -27,6 +28,7 @@ public static class InMemoryDeviceStoreExtensions
         gate.Services.AddSingleton<IDeviceStore>(services => services.GetRequiredService<InMemoryDeviceStore>());
         gate.Services.AddSingleton<ILastSeenStore>(services => services.GetRequiredService<InMemoryDeviceStore>());
         gate.Services.AddSingleton<IAuditStore>(services => services.GetRequiredService<InMemoryDeviceStore>());
+        gate.Services.AddSingleton<ISharedDocumentStore>(services => services.GetRequiredService<InMemoryDeviceStore>());
         return gate;
     }
 }

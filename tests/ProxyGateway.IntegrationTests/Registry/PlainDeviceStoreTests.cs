@@ -12,6 +12,8 @@ public sealed class PlainDeviceStoreTests : DeviceStoreContract
 
     protected override bool CanBeDamaged => false;
 
+    protected override bool KeepsSharedDocuments => false;
+
     protected override Task<IDeviceStore> OpenAsync() => Task.FromResult<IDeviceStore>(new Plain(new InMemoryDeviceStore()));
 
     protected override Task LeavesNothingAsync(DeviceClaim claim, PairingRequest request) => Task.CompletedTask; // nothing of it can be seen
