@@ -83,8 +83,8 @@ public sealed record DeviceRecord : StoredObject
         DeviceRecord record = this;
         foreach ((string role, Grant grant) in Grants)
         {
-            if (grant.Until is { } until && until <= now)
-                record = record with { Grants = record.Grants.Remove(role), Refusals = RefusalMarks.Mark(record.Refusals, role, until) };
+            if (grant.Until <= now)
+                record = record with { Grants = record.Grants.Remove(role), Refusals = RefusalMarks.Mark(record.Refusals, role, grant.Until.Value) };
         }
 
         return record;

@@ -106,9 +106,7 @@ public sealed record Grant : StoredObject
     private Grant Divided(ImmutableSortedDictionary<string, ScopeSet> rules, string? roleRule, (DateTimeOffset? At, string? By) byOperator)
     {
         rules = rules.RemoveRange(rules.Where(r => r.Value.Count == 0).Select(r => r.Key));
-        bool isWhole = Rule is null
-            ? rules.IsEmpty && roleRule is null
-            : roleRule == Rule && rules.Keys.All(r => r == Rule) && (rules.IsEmpty || rules[Rule].Count >= (Scopes?.Count ?? 0));
+        bool isWhole = roleRule == Rule && rules.Keys.All(r => r == Rule); // a role of a rule has no scope of an operator
         return this with
         {
             Parts = isWhole && Parts?.Unknown is null ? null : new GrantParts

@@ -58,7 +58,7 @@ public sealed record PairingPolicy
         {
             if (!rule.MatchesButForUsers(reason, claim, locality, Implications))
                 continue;
-            if (rule.Users is not { } users || (locality.Peer.State == PeerUserState.Known && users.Contains(locality.Peer.UserId)))
+            if (rule.Users is null || (locality.Peer.State == PeerUserState.Known && rule.Users.Value.Contains(locality.Peer.UserId)))
                 return new PairingDecision.AutoApprove(rule.Name, reason);
             userDecides |= locality.Peer.State == PeerUserState.NotLookedUp;
         }

@@ -21,7 +21,7 @@ public static class PublicKeyText
     public static bool TryDecodeKey(string text, Span<byte> key)
     {
         ReadOnlySpan<char> pem = text.AsSpan().Trim("\r\n");
-        if (!pem.StartsWith(PemBegin) || !pem.EndsWith(PemEnd) || pem.Length < PemBegin.Length + PemEnd.Length)
+        if (!pem.StartsWith(PemBegin) || !pem[PemBegin.Length..].EndsWith(PemEnd))
             return TryDecode(text, key);
 
         Span<byte> spki = stackalloc byte[SpkiPrefix.Length + KeySize];
@@ -55,6 +55,6 @@ public static class PublicKeyText
         }
 
         // Spare bits of the last digit must be zero, or one key would have several spellings; the Try method throws for them.
-        return Base64Url.DecodeFromChars(url, destination, out _, out int written) == OperationStatus.Done && written == destination.Length;
+        return Base64Url.DecodeFromChars(url, destination, out _, out _) == OperationStatus.Done;
     }
 }

@@ -18,7 +18,7 @@ public static class SafeText
             return text; // the usual case
         }
 
-        var clean = new System.Text.StringBuilder(Math.Min(text.Length, MaxLength));
+        var clean = new System.Text.StringBuilder();
         foreach (System.Text.Rune rune in text.EnumerateRunes())
         {
             if (clean.Length + rune.Utf16SequenceLength > MaxLength)

@@ -35,7 +35,7 @@ public sealed class ScopeImplications(ImmutableDictionary<string, ImmutableDicti
     {
         ArgumentNullException.ThrowIfNull(granted);
         ArgumentNullException.ThrowIfNull(requested);
-        Implied? implied = requested.Count == 0 ? null : _implied.GetValueOrDefault(role);
+        Implied? implied = _implied.GetValueOrDefault(role);
         for (int i = 0; i < requested.Count; i++)
         {
             if (!granted.Contains(requested[i]) && implied?.IsBy(granted, requested[i]) != true)

@@ -44,7 +44,8 @@ public sealed class ScopeSet : IReadOnlyList<string>, IEquatable<ScopeSet>
             }
         }
 
-        return count == 0 ? Empty : new ScopeSet(ImmutableCollectionsMarshal.AsImmutableArray(count == sorted.Length ? sorted : sorted[..count]));
+        Array.Resize(ref sorted, count); // no copy if nothing was repeated
+        return count == 0 ? Empty : new ScopeSet(ImmutableCollectionsMarshal.AsImmutableArray(sorted));
     }
 
     /// <summary>

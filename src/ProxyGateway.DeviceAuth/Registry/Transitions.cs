@@ -203,7 +203,7 @@ public static class Transitions
     {
         ArgumentNullException.ThrowIfNull(by);
         DeviceRecord next = Prune(record ?? new DeviceRecord { Id = id, PublicKey = "", CreatedAt = now }, now, lifetimes);
-        if (next.Block is { } block && block.Reason == reason)
+        if (next.Block is not null && next.Block.Reason == reason)
             return new Decision(DecisionOutcome.AlreadyDone, record!);
         return new Decision(DecisionOutcome.Done, next with
         {
@@ -292,7 +292,7 @@ public static class Transitions
         ArgumentNullException.ThrowIfNull(record);
         if (record.IsListed)
             return null;
-        DateTimeOffset until = record.Refusals is { } marks ? marks.At + lifetimes.Removed : DateTimeOffset.MinValue;
+        DateTimeOffset until = (record.Refusals?.At + lifetimes.Removed) ?? DateTimeOffset.MinValue;
         foreach (PairingRequest request in record.Requests)
         {
             DateTimeOffset readable = (request.ResolvedAt ?? request.ExpiresAt) + lifetimes.Request;
@@ -307,7 +307,7 @@ public static class Transitions
     /// announcement read it.
     /// </summary>
     internal static DateTimeOffset? ExpiresAt(DeviceRecord record, Lifetimes lifetimes, DateTimeOffset now) =>
-        ExpiresAt(record, lifetimes) is { } at && at <= now ? now + lifetimes.Request : ExpiresAt(record, lifetimes);
+        ExpiresAt(record, lifetimes) <= now ? now + lifetimes.Request : ExpiresAt(record, lifetimes);
 
     private static DeviceRecord Begin(DeviceRecord? record, DeviceClaim claim, DateTimeOffset now, Lifetimes lifetimes)
     {
@@ -337,7 +337,7 @@ public static class Transitions
         record = record.AsOf(now);
         ImmutableArray<PairingRequest> kept =
         [
-            .. record.Requests.Select(r => r.AsOf(now)).Where(r => r.ResolvedAt is not { } resolved || now < resolved + lifetimes.Request),
+            .. record.Requests.Select(r => r.AsOf(now)).Where(r => r.ResolvedAt is null || now < r.ResolvedAt + lifetimes.Request),
         ];
         return kept.SequenceEqual(record.Requests) ? record : record with { Requests = kept };
     }

@@ -37,6 +37,29 @@ public sealed class ClientDescriptionTests
         shown.ShouldBe(new string('x', 99));
     }
 
+    [Theory]
+    [InlineData(101, "", 100)]
+    [InlineData(1000, "", 100)]
+    [InlineData(99, "é", 100)]
+    [InlineData(98, "😀", 100)]
+    [InlineData(100, "é", 100)]
+    public void A_description_has_100_characters_at_most(int length, string behind, int kept)
+    {
+        string said = new string('x', length) + behind;
+
+        SafeText.Of(said).ShouldBe(said[..kept]);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(100)]
+    public void A_usual_text_is_not_copied(int length)
+    {
+        string said = new('x', length);
+
+        SafeText.Of(said).ShouldBeSameAs(said);
+    }
+
     [Property(MaxTest = 500)]
     public void Any_description_becomes_harmless_text(char[] said)
     {

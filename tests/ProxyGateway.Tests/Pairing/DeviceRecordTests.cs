@@ -36,6 +36,9 @@ public sealed class DeviceRecordTests
     }
 
     [Fact]
+    public void A_record_that_was_never_stored_has_no_version() => Record().Version.ShouldBeEmpty();
+
+    [Fact]
     public void Scopes_are_those_of_the_role()
     {
         DeviceRecord record = Record() with

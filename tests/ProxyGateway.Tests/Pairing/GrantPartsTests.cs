@@ -36,6 +36,7 @@ public sealed class GrantPartsTests
 
         (approved.Rule, approved.ApprovedBy, approved.ApprovedAt).ShouldBe((null, "ops", Later));
         Shares(approved).ShouldBe("role: operator, operator: a b, loopback: operator.read");
+        (approved.Parts!.ApprovedBy, approved.Parts.ApprovedAt).ShouldBe((null, null), "the grant says it already");
         approved.Without("loopback").ShouldBe(new Grant { Scopes = Scopes("a b"), ApprovedAt = Later, ApprovedBy = "ops" });
     }
 
@@ -54,6 +55,7 @@ public sealed class GrantPartsTests
     {
         Grant byRule = Grant.ByRule(held: null, ScopeSet.Empty, "loopback", Start);
         byRule.Without("loopback").ShouldBeNull();
+        Grant.ByRule(byRule, ScopeSet.Empty, "loopback", Later).ShouldBe(byRule with { ApprovedAt = Later }, "one approver needs no parts");
         Shares(Grant.ByOperator(byRule, ScopeSet.Empty, "ops", Later)).ShouldBe("role: operator");
 
         Grant byOperator = Grant.ByOperator(held: null, ScopeSet.Empty, "ops", Start);
@@ -75,6 +77,41 @@ public sealed class GrantPartsTests
         Grant three = Grant.ByOperator(both, Scopes("c"), "ops", Later);
         Shares(three.Without("loopback")!).ShouldBe("role: operator, operator: c, office: b");
         Shares(Grant.ByRule(three, Scopes("d"), "lab", Later).Without("lab")!).ShouldBe(Shares(three));
+    }
+
+    // Approvals in their order, as "approver: scopes"; then the rule that is taken back, and what is left with its last approver.
+    [Theory]
+    [InlineData("ops: a; office: c; ops: b", "office", "role: operator, operator: a b", "ops")]
+    [InlineData("office: a; lab: b; zoo: c", "zoo", "role: office, lab: b, office: a", "office")]
+    [InlineData("office: a; lab: b; zoo: c", "lab", "role: office, office: a, zoo: c", "zoo")]
+    [InlineData("office: a; lab: b; zoo: c", "office", "role: lab, lab: b, zoo: c", "zoo")]
+    [InlineData("ops: a; office: b; zoo: c", "office", "role: operator, operator: a, zoo: c", "zoo")]
+    [InlineData("ops: a; office: b; zoo: c", "zoo", "role: operator, operator: a, office: b", "ops")]
+    [InlineData("ops: a; office: b; zoo: c; ops: d", "zoo", "role: operator, operator: a d, office: b", "ops")]
+    [InlineData("office: a; ops: b; ops: c", "office", "role: operator, operator: b c", "ops")]
+    public void A_rule_that_is_taken_back_leaves_the_parts_of_others(string approvals, string rule, string left, string lastApprover)
+    {
+        Grant? grant = null;
+        foreach (string[] approval in approvals.Split("; ").Select(a => a.Split(": ")))
+        {
+            grant = approval[0] == "ops"
+                ? Grant.ByOperator(grant, Scopes(approval[1]), "ops", Start)
+                : Grant.ByRule(grant, Scopes(approval[1]), approval[0], Start);
+        }
+
+        Grant without = grant!.Without(rule).ShouldNotBeNull();
+
+        Shares(without).ShouldBe(left);
+        (without.Rule ?? without.ApprovedBy).ShouldBe(lastApprover);
+        without.GetOperator().ShouldBe(approvals.Contains("ops", StringComparison.Ordinal) ? "ops" : null);
+    }
+
+    [Fact]
+    public void A_rule_without_scopes_does_not_inherit_the_role()
+    {
+        Grant grant = Read("""{"scopes":["a","b"],"approvedAt":"2026-11-22T10:00:00+00:00","rule":"loopback","parts":{"rules":{"lab":[],"loopback":["a"],"office":["b"]},"role":"loopback"}}""").Grants["operator"];
+
+        Shares(grant.Without("loopback")!).ShouldBe("role: office, office: b");
     }
 
     [Theory]
@@ -116,9 +153,9 @@ public sealed class GrantPartsTests
         ScopeSet operators = grant.OperatorScopes;
         string[] lines =
         [
-            $"role: {grant.RoleRule ?? "operator"}",
+            $"role: {grant.GetRoleRule() ?? "operator"}",
             .. operators.Count == 0 ? Array.Empty<string>() : [$"operator: {operators}"],
-            .. grant.RuleScopes.Where(r => r.Value.Count > 0).Select(r => $"{r.Key}: {r.Value}"),
+            .. grant.GetRuleScopes().Where(r => r.Value.Count > 0).Select(r => $"{r.Key}: {r.Value}"),
         ];
         return string.Join(", ", lines);
     }

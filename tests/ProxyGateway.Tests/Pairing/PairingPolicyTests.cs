@@ -67,6 +67,19 @@ public sealed class PairingPolicyTests
     public void Scopes_do_not_leak_from_one_role_to_another() =>
         Decide(NothingSilent, Holds("operator", "operator.admin").And("node"), Asks("node", "operator.read"), Elsewhere).ShouldBe("pair " + ScopeUpgrade);
 
+    [Theory]
+    [InlineData("operator", "operator.read", false, true)]
+    [InlineData("operator", "operator.read", true, false)]
+    [InlineData("operator", "operator.write", false, false)]
+    [InlineData("node", null, false, false)]
+    public void A_record_admits_what_its_grants_cover_while_it_is_not_blocked(string role, string? scope, bool isBlocked, bool admits)
+    {
+        DeviceRecord record = Holds("operator", "operator.read") with { Block = isBlocked ? new Block { At = default, By = "ops" } : null };
+
+        NothingSilent.Admits(record, scope is null ? Asks(role) : Asks(role, scope)).ShouldBe(admits);
+        NothingSilent.Admits(record: null, Asks(role)).ShouldBeFalse();
+    }
+
     // ---- the policies that people have asked for, from configuration alone
 
     // policy, place, then what becomes of a new device, a scope upgrade and a role upgrade

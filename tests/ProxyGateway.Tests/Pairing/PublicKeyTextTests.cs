@@ -42,6 +42,29 @@ public sealed class PublicKeyTextTests
         }
     }
 
+    // "*" stands for the SubjectPublicKeyInfo of a key, "?" for that of a key of another kind (X25519, RFC 8410 §3).
+    [Theory]
+    [InlineData("-----BEGIN PUBLIC KEY-----*-----END PUBLIC KEY-----", true)]
+    [InlineData("\n-----BEGIN PUBLIC KEY-----\n*\n-----END PUBLIC KEY-----\r\n", true)]
+    [InlineData("-----BEGIN PUBLIC KEY-----?-----END PUBLIC KEY-----", false)]
+    [InlineData("-----BEGIN PRIVAT KEY-----*-----END PUBLIC KEY-----", false)]
+    [InlineData("-----BEGIN PUBLIC KEY-----*-----END PRIVAT KEY-----", false)]
+    [InlineData(" -----BEGIN PUBLIC KEY-----*-----END PUBLIC KEY-----", false)]
+    [InlineData("-----BEGIN PUBLIC KEY-----*-----END PUBLIC KEY----- ", false)]
+    [InlineData("-----BEGIN PUBLIC KEY-----*", false)]
+    [InlineData("*-----END PUBLIC KEY-----", false)]
+    [InlineData("*", false)]
+    [InlineData("-----BEGIN PUBLIC KEY----------END PUBLIC KEY-----", false)]
+    [InlineData("-----BEGIN PUBLIC KEY-----END PUBLIC KEY-----", false)]
+    [InlineData("-----BEGIN PUBLIC KEY-----", false)]
+    public void A_pem_is_of_an_Ed25519_key_and_nothing_else(string text, bool isKey)
+    {
+        string key = Convert.ToBase64String([0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00, .. new byte[32]]);
+        string other = Convert.ToBase64String([0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x6E, 0x03, 0x21, 0x00, .. new byte[32]]);
+
+        PublicKeyText.TryDecodeKey(text.Replace("*", key, StringComparison.Ordinal).Replace("?", other, StringComparison.Ordinal), new byte[32]).ShouldBe(isKey);
+    }
+
     [Theory]
     [InlineData(63)]
     [InlineData(65)]

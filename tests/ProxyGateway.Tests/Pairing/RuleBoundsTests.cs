@@ -70,6 +70,30 @@ public sealed class RuleBoundsTests
         Decide(record, _claim.Asking("role5", Scopes(4, 128))).ShouldBe("everything");
     }
 
+    // In bytes: the scopes that the role has, those that the device asks for, and another role with its scopes.
+    [Theory]
+    [InlineData("operator", 2048, 2048, 20, true)] // 4,096 in the grant
+    [InlineData("operator", 2049, 2048, 20, false)]
+    [InlineData("operator", 1000, 500, 14_873, true)] // 16,384 in the record, with 11 of the role
+    [InlineData("operator", 1000, 500, 14_874, false)]
+    [InlineData("node", 0, 500, 15_877, true)] // with 7 of the new role
+    [InlineData("node", 0, 500, 15_878, false)]
+    public void Rules_fill_a_grant_and_a_record_to_the_last_byte(string role, int held, int asked, int other, bool allowed)
+    {
+        DeviceRecord record = Some.Paired(_claim.Asking("other", Sized('o', other - RuleBounds.SizeOf("other"))), Start);
+        if (held > 0)
+            record = record with { Grants = record.Grants.Add(role, new Grant { Scopes = ScopeSet.Of(Sized('h', held)), ApprovedAt = Start }) };
+
+        RuleBounds.SizeOf(record).ShouldBe(other + (held == 0 ? 0 : RuleBounds.SizeOf(role) + held));
+        RuleBounds.Allow(record, _claim.Asking(role, Sized('a', asked))).ShouldBe(allowed);
+    }
+
+    [Theory]
+    [InlineData(128, true)]
+    [InlineData(129, false)]
+    public void A_full_grant_is_within_the_bounds_and_a_fuller_one_is_not(int held, bool allowed) =>
+        RuleBounds.Allow(Some.Paired(_claim.Asking("operator", Scopes(held, 10)), Start), _claim.Asking("operator", Scopes(1, 10))).ShouldBe(allowed);
+
     [Fact]
     public void An_operator_may_approve_past_the_bounds_and_no_rule_adds_to_it()
     {
@@ -161,6 +185,13 @@ public sealed class RuleBoundsTests
     }
 
     private static string[] Scopes(int count, int length) => [.. Enumerable.Range(0, count).Select(i => $"{i}".PadLeft(length, 's'))];
+
+    /// <summary>Scopes that have this size together, each with its quotes and a comma.</summary>
+    private static string[] Sized(char first, int bytes)
+    {
+        int count = (bytes + 130) / 131;
+        return [.. Enumerable.Range(0, count).Select(i => $"{first}{i}".PadRight((bytes / count) + (i < bytes % count ? 1 : 0) - 3, '-'))];
+    }
 
     private static DeviceRecord Approved(DeviceRecord record, DeviceClaim claim) =>
         Transitions.AutoApprove(record, claim, "everything", Implications, Start, Some.Lifetimes);

@@ -81,7 +81,7 @@ public sealed class ScopeSetTests
     public void In_documents_it_is_an_array_of_names(string json, string? expected)
     {
         if (expected == "not")
-            Should.Throw<JsonException>(() => JsonSerializer.Deserialize<ScopeSet>(json));
+            Should.Throw<JsonException>(() => JsonSerializer.Deserialize<ScopeSet>(json)).Message.ShouldStartWith(json[0] == '[' ? "A scope is" : "Scopes are");
         else if (expected is null)
             JsonSerializer.Deserialize<ScopeSet>(json).ShouldBeNull();
         else

@@ -358,6 +358,34 @@ public sealed class TransitionsTests
         ApproveAlso(node with { Next = decision.Record }, "other: more").Outcome.ShouldBe(DecisionOutcome.AlreadyResolved);
     }
 
+    // What is approved together with a request; what is set after that; and what the same approval of the same request, with the same end, then is.
+    [Theory]
+    [InlineData("watcher: look", null, null, DecisionOutcome.AlreadyDone)]
+    [InlineData("watcher: look", "watcher", "look more", DecisionOutcome.AlreadyResolved)] // without an end
+    [InlineData("watcher:", "watcher", null, DecisionOutcome.AlreadyResolved)]
+    [InlineData("watcher: look", "watcher", null, DecisionOutcome.AlreadyResolved)]
+    [InlineData("watcher: look", "node", null, DecisionOutcome.AlreadyResolved)]
+    public void An_approval_is_repeated_only_while_all_of_it_holds(string also, string? role, string? set, DecisionOutcome expected)
+    {
+        DateTimeOffset until = Start.AddHours(2);
+        Ask node = Ask(record: null, _claim.Asking("node", "camera"), Start);
+        DeviceRecord record = ApproveAlso(node, also, until).Record;
+
+        if (role is not null)
+            record = SetGrant(record, role, set);
+
+        ApproveAlso(node with { Next = record }, also, until).Outcome.ShouldBe(expected);
+    }
+
+    [Fact]
+    public void An_approval_without_an_end_is_not_repeated_for_a_role_without_scopes_that_is_gone()
+    {
+        Ask node = Ask(record: null, _claim.Asking("node", "camera"), Start);
+        DeviceRecord approved = ApproveAlso(node, "watcher:").Record;
+
+        ApproveAlso(node with { Next = SetGrant(approved, "watcher", scopes: null) }, "watcher:").Outcome.ShouldBe(DecisionOutcome.AlreadyResolved);
+    }
+
     [Theory]
     [InlineData("operator: operator.read", DecisionOutcome.Done)]
     [InlineData("operator: operator.write", DecisionOutcome.AboveCeiling)]
