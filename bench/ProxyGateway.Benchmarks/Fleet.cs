@@ -27,7 +27,7 @@ internal static class Fleet
     public static async IAsyncEnumerable<StoredDocument> Paired(int count, DateTimeOffset now)
     {
         var grant = new Grant { Scopes = Scopes, ApprovedAt = now, ApprovedBy = "ops" };
-        ImmutableSortedDictionary<string, Grant> grants = new DeviceRecord { Id = default, PublicKey = "", CreatedAt = now }.Grants.Add("operator", grant);
+        ImmutableSortedDictionary<GrantKey, Grant> grants = new DeviceRecord { Id = default, PublicKey = "", CreatedAt = now }.Grants.Add(new GrantKey(Audience.Default, "operator"), grant);
         for (int number = 0; number < count; number++)
         {
             DeviceClaim claim = Claim(number);

@@ -40,8 +40,8 @@ public class HandshakeSteps
 
         var grant = new Grant { Scopes = _claim.Scopes, ApprovedAt = _signed.At, ApprovedBy = "ops" };
         _record = new DeviceRecord { Id = _claim.Device, PublicKey = _claim.PublicKey, CreatedAt = _signed.At };
-        _narrower = _record with { Grants = _record.Grants.Add(_claim.Role, grant with { Scopes = ScopeSet.Of("operator.read") }) };
-        _record = _record with { Grants = _record.Grants.Add(_claim.Role, grant) };
+        _narrower = _record with { Grants = _record.Grants.Add(_claim.Key, grant with { Scopes = ScopeSet.Of("operator.read") }) };
+        _record = _record with { Grants = _record.Grants.Add(_claim.Key, grant) };
         if (Decide() is not PairingDecision.Admit || DecideUpgrade() is not PairingDecision.AutoApprove)
             throw new InvalidOperationException("The policy decides otherwise.");
 

@@ -20,7 +20,8 @@ internal sealed class AdminKey(AdminKeyOptions options) : IDisposable
         Options.Name == other.Name
         && Options.Role == other.Role
         && Options.Sha256.AsSpan().SequenceEqual(other.Sha256.AsSpan())
-        && SameCeiling(Options.UpTo, other.UpTo);
+        && SameCeiling(Options.UpTo, other.UpTo)
+        && (Options.Audiences is { } audiences ? other.Audiences?.SetEquals(audiences) == true : other.Audiences is null);
 
     /// <summary>Withdraws the key. Cancellation callbacks run on another thread.</summary>
     public void Dispose() => _ = _withdrawn.CancelAsync();

@@ -30,7 +30,7 @@ internal sealed class AdminKeyHandler(
 
         AdminKeyOptions key = found.Options;
         Context.Features.Set(found);
-        Context.Features.Set(new Operator(key.Name, key.UpTo, Context.Connection.RemoteIpAddress?.ToString()));
+        Context.Features.Set(new Operator(key.Name, key.UpTo, Context.Connection.RemoteIpAddress?.ToString()) { Audiences = key.Audiences });
         var identity = new ClaimsIdentity(
             [new Claim(ClaimTypes.Name, key.Name), new Claim(ClaimTypes.Role, key.Role.ToString())], Scheme.Name);
         return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Scheme.Name)));

@@ -19,4 +19,7 @@ public sealed record AdminKeyOptions
     /// The ceiling: role -> scopes that the operator may grant at most; other roles may not be granted. Null: anything; empty: nothing.
     /// </summary>
     public ImmutableDictionary<string, ScopeSet>? UpTo { get; init; }
+
+    /// <summary>The audiences in which the operator may grant; other audiences are refused. Null: any; empty: none.</summary>
+    public ImmutableSortedSet<Audience>? Audiences { get; init; }
 }

@@ -71,6 +71,7 @@ internal static class AdminOptionsReader
         Sha256 = section.Sha256(nameof(AdminKeyOptions.Sha256), "the key"),
         Role = Role(section),
         UpTo = section.ScopesByRole(nameof(AdminKeyOptions.UpTo)),
+        Audiences = section.Audiences(nameof(AdminKeyOptions.Audiences)),
     };
 
     // With a shared key the audit could not name the operator.

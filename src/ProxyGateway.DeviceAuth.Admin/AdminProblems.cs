@@ -1,3 +1,5 @@
+using ProxyGateway.DeviceAuth.Pairing;
+
 namespace ProxyGateway.DeviceAuth.Admin;
 
 /// <summary>Every error that operators can get, ordered by status.</summary>
@@ -13,6 +15,8 @@ internal static class AdminProblems
     public static AdminProblem InvalidEventId { get; } = InvalidRequest with { Detail = "Last-Event-ID is the id of an event, a number." };
 
     public static AdminProblem InvalidRole { get; } = InvalidRequest with { Detail = "A role is 1 to 128 of A-Z a-z 0-9 . _ : -" };
+
+    public static AdminProblem InvalidAudience { get; } = InvalidRequest with { Detail = $"An audience is {Audience.Names}." };
 
     public static AdminProblem InvalidIfMatch { get; } = InvalidRequest with { Detail = "If-Match is * or one ETag of this resource." };
 

@@ -17,12 +17,12 @@ internal static class AuditEndpoints
 
     private static readonly AdminProblem NotAFilter = AdminProblems.InvalidRequest with
     {
-        Detail = $"device is a device's id, operator the name of a key, and kind one of: {string.Join(", ", AuditKinds.All)}.",
+        Detail = $"device is a device's id, audience an audience, operator the name of a key, and kind one of: {string.Join(", ", AuditKinds.All)}.",
     };
 
     public static void Map(RouteGroupBuilder admin) => admin.MapGet("/audit", ListAsync).RequireAuthorization(AdminPolicies.Read)
         .WithTags("audit").Describe("listAudit", "Lists what happened, newest first")
-        .Takes(AdminParameter.KindFilter, AdminParameter.DeviceFilter, AdminParameter.OperatorFilter)
+        .Takes(AdminParameter.KindFilter, AdminParameter.DeviceFilter, AdminParameter.AudienceFilter, AdminParameter.OperatorFilter)
         .Pages<AuditEntry>().Fails(NotAFilter, AdminProblems.AuditOff);
 
     private static async Task<IResult> ListAsync(HttpContext context, [FromServices] IAuditStore? audit)
@@ -51,10 +51,12 @@ internal static class AuditEndpoints
         filter = new AuditFilter();
         if (!TryReadOne(query["kind"], out string? kind) || !TryReadOne(query["device"], out string? device) || !TryReadOne(query["operator"], out string? by))
             return false;
+        if (!AudienceQuery.TryRead(query, out Audience? audience))
+            return false;
         DeviceId id = default;
         if ((kind is not null && !AuditKinds.All.Contains(kind)) || (device is not null && !DeviceId.TryParse(device, out id)))
             return false;
-        filter = new AuditFilter(kind, device is null ? null : id, by);
+        filter = new AuditFilter(kind, device is null ? null : id, by) { Audience = audience };
         return true;
     }
 

@@ -24,13 +24,14 @@ internal static class DeviceEndpoints
     // A page ends early once it has this many bytes of grants; records are read a few at a time, so that it ends in time.
     private const int LongPageBytes = 512 * 1024;
     private const int ReadAtOnce = 50;
+    private const int MostReads = 100;
 
     public static void Map(RouteGroupBuilder admin)
     {
         RouteGroupBuilder devices = admin.MapGroup("/devices").WithTags("devices").Takes(AdminParameter.DeviceId);
         devices.MapGet("", ListAsync).RequireAuthorization(AdminPolicies.Read)
             .Describe("listDevices", "Lists the devices with something approved, and blocked ones")
-            .Pages<DeviceView>();
+            .Takes(AdminParameter.AudienceFilter).Pages<DeviceView>().Fails(AdminProblems.InvalidAudience);
         devices.MapGet("/{id}", GetAsync).RequireAuthorization(AdminPolicies.Read)
             .Describe("getDevice", "Shows a device")
             .GivesVersioned<DeviceView>().Fails(AdminProblems.DeviceNotFound);
@@ -38,14 +39,13 @@ internal static class DeviceEndpoints
             .Describe("removeDevice", "Removes a device: closes its sessions, and no rule pairs it again")
             .TakesIfMatch().Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.DeviceNotFound);
 
-        RouteGroupBuilder grants = devices.MapGroup("/{id}/grants/{role}").Takes(AdminParameter.Role);
-        grants.MapPut("", SetGrantAsync).RequireAuthorization(AdminPolicies.Decide)
-            .Describe("setGrant", "Sets what a device may do in a role; sessions that it no longer covers are closed")
-            .TakesBody<GrantBody>()
-            .TakesIfMatch().GivesVersioned<DeviceView>().Fails(AdminProblems.AboveCeiling, AdminProblems.DeviceNotFound, AdminProblems.UntilIsPast);
-        grants.MapDelete("", TakeGrantAsync).RequireAuthorization(AdminPolicies.Decide)
-            .Describe("takeGrant", "Takes a role away from a device, and closes the sessions that used it")
-            .TakesIfMatch().Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.DeviceNotFound, AdminProblems.GrantNotFound);
+        RouteGroupBuilder grants = devices.MapGroup("/{id}/grants").Takes(AdminParameter.Role);
+        MapGrant(
+            grants.MapPut("/{role}", (string id, string role, HttpContext context, ILogger<AdminRequestGuard> logger) => SetGrantAsync(id, null, role, context, logger)),
+            grants.MapDelete("/{role}", (string id, string role, HttpContext context, ILogger<AdminRequestGuard> logger) => TakeGrantAsync(id, null, role, context, logger)),
+            ofAudience: "");
+        grants = grants.MapGroup("/{audience}").Takes(AdminParameter.Audience);
+        MapGrant(grants.MapPut("/{role}", SetGrantAsync), grants.MapDelete("/{role}", TakeGrantAsync), ofAudience: "OfAudience");
 
         devices.MapPut("/{id}/label", SetLabelAsync).RequireAuthorization(AdminPolicies.Decide)
             .Describe("setLabel", "Gives a device a name")
@@ -63,27 +63,43 @@ internal static class DeviceEndpoints
             .TakesIfMatch().Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.AboveCeiling, AdminProblems.DeviceNotFound);
     }
 
+    // Two paths, and no query: an older gateway would ignore a query, and change the audience default instead.
+    private static void MapGrant(RouteHandlerBuilder put, RouteHandlerBuilder delete, string ofAudience)
+    {
+        string where = ofAudience.Length == 0 ? "" : " of an audience";
+        put.RequireAuthorization(AdminPolicies.Decide)
+            .Describe("setGrant" + ofAudience, $"Sets what a device may do in a role{where}; sessions that it no longer covers are closed")
+            .TakesBody<GrantBody>()
+            .TakesIfMatch().GivesVersioned<DeviceView>().Fails(AdminProblems.AboveCeiling, AdminProblems.DeviceNotFound, AdminProblems.UntilIsPast);
+        delete.RequireAuthorization(AdminPolicies.Decide)
+            .Describe("takeGrant" + ofAudience, $"Takes a role{where} away from a device, and closes the sessions that used it")
+            .TakesIfMatch().Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.DeviceNotFound, AdminProblems.GrantNotFound);
+    }
+
     private static async Task<IResult> ListAsync(HttpContext context, DeviceRegistry registry)
     {
         if (!PageQuery.TryRead(context.Request.Query, out PageQuery query))
             return AdminProblems.InvalidPage;
+        if (!AudienceQuery.TryRead(context.Request.Query, out Audience? audience))
+            return AdminProblems.InvalidAudience;
         var items = new List<DeviceView>();
         string? cursor = query.Cursor;
         int bytes = 0;
+        int reads = 0;
         do
         {
             PagedResult<DeviceRecord> page = await registry.ListDevicesAsync(cursor, Math.Min(query.Limit - items.Count, ReadAtOnce), context.RequestAborted);
-            items.AddRange(page.Items.Select(DeviceView.Of).Concat(page.Newer.Select(DeviceView.Of)).OrderBy(device => device.Id.ToString(), StringComparer.Ordinal));
+            items.AddRange(page.Items.Where(record => audience is not { } one || record.IsPairedFor(one)).Select(DeviceView.Of).Concat(page.Newer.Select(DeviceView.Of)).OrderBy(device => device.Id.ToString(), StringComparer.Ordinal));
             bytes += page.Items.Sum(SizeOf);
             cursor = page.Next;
         }
-        while (cursor is not null && items.Count < query.Limit && bytes < LongPageBytes);
+        while (cursor is not null && items.Count < query.Limit && bytes < LongPageBytes && ++reads < MostReads);
         return TypedResults.Json(new PageView<DeviceView>(items, cursor), AdminJsonContext.Default.PageViewDeviceView);
     }
 
     // The roles and scopes of a device; names are ASCII without characters that JSON escapes.
     private static int SizeOf(DeviceRecord record) =>
-        record.Grants.Sum(g => g.Key.Length + 3 + (g.Value.Scopes?.Sum(scope => scope.Length + 3) ?? 0));
+        record.Grants.Sum(g => g.Key.ToString().Length + 3 + (g.Value.Scopes?.Sum(scope => scope.Length + 3) ?? 0));
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, DeviceRegistry registry)
     {
@@ -102,26 +118,38 @@ internal static class DeviceEndpoints
     private static Task<IResult> RemoveAsync(string id, HttpContext context, ILogger<AdminRequestGuard> logger) =>
         TakeAwayAsync(id, new DeviceChange.Remove(), context, (by, device) => AdminLog.Removed(logger, by.Name, device));
 
-    private static async Task<IResult> SetGrantAsync(string id, string role, HttpContext context, ILogger<AdminRequestGuard> logger)
+    private static async Task<IResult> SetGrantAsync(string id, string? audience, string role, HttpContext context, ILogger<AdminRequestGuard> logger)
     {
         (AdminProblem? wrong, GrantBody? body) = await JsonBody.ReadAsync(context.Request, AdminInputContext.Default.GrantBody, Grant);
         if (wrong is not null || !ScopeSet.IsValidName(role))
             return wrong ?? AdminProblems.InvalidRole;
+        if (!TryReadKey(audience, role, out GrantKey key))
+            return AdminProblems.InvalidAudience;
         return await ChangeAsync(
             id,
-            new DeviceChange.SetGrant(role, new GrantTerms(body!.Scopes, body.Until)),
+            new DeviceChange.SetGrant(key, new GrantTerms(body!.Scopes, body.Until)),
             context,
-            (by, device) => AdminLog.GrantSet(logger, by.Name, role, device, LogText.Of(body.Scopes), body.Until),
+            (by, device) => AdminLog.GrantSet(logger, by.Name, key.ToString(), device, LogText.Of(body.Scopes), body.Until),
             record => Shown(context, record));
     }
 
-    private static Task<IResult> TakeGrantAsync(string id, string role, HttpContext context, ILogger<AdminRequestGuard> logger) =>
-        TakeAwayAsync(
-            id,
-            new DeviceChange.TakeGrant(role),
-            context,
-            (by, device) => AdminLog.GrantTaken(logger, by.Name, role, device),
-            AdminProblems.GrantNotFound);
+    private static async Task<IResult> TakeGrantAsync(string id, string? audience, string role, HttpContext context, ILogger<AdminRequestGuard> logger) =>
+        TryReadKey(audience, role, out GrantKey key)
+            ? await TakeAwayAsync(
+                id,
+                new DeviceChange.TakeGrant(key),
+                context,
+                (by, device) => AdminLog.GrantTaken(logger, by.Name, key.ToString(), device),
+                AdminProblems.GrantNotFound)
+            : AdminProblems.InvalidAudience;
+
+    private static bool TryReadKey(string? audience, string role, out GrantKey key)
+    {
+        Audience named = Audience.Default;
+        bool valid = audience is null || Audience.TryParse(audience, out named);
+        key = new GrantKey(named, role);
+        return valid;
+    }
 
     private static async Task<IResult> SetLabelAsync(string id, HttpContext context, ILogger<AdminRequestGuard> logger)
     {

@@ -11,7 +11,7 @@ namespace ProxyGateway.DeviceAuth.Admin;
 /// <param name="Label">The operators' label; absent if there is none.</param>
 /// <param name="Legacy">True if it was paired without any recorded role; absent otherwise.</param>
 /// <param name="Block">The block with its operator and reason; absent if there is none.</param>
-/// <param name="Grants">Role -> its grant.</param>
+/// <param name="Grants">Role -> its grant; in any audience but <c>default</c>, <c>audience/role</c> -> its grant.</param>
 /// <param name="CreatedAt">When its record was made; absent if its document cannot be read.</param>
 /// <param name="LastSeenAt">When it was last connected, to the minute; absent if it never was.</param>
 /// <param name="Version">The version of its document, for <c>If-Match</c>.</param>
@@ -22,7 +22,7 @@ public sealed record DeviceView(
     string? Label,
     bool? Legacy,
     Block? Block,
-    ImmutableSortedDictionary<string, Grant> Grants,
+    ImmutableSortedDictionary<GrantKey, Grant> Grants,
     DateTimeOffset? CreatedAt,
     DateTimeOffset? LastSeenAt,
     string Version)
@@ -39,7 +39,7 @@ public sealed record DeviceView(
         Label: null,
         Legacy: null,
         Block: null,
-        ImmutableSortedDictionary<string, Grant>.Empty,
+        ImmutableSortedDictionary<GrantKey, Grant>.Empty,
         CreatedAt: null,
         LastSeenAt: null,
         document.Version)

@@ -17,7 +17,7 @@ internal static class FleetEndpoints
     private const int MaxDevices = 500;
     private const int MaxGrants = 32;
     private const int MaxImportBytes = 4 * 1024 * 1024;
-    private const string Import = "The body is {\"dryRun\":false,\"devices\":[{\"publicKey\":\"...\",\"grants\":{\"<role>\":{\"scopes\":[\"...\"]}}}]}, with at most 500 devices.";
+    private const string Import = "The body is {\"dryRun\":false,\"devices\":[{\"publicKey\":\"...\",\"grants\":{\"<role> or <audience>/<role>\":{\"scopes\":[\"...\"]}}}]}, with at most 500 devices.";
     private const int MaxLimit = 10_000;
     private const string Rule = "The body is {\"rule\":\"<name>\",\"dryRun\":false,\"limit\":500,\"cursor\":\"<next>\"}; all but the rule is optional, and limit is 1 to 10000.";
 
@@ -102,29 +102,30 @@ internal static class FleetEndpoints
         {
             { Id: { } id } when id != device.Id.ToString() => "id is not that of publicKey",
             _ when given.Grants.Count > MaxGrants || given.Grants.Values.Any(g => g is null) => "grants are not roles with scopes",
-            _ when given.Grants.Keys.Any(role => !ScopeSet.IsValidName(role)) => "a role is 1 to 128 of A-Z a-z 0-9 . _ : -",
+            _ when given.Grants.Keys.Any(key => !GrantKey.TryParse(key, out _)) => $"a role is 1 to 128 of A-Z a-z 0-9 . _ : -, with its audience and / before it for any but default; an audience is {Audience.Names}",
             _ when given.Grants.Values.Any(g => g.Parts is { } parts && !AreOf(g, parts)) => "parts are not rules with scopes of the grant",
-            { Legacy: true, Grants.Count: > 0 } => "a device with grants is not legacy",
+            { Legacy: true, Grants.Count: > 0 } when device.Grants.Keys.Any(key => key.Audience.IsDefault) => "a device with grants is not legacy",
             { Legacy: false, Grants.Count: 0 } => "nothing is granted",
             _ => null,
         };
         return problem is null;
     }
 
-    private static ImmutableSortedDictionary<string, GrantTerms> ReadGrants(ImportDeviceBody given) => given.Grants.Values.Any(g => g is null)
-        ? ImmutableSortedDictionary<string, GrantTerms>.Empty
-        : given.Grants.ToImmutableSortedDictionary(g => g.Key, g => new GrantTerms(g.Value.Scopes, g.Value.Until), StringComparer.Ordinal);
+    private static ImmutableSortedDictionary<GrantKey, GrantTerms> ReadGrants(ImportDeviceBody given) => given.Grants
+        .Where(g => g.Value is not null && GrantKey.TryParse(g.Key, out _))
+        .ToImmutableSortedDictionary(g => KeyOf(g.Key), g => new GrantTerms(g.Value.Scopes, g.Value.Until));
+
+    private static GrantKey KeyOf(string text) => GrantKey.TryParse(text, out GrantKey key) ? key : throw new FormatException("No role of an audience.");
 
     private static bool AreOf(ImportGrantBody grant, ImportPartsBody parts) => (parts.Role is null || ScopeSet.IsValidName(parts.Role))
         && parts.Rules.All(r => ScopeSet.IsValidName(r.Key) && r.Value is not null && r.Value.Without(grant.Scopes ?? ScopeSet.Empty).Count == 0)
         && parts.Rules.Values.Sum(scopes => scopes.Count) == parts.Rules.Values.SelectMany(scopes => scopes).Distinct(StringComparer.Ordinal).Count();
 
-    private static ImmutableSortedDictionary<string, GrantParts> ReadParts(ImportDeviceBody given) => given.Grants
-        .Where(g => g.Value is { Parts: { } parts } && AreOf(g.Value, parts))
+    private static ImmutableSortedDictionary<GrantKey, GrantParts> ReadParts(ImportDeviceBody given) => given.Grants
+        .Where(g => GrantKey.TryParse(g.Key, out _) && g.Value is { Parts: { } parts } && AreOf(g.Value, parts))
         .ToImmutableSortedDictionary(
-            g => g.Key,
-            g => new GrantParts { Rules = g.Value.Parts!.Rules.ToImmutableSortedDictionary(StringComparer.Ordinal), Role = g.Value.Parts.Role },
-            StringComparer.Ordinal);
+            g => KeyOf(g.Key),
+            g => new GrantParts { Rules = g.Value.Parts!.Rules.ToImmutableSortedDictionary(StringComparer.Ordinal), Role = g.Value.Parts.Role });
 
     private static ImportItemView View(DeviceId id, ImportOutcome outcome) => outcome switch
     {

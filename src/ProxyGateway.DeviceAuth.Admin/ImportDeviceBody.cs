@@ -13,10 +13,10 @@ public sealed record ImportDeviceBody
     /// <summary>The raw public key, 32 bytes, as base64url or in another form that devices send.</summary>
     public required string PublicKey { get; init; }
 
-    /// <summary>Role -> the grant there; empty for a device that was paired without any recorded role.</summary>
+    /// <summary>Role, or <c>audience/role</c> in any audience but <c>default</c> -> the grant there; empty for a device that was paired without any recorded role.</summary>
     public required IReadOnlyDictionary<string, ImportGrantBody> Grants { get; init; }
 
-    /// <summary>It was paired without any recorded role.</summary>
+    /// <summary>It was paired in the audience <c>default</c>, without any recorded role.</summary>
     public bool Legacy { get; init; }
 
     /// <summary>Its label.</summary>

@@ -17,17 +17,20 @@ namespace ProxyGateway.DeviceAuth.Admin;
 internal static class RequestEndpoints
 {
     private const string Approval =
-        "The body, if there is one, is {\"scopes\":[\"...\"],\"until\":\"<time>\",\"also\":{\"<role>\":[\"...\"]}}, each optional, also with at most 8 roles; a role or scope is 1 to 128 of A-Z a-z 0-9 . _ : -";
+        "The body, if there is one, is {\"scopes\":[\"...\"],\"until\":\"<time>\",\"also\":{\"<role>\":[\"...\"]}}, each optional, also with at most 8 roles of the same audience; a role or scope is 1 to 128 of A-Z a-z 0-9 . _ : -";
 
     // A device has few roles; each is a grant in its document and an entry in the audit.
     private const int MaxAlso = 8;
+
+    // Of pages that a filter shortens: the rest comes with the next cursor.
+    private const int MostReads = 20;
 
     public static void Map(RouteGroupBuilder admin)
     {
         RouteGroupBuilder requests = admin.MapGroup("/requests").WithTags("requests").Takes(AdminParameter.RequestId);
         requests.MapGet("", ListAsync).RequireAuthorization(AdminPolicies.Read)
             .Describe("listRequests", "Lists the open pairing requests, newest first")
-            .Pages<RequestView>();
+            .Takes(AdminParameter.AudienceFilter).Pages<RequestView>().Fails(AdminProblems.InvalidAudience);
         requests.MapGet("/{id}", GetAsync).RequireAuthorization(AdminPolicies.Read)
             .Describe("getRequest", "Shows a pairing request")
             .Produces<RequestView>().Fails(AdminProblems.RequestNotFound);
@@ -46,9 +49,20 @@ internal static class RequestEndpoints
     {
         if (!PageQuery.TryRead(context.Request.Query, out PageQuery query))
             return AdminProblems.InvalidPage;
-        PagedResult<PairingRequest> page = await registry.ListOpenRequestsAsync(query.Cursor, query.Limit, context.RequestAborted);
-        RequestView[] views = await Task.WhenAll(page.Items.Select(request => ViewAsync(request, context, registry, settings)));
-        return TypedResults.Json(new PageView<RequestView>(views, page.Next), AdminJsonContext.Default.PageViewRequestView);
+        if (!AudienceQuery.TryRead(context.Request.Query, out Audience? audience))
+            return AdminProblems.InvalidAudience;
+        var found = new List<PairingRequest>();
+        string? cursor = query.Cursor;
+        int reads = 0;
+        do
+        {
+            PagedResult<PairingRequest> page = await registry.ListOpenRequestsAsync(cursor, query.Limit - found.Count, context.RequestAborted);
+            found.AddRange(page.Items.Where(request => audience is not { } one || request.Audience == one));
+            cursor = page.Next;
+        }
+        while (audience is not null && cursor is not null && found.Count < query.Limit && ++reads < MostReads);
+        RequestView[] views = await Task.WhenAll(found.Select(request => ViewAsync(request, context, registry, settings)));
+        return TypedResults.Json(new PageView<RequestView>(views, cursor), AdminJsonContext.Default.PageViewRequestView);
     }
 
     private static async Task<IResult> GetAsync(string id, HttpContext context, DeviceRegistry registry, IDeviceAuthSettings settings)
@@ -85,9 +99,9 @@ internal static class RequestEndpoints
         Decision? decision = await registry.ApproveAsync(requestId, terms, by, settings.Current.PairingRules, CancellationToken.None);
         if (decision is { Outcome: DecisionOutcome.Done, Request: { } approved })
         {
-            AdminLog.Approved(logger, by.Name, approved.Id, approved.DeviceId, approved.Role, LogText.Of(approved.GrantedScopes ?? ScopeSet.Empty));
-            foreach ((string role, _) in terms.Also)
-                AdminLog.GrantSet(logger, by.Name, role, approved.DeviceId, LogText.Of(decision.Record.ScopesOf(role)), decision.Record.Grants[role].Until);
+            AdminLog.Approved(logger, by.Name, approved.Id, approved.DeviceId, approved.Key.ToString(), LogText.Of(approved.GrantedScopes ?? ScopeSet.Empty));
+            foreach (GrantKey key in terms.Also.Keys.Select(role => new GrantKey(approved.Audience, role)))
+                AdminLog.GrantSet(logger, by.Name, key.ToString(), approved.DeviceId, LogText.Of(decision.Record.ScopesOf(key)), decision.Record.Grants[key].Until);
         }
 
         return Problem(decision) ?? (IResult)TypedResults.Json(DeviceView.Of(decision!.Record), AdminJsonContext.Default.DeviceView);
@@ -102,7 +116,7 @@ internal static class RequestEndpoints
         Operator by = context.Features.GetRequiredFeature<Operator>();
         Decision? decision = await registry.RejectAsync(requestId, by, settings.Current.PairingRules, CancellationToken.None);
         if (decision is { Outcome: DecisionOutcome.Done, Request: { } rejected })
-            AdminLog.Rejected(logger, by.Name, rejected.Id, rejected.DeviceId, rejected.Role, LogText.Of(rejected.Scopes));
+            AdminLog.Rejected(logger, by.Name, rejected.Id, rejected.DeviceId, rejected.Key.ToString(), LogText.Of(rejected.Scopes));
         return Problem(decision) ?? (IResult)TypedResults.Json(RequestView.Of(decision!.Request!), AdminJsonContext.Default.RequestView);
     }
 

@@ -33,10 +33,13 @@ public sealed record RequestView(
     DateTimeOffset CreatedAt,
     DateTimeOffset ExpiresAt)
 {
-    /// <summary>While it is open: the roles that the device has; absent if it has none.</summary>
+    /// <summary>The audience of the route that the device asked at; absent for <c>default</c>.</summary>
+    public Audience? Audience { get; init; }
+
+    /// <summary>While it is open: the roles that the device has in this audience; absent if it has none.</summary>
     public IReadOnlyList<string>? HeldRoles { get; init; }
 
-    /// <summary>While it is open: the scopes that the device has in the requested role; absent if it does not have the role.</summary>
+    /// <summary>While it is open: the scopes that the device has in the requested role of this audience; absent if it does not have the role.</summary>
     public ScopeSet? HeldScopes { get; init; }
 
     /// <summary>While it is open: the scopes that the device would gain.</summary>
@@ -47,11 +50,12 @@ public sealed record RequestView(
     {
         if (request.Status != PairingRequestStatus.Open)
             return Of(request);
-        ScopeSet held = device?.ScopesOf(request.Role) ?? ScopeSet.Empty;
+        ScopeSet held = device?.ScopesOf(request.Key) ?? ScopeSet.Empty;
+        string[] roles = [.. device?.Grants.Keys.Where(k => k.Audience == request.Audience).Select(k => k.Role) ?? []];
         return Of(request) with
         {
-            HeldRoles = device is { Grants.IsEmpty: false } ? [.. device.Grants.Keys] : null,
-            HeldScopes = device?.Grants.ContainsKey(request.Role) == true ? held : null,
+            HeldRoles = roles.Length > 0 ? roles : null,
+            HeldScopes = device?.Grants.ContainsKey(request.Key) == true ? held : null,
             NewScopes = ScopeSet.Of(request.Scopes.Where(scope => !implications.Covers(request.Role, held, ScopeSet.Of(scope)))),
         };
     }
@@ -70,5 +74,8 @@ public sealed record RequestView(
         request.ResolvedBy,
         request.ResolvedAt,
         request.CreatedAt,
-        request.ExpiresAt);
+        request.ExpiresAt)
+    {
+        Audience = request.Audience.IsDefault ? null : request.Audience,
+    };
 }

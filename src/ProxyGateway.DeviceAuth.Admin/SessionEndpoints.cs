@@ -24,7 +24,7 @@ internal static class SessionEndpoints
         RouteGroupBuilder sessions = admin.MapGroup("/sessions").WithTags("sessions").Takes(AdminParameter.SessionId);
         sessions.MapGet("", List).RequireAuthorization(AdminPolicies.Read)
             .Describe("listSessions", "Lists the live sessions of this gateway, oldest first")
-            .Takes(AdminParameter.DeviceFilter).Pages<SessionView>().Fails(NotADevice);
+            .Takes(AdminParameter.DeviceFilter, AdminParameter.AudienceFilter).Pages<SessionView>().Fails(NotADevice, AdminProblems.InvalidAudience);
         sessions.MapDelete("/{id}", End).RequireAuthorization(AdminPolicies.Decide)
             .Describe("endSession", "Ends a session of this gateway; its client may come again at once")
             .Produces(StatusCodes.Status204NoContent).Fails(AdminProblems.SessionNotFound);
@@ -38,8 +38,13 @@ internal static class SessionEndpoints
         DeviceId device = default;
         if (query.ContainsKey("device") && (query["device"].Count != 1 || !DeviceId.TryParse(query["device"], out device)))
             return NotADevice;
+        if (!AudienceQuery.TryRead(query, out Audience? audience))
+            return AdminProblems.InvalidAudience;
 
-        IReadOnlyList<DeviceConnection> found = connections.List(query.ContainsKey("device") ? device : null, after, page.Limit + 1);
+        DeviceId? ofDevice = query.ContainsKey("device") ? device : null;
+        IReadOnlyList<DeviceConnection> found = audience is { } one
+            ? [.. connections.List(ofDevice, after).Where(connection => connection.Audience == one).Take(page.Limit + 1)]
+            : connections.List(ofDevice, after, page.Limit + 1);
         DeviceConnection[] shown = [.. found.Take(page.Limit)];
         return TypedResults.Json(
             new PageView<SessionView>([.. shown.Select(View)], found.Count > page.Limit ? Id(shown[^1]) : null),
@@ -64,6 +69,7 @@ internal static class SessionEndpoints
             Address = by.Address,
             DeviceId = connection.Device,
             User = connection.User,
+            Audience = connection.Audience,
             Role = connection.Role,
         });
         return TypedResults.NoContent();
@@ -79,7 +85,10 @@ internal static class SessionEndpoints
         connection.Address,
         connection.Locality,
         connection.StartedAt,
-        connection.EndsAt);
+        connection.EndsAt)
+    {
+        Audience = connection.Audience.IsDefault ? null : connection.Audience,
+    };
 
     private static string Id(DeviceConnection connection) => connection.Id.ToString(CultureInfo.InvariantCulture);
 

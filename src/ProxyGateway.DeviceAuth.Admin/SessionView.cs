@@ -23,4 +23,8 @@ public sealed record SessionView(
     string? Address,
     LocalityKind Locality,
     DateTimeOffset StartedAt,
-    DateTimeOffset? EndsAt);
+    DateTimeOffset? EndsAt)
+{
+    /// <summary>The audience of the route; absent for <c>default</c>.</summary>
+    public Audience? Audience { get; init; }
+}

@@ -57,7 +57,7 @@ internal sealed class RulePairings(RedisConnection redis, Keys keys, Documents d
     {
         if (swap.Next.IsByRulesAlone)
             return Set.AddAsync([swap.Id], deadline, CancellationToken.None); // also if it was counted before: this repairs the index
-        return swap.Previous is { IsByRulesAlone: true } ? RemoveAsync(swap.Id, deadline, CancellationToken.None) : Task.CompletedTask;
+        return swap.Previous is { IsByRulesAlone: true } || swap.Pairing is not null ? RemoveAsync(swap.Id, deadline, CancellationToken.None) : Task.CompletedTask;
     }
 
     // In this order: a device that a rule pairs meanwhile is found by the reading, or adds itself after it.

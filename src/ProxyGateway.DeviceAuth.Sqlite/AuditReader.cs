@@ -47,11 +47,12 @@ internal sealed class AuditReader(SqliteConnection connection)
         for (int read = 1; rows.Read(); read++)
         {
             long id = rows.GetInt64(0);
-            if (Is(rows, KindColumn, filter.Kind) && Is(rows, DeviceColumn, ofDevice) && Is(rows, OperatorColumn, filter.Operator))
+            if (Is(rows, KindColumn, filter.Kind) && Is(rows, DeviceColumn, ofDevice) && Is(rows, OperatorColumn, filter.Operator)
+                && AuditDocument.Deserialize(rows.GetFieldValue<byte[]>(EntryColumn), id) is var entry && filter.Matches(entry)) // the audience has no column
             {
                 if (found.Count == limit)
                     return new AuditPage(found, Next: found[^1].Id);
-                found.Add(AuditDocument.Deserialize(rows.GetFieldValue<byte[]>(EntryColumn), id));
+                found.Add(entry);
             }
 
             if (read == MostRead)

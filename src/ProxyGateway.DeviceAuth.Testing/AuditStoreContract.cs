@@ -85,12 +85,13 @@ public abstract class AuditStoreContract(ITestOutputHelper output) : IAsyncLifet
         DeviceId[] devices = [Some.Claim().Device, Some.Claim().Device];
         string[] kinds = [AuditKinds.DeviceRefused, AuditKinds.DeviceAdmitted, AuditKinds.GrantChanged];
         string?[] operators = ["ops", "eve", null];
-        AuditEntry[] entries = [.. Enumerable.Range(0, 150).Select(i => Entry(kinds[i % 3], $"{i}") with { DeviceId = devices[i % 2], Operator = operators[i / 3 % 3] })];
+        AuditEntry[] entries = [.. Enumerable.Range(0, 150).Select(i => Entry(kinds[i % 3], $"{i}") with { DeviceId = devices[i % 2], Operator = operators[i / 3 % 3], Audience = i % 5 < 2 ? Audience.Parse("agent") : Audience.Default })];
         await AppendAsync(entries);
 
         foreach (AuditFilter filter in new AuditFilter[]
         {
             Any, new(Kind: kinds[1]), new(Device: devices[0]), new(Operator: "ops"), new(kinds[2], devices[1], "eve"), new(Operator: "nobody"),
+            new() { Audience = Audience.Parse("agent") }, new() { Audience = Audience.Default }, new(Device: devices[0]) { Audience = Audience.Parse("agent") },
         })
         {
             List<AuditEntry> listed = await ListAllAsync(filter, pageSize: 7);

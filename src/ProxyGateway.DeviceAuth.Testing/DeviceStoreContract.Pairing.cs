@@ -88,7 +88,7 @@ public abstract partial class DeviceStoreContract
         (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("loopback");
         (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull();
 
-        await Registry.SetGrantAsync(approved.Device, "operator", ScopeSet.Of("operator.read"), Some.Operator, rules, None);
+        await Registry.SetGrantAsync(approved.Device, "operator".InDefault(), ScopeSet.Of("operator.read"), Some.Operator, rules, None);
         (await PairByRuleAsync(Some.Claim(), rules)).ShouldBe("loopback");
         (await PairByRuleAsync(Some.Claim(), rules)).ShouldBeNull();
 

@@ -67,11 +67,11 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         DeviceRecord record = Some.Paired(claim, now) with
         {
             Requests = [request],
-            Refusals = new RefusalMarks { At = now, Roles = ScopeSet.Of("node") },
+            Refusals = new RefusalMarks { At = now, Roles = DefaultAudience.Roles("node") },
             LastSeenAt = now,
         };
         record = Transitions.AutoApprove(record, claim.Asking("operator", "operator.admin"), "loopback", ScopeImplications.Default, now, Some.Lifetimes);
-        record.Grants["operator"].Parts!.Rules.Keys.ShouldBe(["loopback"]);
+        record.Grants.Of("operator").Parts!.Rules.Keys.ShouldBe(["loopback"]);
 
         (await PutAsync(previous: null, record)).ShouldBe(SwapResult.Swapped);
 
@@ -192,7 +192,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         await PairAsync(claim);
         DateTimeOffset end = await NowAsync() + TimeSpan.FromSeconds(2);
         var terms = new GrantTerms(claim.Scopes, end);
-        (await Registry.ChangeAsync(claim.Device, new DeviceChange.SetGrant("operator", terms), Some.Operator, Some.Rules, None))!
+        (await Registry.ChangeAsync(claim.Device, new DeviceChange.SetGrant("operator".InDefault(), terms), Some.Operator, Some.Rules, None))!
             .Outcome.ShouldBe(DecisionOutcome.Done);
         PairingRules silent = Some.Rules with { Policy = PairingPolicy.Default };
         (await Registry.AdmitAsync(claim, Some.Loopback, silent, None)).ShouldBeOfType<Admission.Admitted>().Now.ShouldBeLessThan(end);
@@ -424,7 +424,7 @@ public abstract partial class DeviceStoreContract : IAsyncLifetime
         }))));
 
         DeviceRecord record = (await Store.GetAsync(claim.Device, None)).Record!;
-        record.Grants.Keys.ShouldBe(roles);
+        record.Grants.Keys.Names().ShouldBe(roles);
         foreach (string role in roles)
         {
             record.ScopesOf(role).ShouldBe(ScopeSet.Of($"{role}.a", $"{role}.b"));

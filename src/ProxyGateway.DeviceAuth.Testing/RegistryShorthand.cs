@@ -18,9 +18,9 @@ internal static class RegistryShorthand
 
     /// <summary>Sets or revokes a grant; null if the device is not paired or does not have it.</summary>
     public static async ValueTask<Decision?> SetGrantAsync(
-        this DeviceRegistry registry, DeviceId id, string role, ScopeSet? scopes, Operator by, PairingRules rules, CancellationToken cancellationToken)
+        this DeviceRegistry registry, DeviceId id, GrantKey key, ScopeSet? scopes, Operator by, PairingRules rules, CancellationToken cancellationToken)
     {
-        DeviceChange change = scopes is null ? new DeviceChange.TakeGrant(role) : new DeviceChange.SetGrant(role, new GrantTerms(scopes));
+        DeviceChange change = scopes is null ? new DeviceChange.TakeGrant(key) : new DeviceChange.SetGrant(key, new GrantTerms(scopes));
         Decision? decision = await registry.ChangeAsync(id, change, by, rules, cancellationToken);
         return decision?.Outcome == DecisionOutcome.NotFound ? null : decision;
     }

@@ -41,8 +41,8 @@ internal static class Some
         Version = Version(),
         CreatedAt = now,
         Client = claim.Client,
-        Grants = System.Collections.Immutable.ImmutableSortedDictionary.Create<string, Grant>(StringComparer.Ordinal)
-            .Add(claim.Role, new Grant { Scopes = claim.Scopes, ApprovedAt = now, ApprovedBy = Operator.Name }),
+        Grants = System.Collections.Immutable.ImmutableSortedDictionary<GrantKey, Grant>.Empty
+            .Add(claim.Key, new Grant { Scopes = claim.Scopes, ApprovedAt = now, ApprovedBy = Operator.Name }),
     };
 
     public static string Version() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(12));

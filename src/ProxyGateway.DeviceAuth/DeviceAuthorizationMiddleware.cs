@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
 using Yarp.ReverseProxy.Model;
@@ -159,7 +160,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         using (place)
         {
             var request = new HandshakeRequest(
-                new HandshakeContext(context, origin, options, place), desk, ownHeaders, isUpgrade: kind == UpgradeKind.WebSocket, ForwardAsync);
+                new HandshakeContext(context, origin, options, AudienceOf(context), place), desk, ownHeaders, isUpgrade: kind == UpgradeKind.WebSocket, ForwardAsync);
             await request.RunAsync(handshake);
         }
     }
@@ -178,6 +179,10 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         context.Features.Set(new GatePass(context.GetRouteModel()));
         return next(context);
     }
+
+    // A name that is none throws, although no route with one is loaded: fails closed, since another audience would be another agent.
+    private static Audience AudienceOf(HttpContext context) =>
+        context.GetRouteModel().Config.Metadata?.GetValueOrDefault(DeviceAuthDefaults.AudienceMetadata) is { } name ? Audience.Parse(name) : Audience.Default;
 
     private bool TakesHttp(string name) => _handshakes.TryGetValue(name, out IDeviceHandshake? handshake) && handshake.TakesHttpRequests;
 

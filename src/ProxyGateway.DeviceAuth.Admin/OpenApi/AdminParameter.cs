@@ -22,6 +22,10 @@ internal sealed record AdminParameter(string Name, ParameterLocation In, string 
 
     public static AdminParameter Role { get; } = new("role", ParameterLocation.Path, "The role.", AdminSchemas.Name);
 
+    public static AdminParameter Audience { get; } = new("audience", ParameterLocation.Path, "The audience.", AdminSchemas.Audience);
+
+    public static AdminParameter AudienceFilter { get; } = new(AudienceQuery.Name, ParameterLocation.Query, "Only of this audience.", AdminSchemas.Audience);
+
     public static AdminParameter Limit { get; } = new(
         "limit", ParameterLocation.Query, "How many items a page has at most.", () => AdminSchemas.Number(1, PageQuery.MaxLimit, PageQuery.DefaultLimit));
 

@@ -16,6 +16,8 @@ internal static class AdminSchemas
     /// <summary>A role or a scope.</summary>
     public static OpenApiSchema Name() => Text("^(?!\\.{1,2}$)[A-Za-z0-9._:-]{1,128}$");
 
+    public static OpenApiSchema Audience() => Text("^[a-z0-9][a-z0-9._-]{0,63}$");
+
     /// <summary>A number beyond the range of JavaScript numbers.</summary>
     public static OpenApiSchema LongNumber() => Text("^[0-9]{1,19}$");
 
@@ -46,9 +48,9 @@ internal static class AdminSchemas
         {
             schema.AdditionalProperties = new OpenApiSchema { Type = JsonSchemaType.Array, Items = Name() };
         }
-        else if (type == typeof(DeviceId) || type == typeof(RequestId))
+        else if (type == typeof(DeviceId) || type == typeof(RequestId) || type == typeof(Audience) || type == typeof(Audience?))
         {
-            OpenApiSchema text = type == typeof(DeviceId) ? DeviceId() : RequestId();
+            OpenApiSchema text = type == typeof(DeviceId) ? DeviceId() : type == typeof(RequestId) ? RequestId() : Audience();
             schema.Type = text.Type;
             schema.Pattern = text.Pattern;
         }

@@ -56,6 +56,7 @@ internal static class AutoApproveReader
             FromLoopback = builtIn?.FromLoopback ?? false,
             Reasons = Reasons(section, builtIn?.Reasons),
             UpTo = section.ScopesByRole(nameof(AutoApproveRule.UpTo)),
+            Audiences = section.Audiences(nameof(AutoApproveRule.Audiences)),
             Users = Users(section, users),
             Browsers = section.Flag(nameof(AutoApproveRule.Browsers), fallback: false),
             MaxDevicesPerHour = section.Number(nameof(AutoApproveRule.MaxDevicesPerHour), DefaultMaxPerHour, DeviceAuthRanges.Count),

@@ -184,6 +184,7 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
         }
 
         CheckCeiling(PathOf(path, nameof(rule.UpTo)), rule.UpTo);
+        CheckAudiences(PathOf(path, nameof(rule.Audiences)), rule.Audiences);
         Check(path, nameof(rule.MaxDevicesPerHour), rule.MaxDevicesPerHour, DeviceAuthRanges.Count);
     }
 
@@ -192,6 +193,7 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
         string path = PathOf(Pairing, DevicelessReader.Name);
         Items(path, nameof(rule.Users), rule.Users);
         CheckCeiling(PathOf(path, nameof(rule.UpTo)), rule.UpTo);
+        CheckAudiences(PathOf(path, nameof(rule.Audiences)), rule.Audiences);
         if (options.SharedTokenSha256 is { IsDefaultOrEmpty: true } && !IsComplainedOf($"{Section}:SharedToken"))
             Report(path, $"needs {Section}:SharedToken:Sha256: who has no device must show the shared token.");
     }
@@ -207,6 +209,12 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
             foreach (string scope in scopes.Where(s => !ScopeSet.IsValidName(s)))
                 Report(path, role, scope, $"scopes, each {SectionReader.ScopeNames}");
         }
+    }
+
+    private void CheckAudiences(string path, ImmutableSortedSet<Audience>? audiences)
+    {
+        if (audiences is { IsEmpty: true })
+            Report(path, "is empty, so the rule could never match.");
     }
 
     private void CheckFreshness(FreshnessOptions freshness)

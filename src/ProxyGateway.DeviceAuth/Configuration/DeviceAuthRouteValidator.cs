@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using ProxyGateway.DeviceAuth.Pairing;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Configuration.RouteValidators;
 
@@ -8,7 +9,7 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// <param name="handshakes">The names of the registered handshakes.</param>
 internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) : IRouteValidator
 {
-    private static readonly ImmutableArray<string> Keys = [DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.HttpMetadata];
+    private static readonly ImmutableArray<string> Keys = [DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.HttpMetadata, DeviceAuthDefaults.AudienceMetadata];
 
     private readonly ImmutableArray<string> _handshakes = [.. handshakes, DeviceAuthDefaults.Off];
     private readonly ImmutableArray<string> _httpRequests = [.. Enum.GetNames<HttpRequests>()];
@@ -26,6 +27,11 @@ internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) :
             string where = $"Route '{routeConfig.RouteId}', metadata '{key}'";
             if (Find(routeConfig.Metadata!, key) is not { } known)
                 errors.Add(new InvalidOperationException($"{where}: unknown key; allowed: {string.Join(", ", Keys)}."));
+            else if (known == DeviceAuthDefaults.AudienceMetadata)
+            {
+                if (!Audience.TryParse(value, out _))
+                    errors.Add(new InvalidOperationException($"{where}: found '{value}'; allowed: {Audience.Names}."));
+            }
             else if (Allowed(known) is var allowed && !allowed.Contains(value))
                 errors.Add(new InvalidOperationException($"{where}: found '{value}'; allowed: {string.Join(", ", allowed)}."));
         }

@@ -17,11 +17,12 @@ internal static class DevicelessReader
         bool isEnabled = section.Flag("Enabled", fallback: true);
         ImmutableArray<uint>? ids = AutoApproveReader.Users(section, users);
         ImmutableDictionary<string, ScopeSet>? upTo = section.ScopesByRole(nameof(DevicelessRule.UpTo));
+        ImmutableSortedSet<Audience> audiences = section.Audiences(nameof(DevicelessRule.Audiences)) ?? [Audience.Default];
         if (!isEnabled)
             return null;
         Require(section, nameof(DevicelessRule.Users), "it names the operating-system users whose processes need no device");
         Require(section, nameof(DevicelessRule.UpTo), "it says which roles they may have, with which scopes");
-        return new DevicelessRule { Users = ids ?? [], UpTo = upTo ?? ImmutableDictionary<string, ScopeSet>.Empty };
+        return new DevicelessRule { Users = ids ?? [], UpTo = upTo ?? ImmutableDictionary<string, ScopeSet>.Empty, Audiences = audiences };
     }
 
     private static void Require(SectionReader section, string name, string meaning)

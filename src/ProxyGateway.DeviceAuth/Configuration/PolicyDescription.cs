@@ -55,12 +55,18 @@ internal static class PolicyDescription
             line += string.Create(CultureInfo.InvariantCulture, $", of users with the ids [{string.Join(", ", users)}]");
         if (rule.UpTo is { } upTo)
             line += $", up to {UpTo(upTo)}";
+        if (rule.Audiences is { } audiences)
+            line += $", in the audiences [{string.Join(", ", audiences)}]";
         return line + (rule.Browsers ? ", browsers included." : ".");
     }
 
     private static string Line(DevicelessRule rule) => string.Create(
         CultureInfo.InvariantCulture,
-        $"Clients without a device on loopback, of users with the ids [{string.Join(", ", rule.Users)}], that show the shared token, are admitted up to {UpTo(rule.UpTo)}.");
+        $"Clients without a device on loopback, of users with the ids [{string.Join(", ", rule.Users)}], that show the shared token, are admitted up to {UpTo(rule.UpTo)}{In(rule.Audiences)}.");
+
+    // Routes of the audience default alone, as where there are no audiences, need no word.
+    private static string In(ImmutableSortedSet<Audience> audiences) =>
+        audiences is [{ IsDefault: true }] ? "" : $", in the audiences [{string.Join(", ", audiences)}]";
 
     private static string From(AutoApproveRule rule)
     {

@@ -214,6 +214,25 @@ public sealed class SectionReader
         return scopesByRole.ToImmutable();
     }
 
+    /// <summary>Audiences, whole from the topmost layer that has them; null if none does.</summary>
+    public ImmutableSortedSet<Audience>? Audiences(string name)
+    {
+        if (List(name) is not { } names)
+            return null;
+        if (names.IsEmpty)
+            Errors.Add(PathOf(name), $"is empty; allowed: audiences, each {Audience.Names}, or to leave the key out.");
+        var audiences = ImmutableSortedSet.CreateBuilder<Audience>();
+        foreach (string text in names)
+        {
+            if (Audience.TryParse(text, out Audience audience))
+                audiences.Add(audience);
+            else
+                Errors.AddValue(PathOf(name), text, $"audiences, each {Audience.Names}");
+        }
+
+        return audiences.ToImmutable();
+    }
+
     /// <summary>The error for a name that is no <see cref="IsProperName"/>.</summary>
     public const string NoProperName = $"has no proper name; allowed: {ScopeNames}, and not a number.";
 

@@ -58,9 +58,10 @@ internal sealed class AdmissionDesk(
     {
         if (draining.IsUnderWay)
             return (new Admission.Restarting(), null);
+        claim = claim with { Audience = handshake.Audience }; // the route says which agent it is; the client or its handshake could name one that admits it
         if (await filters.RefuseAsync(handshake.Http, claim, handshake.Origin, settings.Current) is { } closing)
         {
-            gatekeeper.Refused(closing, claim, handshake.Origin, handshake.Options);
+            gatekeeper.Refused(closing, handshake.Audience, claim, handshake.Origin, handshake.Options);
             return (new Admission.RefusedByFilter(closing.Reason, HasFailed: closing == Closing.InternalError), null);
         }
 
@@ -77,7 +78,7 @@ internal sealed class AdmissionDesk(
     {
         Closing closing = Closing.ByApplication(reason) with { Reason = SafeText.Of(reason) ?? "" }; // a handshake may put a client's text in it after all
         _log.Refused(handshake, closing);
-        gatekeeper.Refused(closing, claim: null, handshake.Origin, handshake.Options);
+        gatekeeper.Refused(closing, handshake.Audience, claim: null, handshake.Origin, handshake.Options);
         return Fail(handshake);
     }
 

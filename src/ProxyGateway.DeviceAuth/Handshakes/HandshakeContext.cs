@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
@@ -12,8 +13,9 @@ namespace ProxyGateway.DeviceAuth.Handshakes;
 /// use
 /// the options in force then.
 /// </param>
+/// <param name="Audience">The audience of the route: every claim of the handshake gets it.</param>
 /// <param name="Place">Its place among the handshakes under way.</param>
-internal sealed record HandshakeContext(HttpContext Http, ClaimOrigin Origin, DeviceAuthOptions Options, HandshakePlace Place)
+internal sealed record HandshakeContext(HttpContext Http, ClaimOrigin Origin, DeviceAuthOptions Options, Audience Audience, HandshakePlace Place)
 {
     /// <summary>Whether the client's connection is gone.</summary>
     public bool IsClientGone => Http.RequestAborted.IsCancellationRequested;

@@ -42,6 +42,11 @@ public sealed class HandshakeRequest
     /// <summary>The client's address; null if it cannot be told.</summary>
     public string? Address => Handshake.Origin.Address;
 
+    /// <summary>
+    /// The audience of the route, in which the claim is decided, whatever <see cref="DeviceClaim.Audience"/> the handshake sets.
+    /// </summary>
+    public Audience Audience => Handshake.Audience;
+
     /// <summary>Whether it is a WebSocket upgrade, and not a plain request.</summary>
     public bool IsUpgrade { get; }
 

@@ -29,6 +29,9 @@ public sealed record AutoApproveRule
     /// </summary>
     public ImmutableDictionary<string, ScopeSet>? UpTo { get; init; }
 
+    /// <summary>Matches claims in these audiences only. Null: any; never empty.</summary>
+    public ImmutableSortedSet<Audience>? Audiences { get; init; }
+
     /// <summary>
     /// Matches loopback peers that run as one of these operating-system users (numeric ids), and nobody else. Null: any user; empty: none.
     /// </summary>
@@ -45,6 +48,7 @@ public sealed record AutoApproveRule
         Reasons.Contains(reason)
         && (Browsers || !locality.IsBrowser)
         && MatchesFrom(locality)
+        && Audiences?.Contains(claim.Audience) != false
         && (UpTo is null || (UpTo.TryGetValue(claim.Role, out ScopeSet? limit) && implications.Covers(claim.Role, limit, claim.Scopes)));
 
     private bool MatchesFrom(Locality locality)

@@ -8,6 +8,12 @@ namespace ProxyGateway.DeviceAuth.Pairing;
 /// <param name="Client">The device's description of itself.</param>
 public sealed record DeviceClaim(DeviceId Device, string PublicKey, string Role, ScopeSet Scopes, ClientDescription Client)
 {
+    /// <summary>The audience of the route, set by the gate: nothing that a device or a handshake says changes it.</summary>
+    public Audience Audience { get; init; }
+
+    /// <summary>The role in this audience.</summary>
+    public GrantKey Key => new(Audience, Role);
+
     /// <summary>How many scopes a claim may have.</summary>
     internal const int MaxScopes = 64;
 }

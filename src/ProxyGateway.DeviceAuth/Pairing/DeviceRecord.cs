@@ -45,10 +45,12 @@ public sealed record DeviceRecord : StoredObject
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Block? Block { get; init; }
 
-    /// <summary>The approved grants: role -> grant.</summary>
-    public ImmutableSortedDictionary<string, Grant> Grants { get; init; } = ImmutableSortedDictionary.Create<string, Grant>(StringComparer.Ordinal);
+    /// <summary>The approved grants: role in an audience -> grant.</summary>
+    public ImmutableSortedDictionary<GrantKey, Grant> Grants { get; init; } = ImmutableSortedDictionary<GrantKey, Grant>.Empty;
 
-    /// <summary>Paired by an older gateway that stored no roles: the device counts as approved, but for no role in particular.</summary>
+    /// <summary>
+    /// Paired by an older gateway that stored no roles: the device counts as approved in the audience <c>default</c>, but for no role in particular.
+    /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Legacy { get; init; }
 
@@ -59,9 +61,13 @@ public sealed record DeviceRecord : StoredObject
     /// <summary>The open pairing requests, and recently resolved ones; oldest first.</summary>
     public ImmutableArray<PairingRequest> Requests { get; init; } = [];
 
-    /// <summary>Whether anything at all is approved for the device.</summary>
+    /// <summary>Whether anything at all is approved for the device, in any audience.</summary>
     [JsonIgnore]
     public bool IsPaired => Legacy || !Grants.IsEmpty;
+
+    /// <summary>Whether the document must be of the format that has audiences, since a gateway that knows none would take one for another.</summary>
+    [JsonIgnore]
+    internal bool NamesAudiences => Grants.Keys.Any(k => !k.Audience.IsDefault) || Requests.Any(r => !r.Audience.IsDefault) || Refusals?.NamesAudiences == true;
 
     /// <summary>Whether the device is in the list of devices: something is approved for it, or it is blocked.</summary>
     [JsonIgnore]
@@ -71,8 +77,22 @@ public sealed record DeviceRecord : StoredObject
     [JsonIgnore]
     public bool IsByRulesAlone => !Legacy && !Grants.IsEmpty && Grants.Values.All(g => g.RoleRule is not null);
 
-    /// <summary>The stored scopes of the role; none if it has no grant.</summary>
-    public ScopeSet ScopesOf(string role) => Grants.TryGetValue(role, out Grant? grant) ? grant.Scopes ?? ScopeSet.Empty : ScopeSet.Empty;
+    /// <summary>Whether anything is approved for the device in this audience.</summary>
+    public bool IsPairedFor(Audience audience)
+    {
+        if (audience.IsDefault && Legacy)
+            return true;
+        foreach ((GrantKey key, _) in Grants)
+        {
+            if (key.Audience == audience)
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>The stored scopes of the role in this audience; none if it has no grant.</summary>
+    public ScopeSet ScopesOf(GrantKey key) => Grants.TryGetValue(key, out Grant? grant) ? grant.Scopes ?? ScopeSet.Empty : ScopeSet.Empty;
 
     /// <summary>
     /// The record at this time. A grant that has ended is removed and marked like an operator's refusal: an operator who set an end did not
@@ -81,10 +101,10 @@ public sealed record DeviceRecord : StoredObject
     public DeviceRecord AsOf(DateTimeOffset now)
     {
         DeviceRecord record = this;
-        foreach ((string role, Grant grant) in Grants)
+        foreach ((GrantKey key, Grant grant) in Grants)
         {
             if (grant.Until <= now)
-                record = record with { Grants = record.Grants.Remove(role), Refusals = RefusalMarks.Mark(record.Refusals, role, grant.Until.Value) };
+                record = record with { Grants = record.Grants.Remove(key), Refusals = RefusalMarks.Mark(record.Refusals, key, grant.Until.Value) };
         }
 
         return record;

@@ -24,6 +24,9 @@ internal enum DevicelessObjection
     /// <summary>It says that it acts for somebody else.</summary>
     ActsForAnother,
 
+    /// <summary>The rule does not name the audience of its route.</summary>
+    Audience,
+
     /// <summary>The rule does not name its role.</summary>
     Role,
 

@@ -12,6 +12,7 @@ internal static class DevicelessObjectionNames
         DevicelessObjection.OtherUser => "not one of the rule's Users",
         DevicelessObjection.SharedToken => "no or another shared token",
         DevicelessObjection.ActsForAnother => "it acts for somebody else",
+        DevicelessObjection.Audience => "not one of the rule's Audiences",
         DevicelessObjection.Role => "a role beyond UpTo",
         DevicelessObjection.Scopes => "scopes beyond UpTo",
         DevicelessObjection.AdmissionFilters => "the application has admission filters",

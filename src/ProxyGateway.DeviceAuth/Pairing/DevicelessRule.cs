@@ -15,6 +15,9 @@ public sealed record DevicelessRule
     /// <summary>Role -> scopes: the roles that they may have, and the scopes that cover what they may ask for.</summary>
     public required ImmutableDictionary<string, ScopeSet> UpTo { get; init; }
 
+    /// <summary>The audiences in which they are admitted; never empty. Unlike a device's grant nothing here names one, so it is <c>default</c> alone unless others are named.</summary>
+    public ImmutableSortedSet<Audience> Audiences { get; init; } = [Audience.Default];
+
     /// <summary>What speaks against admitting a client; the first that does.</summary>
     /// <param name="ask">What the client asks for.</param>
     /// <param name="locality">Where it comes from; the user at the other end was looked up.</param>
@@ -33,6 +36,8 @@ public sealed record DevicelessRule
             return DevicelessObjection.SharedToken;
         if (ask.ActsForAnother)
             return DevicelessObjection.ActsForAnother; // no signature binds the one whom it names
+        if (!Audiences.Contains(ask.Audience))
+            return DevicelessObjection.Audience;
         if (!UpTo.TryGetValue(ask.Role, out ScopeSet? limit))
             return DevicelessObjection.Role;
         return implications.Covers(ask.Role, limit, ask.Scopes) ? DevicelessObjection.None : DevicelessObjection.Scopes;

@@ -46,9 +46,9 @@ public sealed record PairingPolicy
             return PairingDecision.Refuse.Instance;
         if (Uncovered(record, claim) is not { } reason)
             return PairingDecision.Admit.Instance;
-        if (record?.Refusals?.Covers(claim.Role) == true) // no rule overrides an operator's refusal
+        if (record?.Refusals?.Covers(claim.Key) == true) // no rule overrides an operator's refusal
             return new PairingDecision.RequirePairing(reason);
-        if (MustPairAgain(record, claim.Role))
+        if (MustPairAgain(record, claim.Key))
             return new PairingDecision.RequirePairing(reason);
         if (!RuleBounds.Allow(record, claim)) // a device must not be able to enlarge its own record without bound
             return new PairingDecision.RequirePairing(reason);
@@ -73,11 +73,11 @@ public sealed record PairingPolicy
     internal PairingReason? Uncovered(DeviceRecord? record, DeviceClaim claim)
     {
         ArgumentNullException.ThrowIfNull(claim);
-        if (record is null || !record.IsPaired || MustPairAgain(record, claim.Role))
+        if (record is null || !record.IsPairedFor(claim.Audience) || MustPairAgain(record, claim.Key))
             return PairingReason.NotPaired;
-        if (!record.Grants.ContainsKey(claim.Role))
+        if (!record.Grants.ContainsKey(claim.Key))
             return PairingReason.RoleUpgrade;
-        return Implications.Covers(claim.Role, record.ScopesOf(claim.Role), claim.Scopes) ? null : PairingReason.ScopeUpgrade;
+        return Implications.Covers(claim.Role, record.ScopesOf(claim.Key), claim.Scopes) ? null : PairingReason.ScopeUpgrade;
     }
 
     /// <summary>The locality for operators.</summary>
@@ -95,14 +95,14 @@ public sealed record PairingPolicy
     internal PairingPolicy Without(ImmutableArray<string> rules) =>
         rules.IsEmpty ? this : this with { AutoApprove = AutoApprove.RemoveAll(r => rules.Contains(r.Name)) };
 
-    private bool MustPairAgain(DeviceRecord? record, string role)
+    private bool MustPairAgain(DeviceRecord? record, GrantKey key)
     {
         if (LegacyDevices != LegacyDevices.RePair || record is null)
             return false;
-        if (record.Grants.TryGetValue(role, out Grant? grant))
+        if (record.Grants.TryGetValue(key, out Grant? grant))
             return grant.Scopes is null;
 
-        // A device that an operator must approve again must not avoid that by asking for another role.
-        return record.Legacy || record.Grants.Values.Any(g => g.Scopes is null);
+        // A device that an operator must approve again must not avoid that by asking for another role. In another audience it is a new device.
+        return (record.Legacy && key.Audience.IsDefault) || record.Grants.Any(g => g.Key.Audience == key.Audience && g.Value.Scopes is null);
     }
 }

@@ -13,6 +13,10 @@ public sealed record PairingRequest : StoredObject
     /// <summary>The device that asks.</summary>
     public required DeviceId DeviceId { get; init; }
 
+    /// <summary>The audience of the route that it asked at; absent in the document for <c>default</c>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public Audience Audience { get; init; }
+
     /// <summary>The requested role.</summary>
     public required string Role { get; init; }
 
@@ -61,11 +65,15 @@ public sealed record PairingRequest : StoredObject
     /// <summary>When it expires without a decision; moved while the device keeps asking.</summary>
     public required DateTimeOffset ExpiresAt { get; init; }
 
+    /// <summary>The requested role in its audience.</summary>
+    [JsonIgnore]
+    public GrantKey Key => new(Audience, Role);
+
     /// <summary>Whether an operator can still decide it at this time.</summary>
     public bool IsOpen(DateTimeOffset now) => Status == PairingRequestStatus.Open && now < ExpiresAt;
 
-    /// <summary>Whether this is a request for the same role and set of scopes.</summary>
-    public bool Asks(string role, ScopeSet scopes) => Role == role && Scopes.Equals(scopes);
+    /// <summary>Whether this is a request for the same role in the same audience, and the same set of scopes.</summary>
+    public bool Asks(GrantKey key, ScopeSet scopes) => Key == key && Scopes.Equals(scopes);
 
     /// <summary>The request at this time: past its time it counts as expired, whether or not that was written.</summary>
     public PairingRequest AsOf(DateTimeOffset now) => Status == PairingRequestStatus.Open && now >= ExpiresAt

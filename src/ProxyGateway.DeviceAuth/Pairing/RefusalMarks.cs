@@ -11,31 +11,34 @@ public sealed record RefusalMarks : StoredObject
     /// <summary>When the last mark was made.</summary>
     public required DateTimeOffset At { get; init; }
 
-    /// <summary>The device was removed: every role is marked, except those in <see cref="Cleared"/>.</summary>
+    /// <summary>The device was removed: every role of every audience is marked, except those in <see cref="Cleared"/>.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool WholeDevice { get; init; }
 
     /// <summary>Roles that were narrowed, rejected or approved in part.</summary>
-    public ScopeSet Roles { get; init; } = ScopeSet.Empty;
+    public GrantKeySet Roles { get; init; } = GrantKeySet.Empty;
 
     /// <summary>Roles that an operator approved in full after the device was removed.</summary>
-    public ScopeSet Cleared { get; init; } = ScopeSet.Empty;
+    public GrantKeySet Cleared { get; init; } = GrantKeySet.Empty;
+
+    /// <summary>Whether a role of another audience than <c>default</c> is among them.</summary>
+    internal bool NamesAudiences => Roles.Any(k => !k.Audience.IsDefault) || Cleared.Any(k => !k.Audience.IsDefault);
 
     /// <summary>The mark of a removed device, in place of earlier marks.</summary>
     internal static RefusalMarks RemovedDevice(RefusalMarks? marks, DateTimeOffset at) =>
         new() { At = at, WholeDevice = true, Unknown = marks?.Unknown };
 
-    /// <summary>The marks, and one more for this role.</summary>
-    internal static RefusalMarks Mark(RefusalMarks? marks, string role, DateTimeOffset at)
+    /// <summary>The marks, and one more for this role in this audience.</summary>
+    internal static RefusalMarks Mark(RefusalMarks? marks, GrantKey key, DateTimeOffset at)
     {
         if (marks is null)
-            return new RefusalMarks { At = at, Roles = ScopeSet.Of(role) };
-        marks = marks with { At = at > marks.At ? at : marks.At, Roles = ScopeSet.Of([.. marks.Roles, role]) };
+            return new RefusalMarks { At = at, Roles = GrantKeySet.Of(key) };
+        marks = marks with { At = at > marks.At ? at : marks.At, Roles = GrantKeySet.Of([.. marks.Roles, key]) };
         return marks.Roles.Count <= MaxRoles ? marks : RemovedDevice(marks, marks.At);
     }
 
-    /// <summary>The marks without this role; null if none are left.</summary>
-    internal static RefusalMarks? Clear(RefusalMarks? marks, string role)
+    /// <summary>The marks without this role in this audience; null if none are left.</summary>
+    internal static RefusalMarks? Clear(RefusalMarks? marks, GrantKey key)
     {
         if (marks is null)
             return null;
@@ -43,12 +46,12 @@ public sealed record RefusalMarks : StoredObject
             return marks;
         RefusalMarks cleared = marks with
         {
-            Roles = ScopeSet.Of(marks.Roles.Where(r => r != role)),
-            Cleared = marks.WholeDevice ? ScopeSet.Of([.. marks.Cleared, role]) : ScopeSet.Empty,
+            Roles = GrantKeySet.Of(marks.Roles.Where(k => k != key)),
+            Cleared = marks.WholeDevice ? GrantKeySet.Of([.. marks.Cleared, key]) : GrantKeySet.Empty,
         };
         return cleared is { WholeDevice: false, Roles.Count: 0 } ? null : cleared;
     }
 
-    /// <summary>Whether no rule may approve this role.</summary>
-    public bool Covers(string role) => Roles.Contains(role) || (WholeDevice && !Cleared.Contains(role));
+    /// <summary>Whether no rule may approve this role in this audience.</summary>
+    public bool Covers(GrantKey key) => Roles.Contains(key) || (WholeDevice && !Cleared.Contains(key));
 }

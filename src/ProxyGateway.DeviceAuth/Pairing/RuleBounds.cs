@@ -15,7 +15,7 @@ internal static class RuleBounds
     /// <summary>The bytes of all scopes of a grant.</summary>
     public const int GrantBytes = 4 * 1024;
 
-    /// <summary>How many roles a device may have.</summary>
+    /// <summary>How many roles a device may have, in all audiences together.</summary>
     public const int Roles = 16;
 
     /// <summary>The bytes of all roles of a device and their scopes.</summary>
@@ -28,20 +28,23 @@ internal static class RuleBounds
             return false;
         if (record is null)
             return true;
-        ScopeSet held = record.ScopesOf(claim.Role);
+        ScopeSet held = record.ScopesOf(claim.Key);
         if (held.Count > Scopes) // avoids a union that would be too large anyway
             return false;
         ScopeSet next = held.Union(claim.Scopes);
-        bool isNewRole = !record.Grants.ContainsKey(claim.Role);
+        bool isNewRole = !record.Grants.ContainsKey(claim.Key);
         return next.Count <= Scopes
             && next.Bytes <= GrantBytes
             && record.Grants.Count + (isNewRole ? 1 : 0) <= Roles
-            && SizeOf(record) - held.Bytes + next.Bytes + (isNewRole ? SizeOf(claim.Role) : 0) <= RecordBytes;
+            && SizeOf(record) - held.Bytes + next.Bytes + (isNewRole ? SizeOf(claim.Key) : 0) <= RecordBytes;
     }
 
     /// <summary>The bytes of the device's roles and their scopes.</summary>
     internal static int SizeOf(DeviceRecord record) => record.Grants.Sum(g => SizeOf(g.Key) + (g.Value.Scopes?.Bytes ?? 0));
 
-    /// <summary>The bytes of a role or a scope.</summary>
+    /// <summary>The bytes of a role in an audience.</summary>
+    internal static int SizeOf(GrantKey key) => key.Length + 3;
+
+    /// <summary>The bytes of a scope.</summary>
     internal static int SizeOf(string name) => name.Length + 3; // names are ASCII without characters that JSON escapes
 }

@@ -28,26 +28,26 @@ public abstract record DeviceChange
     /// <summary>The audit entry, without device, operator and time.</summary>
     internal abstract AuditEntry Operation { get; }
 
-    /// <summary>Sets the grant of a device in a role that it has, or adds a role. The device must be paired.</summary>
-    /// <param name="Role">The role.</param>
+    /// <summary>Sets the grant of a device in a role that it has, or adds a role. The device must be paired, in any audience.</summary>
+    /// <param name="Key">The role in its audience.</param>
     /// <param name="Terms">The grant.</param>
-    public sealed record SetGrant(string Role, GrantTerms Terms) : DeviceChange
+    public sealed record SetGrant(GrantKey Key, GrantTerms Terms) : DeviceChange
     {
         internal override AuditEntry Operation =>
-            new() { Kind = AuditKinds.GrantChanged, Role = Role, Scopes = Terms.Scopes ?? ScopeSet.Empty, Until = Terms.Until };
+            new() { Kind = AuditKinds.GrantChanged, Audience = Key.Audience, Role = Key.Role, Scopes = Terms.Scopes ?? ScopeSet.Empty, Until = Terms.Until };
 
         internal override Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now) =>
-            record is null ? null : Transitions.SetGrant(record, Role, Terms, by, rules.Policy.Implications, now, rules.Lifetimes);
+            record is null ? null : Transitions.SetGrant(record, Key, Terms, by, rules.Policy.Implications, now, rules.Lifetimes);
     }
 
     /// <summary>Revokes a role.</summary>
-    /// <param name="Role">The role.</param>
-    public sealed record TakeGrant(string Role) : DeviceChange
+    /// <param name="Key">The role in its audience.</param>
+    public sealed record TakeGrant(GrantKey Key) : DeviceChange
     {
-        internal override AuditEntry Operation => new() { Kind = AuditKinds.GrantRemoved, Role = Role };
+        internal override AuditEntry Operation => new() { Kind = AuditKinds.GrantRemoved, Audience = Key.Audience, Role = Key.Role };
 
         internal override Decision? Apply(DeviceRecord? record, DeviceId id, Operator by, PairingRules rules, DateTimeOffset now) =>
-            record is null ? null : Transitions.SetGrant(record, Role, terms: null, by, rules.Policy.Implications, now, rules.Lifetimes);
+            record is null ? null : Transitions.SetGrant(record, Key, terms: null, by, rules.Policy.Implications, now, rules.Lifetimes);
     }
 
     /// <summary>Sets or removes the device's label.</summary>

@@ -7,15 +7,26 @@ namespace ProxyGateway.DeviceAuth.Registry;
 public static class DeviceDocument
 {
     /// <summary>
-    /// The greatest format that this version reads. The member <c>format</c> of a document has its format; without it, as this version
-    /// writes, the format is 1.
+    /// The greatest format that this version reads. The member <c>format</c> of a document has its format; without it the format is 1. This version writes
+    /// 2 in documents with another audience than <c>default</c>, which older gateways would take for grants and requests of the one that they know.
     /// </summary>
-    public const int Format = 1;
+    public const int Format = 2;
 
     private const string FormatMember = "format";
 
+    // A document always has other members.
+    private static ReadOnlySpan<byte> FirstMember => "{\"format\":2,"u8;
+
     /// <summary>The document of the record, UTF-8, with members that were unknown when it was read.</summary>
-    public static byte[] Serialize(DeviceRecord record) => JsonSerializer.SerializeToUtf8Bytes(record, StoredJson.DeviceRecord);
+    public static byte[] Serialize(DeviceRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        if (!record.NamesAudiences)
+            return JsonSerializer.SerializeToUtf8Bytes(record, StoredJson.DeviceRecord);
+        if (record.Unknown?.ContainsKey(FormatMember) == true)
+            record = record with { Unknown = record.Unknown.Where(m => m.Key != FormatMember).ToDictionary() };
+        return [.. FirstMember, .. JsonSerializer.SerializeToUtf8Bytes(record, StoredJson.DeviceRecord).AsSpan(1)];
+    }
 
     /// <summary>The size of the requests in the document, in bytes.</summary>
     internal static int SizeOfRequests(DeviceRecord record) =>
@@ -52,6 +63,8 @@ public static class DeviceDocument
                 throw new DamagedDocumentException(id, "its format is no positive number");
             if (format > Format)
                 throw new NewerDocumentException(new NewerDocument(id, format, version));
+            if (format == Format)
+                record.Unknown.Remove(FormatMember); // it is written again where it is still needed
         }
 
         if (record.Id != id)

@@ -21,7 +21,7 @@ internal static class DeviceImport
             return (ImportOutcome.Blocked, null);
         if (current.Refusals is { } marks && (marks.WholeDevice || device.Grants.Keys.Any(marks.Covers)))
             return (ImportOutcome.RefusedBefore, null);
-        if (!device.Grants.All(g => by.MayGrant(g.Key, g.Value.Scopes ?? ScopeSet.Empty, implications)) || (device.Legacy && by.UpTo is not null))
+        if (!device.Grants.All(g => by.MayGrant(g.Key, g.Value.Scopes ?? ScopeSet.Empty, implications)) || (device.Legacy && !by.MayImportLegacy))
             return (ImportOutcome.AboveCeiling, null);
         if (device.Grants.Values.Any(terms => terms.Until <= now))
             return (ImportOutcome.UntilIsPast, null);
@@ -30,11 +30,11 @@ internal static class DeviceImport
         {
             PublicKey = device.PublicKey,
             Label = current.Label ?? device.Label,
-            Legacy = current.Legacy || (device.Legacy && current.Grants.IsEmpty),
+            Legacy = current.Legacy || (device.Legacy && !current.IsPairedFor(Audience.Default)),
             Grants = device.Grants.Aggregate(
                 current.Grants,
                 (grants, g) => grants.SetItem(
-                    g.Key, Merge(grants.GetValueOrDefault(g.Key), g.Key, g.Value, device.Parts.GetValueOrDefault(g.Key), by, implications, now))),
+                    g.Key, Merge(grants.GetValueOrDefault(g.Key), g.Key.Role, g.Value, device.Parts.GetValueOrDefault(g.Key), by, implications, now))),
         };
         if (!current.IsPaired)
             return (ImportOutcome.Added, next);

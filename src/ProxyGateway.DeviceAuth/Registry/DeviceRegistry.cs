@@ -84,7 +84,7 @@ public sealed partial class DeviceRegistry
             {
                 case SwapResult.Swapped:
                     if (step.Pairing is not null)
-                        LogPaired(step.Pairing.Rule, claim.Device, claim.Role, LogText.Of(claim.Scopes), origin.Address);
+                        LogPaired(step.Pairing.Rule, claim.Device, claim.Key.ToString(), LogText.Of(claim.Scopes), origin.Address);
                     return step.Answer;
                 case SwapResult.TooManyRequests:
                     return new Admission.TooManyRequests();
@@ -172,7 +172,7 @@ public sealed partial class DeviceRegistry
             rules,
             cancellationToken);
         if (decision?.Outcome == DecisionOutcome.AboveCeiling)
-            _audit?.Enter(AuditTrail.Refused(by, id, request: null, change.Operation.Role, change.Operation.Scopes));
+            _audit?.Enter(AuditTrail.Refused(by, id, request: null, change.Operation.Audience, change.Operation.Role, change.Operation.Scopes));
         return decision;
     }
 
@@ -338,8 +338,8 @@ public sealed partial class DeviceRegistry
         if (decision is { Outcome: DecisionOutcome.AboveCeiling, Request: { } asked })
         {
             (string role, ScopeSet scopes) = also.Prepend(new(asked.Role, asked.Scopes))
-                .FirstOrDefault(wanted => !by.MayGrant(wanted.Key, wanted.Value, rules.Policy.Implications), new(asked.Role, asked.Scopes));
-            _audit?.Enter(AuditTrail.Refused(by, device, id, role, scopes));
+                .FirstOrDefault(wanted => !by.MayGrant(new GrantKey(asked.Audience, wanted.Key), wanted.Value, rules.Policy.Implications), new(asked.Role, asked.Scopes));
+            _audit?.Enter(AuditTrail.Refused(by, device, id, asked.Audience, role, scopes));
         }
 
         return decision;
@@ -373,7 +373,7 @@ public sealed partial class DeviceRegistry
                 return new(new Admission.Admitted(approved, approve.Rule, now), approved)
                 {
                     Operation = AuditTrail.AutoApproved(claim, approve, origin.Address, rules.Policy.Classify(locality)),
-                    Pairing = PairingBy(approve, policy),
+                    Pairing = PairingBy(approve, record, policy),
                 };
             case PairingDecision.RequirePairing require:
                 Ask ask = Transitions.Ask(record, claim, require.Reason, rules.Policy.Classify(locality), origin.Address, now, rules.Lifetimes);
@@ -445,9 +445,13 @@ public sealed partial class DeviceRegistry
         return judgement;
     }
 
-    // A device that is already paired is no new one, even if a rule approves more for it.
-    private static RulePairing? PairingBy(PairingDecision.AutoApprove approval, PairingPolicy policy) => approval.Reason == PairingReason.NotPaired
-        ? new RulePairing(approval.Rule, policy.AutoApprove.First(r => r.Name == approval.Rule).MaxDevicesPerHour, policy.MaxDevicesByRules)
+    // A device that is already paired is no new one, even if a rule approves more for it. In another audience it is new, and counts in the rule's hour; but
+    // it adds none to the devices in all.
+    private static RulePairing? PairingBy(PairingDecision.AutoApprove approval, DeviceRecord? record, PairingPolicy policy) => approval.Reason == PairingReason.NotPaired
+        ? new RulePairing(
+            approval.Rule,
+            policy.AutoApprove.First(r => r.Name == approval.Rule).MaxDevicesPerHour,
+            record?.IsPaired == true ? int.MaxValue : policy.MaxDevicesByRules)
         : null;
 
     // First at once; then at random in a span that doubles, up to half a second. Otherwise the slower one would lose every time.

@@ -35,11 +35,11 @@ public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateT
     /// removal is safe.
     /// </summary>
     public bool IsRestriction => Previous == Next || (Next.Block is not null && Next.Block != Previous?.Block) || IsMarked(Previous?.Refusals, Next.Refusals)
-        || Previous?.Grants.Keys.Any(role => !IsKeptOrWidened(role, Previous, Next)) == true;
+        || Previous?.Grants.Keys.Any(key => !IsKeptOrWidened(key, Previous, Next)) == true;
 
-    private static bool IsKeptOrWidened(string role, DeviceRecord before, DeviceRecord after) => after.Grants.TryGetValue(role, out Grant? grant)
-        && (grant == before.Grants[role]
-            || (after.ScopesOf(role).Count > before.ScopesOf(role).Count && !before.ScopesOf(role).Except(after.ScopesOf(role)).Any()));
+    private static bool IsKeptOrWidened(GrantKey key, DeviceRecord before, DeviceRecord after) => after.Grants.TryGetValue(key, out Grant? grant)
+        && (grant == before.Grants[key]
+            || (after.ScopesOf(key).Count > before.ScopesOf(key).Count && !before.ScopesOf(key).Except(after.ScopesOf(key)).Any()));
 
     // Two marks may have the same millisecond, and the second may add nothing to the first. Clearing marks does not change their time.
     private static bool IsMarked(RefusalMarks? before, RefusalMarks? after) => after is not null && !ReferenceEquals(after, before)

@@ -9,7 +9,8 @@ namespace ProxyGateway.DeviceAuth.Registry;
 public sealed record GrantTerms(ScopeSet? Scopes = null, DateTimeOffset? Until = null)
 {
     /// <summary>
-    /// With the approval of a request: role -> scopes that are granted at the same time, even if the device does not ask for them yet.
+    /// With the approval of a request: role -> scopes that are granted at the same time in the request's audience, even if the device does not ask for them
+    /// yet.
     /// </summary>
     public ImmutableSortedDictionary<string, ScopeSet> Also { get; init; } = ImmutableSortedDictionary.Create<string, ScopeSet>(StringComparer.Ordinal);
 }

@@ -6,16 +6,16 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// <summary>A device from another gateway's records.</summary>
 /// <param name="Id">The device.</param>
 /// <param name="PublicKey">The raw public key as base64url without padding; its SHA-256 is the id.</param>
-/// <param name="Grants">Role -> terms; terms without scopes are from a gateway that stored none.</param>
-public sealed record ImportedDevice(DeviceId Id, string PublicKey, ImmutableSortedDictionary<string, GrantTerms> Grants)
+/// <param name="Grants">Role in an audience -> terms; terms without scopes are from a gateway that stored none.</param>
+public sealed record ImportedDevice(DeviceId Id, string PublicKey, ImmutableSortedDictionary<GrantKey, GrantTerms> Grants)
 {
-    /// <summary>It was paired without any recorded role.</summary>
+    /// <summary>It was paired in the audience <c>default</c>, without any recorded role.</summary>
     public bool Legacy { get; init; }
 
     /// <summary>
-    /// Role -> the part of its grant that a rule approved there; it is that rule's here too. The rest is the importing operator's.
+    /// Role in an audience -> the part of its grant that a rule approved there; it is that rule's here too. The rest is the importing operator's.
     /// </summary>
-    public ImmutableSortedDictionary<string, GrantParts> Parts { get; init; } = ImmutableSortedDictionary.Create<string, GrantParts>(StringComparer.Ordinal);
+    public ImmutableSortedDictionary<GrantKey, GrantParts> Parts { get; init; } = ImmutableSortedDictionary<GrantKey, GrantParts>.Empty;
 
     /// <summary>Its label, safe to show; null if none.</summary>
     public string? Label { get; init; }

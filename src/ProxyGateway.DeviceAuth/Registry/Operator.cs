@@ -9,10 +9,17 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// <param name="Address">For the audit: their address; null if it is unknown.</param>
 public sealed record Operator(string Name, ImmutableDictionary<string, ScopeSet>? UpTo = null, string? Address = null)
 {
+    /// <summary>The audiences in which they may grant; others are refused. Null: any.</summary>
+    public ImmutableSortedSet<Audience>? Audiences { get; init; }
+
+    /// <summary>Whether the ceiling allows a legacy device, which counts as approved for no role in particular.</summary>
+    internal bool MayImportLegacy => UpTo is null && Audiences?.Contains(Audience.Default) != false;
+
     /// <summary>Whether the operator's ceiling allows this grant.</summary>
-    public bool MayGrant(string role, ScopeSet scopes, ScopeImplications implications)
+    public bool MayGrant(GrantKey key, ScopeSet scopes, ScopeImplications implications)
     {
         ArgumentNullException.ThrowIfNull(implications);
-        return UpTo is null || (UpTo.TryGetValue(role, out ScopeSet? ceiling) && implications.Covers(role, ceiling, scopes));
+        return Audiences?.Contains(key.Audience) != false
+            && (UpTo is null || (UpTo.TryGetValue(key.Role, out ScopeSet? ceiling) && implications.Covers(key.Role, ceiling, scopes)));
     }
 }

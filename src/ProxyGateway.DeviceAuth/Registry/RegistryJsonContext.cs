@@ -10,7 +10,7 @@ namespace ProxyGateway.DeviceAuth.Registry;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, GenerationMode = JsonSourceGenerationMode.Metadata)]
 [JsonSerializable(typeof(DeviceRecord))]
-[JsonSerializable(typeof(ImmutableSortedDictionary<string, Grant>))]
+[JsonSerializable(typeof(ImmutableSortedDictionary<GrantKey, Grant>))]
 [JsonSerializable(typeof(AuditEntry))]
 [JsonSerializable(typeof(Dictionary<string, JsonElement>))]
 internal sealed partial class RegistryJsonContext : JsonSerializerContext;

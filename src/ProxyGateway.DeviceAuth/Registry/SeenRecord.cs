@@ -81,7 +81,7 @@ internal sealed class SeenRecord
     public DeviceRecord Removed(DeviceRecord? stored, DateTimeOffset now) =>
         (stored ?? new DeviceRecord { Id = Latest.Id, PublicKey = Latest.PublicKey, CreatedAt = now }) with
         {
-            Grants = ImmutableSortedDictionary.Create<string, Grant>(StringComparer.Ordinal),
+            Grants = ImmutableSortedDictionary<GrantKey, Grant>.Empty,
             Legacy = false,
             Refusals = RefusalMarks.RemovedDevice(stored?.Refusals, now),
             Block = stored?.Block ?? Latest.Block,
@@ -102,8 +102,8 @@ internal sealed class SeenRecord
     public void Charge()
     {
         long bytes = 1024 + (64 * (_before.Count + _older.Count));
-        foreach ((string role, Grant grant) in Latest.Grants)
-            bytes += 512 + (2 * role.Length) + (grant.Scopes?.Sum(scope => 3 * (64 + (2L * scope.Length))) ?? 0); // once, and in the parts
+        foreach ((GrantKey key, Grant grant) in Latest.Grants)
+            bytes += 512 + (2 * key.Length) + (grant.Scopes?.Sum(scope => 3 * (64 + (2L * scope.Length))) ?? 0); // once, and in the parts
         Bytes = bytes + (Latest.Block?.Unknown?.Sum(member => 256 + member.Key.Length + (2L * member.Value.GetRawText().Length)) ?? 0);
     }
 
@@ -139,7 +139,7 @@ internal sealed class SeenRecord
             Unknown = null,
             Grants = record.Grants.Values.All(g => g is { Unknown: null, Parts: null or { Unknown: null } })
                 ? record.Grants
-                : record.Grants.ToImmutableSortedDictionary(g => g.Key, g => WithoutUnknown(g.Value), StringComparer.Ordinal),
+                : record.Grants.ToImmutableSortedDictionary(g => g.Key, g => WithoutUnknown(g.Value)),
         };
         _goneAt = Transitions.ExpiresAt(record, lifetimes, now);
         if (record.Refusals is not null || record.Block is not null)

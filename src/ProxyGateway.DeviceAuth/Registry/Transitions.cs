@@ -24,8 +24,8 @@ public static class Transitions
     {
         DeviceRecord next = Begin(record, claim, now, lifetimes);
         // no rule prolongs an end that an operator has set
-        Grant grant = Grant.ByRule(next.Grants.GetValueOrDefault(claim.Role), claim.Scopes, rule, now);
-        return CoverRequests(next with { Grants = next.Grants.SetItem(claim.Role, grant) }, implications, now);
+        Grant grant = Grant.ByRule(next.Grants.GetValueOrDefault(claim.Key), claim.Scopes, rule, now);
+        return CoverRequests(next with { Grants = next.Grants.SetItem(claim.Key, grant) }, implications, now);
     }
 
     /// <summary>The device makes a request, since no grant covers its claim.</summary>
@@ -33,7 +33,7 @@ public static class Transitions
         DeviceRecord? record, DeviceClaim claim, PairingReason reason, LocalityKind locality, string? address, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Begin(record, claim, now, lifetimes);
-        PairingRequest? same = next.Requests.LastOrDefault(r => r.Asks(claim.Role, claim.Scopes)
+        PairingRequest? same = next.Requests.LastOrDefault(r => r.Asks(claim.Key, claim.Scopes)
             && r.Status is PairingRequestStatus.Open or PairingRequestStatus.Rejected);
         if (same is not null)
             return same.Status == PairingRequestStatus.Open ? Renew(record!, same, now, lifetimes) : new Ask(AskOutcome.Rejected, record!, same);
@@ -44,6 +44,7 @@ public static class Transitions
         {
             Id = RequestId.New(now),
             DeviceId = claim.Device,
+            Audience = claim.Audience,
             Role = claim.Role,
             Scopes = claim.Scopes,
             Reason = reason,
@@ -63,7 +64,7 @@ public static class Transitions
     /// <summary>
     /// An operator approves a request: all of it, or the scopes that they name. An end that they name applies to all that the device holds
     /// in the role; without one, an existing end stays. The scopes of <see cref="GrantTerms.Also"/> are added to what the device holds in
-    /// those roles, on the same terms; if any of it is not allowed, nothing is approved.
+    /// those roles of the request's audience, on the same terms; if any of it is not allowed, nothing is approved.
     /// </summary>
     internal static Decision Approve(
         DeviceRecord record, RequestId id, GrantTerms terms, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
@@ -76,28 +77,29 @@ public static class Transitions
             return new Decision(DecisionOutcome.NotFound, record, Request: null);
 
         ScopeSet granted = terms.Scopes ?? request.Scopes;
-        (string Role, ScopeSet Scopes)[] wanted = [(request.Role, granted), .. terms.Also.Select(a => (a.Key, a.Value))];
+        (GrantKey Key, ScopeSet Scopes)[] also = [.. terms.Also.Select(a => (new GrantKey(request.Audience, a.Key), a.Value))];
+        (GrantKey Key, ScopeSet Scopes)[] wanted = [(request.Key, granted), .. also];
         if (!implications.Covers(request.Role, request.Scopes, granted))
             return new Decision(DecisionOutcome.WiderThanAsked, record, request);
-        if (!wanted.All(w => by.MayGrant(w.Role, w.Scopes, implications)))
+        if (!wanted.All(w => by.MayGrant(w.Key, w.Scopes, implications)))
             return new Decision(DecisionOutcome.AboveCeiling, record, request);
         if (request.Status == PairingRequestStatus.Approved && granted.Equals(request.GrantedScopes)
-            && wanted.All(w => terms.Until is null || terms.Until == next.Grants.GetValueOrDefault(w.Role)?.Until)
-            && terms.Also.All(a => next.Grants.ContainsKey(a.Key) && implications.Covers(a.Key, next.ScopesOf(a.Key), a.Value)))
+            && wanted.All(w => terms.Until is null || terms.Until == next.Grants.GetValueOrDefault(w.Key)?.Until)
+            && also.All(a => next.Grants.ContainsKey(a.Key) && implications.Covers(a.Key.Role, next.ScopesOf(a.Key), a.Scopes)))
             return new Decision(DecisionOutcome.AlreadyDone, record, request);
         if (request.Status != PairingRequestStatus.Open)
             return new Decision(DecisionOutcome.AlreadyResolved, record, request);
         if (terms.Until <= now)
             return new Decision(DecisionOutcome.UntilIsPast, record, request);
-        ImmutableSortedDictionary<string, Grant> grants = next.Grants;
-        foreach ((string role, ScopeSet scopes) in wanted)
+        ImmutableSortedDictionary<GrantKey, Grant> grants = next.Grants;
+        foreach ((GrantKey key, ScopeSet scopes) in wanted)
         {
-            Grant? held = next.Grants.GetValueOrDefault(role);
+            Grant? held = next.Grants.GetValueOrDefault(key);
             if (terms.Until is not null && held is { Until: null }) // even without a scope, since the role itself would end
                 return new Decision(DecisionOutcome.HeldWithoutEnd, record, request);
-            if (terms.Until > held?.Until && !by.MayGrant(role, next.ScopesOf(role), implications))
+            if (terms.Until > held?.Until && !by.MayGrant(key, next.ScopesOf(key), implications))
                 return new Decision(DecisionOutcome.AboveCeiling, record, request); // the whole grant would be prolonged
-            grants = grants.SetItem(role, Grant.ByOperator(grants.GetValueOrDefault(role), scopes, by.Name, now) with { Until = terms.Until ?? held?.Until });
+            grants = grants.SetItem(key, Grant.ByOperator(grants.GetValueOrDefault(key), scopes, by.Name, now) with { Until = terms.Until ?? held?.Until });
         }
 
         PairingRequest approved = request with
@@ -107,19 +109,19 @@ public static class Transitions
             ResolvedBy = by.Name,
             ResolvedAt = now,
         };
-        bool inFull = implications.Covers(request.Role, grants[request.Role].Scopes!, request.Scopes);
+        bool inFull = implications.Covers(request.Role, grants[request.Key].Scopes!, request.Scopes);
         next = next with
         {
-            Legacy = false, // from now on the grants say what was approved
+            Legacy = StaysLegacy(next, request.Audience),
             Grants = grants,
-            Refusals = inFull ? RefusalMarks.Clear(next.Refusals, request.Role) : RefusalMarks.Mark(next.Refusals, request.Role, now),
+            Refusals = inFull ? RefusalMarks.Clear(next.Refusals, request.Key) : RefusalMarks.Mark(next.Refusals, request.Key, now),
             Requests = next.Requests.Replace(request, approved),
         };
         next = CoverRequests(next, implications, now);
 
         // What the device asks for in another role, and gets less of, is approved in part: no rule approves the rest.
-        string[] inPart = [.. next.Requests.Where(r => r.Status == PairingRequestStatus.Open && r.Role != request.Role && terms.Also.ContainsKey(r.Role)).Select(r => r.Role)];
-        next = next with { Refusals = inPart.Aggregate(next.Refusals, (marks, role) => RefusalMarks.Mark(marks, role, now)) };
+        GrantKey[] inPart = [.. next.Requests.Where(r => r.Status == PairingRequestStatus.Open && r.Key != request.Key && also.Any(a => a.Key == r.Key)).Select(r => r.Key)];
+        next = next with { Refusals = inPart.Aggregate(next.Refusals, (marks, key) => RefusalMarks.Mark(marks, key, now)) };
         return new Decision(DecisionOutcome.Done, next, approved);
     }
 
@@ -138,45 +140,45 @@ public static class Transitions
         PairingRequest rejected = request with { Status = PairingRequestStatus.Rejected, ResolvedBy = by.Name, ResolvedAt = now };
         next = next with
         {
-            Refusals = RefusalMarks.Mark(next.Refusals, request.Role, now),
+            Refusals = RefusalMarks.Mark(next.Refusals, request.Key, now),
             Requests = next.Requests.Replace(request, rejected),
         };
         return new Decision(DecisionOutcome.Done, next, rejected);
     }
 
     /// <summary>
-    /// An operator sets the grant of a role; null revokes it. Roles and scopes that the device loses are marked, so that no rule gives them
+    /// An operator sets the grant of a role in an audience; null revokes it. Roles and scopes that the device loses are marked, so that no rule gives them
     /// back. An operator's ceiling bounds what they may leave granted; revoking is always allowed.
     /// </summary>
     internal static Decision SetGrant(
-        DeviceRecord record, string role, GrantTerms? terms, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
+        DeviceRecord record, GrantKey key, GrantTerms? terms, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
         ArgumentNullException.ThrowIfNull(by);
         ArgumentNullException.ThrowIfNull(implications);
         DeviceRecord next = Prune(record, now, lifetimes);
-        if (!next.IsPaired || (terms is null && !next.Grants.ContainsKey(role)))
+        if (!next.IsPaired || (terms is null && !next.Grants.ContainsKey(key)))
             return new Decision(DecisionOutcome.NotFound, record);
         ScopeSet? scopes = terms is null ? null : terms.Scopes ?? ScopeSet.Empty;
-        if (scopes is not null && !by.MayGrant(role, scopes, implications))
+        if (scopes is not null && !by.MayGrant(key, scopes, implications))
             return new Decision(DecisionOutcome.AboveCeiling, record);
         if (terms?.Until <= now)
             return new Decision(DecisionOutcome.UntilIsPast, record);
 
-        bool narrowed = scopes is null || !implications.Covers(role, scopes, next.ScopesOf(role));
+        bool narrowed = scopes is null || !implications.Covers(key.Role, scopes, next.ScopesOf(key));
         next = next with
         {
-            Legacy = false,
+            Legacy = StaysLegacy(next, key.Audience),
             Grants = scopes is null
-                ? next.Grants.Remove(role)
-                : next.Grants.SetItem(role, new Grant
+                ? next.Grants.Remove(key)
+                : next.Grants.SetItem(key, new Grant
                 {
                     Scopes = scopes,
                     ApprovedAt = now,
                     ApprovedBy = by.Name,
                     Until = terms!.Until,
-                    Unknown = next.Grants.GetValueOrDefault(role)?.Unknown,
+                    Unknown = next.Grants.GetValueOrDefault(key)?.Unknown,
                 }),
-            Refusals = narrowed ? RefusalMarks.Mark(next.Refusals, role, now) : next.Refusals,
+            Refusals = narrowed ? RefusalMarks.Mark(next.Refusals, key, now) : next.Refusals,
         };
         return new Decision(DecisionOutcome.Done, CoverRequests(next, implications, now));
     }
@@ -220,7 +222,7 @@ public static class Transitions
         DeviceRecord next = Prune(record, now, lifetimes);
         if (next.Block is null)
             return new Decision(DecisionOutcome.NotFound, record);
-        return next.Grants.Keys.All(role => by.MayGrant(role, next.ScopesOf(role), implications))
+        return next.Grants.Keys.All(key => by.MayGrant(key, next.ScopesOf(key), implications))
             ? new Decision(DecisionOutcome.Done, next with { Block = null })
             : new Decision(DecisionOutcome.AboveCeiling, record);
     }
@@ -254,13 +256,13 @@ public static class Transitions
     internal static Decision RemoveByRule(DeviceRecord record, string rule, Operator by, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Prune(record, now, lifetimes);
-        string[] roles = [.. next.Grants.Where(g => g.Value.HasPartOf(rule)).Select(g => g.Key)];
-        if (roles.Length == 0)
+        GrantKey[] keys = [.. next.Grants.Where(g => g.Value.HasPartOf(rule)).Select(g => g.Key)];
+        if (keys.Length == 0)
             return new Decision(DecisionOutcome.NotFound, record);
         next = next with
         {
-            Grants = roles.Aggregate(next.Grants, (grants, role) => grants[role].Without(rule) is { } left ? grants.SetItem(role, left) : grants.Remove(role)),
-            Refusals = roles.Aggregate(next.Refusals, (marks, role) => RefusalMarks.Mark(marks, role, now)),
+            Grants = keys.Aggregate(next.Grants, (grants, key) => grants[key].Without(rule) is { } left ? grants.SetItem(key, left) : grants.Remove(key)),
+            Refusals = keys.Aggregate(next.Refusals, (marks, key) => RefusalMarks.Mark(marks, key, now)),
         };
         return new Decision(DecisionOutcome.Done, next.IsPaired ? next : Remove(record, by, now, lifetimes));
     }
@@ -342,14 +344,17 @@ public static class Transitions
         return kept.SequenceEqual(record.Requests) ? record : record with { Requests = kept };
     }
 
+    // A legacy device is one of the audience default; from the first decision there on the grants say what was approved.
+    private static bool StaysLegacy(DeviceRecord record, Audience decided) => record.Legacy && !decided.IsDefault;
+
     private static DeviceRecord CoverRequests(DeviceRecord record, ScopeImplications implications, DateTimeOffset now) =>
         record with
         {
             Requests =
             [
                 .. record.Requests.Select(r =>
-                    r.Status == PairingRequestStatus.Open && record.Grants.ContainsKey(r.Role)
-                        && implications.Covers(r.Role, record.ScopesOf(r.Role), r.Scopes)
+                    r.Status == PairingRequestStatus.Open && record.Grants.ContainsKey(r.Key)
+                        && implications.Covers(r.Role, record.ScopesOf(r.Key), r.Scopes)
                         ? r with { Status = PairingRequestStatus.Covered, ResolvedAt = now }
                         : r),
             ],

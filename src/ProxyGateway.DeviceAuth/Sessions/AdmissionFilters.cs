@@ -35,7 +35,7 @@ internal sealed partial class AdmissionFilters(
                 // A filter may ignore the token.
                 if (await filter.RefuseAsync(admission, patience.Token).AsTask().WaitAsync(patience.Token) is not { } reason)
                     continue;
-                LogRefused(filter.GetType().Name, claim.Device, claim.Role, origin.Address, SafeText.Of(reason));
+                LogRefused(filter.GetType().Name, claim.Device, claim.Key.ToString(), origin.Address, SafeText.Of(reason));
                 return Closing.ByApplication(reason);
             }
             catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)

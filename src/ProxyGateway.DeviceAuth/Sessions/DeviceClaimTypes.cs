@@ -9,6 +9,9 @@ public static class DeviceClaimTypes
     /// <summary>The role of this connection.</summary>
     public const string Role = "role";
 
+    /// <summary>The audience of the route.</summary>
+    public const string Audience = "audience";
+
     /// <summary>A scope that the device asked for and its grant covers; one claim for each.</summary>
     public const string Scope = "scope";
 }

@@ -23,6 +23,9 @@ public sealed record DeviceConnection(
     DateTimeOffset StartedAt,
     DateTimeOffset? EndsAt)
 {
+    /// <summary>The audience of the route.</summary>
+    public Audience Audience { get; init; }
+
     /// <summary>The operating-system user (numeric id) whose it is; null if it is a device's.</summary>
     public uint? User { get; init; }
 }

@@ -44,6 +44,7 @@ internal sealed class DeviceConnections(SessionTable sessions, IDeviceAuthSettin
         session.StartedAt,
         session.EndsAt)
     {
+        Audience = session.Audience,
         User = session.User,
     };
 }

@@ -40,6 +40,7 @@ internal sealed class DeviceFeature : IDeviceFeature, IHttpAuthenticationFeature
         [
             new Claim(DeviceClaimTypes.DeviceId, claim.Device.ToString()),
             new Claim(DeviceClaimTypes.Role, claim.Role),
+            new Claim(DeviceClaimTypes.Audience, claim.Audience.ToString()),
             .. claim.Scopes.Select(scope => new Claim(DeviceClaimTypes.Scope, scope)),
         ],
         AuthenticationType,

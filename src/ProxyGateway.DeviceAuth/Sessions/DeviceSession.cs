@@ -29,6 +29,8 @@ internal sealed class DeviceSession : Session
 
     public override uint? User => null;
 
+    public override Audience Audience => Claim.Audience;
+
     public override string Role => Claim.Role;
 
     public override ScopeSet Scopes => Claim.Scopes;
@@ -112,7 +114,7 @@ internal sealed class DeviceSession : Session
     private void SetCoverage(DeviceRecord record, DateTimeOffset now, TimeMark asOf)
     {
         _version = record.Version;
-        DateTimeOffset? until = record.Grants.GetValueOrDefault(Claim.Role)?.Until;
+        DateTimeOffset? until = record.Grants.GetValueOrDefault(Claim.Key)?.Until;
         if (until == _end?.At)
             return;
         _end?.Dispose();

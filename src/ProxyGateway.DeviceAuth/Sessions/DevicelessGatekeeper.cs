@@ -57,7 +57,7 @@ internal sealed partial class DevicelessGatekeeper(
 
         if (!isAdmitted)
             return Refuse(Closing.TryAgainLater, "reloaded");
-        LogAdmitted(peer.UserId, ask.Role, LogText.Of(ask.Scopes), origin.Address);
+        LogAdmitted(peer.UserId, new GrantKey(ask.Audience, ask.Role).ToString(), LogText.Of(ask.Scopes), origin.Address);
         audit.Enter(Entry(AuditKinds.DeviceAdmitted));
         return (session, null);
 
@@ -78,6 +78,7 @@ internal sealed partial class DevicelessGatekeeper(
         {
             Kind = kind,
             User = UserOf(peer),
+            Audience = ask.Audience,
             Role = ask.ShowsSharedToken ? ask.Role : null,
             Scopes = ask.ShowsSharedToken ? ask.Scopes : null,
             Address = origin.Address,

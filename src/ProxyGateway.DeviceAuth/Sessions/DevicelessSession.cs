@@ -35,6 +35,8 @@ internal sealed class DevicelessSession : Session
 
     public override uint? User => Owner;
 
+    public override Audience Audience => _ask.Audience;
+
     public override string Role => _ask.Role;
 
     public override ScopeSet Scopes => _ask.Scopes;

@@ -40,7 +40,7 @@ internal sealed partial class Gatekeeper(
         // A device that waits in this queue has not reached the registry: its answer must not say that the registry is unavailable.
         if (!await TryEnterAsync(options.HandshakeTimeout, cancellationToken))
         {
-            PutOff(claim, origin, options);
+            PutOff(claim.Audience, claim, origin, options);
             return (new Admission.Busy(), null);
         }
 
@@ -55,22 +55,24 @@ internal sealed partial class Gatekeeper(
     }
 
     /// <summary>Enters that a device must try again later: too many came before it.</summary>
+    /// <param name="audience">The audience of the route.</param>
     /// <param name="claim">The verified claim; null if there is none, and then the entry names no device.</param>
     /// <param name="origin">The client's origin.</param>
     /// <param name="options">The options in force when the connection came.</param>
-    public void PutOff(DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options)
+    public void PutOff(Audience audience, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options)
     {
         LogBusy(origin.Address, options.HandshakeTimeout);
-        audit.Enter(Refusal(claim, origin, options, "busy"));
+        audit.Enter(Refusal(audience, claim, origin, options, "busy"));
     }
 
     /// <summary>Enters that a handshake was refused before or without a decision.</summary>
     /// <param name="closing">The close code and reason for the client.</param>
+    /// <param name="audience">The audience of the route.</param>
     /// <param name="claim">The verified claim; null if there is none, and then the entry names no device.</param>
     /// <param name="origin">The client's origin.</param>
     /// <param name="options">The options in force when the connection came.</param>
-    public void Refused(Closing closing, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options) =>
-        audit.Enter(Refusal(claim, origin, options, closing.Reason) with { CloseCode = closing.Code });
+    public void Refused(Closing closing, Audience audience, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options) =>
+        audit.Enter(Refusal(audience, claim, origin, options, closing.Reason) with { CloseCode = closing.Code });
 
     /// <summary>The device's record at this time, if it still covers the session; else null, also if the record may be out of date.</summary>
     /// <exception cref="RegistryUnavailableException">The registry cannot be reached.</exception>
@@ -195,14 +197,14 @@ internal sealed partial class Gatekeeper(
                         // is decided again here.
                         if (!ReferenceEquals(options.Policy, settings.Current.Policy) || !session.TryAdmit(admitted.Record, admitted.Now, asOf))
                             continue;
-                        LogAdmitted(claim.Device, claim.Role, LogText.Of(claim.Scopes), origin.Address, admitted.Rule ?? "grant");
-                        audit.Enter(Entry(AuditKinds.DeviceAdmitted, claim, origin, options) with { Rule = admitted.Rule });
+                        LogAdmitted(claim.Device, claim.Key.ToString(), LogText.Of(claim.Scopes), origin.Address, admitted.Rule ?? "grant");
+                        audit.Enter(Entry(AuditKinds.DeviceAdmitted, claim.Audience, claim, origin, options) with { Rule = admitted.Rule });
                         lastSeen.Note(claim.Device);
                         return admitted;
                     case Admission.Refused refused:
-                        LogPairingRequired(claim.Device, claim.Role, LogText.Of(claim.Scopes), origin.Address, refused.Reason.ToWireName(), refused.Request.Id, refused.Request.Status);
+                        LogPairingRequired(claim.Device, claim.Key.ToString(), LogText.Of(claim.Scopes), origin.Address, refused.Reason.ToWireName(), refused.Request.Id, refused.Request.Status);
                         string reason = refused.Request.Status == PairingRequestStatus.Rejected ? "rejected" : refused.Reason.ToWireName();
-                        audit.Enter(Refusal(claim, origin, options, reason) with { RequestId = refused.Request.Id });
+                        audit.Enter(Refusal(claim.Audience, claim, origin, options, reason) with { RequestId = refused.Request.Id });
                         return refused;
                     case Admission.Blocked blocked:
                         LogBlocked(claim.Device, origin.Address);
@@ -244,14 +246,15 @@ internal sealed partial class Gatekeeper(
 
     private Admission Refuse(Admission refusal, DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, string reason)
     {
-        audit.Enter(Refusal(claim, origin, options, reason));
+        audit.Enter(Refusal(claim.Audience, claim, origin, options, reason));
         return refusal;
     }
 
-    private static AuditEntry Entry(string kind, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options) => new()
+    private static AuditEntry Entry(string kind, Audience audience, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options) => new()
     {
         Kind = kind,
         DeviceId = claim?.Device,
+        Audience = audience,
         Role = claim?.Role,
         Scopes = claim?.Scopes,
         Address = origin.Address,
@@ -263,14 +266,15 @@ internal sealed partial class Gatekeeper(
         Kind = kind,
         DeviceId = session.Device,
         User = session.User,
+        Audience = session.Audience,
         Role = session.Role,
         Scopes = session.Scopes,
         Address = origin.Address,
         Locality = options.Policy.Classify(origin.Locality),
     };
 
-    private static AuditEntry Refusal(DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options, string reason) =>
-        Entry(AuditKinds.DeviceRefused, claim, origin, options) with { Reason = reason };
+    private static AuditEntry Refusal(Audience audience, DeviceClaim? claim, ClaimOrigin origin, DeviceAuthOptions options, string reason) =>
+        Entry(AuditKinds.DeviceRefused, audience, claim, origin, options) with { Reason = reason };
 
     [LoggerMessage(1001, LogLevel.Information, "Admitted device {Device} as {Role} with [{Scopes}] from {Address} by {By}.")]
     private partial void LogAdmitted(DeviceId device, string role, string scopes, string? address, string by);

@@ -27,6 +27,9 @@ internal abstract class Session : IDisposable
     /// <summary>The operating-system user of a client without a device; null for a device.</summary>
     public abstract uint? User { get; }
 
+    /// <summary>The audience of the route.</summary>
+    public abstract Audience Audience { get; }
+
     public abstract string Role { get; }
 
     public abstract ScopeSet Scopes { get; }

@@ -74,9 +74,9 @@ internal static class DeviceCommands
         table.AddTextRow("says it is", $"{Tables.Name(device.Client)}, {device.Client.Id ?? "-"}, {device.Client.Mode ?? "-"}");
         if (device.Block is { } block)
             table.AddTextRow("blocked", $"by {block.By}, {Tables.Time(block.At)}{(block.Reason is null ? "" : ": " + block.Reason)}");
-        foreach ((string role, Grant grant) in device.Grants)
+        foreach ((GrantKey key, Grant grant) in device.Grants)
         {
-            table.AddTextRow("may be", $"{role}: {Tables.Grant(grant)} (by {Tables.Approvers(grant)}, {Tables.Time(grant.ApprovedAt)})");
+            table.AddTextRow("may be", $"{key}: {Tables.Grant(grant)} (by {Tables.Approvers(grant)}, {Tables.Time(grant.ApprovedAt)})");
         }
 
         table.AddTextRow("first seen", Tables.Time(device.CreatedAt));
@@ -110,8 +110,8 @@ internal static class DeviceCommands
             .. devices.Where(d => d is { Block: null, PublicKey: not null } && (d.Legacy == true || !d.Grants.IsEmpty)).Select(d => new ExportedDevice(
                 d.Id.ToString(),
                 d.PublicKey!,
-                d.Grants.ToDictionary(g => g.Key, g => new ImportGrantBody { Scopes = g.Value.Scopes!, Until = g.Value.Until!, Parts = Parts(g.Value)! }),
-                d.Grants.IsEmpty ? true : null,
+                d.Grants.ToDictionary(g => g.Key.ToString(), g => new ImportGrantBody { Scopes = g.Value.Scopes!, Until = g.Value.Until!, Parts = Parts(g.Value)! }),
+                d.Grants.Keys.Any(key => key.Audience.IsDefault) ? null : d.Legacy,
                 d.Label,
                 d.Client)),
         ];

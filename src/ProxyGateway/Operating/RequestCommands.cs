@@ -89,8 +89,8 @@ internal static class RequestCommands
         OperatorCommand.Print(parsed, device, AdminJson.Answer<DeviceView>(indented: true), () =>
         {
             Console.Out.WriteLine($"Approved. Device {device.Id} may now connect as");
-            foreach ((string role, Grant grant) in device.Grants)
-                Console.Out.WriteLine($"  {role}: {Tables.Grant(grant)}");
+            foreach ((GrantKey key, Grant grant) in device.Grants)
+                Console.Out.WriteLine($"  {key}: {Tables.Grant(grant)}");
         });
     }
 

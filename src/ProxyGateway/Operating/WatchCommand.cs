@@ -145,7 +145,9 @@ internal static class WatchCommand
     }
 
     private static void Approved(DeviceView device, RequestView request) =>
-        Console.Out.WriteLine($"Approved. {PlainText.Of(request.Role)}: {Tables.Grant(device.Grants[request.Role])}");
+        Console.Out.WriteLine($"Approved. {PlainText.Of(KeyOf(request).ToString())}: {Tables.Grant(device.Grants[KeyOf(request)])}");
+
+    private static GrantKey KeyOf(RequestView request) => new(request.Audience ?? Audience.Default, request.Role);
 
     private static async Task<char> ReadKeyAsync(CancellationToken cancellationToken)
     {
@@ -155,5 +157,5 @@ internal static class WatchCommand
     }
 
     private static string Line(RequestView r) => PlainText.Of(
-        $"{r.Id}  {r.DeviceId.Fingerprint}  {Tables.Name(r.Client)}  {r.Role}: {RequestText.Scopes(r)}  {r.Reason.ToWireName()}  {RequestText.From(r)}");
+        $"{r.Id}  {r.DeviceId.Fingerprint}  {Tables.Name(r.Client)}  {KeyOf(r)}: {RequestText.Scopes(r)}  {r.Reason.ToWireName()}  {RequestText.From(r)}");
 }

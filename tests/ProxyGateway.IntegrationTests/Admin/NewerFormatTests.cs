@@ -32,7 +32,7 @@ public sealed class NewerFormatTests : IAsyncLifetime
         _request = await _admin.AskAsync(_claim.Asking("node"));
         DeviceRecord before = (await _admin.Store.GetAsync(_claim.Device, default)).Record!;
         _record = before with { Version = Some.Version() };
-        var swap = new DeviceSwap(before, NewerGateway.Extend(_record).InFormat(2), ExpiresAt: null, PendingLimits.None);
+        var swap = new DeviceSwap(before, NewerGateway.Extend(_record).InFormat(DeviceDocument.Format + 1), ExpiresAt: null, PendingLimits.None);
         (await _admin.Store.SwapAsync(swap, default)).ShouldBe(SwapResult.Swapped);
     }
 
@@ -55,7 +55,7 @@ public sealed class NewerFormatTests : IAsyncLifetime
         {
             device.EnumerateObject().Select(m => m.Name).ShouldBe(["id", "client", "grants", "version", "newerFormat"], ignoreOrder: true);
             device.GetProperty("id").GetString().ShouldBe(_claim.Device.ToString());
-            device.GetProperty("newerFormat").GetInt32().ShouldBe(2);
+            device.GetProperty("newerFormat").GetInt32().ShouldBe(DeviceDocument.Format + 1);
             device.GetProperty("version").GetString().ShouldBe(_record.Version);
         }
 
@@ -107,7 +107,7 @@ public sealed class NewerFormatTests : IAsyncLifetime
         notice.ShouldStartWith("ok\n1 device is not admitted here");
         notice.ShouldContain("Upgrade this gateway");
         notice.ShouldNotContain(_claim.Device.ToString()[..8]);
-        DeviceRecord raised = NewerGateway.Extend(_record).InFormat(2);
+        DeviceRecord raised = NewerGateway.Extend(_record).InFormat(DeviceDocument.Format + 1);
         await _admin.Store.SwapAsync(new DeviceSwap(raised, _record with { Version = Some.Version() }, ExpiresAt: null, PendingLimits.None), default);
         await Eventually.HoldsAsync(async () => (await _admin.GetAsync("/readyz", key: null)).Text == "ok", "it can be read again");
     }

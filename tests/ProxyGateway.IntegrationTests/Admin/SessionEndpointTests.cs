@@ -123,7 +123,7 @@ public sealed class SessionEndpointTests : IAsyncLifetime
             SharedTokenSha256 = [1],
             Policy = new() { Deviceless = new() { Users = [user], UpTo = ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Empty) } },
         };
-        var ask = new DevicelessAsk("operator", ScopeSet.Empty, new ClientDescription("cli"), ShowsSharedToken: true, ActsForAnother: false);
+        var ask = new DevicelessAsk(Audience.Default, "operator", ScopeSet.Empty, new ClientDescription("cli"), ShowsSharedToken: true, ActsForAnother: false);
         DevicelessSession session = _admin.Sessions.TryEnter(user, ask, Some.Loopback, limit: 10)!;
         session.TryAdmit(options, new Fixed(options)).ShouldBeTrue();
         return session;
@@ -132,7 +132,7 @@ public sealed class SessionEndpointTests : IAsyncLifetime
     private DeviceSession Admit(DeviceClaim claim, DateTimeOffset? until = null)
     {
         DeviceRecord record = Some.Paired(claim, DateTimeOffset.UtcNow);
-        record = record with { Grants = record.Grants.SetItem(claim.Role, record.Grants[claim.Role] with { Until = until }) };
+        record = record with { Grants = record.Grants.SetItem(claim.Key, record.Grants[claim.Key] with { Until = until }) };
         DeviceSession session = _admin.Sessions.TryEnter(claim, Some.Loopback, limit: 10)!;
         session.TryAdmit(record, DateTimeOffset.UtcNow).ShouldBeTrue();
         return session;

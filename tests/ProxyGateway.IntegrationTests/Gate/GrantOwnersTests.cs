@@ -22,13 +22,13 @@ public sealed class GrantOwnersTests : IAsyncLifetime
         read.ShouldBeAdmitted();
         Outcome write = await ConnectAsync("operator.write");
         write.ShouldBeAdmitted();
-        (await _gateway.FindAsync(_device))!.Grants["operator"].Rule.ShouldBe("loopback");
+        (await _gateway.FindAsync(_device))!.Grants.Of("operator").Rule.ShouldBe("loopback");
 
         (await RemoveByRuleAsync()).ShouldBe(new RemovedByRule(Removed: 0, Narrowed: 1));
 
         (await write.Client.ReceiveCloseAsync()).CloseReason.ShouldBe("grant revoked");
         await ShouldStillBeOpenAsync(read);
-        Grant left = (await _gateway.FindAsync(_device))!.Grants["operator"];
+        Grant left = (await _gateway.FindAsync(_device))!.Grants.Of("operator");
         (left.Scopes, left.ApprovedBy, left.Rule).ShouldBe((ScopeSet.Of("operator.read"), "ops", null));
         (await ConnectAsync("operator.read")).ShouldBeAdmitted();
         (await ConnectAsync("operator.write")).ShouldRequirePairing("scope-upgrade"); // no rule gives it back

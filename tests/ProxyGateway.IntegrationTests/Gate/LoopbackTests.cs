@@ -25,9 +25,9 @@ public sealed class LoopbackTests : IAsyncLifetime
 
         outcome.ShouldBeAdmitted();
         DeviceRecord record = (await _gateway.FindAsync(_device)).ShouldNotBeNull();
-        record.Grants.Keys.ShouldBe(["operator"]);
-        record.Grants["operator"].Scopes.ShouldBe(ScopeSet.Of("operator.read"));
-        record.Grants["operator"].Rule.ShouldBe("loopback");
+        record.Grants.Keys.Names().ShouldBe(["operator"]);
+        record.Grants.Of("operator").Scopes.ShouldBe(ScopeSet.Of("operator.read"));
+        record.Grants.Of("operator").Rule.ShouldBe("loopback");
         record.PublicKey.ShouldBe(_device.PublicKey);
         record.Requests.ShouldBeEmpty();
 
@@ -175,7 +175,7 @@ public sealed class LoopbackTests : IAsyncLifetime
             PublicKey = _device.PublicKey,
             CreatedAt = DateTimeOffset.UtcNow,
             Version = Some.Version(),
-            Grants = ImmutableSortedDictionary.Create<string, Grant>(StringComparer.Ordinal).Add("operator", grant),
+            Grants = ImmutableSortedDictionary<GrantKey, Grant>.Empty.Add("operator", grant),
         };
         (await _gateway.Store.SwapAsync(new DeviceSwap(null, record, ExpiresAt: null, PendingLimits.None), default)).ShouldBe(SwapResult.Swapped);
     }

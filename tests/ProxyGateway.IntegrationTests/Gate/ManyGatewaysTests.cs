@@ -67,7 +67,7 @@ public sealed class ManyGatewaysTests(ITestOutputHelper output) : IAsyncLifetime
         await ListeningAsync(here, there);
         Outcome session = await AdmitAsync(there);
 
-        (await here.Registry.SetGrantAsync(_device.Id, "operator", scopes: null, Some.Operator, here.Rules, default))!.Outcome.ShouldBe(DecisionOutcome.Done);
+        (await here.Registry.SetGrantAsync(_device.Id, "operator".InDefault(), scopes: null, Some.Operator, here.Rules, default))!.Outcome.ShouldBe(DecisionOutcome.Done);
 
         await ShouldBeClosedAsync(session, 1008, "grant revoked");
     }

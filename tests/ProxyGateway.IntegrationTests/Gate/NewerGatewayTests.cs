@@ -35,7 +35,7 @@ public sealed class NewerGatewayTests : IAsyncLifetime
         Outcome session = await AdmitAsync(gateway, _device);
         Outcome other = await AdmitAsync(gateway, new TestDevice());
 
-        DeviceRecord raised = await WriteAsync(record => record.InFormat(2));
+        DeviceRecord raised = await WriteAsync(record => record.InFormat(DeviceDocument.Format + 1));
 
         Frame close = await session.Client.ReceiveCloseAsync();
         (close.CloseCode, close.CloseReason).ShouldBe((1013, "registry unavailable"));

@@ -63,7 +63,7 @@ public sealed class OperatorsWordTests : IAsyncLifetime
     {
         (await TestClient.ConnectAsync(_gateway.Port, _device)).ShouldBeAdmitted();
         DateTimeOffset end = TimeProvider.System.GetUtcNow().AddSeconds(2);
-        await ChangeAsync(new DeviceChange.SetGrant("operator", new GrantTerms(ScopeSet.Of("operator.read"), end)));
+        await ChangeAsync(new DeviceChange.SetGrant("operator".InDefault(), new GrantTerms(ScopeSet.Of("operator.read"), end)));
         Outcome admitted = await TestClient.ConnectAsync(_gateway.Port, _device);
         admitted.ShouldBeAdmitted();
 
@@ -82,11 +82,11 @@ public sealed class OperatorsWordTests : IAsyncLifetime
     {
         (await TestClient.ConnectAsync(_gateway.Port, _device)).ShouldBeAdmitted();
         DateTimeOffset soon = TimeProvider.System.GetUtcNow().AddSeconds(3);
-        await ChangeAsync(new DeviceChange.SetGrant("operator", new GrantTerms(ScopeSet.Of("operator.read"), soon)));
+        await ChangeAsync(new DeviceChange.SetGrant("operator".InDefault(), new GrantTerms(ScopeSet.Of("operator.read"), soon)));
         Outcome admitted = await TestClient.ConnectAsync(_gateway.Port, _device);
         admitted.ShouldBeAdmitted();
 
-        await ChangeAsync(new DeviceChange.SetGrant("operator", new GrantTerms(ScopeSet.Of("operator.read"), soon.AddHours(1))));
+        await ChangeAsync(new DeviceChange.SetGrant("operator".InDefault(), new GrantTerms(ScopeSet.Of("operator.read"), soon.AddHours(1))));
 
         await Eventually.HoldsAsync(() => Task.FromResult(TimeProvider.System.GetUtcNow() > soon.AddMilliseconds(300)), "the first end is past");
         await admitted.Client.SendTextAsync("still here");

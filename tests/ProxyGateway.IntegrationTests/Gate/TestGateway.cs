@@ -164,7 +164,7 @@ internal sealed class TestGateway : IAsyncDisposable
 
     /// <summary>Sets a grant, as an operator would.</summary>
     public async Task<bool> NarrowAsync(TestDevice device, string role, params string[] scopes) =>
-        await Registry.SetGrantAsync(device.Id, role, ScopeSet.Of(scopes), Some.Operator, Rules, default) is { Outcome: DecisionOutcome.Done };
+        await Registry.SetGrantAsync(device.Id, role.InDefault(), ScopeSet.Of(scopes), Some.Operator, Rules, default) is { Outcome: DecisionOutcome.Done };
 
     /// <summary>Ends it as a signal would.</summary>
     public Task StopAsync() => _app.StopAsync();

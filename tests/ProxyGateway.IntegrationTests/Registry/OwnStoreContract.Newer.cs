@@ -15,8 +15,8 @@ public abstract partial class OwnStoreContract
     /// <summary>Every change of a device's record that an operator can make, and removing it by a rule.</summary>
     public static TheoryData<DeviceChange> ChangesOfDevices =>
     [
-        new DeviceChange.SetGrant("operator", new GrantTerms(ScopeSet.Empty)),
-        new DeviceChange.TakeGrant("operator"),
+        new DeviceChange.SetGrant("operator".InDefault(), new GrantTerms(ScopeSet.Empty)),
+        new DeviceChange.TakeGrant("operator".InDefault()),
         new DeviceChange.SetLabel("name"),
         new DeviceChange.Block("lost"),
         new DeviceChange.Unblock(),
@@ -32,7 +32,7 @@ public abstract partial class OwnStoreContract
         DeviceRecord record = Transitions.AutoApprove(
             Some.Paired(claim, now), claim.Asking("operator", "operator.write"), "loopback", ScopeImplications.Default, now, Some.Lifetimes);
         record = Transitions.Ask(record, claim.Asking("node"), PairingReason.RoleUpgrade, LocalityKind.Remote, "192.0.2.1", now, Some.Lifetimes).Next;
-        record = NewerGateway.Extend(record with { Refusals = new RefusalMarks { At = now, Roles = ScopeSet.Of("admin") } });
+        record = NewerGateway.Extend(record with { Refusals = new RefusalMarks { At = now, Roles = DefaultAudience.Roles("admin") } });
         await PutAsync(previous: null, record);
         string[] all = NewerGateway.Extended(record);
         all.Length.ShouldBe(7, "the record, client, refusals, a grant with parts, and a request with its client");
@@ -147,7 +147,7 @@ public abstract partial class OwnStoreContract
         for (int i = 0; i < claims.Length; i++)
         {
             var device = new ImportedDevice(
-                claims[i].Device, claims[i].PublicKey, ImmutableSortedDictionary<string, GrantTerms>.Empty.Add("node", new GrantTerms(ScopeSet.Empty)));
+                claims[i].Device, claims[i].PublicKey, ImmutableSortedDictionary<GrantKey, GrantTerms>.Empty.Add("node", new GrantTerms(ScopeSet.Empty)));
             imported[i] = await fleet.ImportAsync(device, dryRun: false, Some.Operator, silent, None);
         }
 
@@ -186,22 +186,22 @@ public abstract partial class OwnStoreContract
         for (int i = 0; i < 3; i++)
             await Should.ThrowAsync<NewerDocumentException>(async () => await registry.AdmitAsync(claim, Some.Origin, Some.Rules, None));
 
-        (await registry.CountNewerAsync(None)).ShouldBe((1, 2));
+        (await registry.CountNewerAsync(None)).ShouldBe((1, DeviceDocument.Format + 1));
         log.Lines.ShouldHaveSingleItem().Text.ShouldContain(claim.Device.ToString());
         await LowerFormatAsync(before);
         (await registry.CountNewerAsync(None)).ShouldBe((0, 0), "it was read again");
         await RaiseFormatAsync(claim.Device);
         await registry.ListDevicesAsync(cursor: null, 10, None);
-        (await registry.CountNewerAsync(None)).ShouldBe((1, 2), "a list meets it too");
+        (await registry.CountNewerAsync(None)).ShouldBe((1, DeviceDocument.Format + 1), "a list meets it too");
     }
 
     /// <summary>As a newer gateway does that has set a restriction of which this version knows nothing.</summary>
     private async Task<(DeviceRecord Before, NewerDocument Newer)> RaiseFormatAsync(DeviceId id)
     {
         DeviceRecord record = (await Store.GetAsync(id, None)).Record!;
-        DeviceRecord raised = NewerGateway.Extend(record with { Version = Some.Version() }).InFormat(2);
+        DeviceRecord raised = NewerGateway.Extend(record with { Version = Some.Version() }).InFormat(DeviceDocument.Format + 1);
         (await PutAsync(record, raised)).ShouldBe(SwapResult.Swapped);
-        return (raised, new NewerDocument(id, 2, raised.Version));
+        return (raised, new NewerDocument(id, DeviceDocument.Format + 1, raised.Version));
     }
 
     /// <summary>As a newer gateway does that has taken the restriction back.</summary>

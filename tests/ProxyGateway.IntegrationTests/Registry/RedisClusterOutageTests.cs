@@ -73,7 +73,7 @@ public sealed class RedisClusterOutageTests(ITestOutputHelper output)
 
         SlotMove move = await SlotMove.BeginAsync(cluster, KeyOf(claim));
         (await registry.AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Admitted>("ASK");
-        (await registry.SetGrantAsync(claim.Device, claim.Role, ScopeSet.Empty, Some.Operator, Some.Rules, None)).ShouldNotBeNull("ASK");
+        (await registry.SetGrantAsync(claim.Device, claim.Key, ScopeSet.Empty, Some.Operator, Some.Rules, None)).ShouldNotBeNull("ASK");
         await move.EndAsync();
         (await registry.AdmitAsync(claim, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Refused>("MOVED, and narrowed before");
         (await registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue("MOVED");

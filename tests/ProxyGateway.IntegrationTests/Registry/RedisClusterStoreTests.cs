@@ -40,7 +40,7 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : OwnSto
             PairingRequest rejected = await AskAsync(claim.Asking("node"), Some.Rules, "192.0.2.1");
             await Registry.RejectAsync(rejected.Id, Some.Operator, Some.Rules, CancellationToken.None);
             await AskAsync(claim.Asking("other"), Some.Rules, "192.0.2.1");
-            await Registry.SetGrantAsync(claim.Device, claim.Role, scopes: null, Some.Operator, Some.Rules, CancellationToken.None);
+            await Registry.SetGrantAsync(claim.Device, claim.Key, scopes: null, Some.Operator, Some.Rules, CancellationToken.None);
             await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, CancellationToken.None);
             await PairAsync(Some.Claim());
         }

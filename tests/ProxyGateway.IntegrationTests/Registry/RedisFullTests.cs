@@ -49,7 +49,7 @@ public sealed class RedisFullTests : IAsyncLifetime
             async () => await _registry.AdmitAsync(_claim.Asking("operator", "operator.write"), Some.Loopback, Silent, None),
             async () => await _registry.AdmitAsync(_claim.Asking("other"), Some.Loopback, Some.Rules, None),
             async () => await _registry.ApproveAsync(_open, scopes: null, Some.Operator, Some.Rules, None),
-            async () => await _registry.SetGrantAsync(_claim.Device, "operator", ScopeSet.Of("operator.admin", "operator.read"), Some.Operator, Some.Rules, None),
+            async () => await _registry.SetGrantAsync(_claim.Device, "operator".InDefault(), ScopeSet.Of("operator.admin", "operator.read"), Some.Operator, Some.Rules, None),
         ];
         foreach (Func<Task> call in calls)
         {
@@ -74,7 +74,7 @@ public sealed class RedisFullTests : IAsyncLifetime
     public async Task On_a_full_server_operators_can_reject_narrow_and_remove()
     {
         (await _registry.RejectAsync(_open, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
-        (await _registry.SetGrantAsync(_claim.Device, "operator", ScopeSet.Empty, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
+        (await _registry.SetGrantAsync(_claim.Device, "operator".InDefault(), ScopeSet.Empty, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
         (await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
 
         (await _registry.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldBeEmpty();

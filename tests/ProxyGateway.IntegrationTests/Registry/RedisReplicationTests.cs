@@ -38,7 +38,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
                     if (acknowledged.Count % 2 == 0)
                         (await registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, None)).ShouldBeTrue();
                     else
-                        (await registry.SetGrantAsync(claim.Device, claim.Role, ScopeSet.Empty, Some.Operator, Some.Rules, None)).ShouldNotBeNull();
+                        (await registry.SetGrantAsync(claim.Device, claim.Key, ScopeSet.Empty, Some.Operator, Some.Rules, None)).ShouldNotBeNull();
                     acknowledged.Add(claim);
                 }
             }
@@ -176,7 +176,7 @@ public sealed class RedisReplicationTests(ITestOutputHelper output) : IAsyncLife
         await using RedisDeviceStore store = Open(waitForReplicas: 1, Patient);
         var registry = new DeviceRegistry(store);
         DeviceClaim[] claims = await PairAsync(registry, 2);
-        await registry.SetGrantAsync(claims[0].Device, claims[0].Role, ScopeSet.Empty, Some.Operator, Some.Rules, None);
+        await registry.SetGrantAsync(claims[0].Device, claims[0].Key, ScopeSet.Empty, Some.Operator, Some.Rules, None);
         await registry.RemoveAsync(claims[1].Device, Some.Operator, Some.Rules, None);
 
         foreach (RedisServer server in new[] { _redis.Primary, _redis.Replica })

@@ -63,7 +63,9 @@ public sealed class AdminOptionsReaderTests
     [InlineData("""{ "Keys": { "o p s": { "Sha256": "HASH", "Role": "viewer" } } }""", "Admin:Keys:o p s: has no proper name")]
     [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "approver", "UpTo": { "operator": ["a b"] } } } }""", "Admin:Keys:ops:UpTo:operator: found \"a b\"")]
     [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "approver", "UpTo": { } } } }""", "Admin:Keys:ops:UpTo: found null or {}")]
-    [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "approver", "Key": "secret" } } }""", "Admin:Keys:ops:Key: unknown key; allowed here: Sha256, Role, UpTo.")]
+    [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "approver", "Key": "secret" } } }""", "Admin:Keys:ops:Key: unknown key; allowed here: Sha256, Role, UpTo, Audiences.")]
+    [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "approver", "Audiences": ["Agent"] } } }""", "Admin:Keys:ops:Audiences: found \"Agent\"; allowed: audiences, each 1 to 64")]
+    [InlineData("""{ "Keys": { "ops": { "Sha256": "HASH", "Role": "approver", "Audiences": [] } } }""", "Admin:Keys:ops:Audiences: is empty")]
     [InlineData("""{ "Keys": { "a": { "Sha256": "HASH", "Role": "viewer" }, "b": { "Sha256": "HASH", "Role": "viewer" } } }""", "Admin:Keys: a and b are the same key")]
     public void An_invalid_value_is_reported_with_its_key(string json, string error) =>
         Read(json.Replace("HASH", Hash, StringComparison.Ordinal)).Errors.ShouldHaveSingleItem().ShouldStartWith(error);

@@ -26,7 +26,7 @@ public sealed class DeviceRecordTests
         DeviceRecord record = Record() with
         {
             Grants = grants.Select((g, i) => (g, i)).ToImmutableSortedDictionary(
-                g => $"role{g.i}",
+                g => $"role{g.i}".InDefault(),
                 g => new Grant { ApprovedAt = Start, Rule = g.g == 'r' ? "lan" : null, ApprovedBy = g.g == 'o' ? "ops" : null }),
             Legacy = state == "legacy",
             Block = state == "blocked" ? new Block { At = Start, By = "ops" } : null,
@@ -65,11 +65,11 @@ public sealed class DeviceRecordTests
 
         DeviceRecord later = record.AsOf(Later.AddTicks(ticks));
 
-        later.Grants.Keys.ShouldBe(isHeld ? ["node", "other"] : ["other"]);
+        later.Grants.Keys.Names().ShouldBe(isHeld ? ["node", "other"] : ["other"]);
         if (isHeld)
             later.ShouldBeSameAs(record);
         else
-            later.Refusals.ShouldBe(new RefusalMarks { At = Later, Roles = ScopeSet.Of("node") });
+            later.Refusals.ShouldBe(new RefusalMarks { At = Later, Roles = DefaultAudience.Roles("node") });
     }
 
     // ---- marks: WholeDevice, Roles, Cleared
@@ -91,9 +91,9 @@ public sealed class DeviceRecordTests
     [InlineData("b", "a", "a b")]
     public void A_role_is_marked_beside_others_and_the_time_never_goes_back(string roles, string role, string expected)
     {
-        RefusalMarks.Mark(Marks(wholeDevice: false, roles), role, Later).ShouldBe(Marks(wholeDevice: false, expected) with { At = Later });
-        RefusalMarks.Mark(Marks(wholeDevice: false, roles) with { At = Later }, role, Start).ShouldBe(Marks(wholeDevice: false, expected) with { At = Later });
-        RefusalMarks.Mark(marks: null, role, Start).ShouldBe(Marks(wholeDevice: false, role));
+        RefusalMarks.Mark(Marks(wholeDevice: false, roles), role.InDefault(), Later).ShouldBe(Marks(wholeDevice: false, expected) with { At = Later });
+        RefusalMarks.Mark(Marks(wholeDevice: false, roles) with { At = Later }, role.InDefault(), Start).ShouldBe(Marks(wholeDevice: false, expected) with { At = Later });
+        RefusalMarks.Mark(marks: null, role.InDefault(), Start).ShouldBe(Marks(wholeDevice: false, role));
     }
 
     [Theory]
@@ -101,9 +101,9 @@ public sealed class DeviceRecordTests
     [InlineData(64, true)]
     public void Past_64_roles_the_whole_device_is_marked(int marked, bool isWhole)
     {
-        RefusalMarks marks = Marks(wholeDevice: false, "") with { Roles = ScopeSet.Of(Enumerable.Range(0, marked).Select(i => $"role{i}")) };
+        RefusalMarks marks = Marks(wholeDevice: false, "") with { Roles = DefaultAudience.Roles(Enumerable.Range(0, marked).Select(i => $"role{i}")) };
 
-        RefusalMarks next = RefusalMarks.Mark(marks, "one-more", Later);
+        RefusalMarks next = RefusalMarks.Mark(marks, "one-more".InDefault(), Later);
 
         next.WholeDevice.ShouldBe(isWhole);
         next.At.ShouldBe(Later);
@@ -120,10 +120,10 @@ public sealed class DeviceRecordTests
     [InlineData(true, "a b", "c", "a", "all b|a c")]
     public void An_approval_clears_the_mark_of_its_role(bool wholeDevice, string roles, string cleared, string role, string? expected)
     {
-        RefusalMarks? left = RefusalMarks.Clear(Marks(wholeDevice, roles, cleared), role);
+        RefusalMarks? left = RefusalMarks.Clear(Marks(wholeDevice, roles, cleared), role.InDefault());
 
         (left is null ? null : $"{(left.WholeDevice ? "all " : "")}{left.Roles}".TrimEnd() + $"|{left.Cleared}").ShouldBe(expected);
-        RefusalMarks.Clear(marks: null, role).ShouldBeNull();
+        RefusalMarks.Clear(marks: null, role.InDefault()).ShouldBeNull();
     }
 
     [Theory]
@@ -131,9 +131,9 @@ public sealed class DeviceRecordTests
     [InlineData(64, false)]
     public void Of_a_removed_device_64_roles_are_cleared_one_by_one_at_most(int cleared, bool isCleared)
     {
-        RefusalMarks marks = Marks(wholeDevice: true, "") with { Cleared = ScopeSet.Of(Enumerable.Range(0, cleared).Select(i => $"role{i}")) };
+        RefusalMarks marks = Marks(wholeDevice: true, "") with { Cleared = DefaultAudience.Roles(Enumerable.Range(0, cleared).Select(i => $"role{i}")) };
 
-        RefusalMarks.Clear(marks, "one-more")!.Covers("one-more").ShouldBe(!isCleared);
+        RefusalMarks.Clear(marks, "one-more".InDefault())!.Covers("one-more").ShouldBe(!isCleared);
     }
 
     [Fact]
@@ -150,7 +150,7 @@ public sealed class DeviceRecordTests
     {
         At = Start,
         WholeDevice = wholeDevice,
-        Roles = ScopeSet.Of(roles.Split(' ', StringSplitOptions.RemoveEmptyEntries)),
-        Cleared = ScopeSet.Of(cleared.Split(' ', StringSplitOptions.RemoveEmptyEntries)),
+        Roles = DefaultAudience.Roles(roles.Split(' ', StringSplitOptions.RemoveEmptyEntries)),
+        Cleared = DefaultAudience.Roles(cleared.Split(' ', StringSplitOptions.RemoveEmptyEntries)),
     };
 }

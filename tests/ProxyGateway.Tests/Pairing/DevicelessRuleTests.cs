@@ -14,7 +14,7 @@ public sealed class DevicelessRuleTests
     };
 
     private static readonly DevicelessAsk Ask = new(
-        "operator", ScopeSet.Of("operator.write"), new ClientDescription(), ShowsSharedToken: true, ActsForAnother: false);
+        Audience.Default, "operator", ScopeSet.Of("operator.write"), new ClientDescription(), ShowsSharedToken: true, ActsForAnother: false);
 
     private static readonly Locality Here = new(IsLoopback: true, Peer: PeerUser.Known(1000));
 

@@ -16,7 +16,7 @@ public sealed class GrantPartsTests
     [Fact]
     public void After_a_rules_upgrade_the_operators_scopes_stay_the_operators()
     {
-        Grant approved = Some.Paired(_claim, Start).Grants["operator"];
+        Grant approved = Some.Paired(_claim, Start).Grants.Of("operator");
 
         Grant widened = Grant.ByRule(approved, Scopes("operator.read operator.write"), "loopback", Later);
 
@@ -109,7 +109,7 @@ public sealed class GrantPartsTests
     [Fact]
     public void A_rule_without_scopes_does_not_inherit_the_role()
     {
-        Grant grant = Read("""{"scopes":["a","b"],"approvedAt":"2026-11-22T10:00:00+00:00","rule":"loopback","parts":{"rules":{"lab":[],"loopback":["a"],"office":["b"]},"role":"loopback"}}""").Grants["operator"];
+        Grant grant = Read("""{"scopes":["a","b"],"approvedAt":"2026-11-22T10:00:00+00:00","rule":"loopback","parts":{"rules":{"lab":[],"loopback":["a"],"office":["b"]},"role":"loopback"}}""").Grants.Of("operator");
 
         Shares(grant.Without("loopback")!).ShouldBe("role: office, office: b");
     }
@@ -124,7 +124,7 @@ public sealed class GrantPartsTests
     {
         DeviceRecord read = Read(grant);
 
-        Shares(read.Grants["operator"]).ShouldBe(expected);
+        Shares(read.Grants.Of("operator")).ShouldBe(expected);
         Encoding.UTF8.GetString(DeviceDocument.Serialize(read)).ShouldContain($"\"operator\":{grant}");
     }
 
@@ -139,13 +139,13 @@ public sealed class GrantPartsTests
     [Fact]
     public void Written_parts_are_read_back_unchanged()
     {
-        Grant widened = Grant.ByRule(Some.Paired(_claim, Start).Grants["operator"], Scopes("a"), "loopback", Later);
-        DeviceRecord record = Some.Paired(_claim, Start) with { Grants = ImmutableSortedDictionary<string, Grant>.Empty.Add("operator", widened) };
+        Grant widened = Grant.ByRule(Some.Paired(_claim, Start).Grants.Of("operator"), Scopes("a"), "loopback", Later);
+        DeviceRecord record = Some.Paired(_claim, Start) with { Grants = ImmutableSortedDictionary<GrantKey, Grant>.Empty.Add("operator", widened) };
 
         DeviceRecord read = DeviceDocument.Deserialize(DeviceDocument.Serialize(record), record.Id, record.Version);
 
         DeviceDocument.Serialize(read).ShouldBe(DeviceDocument.Serialize(record));
-        read.Grants["operator"].Without("loopback").ShouldBe(Some.Paired(_claim, Start).Grants["operator"]);
+        read.Grants.Of("operator").Without("loopback").ShouldBe(Some.Paired(_claim, Start).Grants.Of("operator"));
     }
 
     private static string Shares(Grant grant)

@@ -37,7 +37,7 @@ public sealed class PairingPolicyProperties
     [Property]
     public bool An_admitted_claim_has_the_role_and_every_scope(Case c) =>
         c.Policy.Decide(c.Record, c.Claim, c.Locality) is not PairingDecision.Admit
-        || (c.Record!.Grants.TryGetValue(c.Claim.Role, out Grant? grant)
+        || (c.Record!.Grants.TryGetValue(c.Claim.Key, out Grant? grant)
             && c.Policy.Implications.Covers(c.Claim.Role, grant.Scopes ?? ScopeSet.Empty, c.Claim.Scopes));
 
     [Property]
@@ -105,7 +105,7 @@ public sealed class PairingPolicyProperties
             from whole in Flags
             from roles in Gen.SubListOf(Roles)
             from cleared in Gen.SubListOf(Roles)
-            select any ? new RefusalMarks { At = default, WholeDevice = whole, Roles = ScopeSet.Of(roles), Cleared = ScopeSet.Of(cleared) } : null;
+            select any ? new RefusalMarks { At = default, WholeDevice = whole, Roles = DefaultAudience.Roles(roles), Cleared = DefaultAudience.Roles(cleared) } : null;
 
         private static readonly Gen<DeviceRecord?> Records =
             from absent in Gen.Frequency((1, Gen.Constant(true)), (5, Gen.Constant(false)))
@@ -115,7 +115,7 @@ public sealed class PairingPolicyProperties
             from legacy in Flags
             select absent ? null : Nothing with
             {
-                Grants = Nothing.Grants.AddRange(roles.Zip(grants, KeyValuePair.Create)),
+                Grants = Nothing.Grants.AddRange(roles.Select(DefaultAudience.InDefault).Zip(grants, KeyValuePair.Create)),
                 Refusals = refusals,
                 Legacy = legacy,
             };

@@ -200,7 +200,7 @@ public sealed class PairingPolicyTests
     {
         PairingPolicy policy = Policy("""{ "all": { "From": ["any"], "Reasons": ["not-paired", "scope-upgrade", "role-upgrade"] } }""");
         DeviceRecord removed = Nothing with { Refusals = new RefusalMarks { At = default, WholeDevice = true } };
-        DeviceRecord cleared = removed with { Refusals = removed.Refusals! with { Cleared = ScopeSet.Of("operator") } };
+        DeviceRecord cleared = removed with { Refusals = removed.Refusals! with { Cleared = DefaultAudience.Roles("operator") } };
 
         Decide(policy, removed, Asks("operator"), Loopback).ShouldBe("pair not-paired");
         Decide(policy, removed, Asks("node"), Loopback).ShouldBe("pair not-paired");

@@ -38,7 +38,7 @@ public sealed class PairingRequestTests
     [InlineData("node", "", false)]
     [InlineData("operator", "a b", false)]
     public void The_same_ask_has_the_same_role_and_scopes(string role, string scopes, bool isSame) =>
-        Request().Asks(role, ScopeSet.Of(scopes.Split(' ', StringSplitOptions.RemoveEmptyEntries))).ShouldBe(isSame);
+        Request().Asks(role.InDefault(), ScopeSet.Of(scopes.Split(' ', StringSplitOptions.RemoveEmptyEntries))).ShouldBe(isSame);
 
     [Theory]
     [InlineData(PairingReason.NotPaired, "not-paired")]

@@ -21,7 +21,7 @@ internal static class PolicyCases
     public static DeviceRecord And(this DeviceRecord record, string role, params string[] scopes) =>
         record with { Grants = record.Grants.SetItem(role, new Grant { Scopes = ScopeSet.Of(scopes), ApprovedAt = default }) };
 
-    public static DeviceRecord Refused(string role) => Nothing with { Refusals = new RefusalMarks { At = default, Roles = ScopeSet.Of(role) } };
+    public static DeviceRecord Refused(string role) => Nothing with { Refusals = new RefusalMarks { At = default, Roles = DefaultAudience.Roles(role) } };
 
     /// <summary>The decision in a few words.</summary>
     public static string Decide(PairingPolicy policy, DeviceRecord? record, DeviceClaim claim, Locality locality) => policy.Decide(record, claim, locality) switch

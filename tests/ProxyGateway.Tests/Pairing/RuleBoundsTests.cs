@@ -158,7 +158,7 @@ public sealed class RuleBoundsTests
         record.Refusals!.WholeDevice.ShouldBeTrue();
         RefusalMarks? marks = record.Refusals;
         for (int i = 0; i < 200; i++)
-            marks = RefusalMarks.Clear(marks, $"role{i}");
+            marks = RefusalMarks.Clear(marks, $"role{i}".InDefault());
         marks!.Cleared.Count.ShouldBe(RefusalMarks.MaxRoles);
         (marks.Covers("role0"), marks.Covers("role199")).ShouldBe((false, true));
     }

@@ -77,15 +77,15 @@ public sealed class CorpusTests
                 break;
             case "removed":
                 record.IsPaired.ShouldBeFalse();
-                record.Refusals.ShouldBe(new RefusalMarks { At = At.AddMinutes(4), WholeDevice = true, Cleared = ScopeSet.Of("node") });
+                record.Refusals.ShouldBe(new RefusalMarks { At = At.AddMinutes(4), WholeDevice = true, Cleared = DefaultAudience.Roles("node") });
                 record.Refusals!.Covers("operator").ShouldBeTrue("no rule pairs it again");
                 record.Refusals.Covers("node").ShouldBeFalse();
                 Policy.Decide(record, Claim("operator"), new Locality(IsLoopback: true)).ShouldBeOfType<PairingDecision.RequirePairing>();
                 break;
             case "legacy":
                 record.Legacy.ShouldBeTrue();
-                record.Grants["operator"].Scopes.ShouldBeNull("none were kept, which is not the same as an approval of none");
-                record.Grants["operator"].ApprovedBy.ShouldBe("ops");
+                record.Grants.Of("operator").Scopes.ShouldBeNull("none were kept, which is not the same as an approval of none");
+                record.Grants.Of("operator").ApprovedBy.ShouldBe("ops");
                 Policy.Uncovered(record, Claim("operator", "operator.read")).ShouldBe(PairingReason.ScopeUpgrade);
                 (Policy with { LegacyDevices = LegacyDevices.RePair }).Uncovered(record, Claim("operator")).ShouldBe(PairingReason.NotPaired);
                 break;
@@ -103,24 +103,24 @@ public sealed class CorpusTests
         record.Client.ShouldBe(new ClientDescription("cli", "Ann's laptop", "linux", "cli"));
         record.Label.ShouldBe(commit >= 2 ? "Ann's" : null);
         record.TakenAt.ShouldBe(commit >= 6 ? At.AddMinutes(4) : null);
-        record.Refusals.ShouldBe(new RefusalMarks { At = At.AddMinutes(4), Roles = ScopeSet.Of("admin") });
-        record.Grants.Keys.ShouldBe(commit >= 3 ? ["node", "operator", "viewer", "writer"] : ["node", "operator"]);
+        record.Refusals.ShouldBe(new RefusalMarks { At = At.AddMinutes(4), Roles = DefaultAudience.Roles("admin") });
+        record.Grants.Keys.Names().ShouldBe(commit >= 3 ? ["node", "operator", "viewer", "writer"] : ["node", "operator"]);
         record.IsByRulesAlone.ShouldBeFalse();
 
-        Grant operators = record.Grants["operator"];
+        Grant operators = record.Grants.Of("operator");
         (operators.ApprovedBy, operators.ApprovedAt, operators.RoleRule, operators.Until).ShouldBe(("ops", At.AddMinutes(1), null, null));
         operators.OperatorScopes.ShouldBe(["operator.read", "operator.write"]);
         Policy.Uncovered(record, Claim("operator", "operator.write", "operator.read")).ShouldBeNull();
         Policy.Uncovered(record, Claim("operator", "operator.admin")).ShouldBe(PairingReason.ScopeUpgrade);
 
-        Grant node = record.Grants["node"];
+        Grant node = record.Grants.Of("node");
         (node.ApprovedBy, node.RoleRule, node.Scopes!.Count).ShouldBe((null, "loopback", 0));
         node.HasPartOf("loopback").ShouldBeTrue();
         node.Until.ShouldBe(commit >= 2 ? At.AddDays(10) : null);
         record.AsOf(At.AddDays(10)).Grants.ContainsKey("node").ShouldBe(commit < 2);
 
         if (commit >= 3)
-            ShouldBeDivided(record.Grants["viewer"], record.Grants["writer"]);
+            ShouldBeDivided(record.Grants.Of("viewer"), record.Grants.Of("writer"));
 
         record.Requests.Select(r => (r.Role, r.Status, r.Reason)).ShouldBe(
         [

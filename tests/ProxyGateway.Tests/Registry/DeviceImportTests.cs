@@ -17,8 +17,8 @@ public sealed class DeviceImportTests
         (ImportOutcome outcome, DeviceRecord? next) = Import(record: null, Device(("operator", "operator.read"), ("node", "")) with { Label = "Phone" });
 
         outcome.ShouldBe(ImportOutcome.Added);
-        next!.Grants.Keys.ShouldBe(["node", "operator"]);
-        next.Grants["operator"].ShouldBe(new Grant { Scopes = ScopeSet.Of("operator.read"), ApprovedAt = Start, ApprovedBy = "ops" });
+        next!.Grants.Keys.Names().ShouldBe(["node", "operator"]);
+        next.Grants.Of("operator").ShouldBe(new Grant { Scopes = ScopeSet.Of("operator.read"), ApprovedAt = Start, ApprovedBy = "ops" });
         (next.PublicKey, next.Label, next.CreatedAt).ShouldBe((_claim.PublicKey, "Phone", Start));
     }
 
@@ -26,21 +26,21 @@ public sealed class DeviceImportTests
     public void An_import_neither_narrows_nor_prolongs_existing_grants()
     {
         DeviceRecord held = Some.Paired(_claim.Asking("operator", "operator.write"), Start);
-        held = held with { Grants = held.Grants.SetItem("operator", held.Grants["operator"] with { Until = Start.AddDays(1) }) };
+        held = held with { Grants = held.Grants.SetItem("operator", held.Grants.Of("operator") with { Until = Start.AddDays(1) }) };
 
         Import(held, Device(("operator", "operator.read"))).Outcome.ShouldBe(ImportOutcome.Unchanged, "writing covers reading");
         (ImportOutcome outcome, DeviceRecord? next) = Import(held, Device(("operator", "operator.admin")));
 
         outcome.ShouldBe(ImportOutcome.Extended);
         next!.ScopesOf("operator").ShouldBe(ScopeSet.Of("operator.admin", "operator.write"));
-        next.Grants["operator"].Until.ShouldBe(Start.AddDays(1));
+        next!.Grants.Of("operator").Until.ShouldBe(Start.AddDays(1));
     }
 
     [Fact]
     public void Missing_scopes_are_not_empty_scopes()
     {
         DeviceRecord legacy = Import(record: null, Device(("operator", null))).Next!;
-        legacy.Grants["operator"].Scopes.ShouldBeNull();
+        legacy.Grants.Of("operator").Scopes.ShouldBeNull();
         PairingPolicy.Default.Uncovered(legacy, _claim).ShouldBe(PairingReason.ScopeUpgrade);
         (PairingPolicy.Default with { LegacyDevices = LegacyDevices.RePair }).Uncovered(legacy, _claim).ShouldBe(PairingReason.NotPaired);
 
@@ -62,7 +62,7 @@ public sealed class DeviceImportTests
     public void An_import_does_not_override_an_operators_refusal()
     {
         DeviceRecord removed = Transitions.Remove(Some.Paired(_claim, Start), Some.Operator, Start, Some.Lifetimes);
-        DeviceRecord rejected = Some.Paired(_claim, Start) with { Refusals = new RefusalMarks { At = Start, Roles = ScopeSet.Of("node") } };
+        DeviceRecord rejected = Some.Paired(_claim, Start) with { Refusals = new RefusalMarks { At = Start, Roles = DefaultAudience.Roles("node") } };
         DeviceRecord blocked = Some.Paired(_claim, Start) with { Block = new Block { At = Start, By = "ops" } };
 
         Import(removed, Device(("operator", "operator.read"))).ShouldBe((ImportOutcome.RefusedBefore, null));
@@ -99,7 +99,6 @@ public sealed class DeviceImportTests
         _claim.Device,
         _claim.PublicKey,
         grants.ToImmutableSortedDictionary(
-            g => g.Role,
-            g => new GrantTerms(g.Scopes is null ? null : ScopeSet.Of(g.Scopes.Split(' ', StringSplitOptions.RemoveEmptyEntries))),
-            StringComparer.Ordinal));
+            g => g.Role.InDefault(),
+            g => new GrantTerms(g.Scopes is null ? null : ScopeSet.Of(g.Scopes.Split(' ', StringSplitOptions.RemoveEmptyEntries)))));
 }

@@ -104,7 +104,7 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
         var rule = new AutoApproveRule { Name = "mine", FromLoopback = true, Reasons = [PairingReason.NotPaired], Users = [1000] };
         PairingRules mine = Some.Rules with { Policy = new PairingPolicy { AutoApprove = [rule] } };
         int conflicts = 3;
-        _store.BeforeSwap = () => _store.Record = conflicts-- > 0 ? Some.Paired(_claim.Asking("node"), default) with { Grants = System.Collections.Immutable.ImmutableSortedDictionary<string, Grant>.Empty, Version = Some.Version() } : _store.Record;
+        _store.BeforeSwap = () => _store.Record = conflicts-- > 0 ? Some.Paired(_claim.Asking("node"), default) with { Grants = System.Collections.Immutable.ImmutableSortedDictionary<GrantKey, Grant>.Empty, Version = Some.Version() } : _store.Record;
 
         (await _registry.AdmitAsync(_claim, origin, mine, None)).ShouldBeOfType<Admission.Admitted>().Rule.ShouldBe("mine");
         lookedUp.ShouldBe(1);
@@ -151,13 +151,13 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
         await RepeatsAsync(async () => (await _registry.RejectAsync(rejected.Id, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.AlreadyDone));
         await RepeatsAsync(async () => (await _registry.ApproveAsync(partly.Id, ScopeSet.Of("operator.read"), Some.Operator, Some.Rules, None))!.Outcome
             .ShouldBe(DecisionOutcome.AlreadyDone));
-        await _registry.SetGrantAsync(_claim.Device, "operator", ScopeSet.Empty, Some.Operator, Some.Rules, None);
+        await _registry.SetGrantAsync(_claim.Device, "operator".InDefault(), ScopeSet.Empty, Some.Operator, Some.Rules, None);
         _store.LastSwap!.IsRestriction.ShouldBeTrue("it narrows");
         _store.Time.Advance(TimeSpan.FromMilliseconds(1));
-        await _registry.SetGrantAsync(_claim.Device, "operator", ScopeSet.Empty, Some.Operator, Some.Rules, None);
+        await _registry.SetGrantAsync(_claim.Device, "operator".InDefault(), ScopeSet.Empty, Some.Operator, Some.Rules, None);
         _store.LastSwap!.IsRestriction.ShouldBeTrue("it narrowed");
-        await _registry.SetGrantAsync(_claim.Device, "operator", scopes: null, Some.Operator, Some.Rules, None);
-        await RepeatsAsync(async () => (await _registry.SetGrantAsync(_claim.Device, "operator", scopes: null, Some.Operator, Some.Rules, None)).ShouldBeNull());
+        await _registry.SetGrantAsync(_claim.Device, "operator".InDefault(), scopes: null, Some.Operator, Some.Rules, None);
+        await RepeatsAsync(async () => (await _registry.SetGrantAsync(_claim.Device, "operator".InDefault(), scopes: null, Some.Operator, Some.Rules, None)).ShouldBeNull());
         await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None);
         await RepeatsAsync(async () => (await _registry.RemoveAsync(_claim.Device, Some.Operator, Some.Rules, None)).ShouldBeFalse());
     }

@@ -26,8 +26,8 @@ public sealed class DeviceSwapTests
         { "a removal in the same moment", Marked(roles: "node"), Marked(wholeDevice: true, roles: "node"), true },
         { "one of two marks cleared", Marked(roles: ["node", "operator"]), Marked(roles: "node") with { LastSeenAt = Start }, false },
         { "all marks cleared", Marked(roles: "node"), Paired with { LastSeenAt = Start }, false },
-        { "a role cleared", Marked(wholeDevice: true), Paired with { Refusals = Marks(wholeDevice: true) with { Cleared = ScopeSet.Of("node") } }, false },
-        { "a role no longer cleared", Paired with { Refusals = Marks(wholeDevice: true) with { Cleared = ScopeSet.Of("node") } }, Marked(wholeDevice: true), true },
+        { "a role cleared", Marked(wholeDevice: true), Paired with { Refusals = Marks(wholeDevice: true) with { Cleared = DefaultAudience.Roles("node") } }, false },
+        { "a role no longer cleared", Paired with { Refusals = Marks(wholeDevice: true) with { Cleared = DefaultAudience.Roles("node") } }, Marked(wholeDevice: true), true },
     };
 
     [Theory]
@@ -41,5 +41,5 @@ public sealed class DeviceSwapTests
 
     private static Grant Grant(params string[] scopes) => new() { Scopes = ScopeSet.Of(scopes), ApprovedAt = Start.AddSeconds(1), ApprovedBy = "ops" };
 
-    private static RefusalMarks Marks(bool wholeDevice = false, params string[] roles) => new() { At = Start, WholeDevice = wholeDevice, Roles = ScopeSet.Of(roles) };
+    private static RefusalMarks Marks(bool wholeDevice = false, params string[] roles) => new() { At = Start, WholeDevice = wholeDevice, Roles = DefaultAudience.Roles(roles) };
 }

@@ -32,7 +32,7 @@ public sealed class GrantEndTests
         ask.Next.Grants.ShouldBeEmpty("what has run out is gone with the next write");
         Decide(ask.Next, End).ShouldBeOfType<PairingDecision.RequirePairing>();
         DeviceRecord approved = Approve(ask.Next, ask.Request!.Id, new GrantTerms(), End).Record;
-        approved.Grants["operator"].Until.ShouldBeNull();
+        approved.Grants.Of("operator").Until.ShouldBeNull();
         Decide(approved, End).ShouldBeOfType<PairingDecision.Admit>();
         approved.Refusals.ShouldBeNull();
     }
@@ -45,7 +45,7 @@ public sealed class GrantEndTests
 
         DeviceRecord later = record.AsOf(End);
 
-        later.Grants.Keys.ShouldBe(["node"]);
+        later.Grants.Keys.Names().ShouldBe(["node"]);
         later.Refusals!.Covers("operator").ShouldBeTrue();
         later.Refusals.Covers("node").ShouldBeFalse();
         PairingPolicy.Default.Decide(later, _claim, Loopback).ShouldBe(new PairingDecision.RequirePairing(PairingReason.RoleUpgrade));
@@ -54,7 +54,7 @@ public sealed class GrantEndTests
     [Fact]
     public void The_mark_of_an_ended_grant_has_the_time_of_its_end_and_never_shortens_another()
     {
-        DeviceRecord record = Ending() with { Refusals = new RefusalMarks { At = End.AddDays(1), Roles = ScopeSet.Of("node") } };
+        DeviceRecord record = Ending() with { Refusals = new RefusalMarks { At = End.AddDays(1), Roles = DefaultAudience.Roles("node") } };
 
         record.AsOf(End.AddDays(2)).Refusals!.At.ShouldBe(End.AddDays(1));
         Ending().AsOf(End.AddDays(2)).Refusals!.At.ShouldBe(End);
@@ -67,7 +67,7 @@ public sealed class GrantEndTests
         DeviceRecord record = Transitions.AutoApprove(
             Ending(), _claim.Asking("operator", "operator.write"), "loopback", ScopeImplications.Default, Start, Some.Lifetimes);
 
-        record.Grants["operator"].Until.ShouldBe(End);
+        record.Grants.Of("operator").Until.ShouldBe(End);
     }
 
     [Fact]
@@ -78,7 +78,7 @@ public sealed class GrantEndTests
         Decision decision = Approve(ask.Next, ask.Request!.Id, new GrantTerms(Until: End));
 
         decision.Outcome.ShouldBe(DecisionOutcome.Done);
-        decision.Record.Grants["operator"].Until.ShouldBe(End);
+        decision.Record.Grants.Of("operator").Until.ShouldBe(End);
         Approve(decision.Record, ask.Request.Id, new GrantTerms(Until: End)).Outcome.ShouldBe(DecisionOutcome.AlreadyDone);
         Approve(decision.Record, ask.Request.Id, new GrantTerms()).Outcome.ShouldBe(DecisionOutcome.AlreadyDone);
         Approve(decision.Record, ask.Request.Id, new GrantTerms(Until: End.AddHours(1))).Outcome.ShouldBe(DecisionOutcome.AlreadyResolved);
@@ -89,8 +89,8 @@ public sealed class GrantEndTests
     {
         Ask ask = Asked(Ending(), "operator.write");
 
-        Approve(ask.Next, ask.Request!.Id, new GrantTerms()).Record.Grants["operator"].Until.ShouldBe(End);
-        Approve(ask.Next, ask.Request.Id, new GrantTerms(Until: End.AddHours(1))).Record.Grants["operator"].Until.ShouldBe(End.AddHours(1));
+        Approve(ask.Next, ask.Request!.Id, new GrantTerms()).Record.Grants.Of("operator").Until.ShouldBe(End);
+        Approve(ask.Next, ask.Request.Id, new GrantTerms(Until: End.AddHours(1))).Record.Grants.Of("operator").Until.ShouldBe(End.AddHours(1));
     }
 
     [Fact]
@@ -113,12 +113,12 @@ public sealed class GrantEndTests
     public void Prolonging_a_grant_above_the_operators_ceiling_is_refused()
     {
         DeviceRecord ending = Ending();
-        ending = ending with { Grants = ending.Grants.SetItem("operator", ending.Grants["operator"] with { Scopes = ScopeSet.Of("operator.admin") }) };
+        ending = ending with { Grants = ending.Grants.SetItem("operator", ending.Grants.Of("operator") with { Scopes = ScopeSet.Of("operator.admin") }) };
         Ask ask = Asked(ending, "camera");
         var by = new Operator("lim", ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Of("camera")));
 
         Approve(ask.Next, ask.Request!.Id, new GrantTerms(Until: End.AddHours(1)), by: by).Outcome.ShouldBe(DecisionOutcome.AboveCeiling);
-        Approve(ask.Next, ask.Request.Id, new GrantTerms(), by: by).Record.Grants["operator"].Until.ShouldBe(End);
+        Approve(ask.Next, ask.Request.Id, new GrantTerms(), by: by).Record.Grants.Of("operator").Until.ShouldBe(End);
         Approve(ask.Next, ask.Request.Id, new GrantTerms(Until: End.AddMinutes(-1)), by: by).Outcome.ShouldBe(DecisionOutcome.Done, "it may end sooner");
     }
 
@@ -137,8 +137,8 @@ public sealed class GrantEndTests
     public void Setting_a_grant_sets_or_removes_its_end()
     {
         DeviceRecord record = SetGrant(Some.Paired(_claim, Start), new GrantTerms(_claim.Scopes, End)).Record;
-        record.Grants["operator"].Until.ShouldBe(End);
-        SetGrant(record, new GrantTerms(_claim.Scopes)).Record.Grants["operator"].Until.ShouldBeNull();
+        record.Grants.Of("operator").Until.ShouldBe(End);
+        SetGrant(record, new GrantTerms(_claim.Scopes)).Record.Grants.Of("operator").Until.ShouldBeNull();
     }
 
     private Ask Asked(DeviceRecord? record, string scope) => Transitions.Ask(
@@ -148,13 +148,13 @@ public sealed class GrantEndTests
         Transitions.Approve(record, id, terms, by ?? Some.Operator, ScopeImplications.Default, now ?? Start, Some.Lifetimes);
 
     private static Decision SetGrant(DeviceRecord record, GrantTerms terms) =>
-        Transitions.SetGrant(record, "operator", terms, Some.Operator, ScopeImplications.Default, Start, Some.Lifetimes);
+        Transitions.SetGrant(record, "operator".InDefault(), terms, Some.Operator, ScopeImplications.Default, Start, Some.Lifetimes);
 
     private PairingDecision Decide(DeviceRecord record, DateTimeOffset now) => PairingPolicy.Default.Decide(record.AsOf(now), _claim, Loopback);
 
     private DeviceRecord Ending()
     {
         DeviceRecord record = Some.Paired(_claim, Start);
-        return record with { Grants = record.Grants.SetItem("operator", record.Grants["operator"] with { Until = End }) };
+        return record with { Grants = record.Grants.SetItem("operator", record.Grants.Of("operator") with { Until = End }) };
     }
 }

@@ -69,14 +69,14 @@ public sealed class GrantOwnersProperties
                         owners[scope] = Operators;
                     break;
                 case Kind.OperatorSets when record?.IsPaired == true:
-                    record = Transitions.SetGrant(record, "operator", new GrantTerms(claim.Scopes), Some.Operator, Implications, now, Some.Lifetimes).Record;
+                    record = Transitions.SetGrant(record, "operator".InDefault(), new GrantTerms(claim.Scopes), Some.Operator, Implications, now, Some.Lifetimes).Record;
                     owners.Clear();
                     foreach (string scope in asked)
                         owners[scope] = Operators;
                     break;
                 case Kind.OperatorImports when record is null or { Refusals: null }:
                     var imported = new ImportedDevice(
-                        device.Device, device.PublicKey, System.Collections.Immutable.ImmutableSortedDictionary<string, GrantTerms>.Empty.Add("operator", new GrantTerms(claim.Scopes)));
+                        device.Device, device.PublicKey, System.Collections.Immutable.ImmutableSortedDictionary<GrantKey, GrantTerms>.Empty.Add("operator", new GrantTerms(claim.Scopes)));
                     ScopeSet own = record?.Grants.GetValueOrDefault("operator")?.OperatorScopes ?? ScopeSet.Empty;
                     record = DeviceImport.Apply(record, imported, Some.Operator, Implications, now).Next ?? record;
                     owners[""] = Operators;

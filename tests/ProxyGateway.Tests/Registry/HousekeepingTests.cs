@@ -24,7 +24,7 @@ public sealed class HousekeepingTests
     [Fact]
     public void An_operators_refusal_is_not_forgotten_with_the_device()
     {
-        DeviceRecord marked = ByRule() with { Refusals = new RefusalMarks { At = Start, Roles = ScopeSet.Of("node") } };
+        DeviceRecord marked = ByRule() with { Refusals = new RefusalMarks { At = Start, Roles = DefaultAudience.Roles("node") } };
 
         Forget(marked)!.Refusals!.Covers("node").ShouldBeTrue();
     }
@@ -73,7 +73,7 @@ public sealed class HousekeepingTests
 
         Decision decision = RemoveByRule(both);
 
-        decision.Record.Grants.Keys.ShouldBe(["node"]);
+        decision.Record.Grants.Keys.Names().ShouldBe(["node"]);
         decision.Record.Refusals!.Covers("operator").ShouldBeTrue();
         decision.Record.Refusals.Covers("node").ShouldBeFalse();
         RemoveByRule(decision.Record).Outcome.ShouldBe(DecisionOutcome.NotFound);
@@ -89,7 +89,7 @@ public sealed class HousekeepingTests
         Transitions.SetLabel(set.Record, "Anna's phone", Now, Some.Lifetimes).Outcome.ShouldBe(DecisionOutcome.AlreadyDone);
         Transitions.SetLabel(set.Record, label: null, Now, Some.Lifetimes).Record.Label.ShouldBeNull();
         Transitions.Remove(set.Record, Some.Operator, Now, Some.Lifetimes).Label.ShouldBeNull();
-        DeviceRecord unpaired = ByRule() with { Grants = ImmutableSortedDictionary<string, Grant>.Empty };
+        DeviceRecord unpaired = ByRule() with { Grants = ImmutableSortedDictionary<GrantKey, Grant>.Empty };
         Transitions.SetLabel(unpaired, "nobody", Now, Some.Lifetimes).Outcome.ShouldBe(DecisionOutcome.NotFound);
     }
 
@@ -98,7 +98,7 @@ public sealed class HousekeepingTests
     private static Decision RemoveByRule(DeviceRecord record) => Transitions.RemoveByRule(record, "loopback", Some.Operator, Now, Some.Lifetimes);
 
     private static DeviceRecord With(DeviceRecord record, Func<Grant, Grant> change) =>
-        record with { Grants = record.Grants.SetItem("operator", change(record.Grants["operator"])) };
+        record with { Grants = record.Grants.SetItem("operator", change(record.Grants.Of("operator"))) };
 
     private DeviceRecord ByRule() => Transitions.AutoApprove(record: null, _claim, "loopback", ScopeImplications.Default, Start, Some.Lifetimes);
 }

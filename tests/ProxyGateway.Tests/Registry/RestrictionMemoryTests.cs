@@ -85,7 +85,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     {
         foreach (DeviceChange change in new DeviceChange[]
         {
-            new DeviceChange.SetGrant("operator", new GrantTerms(ScopeSet.Of("operator.read"))), new DeviceChange.TakeGrant("operator"), new DeviceChange.Block(null),
+            new DeviceChange.SetGrant("operator".InDefault(), new GrantTerms(ScopeSet.Of("operator.read"))), new DeviceChange.TakeGrant("operator".InDefault()), new DeviceChange.Block(null),
         })
         {
             _store.Record = null;
@@ -150,7 +150,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
             before.Add(_store.Record!);
         }
 
-        DeviceChange change = isBlock ? new DeviceChange.Block(null) : new DeviceChange.SetGrant("operator", new GrantTerms(ScopeSet.Of("operator.read")));
+        DeviceChange change = isBlock ? new DeviceChange.Block(null) : new DeviceChange.SetGrant("operator".InDefault(), new GrantTerms(ScopeSet.Of("operator.read")));
         (await _gateway.ChangeAsync(_claim.Device, change, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
         for (int i = 0; i < 20; i++)
         {
@@ -276,7 +276,7 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     };
 
     private async Task SetNodeAsync(params string[] scopes) =>
-        await _gateway.ChangeAsync(_claim.Device, new DeviceChange.SetGrant("node", new GrantTerms(ScopeSet.Of(scopes))), Some.Operator, Some.Rules, None);
+        await _gateway.ChangeAsync(_claim.Device, new DeviceChange.SetGrant("node".InDefault(), new GrantTerms(ScopeSet.Of(scopes))), Some.Operator, Some.Rules, None);
 
     // Requests expire, so that there is always room for another.
     private async Task AskAsync(string role)

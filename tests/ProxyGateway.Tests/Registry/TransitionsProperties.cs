@@ -182,9 +182,9 @@ public sealed class TransitionsProperties
     [Property(Arbitrary = [typeof(Steps)], MaxTest = 500, EndSize = 60)]
     public void A_grants_end_stays_until_an_operator_changes_it(Step[] steps) => Run(steps, (before, step, after, _) =>
     {
-        foreach ((string role, Grant grant) in before?.Grants.Where(g => g.Value.Until is not null) ?? [])
+        foreach ((GrantKey key, Grant grant) in before?.Grants.Where(g => g.Value.Until is not null) ?? [])
         {
-            Grant? now = after?.Grants.GetValueOrDefault(role);
+            Grant? now = after?.Grants.GetValueOrDefault(key);
             bool hadRunOut = now?.ApprovedAt >= grant.Until; // so that it is another grant
             if (now is not null && !hadRunOut && step.Kind is Kind.Connect or Kind.ConnectFromElsewhere or Kind.Approve or Kind.ApprovePart)
                 now!.Until.ShouldBe(grant.Until, $"{step.Kind} says nothing of an end");
@@ -248,10 +248,10 @@ public sealed class TransitionsProperties
             Kind.Approve when id is { } request => Transitions.Approve(record, request, new GrantTerms(), Some.Operator, Implications, now, lifetimes).Record,
             Kind.ApprovePart when id is { } request => Transitions.Approve(record, request, new GrantTerms(claim.Scopes), Some.Operator, Implications, now, lifetimes).Record,
             Kind.Reject when id is { } request => Transitions.Reject(record, request, Some.Operator, now, lifetimes).Record,
-            Kind.SetGrant => Transitions.SetGrant(record, claim.Role, new GrantTerms(claim.Scopes), Some.Operator, Implications, now, lifetimes).Record,
-            Kind.TakeGrant => Transitions.SetGrant(record, claim.Role, terms: null, Some.Operator, Implications, now, lifetimes).Record,
+            Kind.SetGrant => Transitions.SetGrant(record, claim.Key, new GrantTerms(claim.Scopes), Some.Operator, Implications, now, lifetimes).Record,
+            Kind.TakeGrant => Transitions.SetGrant(record, claim.Key, terms: null, Some.Operator, Implications, now, lifetimes).Record,
             Kind.SetEnd => Transitions.SetGrant(
-                record, claim.Role, new GrantTerms(claim.Scopes, now.AddSeconds(1 + (10 * step.Request))), Some.Operator, Implications, now, lifetimes).Record,
+                record, claim.Key, new GrantTerms(claim.Scopes, now.AddSeconds(1 + (10 * step.Request))), Some.Operator, Implications, now, lifetimes).Record,
             Kind.Unblock => Transitions.Unblock(record, Some.Operator, Implications, now, lifetimes).Record,
             Kind.Remove => Transitions.Remove(record, Some.Operator, now, lifetimes),
             _ => record,

@@ -77,7 +77,7 @@ public sealed class TransitionsTableTests
         DeviceRecord approved = Approve(ask, new GrantTerms()).Record;
 
         (approved.Legacy, approved.Label, approved.Grants.Count).ShouldBe((false, "Anna's", 2));
-        approved.Grants["operator"].ShouldBe(legacy.Grants["operator"]);
+        approved.Grants.Of("operator").ShouldBe(legacy.Grants.Of("operator"));
     }
 
     [Fact]
@@ -131,7 +131,7 @@ public sealed class TransitionsTableTests
 
         DeviceRecord set = SetGrant(legacy, "operator", new GrantTerms()).Record;
 
-        set.Grants["operator"].ShouldBe(new Grant { Scopes = ScopeSet.Empty, ApprovedAt = Start, ApprovedBy = "ops" }, "no scopes are named, so none are granted");
+        set.Grants.Of("operator").ShouldBe(new Grant { Scopes = ScopeSet.Empty, ApprovedAt = Start, ApprovedBy = "ops" }, "no scopes are named, so none are granted");
         set.Legacy.ShouldBeFalse();
         set.Refusals!.Covers("operator").ShouldBeTrue();
     }
@@ -139,7 +139,7 @@ public sealed class TransitionsTableTests
     [Fact]
     public void Marks_of_before_stay_where_nothing_is_taken()
     {
-        DeviceRecord marked = Some.Paired(_claim, Start) with { Refusals = new RefusalMarks { At = Start, Roles = ScopeSet.Of("node") } };
+        DeviceRecord marked = Some.Paired(_claim, Start) with { Refusals = new RefusalMarks { At = Start, Roles = DefaultAudience.Roles("node") } };
 
         SetGrant(marked, "operator", new GrantTerms(ScopeSet.Of("operator.write"))).Record.Refusals.ShouldBe(marked.Refusals);
     }
@@ -217,9 +217,9 @@ public sealed class TransitionsTableTests
 
         Decision decision = Transitions.RemoveByRule(record, "lan", Some.Operator, Now, Lifetimes);
 
-        decision.Record.Grants.Keys.ShouldBe(["node", "viewer"]);
+        decision.Record.Grants.Keys.Names().ShouldBe(["node", "viewer"]);
         decision.Record.ScopesOf("node").ShouldBe(ScopeSet.Of("a"));
-        decision.Record.Refusals.ShouldBe(new RefusalMarks { At = Now, Roles = ScopeSet.Of("node", "operator") });
+        decision.Record.Refusals.ShouldBe(new RefusalMarks { At = Now, Roles = DefaultAudience.Roles("node", "operator") });
     }
 
     // ---- forgetting
@@ -294,10 +294,10 @@ public sealed class TransitionsTableTests
         Transitions.Approve(ask.Next, ask.Request!.Id, terms, by ?? Some.Operator, Implications, Start, Lifetimes);
 
     private static Decision SetGrant(DeviceRecord record, string role, GrantTerms? terms) =>
-        Transitions.SetGrant(record, role, terms, Some.Operator, Implications, Start, Lifetimes);
+        Transitions.SetGrant(record, role.InDefault(), terms, Some.Operator, Implications, Start, Lifetimes);
 
     private static Operator Limited(string role, string scope) => new("lim", ImmutableDictionary<string, ScopeSet>.Empty.Add(role, ScopeSet.Of(scope)));
 
     private static DeviceRecord With(DeviceRecord record, Func<Grant, Grant> change) =>
-        record with { Grants = record.Grants.SetItem("operator", change(record.Grants["operator"])) };
+        record with { Grants = record.Grants.SetItem("operator", change(record.Grants.Of("operator"))) };
 }

@@ -23,8 +23,8 @@ public sealed class TransitionsTests
         record.Client.ShouldBe(_claim.Client);
         record.Requests.ShouldBeEmpty();
         record.Refusals.ShouldBeNull();
-        record.Grants.ShouldHaveSingleItem().Key.ShouldBe("operator");
-        record.Grants["operator"].ShouldBe(new Grant { Scopes = _claim.Scopes, ApprovedAt = Start, Rule = "loopback" });
+        record.Grants.ShouldHaveSingleItem().Key.ShouldBe("operator".InDefault());
+        record.Grants.Of("operator").ShouldBe(new Grant { Scopes = _claim.Scopes, ApprovedAt = Start, Rule = "loopback" });
     }
 
     [Fact]
@@ -201,7 +201,7 @@ public sealed class TransitionsTests
         Decision decision = Approve(ask.Next, ask.Request!.Id, scopes: null, Start.AddMinutes(1));
 
         decision.Outcome.ShouldBe(DecisionOutcome.Done);
-        decision.Record.Grants["operator"].ShouldBe(new Grant { Scopes = _claim.Scopes, ApprovedAt = Start.AddMinutes(1), ApprovedBy = "ops" });
+        decision.Record.Grants.Of("operator").ShouldBe(new Grant { Scopes = _claim.Scopes, ApprovedAt = Start.AddMinutes(1), ApprovedBy = "ops" });
         decision.Request.ShouldBe(ask.Request with
         {
             Status = PairingRequestStatus.Approved,
@@ -259,12 +259,12 @@ public sealed class TransitionsTests
         DeviceRecord paired = Some.Paired(_claim, Start);
         Operator by = Ceiling("operator", "operator.read");
 
-        Transitions.SetGrant(paired, "operator", new GrantTerms(Scopes("operator.write")), by, Implications, Start, Lifetimes)
+        Transitions.SetGrant(paired, "operator".InDefault(), new GrantTerms(Scopes("operator.write")), by, Implications, Start, Lifetimes)
             .ShouldBe(new Decision(DecisionOutcome.AboveCeiling, paired, Request: null));
-        Transitions.SetGrant(paired, "node", new GrantTerms(ScopeSet.Empty), by, Implications, Start, Lifetimes).Outcome.ShouldBe(DecisionOutcome.AboveCeiling);
-        Transitions.SetGrant(paired, "operator", new GrantTerms(Scopes("operator.read")), by, Implications, Start, Lifetimes)
+        Transitions.SetGrant(paired, "node".InDefault(), new GrantTerms(ScopeSet.Empty), by, Implications, Start, Lifetimes).Outcome.ShouldBe(DecisionOutcome.AboveCeiling);
+        Transitions.SetGrant(paired, "operator".InDefault(), new GrantTerms(Scopes("operator.read")), by, Implications, Start, Lifetimes)
             .Record.ScopesOf("operator").ShouldBe(Scopes("operator.read"));
-        Transitions.SetGrant(paired, "operator", terms: null, by, Implications, Start, Lifetimes).Record.Grants.ShouldBeEmpty();
+        Transitions.SetGrant(paired, "operator".InDefault(), terms: null, by, Implications, Start, Lifetimes).Record.Grants.ShouldBeEmpty();
     }
 
     [Fact]
@@ -322,7 +322,7 @@ public sealed class TransitionsTests
 
         DeviceRecord approved = Approve(none.Next, wide.Request!.Id, scopes: null, Start).Record;
         DeviceRecord automatic = Transitions.AutoApprove(none.Next, _claim, "rule", Implications, Start, Lifetimes);
-        DeviceRecord set = Transitions.SetGrant(none.Next with { Legacy = true }, "operator", new GrantTerms(_claim.Scopes), Some.Operator, Implications, Start, Lifetimes).Record;
+        DeviceRecord set = Transitions.SetGrant(none.Next with { Legacy = true }, "operator".InDefault(), new GrantTerms(_claim.Scopes), Some.Operator, Implications, Start, Lifetimes).Record;
 
         foreach (DeviceRecord record in new[] { approved, automatic, set })
         {
@@ -414,8 +414,8 @@ public sealed class TransitionsTests
         Decision ending = ApproveAlso(node, "watcher: look", until);
         Decision adding = ApproveAlso(node, "operator: operator.pairing");
 
-        ending.Record.Grants["watcher"].Until.ShouldBe(until);
-        ending.Record.Grants["node"].Until.ShouldBe(until);
+        ending.Record.Grants.Of("watcher").Until.ShouldBe(until);
+        ending.Record.Grants.Of("node").Until.ShouldBe(until);
         adding.Record.ScopesOf("operator").ShouldBe(Scopes("operator.pairing operator.read"));
 
         Ask again = Ask(ending.Record, _claim.Asking("node", "screen"), Start);
@@ -486,11 +486,11 @@ public sealed class TransitionsTests
     public void A_legacy_grant_without_scopes_becomes_one_with_scopes_when_it_is_approved()
     {
         DeviceRecord legacy = Some.Paired(_claim, Start) with { Legacy = true };
-        legacy = legacy with { Grants = legacy.Grants.SetItem("operator", legacy.Grants["operator"] with { Scopes = null }) };
+        legacy = legacy with { Grants = legacy.Grants.SetItem("operator", legacy.Grants.Of("operator") with { Scopes = null }) };
 
-        Transitions.AutoApprove(legacy, _claim, "loopback", Implications, Start, Lifetimes).Grants["operator"].Scopes.ShouldBe(_claim.Scopes);
+        Transitions.AutoApprove(legacy, _claim, "loopback", Implications, Start, Lifetimes).Grants.Of("operator").Scopes.ShouldBe(_claim.Scopes);
         Ask ask = Ask(legacy, _claim.Asking("operator"), Start);
-        Approve(ask.Next, ask.Request!.Id, scopes: null, Start).Record.Grants["operator"].Scopes.ShouldBe(ScopeSet.Empty);
+        Approve(ask.Next, ask.Request!.Id, scopes: null, Start).Record.Grants.Of("operator").Scopes.ShouldBe(ScopeSet.Empty);
     }
 
     private static Ask Ask(DeviceRecord? record, DeviceClaim claim, DateTimeOffset now) =>
@@ -513,7 +513,7 @@ public sealed class TransitionsTests
         Transitions.Reject(record, id, Some.Operator, now, Lifetimes);
 
     private static DeviceRecord SetGrant(DeviceRecord record, string role, string? scopes) =>
-        Transitions.SetGrant(record, role, scopes is null ? null : new GrantTerms(Scopes(scopes)), Some.Operator, Implications, Start, Lifetimes).Record;
+        Transitions.SetGrant(record, role.InDefault(), scopes is null ? null : new GrantTerms(Scopes(scopes)), Some.Operator, Implications, Start, Lifetimes).Record;
 
     private static Operator Ceiling(string role, string scopes) =>
         new("ops", ImmutableDictionary<string, ScopeSet>.Empty.Add(role, Scopes(scopes)));

@@ -23,16 +23,16 @@ public sealed class UnknownMembersTests
         { "an operator approves", r => Done(Transitions.Approve(r, r.Requests[0].Id, new GrantTerms(), Some.Operator, Implications, Now, Some.Lifetimes)) },
         { "an operator approves a part", r => Done(Transitions.Approve(r, r.Requests[0].Id, new GrantTerms(ScopeSet.Of("a")), Some.Operator, Implications, Now, Some.Lifetimes)) },
         { "an operator rejects", r => Done(Transitions.Reject(r, r.Requests[0].Id, Some.Operator, Now, Some.Lifetimes)) },
-        { "an operator narrows a role", r => Done(Transitions.SetGrant(r, "operator", new GrantTerms(ScopeSet.Empty), Some.Operator, Implications, Now, Some.Lifetimes)) },
-        { "an operator takes a role", r => Done(Transitions.SetGrant(r, "operator", terms: null, Some.Operator, Implications, Now, Some.Lifetimes)) },
+        { "an operator narrows a role", r => Done(Transitions.SetGrant(r, "operator".InDefault(), new GrantTerms(ScopeSet.Empty), Some.Operator, Implications, Now, Some.Lifetimes)) },
+        { "an operator takes a role", r => Done(Transitions.SetGrant(r, "operator".InDefault(), terms: null, Some.Operator, Implications, Now, Some.Lifetimes)) },
         { "an operator names it", r => Done(Transitions.SetLabel(r, "other", Now, Some.Lifetimes)) },
         { "an operator blocks it for another reason", r => Done(Transitions.Block(r, r.Id, "found", Some.Operator, Now, Some.Lifetimes)) },
         { "an operator lets it in again", r => Done(Transitions.Unblock(r, Some.Operator, Implications, Now, Some.Lifetimes)) },
         { "an operator removes it", r => Transitions.Remove(r, Some.Operator, Now, Some.Lifetimes) },
         { "an operator takes a rule back", r => Done(Transitions.RemoveByRule(r, "loopback", Some.Operator, Now, Some.Lifetimes)) },
-        { "a grant ends", r => (r with { Grants = r.Grants.SetItem("operator", r.Grants["operator"] with { Until = Now }) }).AsOf(Now) },
+        { "a grant ends", r => (r with { Grants = r.Grants.SetItem("operator", r.Grants.Of("operator") with { Until = Now }) }).AsOf(Now) },
         { "a request expires", r => Done(Transitions.SetLabel(r, "other", Now.AddMinutes(6), Some.Lifetimes)) },
-        { "so many roles are marked that the device is", r => r with { Refusals = Enumerable.Range(0, 65).Aggregate(r.Refusals, (m, i) => RefusalMarks.Mark(m, $"role-{i}", Now)) } },
+        { "so many roles are marked that the device is", r => r with { Refusals = Enumerable.Range(0, 65).Aggregate(r.Refusals, (m, i) => RefusalMarks.Mark(m, $"role-{i}".InDefault(), Now)) } },
         { "the registry goes back behind it", r => new SeenRecord(r, Now, Some.Lifetimes).Removed(r, Now) },
         { "an import adds to it", r => DeviceImport.Apply(r with { Block = null, Refusals = null }, Import("operator", "operator.write"), Some.Operator, Implications, Now).Next! },
         { "it is idle and forgotten", r => Transitions.ForgetIdle(ByRule(r), Now, Now, Some.Lifetimes)! },
@@ -95,17 +95,17 @@ public sealed class UnknownMembersTests
     }
 
     [Theory]
-    [InlineData("{\"format\":2}")]
-    [InlineData("{\"format\":2,\"id\":17}")]
-    [InlineData("{\"a\":{\"format\":1},\"format\":2,\"grants\":[]}")]
-    [InlineData("{\"format\":2}\nanother line")]
-    [InlineData("{\"format\":2,\"requests\":[{\"status\":\"withdrawn\"}]")]
-    [InlineData("{\"requests\":[{\"status\":\"withdrawn\"}],\"format\":2}")]
+    [InlineData("{\"format\":3}")]
+    [InlineData("{\"format\":3,\"id\":17}")]
+    [InlineData("{\"a\":{\"format\":1},\"format\":3,\"grants\":[]}")]
+    [InlineData("{\"format\":3}\nanother line")]
+    [InlineData("{\"format\":3,\"requests\":[{\"status\":\"withdrawn\"}]")]
+    [InlineData("{\"requests\":[{\"status\":\"withdrawn\"}],\"format\":3}")]
     public void A_greater_format_is_recognised_in_an_unreadable_document(string document)
     {
         NewerDocumentException newer = Should.Throw<NewerDocumentException>(() => DeviceDocument.Deserialize(Encoding.UTF8.GetBytes(document), Device.Device, "v"));
 
-        newer.Document.ShouldBe(new NewerDocument(Device.Device, 2, "v"));
+        newer.Document.ShouldBe(new NewerDocument(Device.Device, 3, "v"));
         newer.Message.ShouldContain("Upgrade");
     }
 
@@ -122,7 +122,7 @@ public sealed class UnknownMembersTests
     [Fact]
     public void An_audit_entry_keeps_unknown_members()
     {
-        const string Document = """{"time":"2026-11-30T12:00:00+00:00","gateway":"g","kind":"grant-changed","role":"operator","client":{"id":"cli","later":1},"audience":"agent-2"}""";
+        const string Document = """{"time":"2026-11-30T12:00:00+00:00","gateway":"g","kind":"grant-changed","role":"operator","client":{"id":"cli","later":1},"tenant":"agent-2"}""";
 
         Encoding.UTF8.GetString(AuditDocument.Serialize(AuditDocument.Deserialize(Encoding.UTF8.GetBytes(Document), id: 0)))
             .ShouldBe(Document.Replace("+", "\\u002B", StringComparison.Ordinal).Replace("\\u002B", "+", StringComparison.Ordinal));
@@ -161,7 +161,7 @@ public sealed class UnknownMembersTests
         record = Ask(record, Device.Asking("node", "a", "b")).Next;
         return record with
         {
-            Refusals = new RefusalMarks { At = Now, Roles = ScopeSet.Of("admin") },
+            Refusals = new RefusalMarks { At = Now, Roles = DefaultAudience.Roles("admin") },
             Block = new Block { At = Now, By = "ops", Reason = "lost" },
         };
     }
@@ -169,7 +169,7 @@ public sealed class UnknownMembersTests
     private static DeviceRecord ByRule(DeviceRecord record) => record with { Block = null, Requests = [], Grants = record.Grants.Remove("operator") };
 
     private static ImportedDevice Import(string role, params string[] scopes) => new(
-        Device.Device, Device.PublicKey, System.Collections.Immutable.ImmutableSortedDictionary<string, GrantTerms>.Empty.Add(role, new GrantTerms(ScopeSet.Of(scopes))));
+        Device.Device, Device.PublicKey, System.Collections.Immutable.ImmutableSortedDictionary<GrantKey, GrantTerms>.Empty.Add(role, new GrantTerms(ScopeSet.Of(scopes))));
 
     private static Ask Ask(DeviceRecord record, DeviceClaim claim) =>
         Transitions.Ask(record, claim, PairingReason.RoleUpgrade, LocalityKind.Remote, "192.0.2.1", Now, Some.Lifetimes);

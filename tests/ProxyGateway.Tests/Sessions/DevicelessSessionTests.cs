@@ -25,7 +25,7 @@ public sealed class DevicelessSessionTests
     {
         var settings = new Settings { Current = Before };
         var table = new SessionTable(new DeviceRegistry(null!), settings, TimeProvider.System);
-        var ask = new DevicelessAsk("operator", ScopeSet.Empty, new ClientDescription("cli"), ShowsSharedToken: true, ActsForAnother: false);
+        var ask = new DevicelessAsk(Audience.Default, "operator", ScopeSet.Empty, new ClientDescription("cli"), ShowsSharedToken: true, ActsForAnother: false);
         using DevicelessSession session = table.TryEnter(1000, ask, Some.Loopback, limit: 1)!;
         session.TryAdmit(Before, settings).ShouldBeTrue();
 

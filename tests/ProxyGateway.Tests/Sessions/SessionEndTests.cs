@@ -135,6 +135,6 @@ public sealed class SessionEndTests
     private DeviceRecord Ending(DateTimeOffset? until)
     {
         DeviceRecord record = Some.Paired(_claim, StoresNow);
-        return record with { Grants = record.Grants.SetItem("operator", record.Grants["operator"] with { Until = until }) };
+        return record with { Grants = record.Grants.SetItem("operator", record.Grants.Of("operator") with { Until = until }) };
     }
 }

@@ -142,10 +142,10 @@ internal static class Answers
             json.WriteString("deviceId"u8, claim.Device.ToString());
             json.WriteString("requestedRole"u8, claim.Role);
             WriteList(json, "requestedScopes"u8, claim.Scopes);
-            if (refused.Record is { IsPaired: true } record)
+            if (refused.Record is { } record && record.IsPairedFor(request.Audience))
             {
-                WriteList(json, "approvedRoles"u8, record.Grants.Keys.Take(RuleBounds.Roles)); // rules approve no more
-                WriteList(json, "approvedScopes"u8, record.ScopesOf(claim.Role).Take(RuleBounds.Scopes));
+                WriteList(json, "approvedRoles"u8, record.Grants.Keys.Where(k => k.Audience == request.Audience).Select(k => k.Role).Take(RuleBounds.Roles)); // rules approve no more
+                WriteList(json, "approvedScopes"u8, record.ScopesOf(request.Key).Take(RuleBounds.Scopes));
             }
 
             json.WriteString("remediationHint"u8, rejected

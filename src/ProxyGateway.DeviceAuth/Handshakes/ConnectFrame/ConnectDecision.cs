@@ -29,7 +29,7 @@ internal sealed class ConnectDecision(
         if (time.GetElapsedTime(came) > timeout)
         {
             // It had to wait so long for its turn that it may have given up.
-            gatekeeper.PutOff(found.Claim, handshake.Origin, handshake.Options);
+            gatekeeper.PutOff(handshake.Audience, found.Claim, handshake.Origin, handshake.Options);
             return new ConnectOutcome(request.Id, Answers.TryAgainLater(request.Id));
         }
 
@@ -57,7 +57,7 @@ internal sealed class ConnectDecision(
         if (!handshake.Place.GivesWay.IsCancellationRequested)
             return Refuse(handshake, new Refusal(Closing.HandshakeTimeout));
         log.GaveWay(handshake);
-        gatekeeper.Refused(Closing.TryAgainLater, claim: null, handshake.Origin, handshake.Options);
+        gatekeeper.Refused(Closing.TryAgainLater, handshake.Audience, claim: null, handshake.Origin, handshake.Options);
         return new Refusal(Closing.TryAgainLater);
     }
 
@@ -73,6 +73,7 @@ internal sealed class ConnectDecision(
             return new ConnectOutcome(request.Id, Answers.Restarting(request.Id));
         (DevicelessSession? session, Closing? closing) = deviceless.Decide(
             inForce => new DevicelessAsk(
+                handshake.Audience,
                 request.Role,
                 ScopeSet.Of(request.Scopes),
                 request.Describe(),
@@ -92,7 +93,7 @@ internal sealed class ConnectDecision(
     private Refusal Refuse(HandshakeContext handshake, Refusal refusal)
     {
         log.Refused(handshake, refusal.Closing);
-        gatekeeper.Refused(refusal.Closing, claim: null, handshake.Origin, handshake.Options);
+        gatekeeper.Refused(refusal.Closing, handshake.Audience, claim: null, handshake.Origin, handshake.Options);
         return Delayed(handshake, refusal);
     }
 

@@ -62,7 +62,7 @@ internal static class AuditBounds
     internal static int SizeAtMost(AuditEntry entry)
     {
         // JSON does not escape the characters of kinds, roles and scopes
-        int size = RestOfDocument + entry.Kind.Length + (entry.Role?.Length ?? 0);
+        int size = RestOfDocument + entry.Audience.ToString().Length + entry.Kind.Length + (entry.Role?.Length ?? 0);
         foreach (string scope in entry.Scopes ?? ScopeSet.Empty)
             size += scope.Length + 3;
         int free = Length(entry.Operator) + Length(entry.Rule) + Length(entry.Address) + Length(entry.Reason) + Length(entry.Note) + Length(entry.Gateway)

@@ -36,6 +36,12 @@ public sealed record AuditEntry : StoredObject
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public RequestId? RequestId { get; init; }
 
+    /// <summary>
+    /// The audience that was requested or decided on; absent for <c>default</c>, and in entries about all audiences, such as the removal of a device.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public Audience Audience { get; init; }
+
     /// <summary>The role that was requested or decided on.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Role { get; init; }

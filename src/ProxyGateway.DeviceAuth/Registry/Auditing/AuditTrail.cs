@@ -20,8 +20,8 @@ internal static class AuditTrail
         ArgumentNullException.ThrowIfNull(next);
         if (previous is not null && previous.Version != next.Version)
         {
-            foreach ((string role, Grant grant) in previous.Grants.RemoveRange(previous.AsOf(now).Grants.Keys))
-                yield return new AuditEntry { Kind = AuditKinds.GrantExpired, DeviceId = next.Id, Role = role, Scopes = grant.Scopes, Until = grant.Until };
+            foreach ((GrantKey key, Grant grant) in previous.Grants.RemoveRange(previous.AsOf(now).Grants.Keys))
+                yield return new AuditEntry { Kind = AuditKinds.GrantExpired, DeviceId = next.Id, Audience = key.Audience, Role = key.Role, Scopes = grant.Scopes, Until = grant.Until };
         }
 
         if (operation is not null)
@@ -43,18 +43,19 @@ internal static class AuditTrail
 
         if (previous is not null && operation is null && by is not null)
         {
-            foreach ((string role, Grant grant) in next.Grants.Where(g => IsGrantedBesides(g.Key, g.Value, previous, next)))
-                yield return By(new AuditEntry { Kind = AuditKinds.GrantChanged, DeviceId = next.Id, Role = role, Scopes = grant.Scopes, Until = grant.Until }, by);
+            foreach ((GrantKey key, Grant grant) in next.Grants.Where(g => IsGrantedBesides(g.Key, g.Value, previous, next)))
+                yield return By(new AuditEntry { Kind = AuditKinds.GrantChanged, DeviceId = next.Id, Audience = key.Audience, Role = key.Role, Scopes = grant.Scopes, Until = grant.Until }, by);
         }
     }
 
     /// <summary>An operator tried to grant or unblock above their ceiling.</summary>
-    public static AuditEntry Refused(Operator by, DeviceId device, RequestId? request, string? role, ScopeSet? scopes) => By(
+    public static AuditEntry Refused(Operator by, DeviceId device, RequestId? request, Audience audience, string? role, ScopeSet? scopes) => By(
         new AuditEntry
         {
             Kind = AuditKinds.OperatorRefused,
             DeviceId = device,
             RequestId = request,
+            Audience = audience,
             Role = role,
             Scopes = scopes,
             Reason = "above-ceiling",
@@ -66,6 +67,7 @@ internal static class AuditTrail
     {
         Kind = AuditKinds.DeviceAutoApproved,
         DeviceId = claim.Device,
+        Audience = claim.Audience,
         Role = claim.Role,
         Scopes = claim.Scopes,
         Reason = approval.Reason.ToWireName(),
@@ -76,18 +78,18 @@ internal static class AuditTrail
     };
 
     /// <summary>Whether the change has granted more in the role than the request that it approved there says.</summary>
-    private static bool IsGrantedBesides(string role, Grant grant, DeviceRecord previous, DeviceRecord next)
+    private static bool IsGrantedBesides(GrantKey key, Grant grant, DeviceRecord previous, DeviceRecord next)
     {
-        Grant? before = previous.Grants.GetValueOrDefault(role);
+        Grant? before = previous.Grants.GetValueOrDefault(key);
         PairingRequest? approved = next.Requests.FirstOrDefault(r =>
-            r.Role == role && r.Status == PairingRequestStatus.Approved && previous.FindRequest(r.Id)?.Status == PairingRequestStatus.Open);
+            r.Key == key && r.Status == PairingRequestStatus.Approved && previous.FindRequest(r.Id)?.Status == PairingRequestStatus.Open);
         return approved is null
             ? !grant.Equals(before)
             : (grant.Scopes ?? ScopeSet.Empty).Without(before?.Scopes ?? ScopeSet.Empty).Without(approved.GrantedScopes ?? ScopeSet.Empty).Count > 0;
     }
 
     private static DateTimeOffset? UntilOf(PairingRequest request, DeviceRecord record) =>
-        request.Status == PairingRequestStatus.Approved ? record.Grants.GetValueOrDefault(request.Role)?.Until : null;
+        request.Status == PairingRequestStatus.Approved ? record.Grants.GetValueOrDefault(request.Key)?.Until : null;
 
     private static AuditEntry Opened(PairingRequest request) => Of(AuditKinds.RequestOpened, request) with
     {
@@ -114,6 +116,7 @@ internal static class AuditTrail
         Kind = kind,
         DeviceId = request.DeviceId,
         RequestId = request.Id,
+        Audience = request.Audience,
         Role = request.Role,
         Scopes = request.GrantedScopes ?? request.Scopes,
     };

@@ -28,9 +28,9 @@ internal sealed class Gateway(IDeviceStore store, History history, Func<Task<Fat
                 IsDone(await registry.ApproveAsync(performance.Request!.Value, operation.Scopes, performance.Operator, history.Rules, None)),
             OperationKind.Reject => IsDone(await registry.RejectAsync(performance.Request!.Value, performance.Operator, history.Rules, None)),
             OperationKind.SetGrant => IsDone(await registry.SetGrantAsync(
-                performance.Claim.Device, operation.Role, operation.Scopes, performance.Operator, history.Rules, None)),
+                performance.Claim.Device, operation.Role.InDefault(), operation.Scopes, performance.Operator, history.Rules, None)),
             OperationKind.TakeGrant => IsDone(await registry.SetGrantAsync(
-                performance.Claim.Device, operation.Role, scopes: null, performance.Operator, history.Rules, None)),
+                performance.Claim.Device, operation.Role.InDefault(), scopes: null, performance.Operator, history.Rules, None)),
             OperationKind.Remove => await registry.RemoveAsync(performance.Claim.Device, performance.Operator, history.Rules, None),
             OperationKind.Block => IsDone(await registry.ChangeAsync(
                 performance.Claim.Device, new DeviceChange.Block(Reason: null), performance.Operator, history.Rules, None)),

@@ -165,8 +165,8 @@ internal sealed class HistoryCheck
             OperationKind.Approve => Transitions.Approve(record, by.Request!.Value, new GrantTerms(), by.Operator, Implications, now, Lifetimes),
             OperationKind.ApprovePart => Transitions.Approve(record, by.Request!.Value, new GrantTerms(by.Operation.Scopes), by.Operator, Implications, now, Lifetimes),
             OperationKind.Reject => Transitions.Reject(record, by.Request!.Value, by.Operator, now, Lifetimes),
-            OperationKind.SetGrant => Transitions.SetGrant(record, by.Operation.Role, new GrantTerms(by.Operation.Scopes), by.Operator, Implications, now, Lifetimes),
-            OperationKind.TakeGrant => Transitions.SetGrant(record, by.Operation.Role, terms: null, by.Operator, Implications, now, Lifetimes),
+            OperationKind.SetGrant => Transitions.SetGrant(record, by.Operation.Role.InDefault(), new GrantTerms(by.Operation.Scopes), by.Operator, Implications, now, Lifetimes),
+            OperationKind.TakeGrant => Transitions.SetGrant(record, by.Operation.Role.InDefault(), terms: null, by.Operator, Implications, now, Lifetimes),
             OperationKind.Unblock => Transitions.Unblock(record, by.Operator, Implications, now, Lifetimes),
             _ => null,
         };
@@ -181,8 +181,9 @@ internal sealed class HistoryCheck
         Performance by = attempt.By;
         DeviceRecord next = attempt.Swap.Next;
         PairingRequest? request = by.Request is { } id ? _history.Told.First(t => t.Request.Id == id).Request : null;
-        foreach ((string role, Grant grant) in next.Grants)
+        foreach ((GrantKey key, Grant grant) in next.Grants)
         {
+            string role = key.Role;
             ScopeSet had = attempt.Swap.Previous?.ScopesOf(role) ?? ScopeSet.Empty;
             ScopeSet? given = by.Operation.Kind switch
             {

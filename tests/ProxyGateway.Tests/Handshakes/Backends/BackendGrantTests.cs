@@ -27,8 +27,8 @@ public sealed class BackendGrantTests
         DeviceRecord record = paired with
         {
             Grants = paired.Grants
-                .SetItem("operator", paired.Grants["operator"] with { Scopes = ScopeSet.Of("operator.read", "operator.write") })
-                .SetItem("node", paired.Grants["operator"] with { Scopes = ScopeSet.Of("camera") }),
+                .SetItem("operator", paired.Grants.Of("operator") with { Scopes = ScopeSet.Of("operator.read", "operator.write") })
+                .SetItem("node", paired.Grants.Of("operator") with { Scopes = ScopeSet.Of("camera") }),
         };
         var grant = new BackendGrant(claim, record, ScopeImplications.Default);
 
@@ -45,7 +45,7 @@ public sealed class BackendGrantTests
         DeviceRecord paired = Some.Paired(claim, DateTimeOffset.UnixEpoch);
         DeviceRecord record = paired with
         {
-            Grants = paired.Grants.SetItem("node", paired.Grants["operator"] with { Scopes = ScopeSet.Of("camera", "operator.admin") }),
+            Grants = paired.Grants.SetItem("node", paired.Grants.Of("operator") with { Scopes = ScopeSet.Of("camera", "operator.admin") }),
         };
 
         new BackendGrant(claim, record, ScopeImplications.Default).Covers(new PendingPairing(claim.Device.ToString(), Set(roles), Set(scopes))).ShouldBe(covered);

@@ -5,6 +5,7 @@ using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Tests.Handshakes.InMemory;
 
@@ -106,7 +107,7 @@ internal sealed class MemoryTunnel : IHttpUpgradeFeature, IHttpRequestLifetimeFe
     {
         using (Place)
             await handshake.InvokeAsync(new HandshakeRequest(
-                new HandshakeContext(Http, origin, options, Place), _gate.Get<AdmissionDesk>(), ownHeaders: [], isUpgrade: true, _ => ProxyAsync(Http)));
+                new HandshakeContext(Http, origin, options, Audience.Default, Place), _gate.Get<AdmissionDesk>(), ownHeaders: [], isUpgrade: true, _ => ProxyAsync(Http)));
         _clientStream.Dispose(); // as the server does once the request is over
     }
 

@@ -15,8 +15,8 @@ public sealed class AuditTrailTests
     public void An_ended_grant_is_entered_once_with_the_next_change()
     {
         DeviceRecord paired = Some.Paired(_claim, Start);
-        Grant ending = paired.Grants[_claim.Role] with { Until = Start };
-        paired = paired with { Grants = paired.Grants.SetItem(_claim.Role, ending) };
+        Grant ending = paired.Grants[_claim.Key] with { Until = Start };
+        paired = paired with { Grants = paired.Grants.SetItem(_claim.Key, ending) };
         DeviceRecord next = Transitions.SetLabel(paired with { Legacy = true }, "Mine", Start, Some.Lifetimes).Record with { Version = Some.Version() };
 
         AuditEntry entry = AuditTrail.Of(paired, next, Start, By, operation: null).ShouldHaveSingleItem();

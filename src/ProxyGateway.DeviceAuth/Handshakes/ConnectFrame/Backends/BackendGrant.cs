@@ -11,18 +11,21 @@ internal sealed record BackendGrant(DeviceClaim Claim, DeviceRecord Record, Scop
     private const string Operator = "operator";
 
     /// <summary>
-    /// Whether all that a backend would approve is granted: each role, and each scope in one of these roles. A backend keeps one list of scopes for all
+    /// Whether all that a backend would approve is granted in the audience of its route: each role, and each scope in one of these roles. A backend keeps one list of scopes for all
     /// roles of a request, and merges what a device asked for before into it, also what the device has asked for past the gate.
     /// </summary>
     public bool Covers(PendingPairing pending) =>
         pending.Device == Claim.Device.ToString()
         && pending.Roles.Count > 0
-        && pending.Roles.All(role => role == Claim.Role || Record.Grants.GetValueOrDefault(role)?.Scopes is not null)
+        && pending.Roles.All(role => role == Claim.Role || Record.Grants.GetValueOrDefault(KeyOf(role))?.Scopes is not null)
         && pending.Scopes.All(scope => pending.Roles.Any(role => MayCount(role, scope, pending) && Implications.Covers(role, ScopesOf(role), ScopeSet.Of(scope))));
 
     // The backend gives scopes of operators to the role of operators, also those that were granted to a node, where they mean nothing.
     private static bool MayCount(string role, string scope, PendingPairing pending) =>
         role == Operator || !pending.Roles.Contains(Operator) || !scope.StartsWith("operator.", StringComparison.Ordinal);
 
-    private ScopeSet ScopesOf(string role) => role == Claim.Role ? Record.ScopesOf(role).Union(Claim.Scopes) : Record.ScopesOf(role);
+    private ScopeSet ScopesOf(string role) => role == Claim.Role ? Record.ScopesOf(Claim.Key).Union(Claim.Scopes) : Record.ScopesOf(KeyOf(role));
+
+    // The backend is one agent: what the device may do at another says nothing here.
+    private GrantKey KeyOf(string role) => new(Claim.Audience, role);
 }

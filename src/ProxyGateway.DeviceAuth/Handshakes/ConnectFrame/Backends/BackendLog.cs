@@ -13,23 +13,23 @@ internal sealed partial class BackendLog(ILogger logger)
     /// <summary>The backend refused a device that the gate had admitted.</summary>
     public void BackendRefused(HandshakeContext handshake, DeviceClaim claim, BackendRefusal refusal)
     {
-        LogBackendRefused(claim.Device, claim.Role, LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe());
+        LogBackendRefused(claim.Device, claim.Key.ToString(), LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe());
         if (refusal.ForgotDevice)
             LogForgotten(claim.Device);
     }
 
     /// <summary>The backend asks a pairing question of its own, and the gate may not answer it.</summary>
     public void BackendAsks(HandshakeContext handshake, DeviceClaim claim, BackendRefusal refusal, string cluster) => LogBackendAsks(
-        claim.Device, claim.Role, LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe(), refusal.RequestId!, refusal.OwnersCommand,
+        claim.Device, claim.Key.ToString(), LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe(), refusal.RequestId!, refusal.OwnersCommand,
         OpenClawBackendReader.PathOf(cluster));
 
     /// <summary>The gate has approved at the backend what it has granted.</summary>
     public void ApprovedAtBackend(HandshakeContext handshake, DeviceClaim claim, BackendRefusal refusal) => LogApproved(
-        claim.Device, claim.Role, LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe(), refusal.RequestId!);
+        claim.Device, claim.Key.ToString(), LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe(), refusal.RequestId!);
 
     /// <summary>The gate could not approve at the backend what it has granted.</summary>
     public void NotApprovedAtBackend(HandshakeContext handshake, DeviceClaim claim, BackendRefusal refusal, string problem) => LogNotApproved(
-        claim.Device, claim.Role, LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe(), refusal.RequestId!, problem, refusal.OwnersCommand);
+        claim.Device, claim.Key.ToString(), LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe(), refusal.RequestId!, problem, refusal.OwnersCommand);
 
     [LoggerMessage(1120, LogLevel.Information, "Connected to the backend {Destination}, to approve pairings there (DeviceAuth:Backends).")]
     private partial void LogConnected(string destination);
