@@ -11,11 +11,14 @@ using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 using ProxyGateway.DeviceAuth.Health;
+using ProxyGateway.DeviceAuth.Identity;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
+using Yarp.ReverseProxy;
+using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Configuration.RouteValidators;
 using Yarp.ReverseProxy.Transforms.Builder;
 
@@ -129,6 +132,10 @@ public static class DeviceAuthorizationExtensions
             new DeviceAuthRouteValidator(s.GetServices<HandshakeRegistration>().Select(h => h.Name))));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GatedUpgradeTransform>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GateRequiredTransform>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, DeviceIdentityTransform>());
+        services.TryAddSingleton(s => new ClaimedHeaders(() => s.GetRequiredService<IProxyStateLookup>().GetRoutes().Select(route => route.Config)));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigChangeListener, ClaimedHeaders>(s => s.GetRequiredService<ClaimedHeaders>()));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformFactory, BackendHeaderFactory>());
         return new DeviceAuthorizationBuilder(services);
     }
 

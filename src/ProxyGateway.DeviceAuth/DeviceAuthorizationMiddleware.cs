@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Handshakes;
+using ProxyGateway.DeviceAuth.Identity;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -29,6 +30,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     AuditLog audit,
     GateMetrics metrics,
     AdmissionDesk desk,
+    ClaimedHeaders claimed,
     PacedLogger<DeviceAuthorizationMiddleware> logger)
 {
     private const int LoggedNameLength = 64;
@@ -103,7 +105,14 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     {
         if (!OpenPath.IsPlain(context.Request.Path))
             return Problems.PathRefused(context);
-        context.Features.Set(new GatePass(context.GetRouteModel()));
+        return PassOnAsync(context);
+    }
+
+    private Task PassOnAsync(HttpContext context)
+    {
+        RouteModel route = context.GetRouteModel();
+        claimed.Remove(context.Request.Headers, route.Config);
+        context.Features.Set(new GatePass(route));
         return next(context);
     }
 
@@ -176,8 +185,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
             ClientHeaders.KeepForUpgrade(headers, request.Options.RequestHeaders, isTrustedProxy);
         else
             ClientHeaders.KeepForHttp(headers, request.Options.RequestHeaders, isTrustedProxy);
-        context.Features.Set(new GatePass(context.GetRouteModel()));
-        return next(context);
+        return PassOnAsync(context);
     }
 
     // A name that is none throws, although no route with one is loaded: fails closed, since another audience would be another agent.

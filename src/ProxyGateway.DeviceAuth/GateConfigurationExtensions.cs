@@ -1,7 +1,9 @@
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Handshakes;
+using ProxyGateway.DeviceAuth.Identity;
 using ProxyGateway.DeviceAuth.Localities;
 using Yarp.ReverseProxy.Configuration.RouteValidators;
+using Yarp.ReverseProxy.Transforms.Builder;
 
 namespace ProxyGateway.DeviceAuth;
 
@@ -25,5 +27,13 @@ public static class GateConfigurationExtensions
     {
         ArgumentNullException.ThrowIfNull(gate);
         return new DeviceAuthRouteValidator(HandshakeRegistration.NamesIn(gate.Services));
+    }
+
+    /// <summary>Finds mistakes in a route's transforms of the gate, such as <c>DeviceHeader</c>. It is not for building them.</summary>
+    /// <param name="gate">The gate.</param>
+    public static ITransformFactory CreateTransformValidator(this IDeviceAuthorizationBuilder gate)
+    {
+        ArgumentNullException.ThrowIfNull(gate);
+        return new BackendHeaderFactory(new ClaimedHeaders(() => []));
     }
 }

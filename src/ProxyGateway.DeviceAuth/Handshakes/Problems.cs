@@ -49,6 +49,9 @@ internal static class Problems
     public static Task NotGated(HttpContext context) => WriteAsync(context, StatusCodes.Status500InternalServerError,
         "misconfigured", "The gateway is not set up right.", "See its log.");
 
+    public static Task BackendUnavailable(HttpContext context) =>
+        TryAgain(context, StatusCodes.Status503ServiceUnavailable, "backend-unavailable", "The gateway lacks what the backend asks of it.");
+
     private static Task TryAgain(HttpContext context, int status, string type, string title)
     {
         context.Response.Headers[HeaderNames.RetryAfter] = ((int)RetryAfter.TotalSeconds).ToString(CultureInfo.InvariantCulture);

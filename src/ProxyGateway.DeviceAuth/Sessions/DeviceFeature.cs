@@ -15,9 +15,11 @@ internal sealed class DeviceFeature : IDeviceFeature, IHttpAuthenticationFeature
     private ClaimsPrincipal? _user;
 
     private DeviceFeature(DeviceSession session, ClaimsPrincipal? found) =>
-        (Claim, ConnectionId, _found) = (session.Claim, session.Number, found);
+        (Claim, Label, ConnectionId, _found) = (session.Claim, session.Label, session.Number, found);
 
     public DeviceClaim Claim { get; }
+
+    public string? Label { get; }
 
     public long ConnectionId { get; }
 

@@ -39,6 +39,9 @@ internal sealed class DeviceSession : Session
 
     public override DateTimeOffset? EndsAt => _end?.At;
 
+    /// <summary>The name that operators had given the device in the record that last covered the session; null if none.</summary>
+    public string? Label { get; private set; }
+
     /// <summary>The version of the last record that was found to cover the session; null while it is provisional.</summary>
     public string? Version
     {
@@ -114,6 +117,7 @@ internal sealed class DeviceSession : Session
     private void SetCoverage(DeviceRecord record, DateTimeOffset now, TimeMark asOf)
     {
         _version = record.Version;
+        Label = record.Label;
         DateTimeOffset? until = record.Grants.GetValueOrDefault(Claim.Key)?.Until;
         if (until == _end?.At)
             return;

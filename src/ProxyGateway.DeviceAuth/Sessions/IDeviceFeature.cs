@@ -11,6 +11,9 @@ public interface IDeviceFeature
     /// <summary>The device's verified id and claim, which its grant covered at admission.</summary>
     DeviceClaim Claim { get; }
 
+    /// <summary>The name that operators had given the device at admission; null if it had none.</summary>
+    string? Label { get; }
+
     /// <summary>The connection's number in <see cref="IDeviceConnections"/>.</summary>
     long ConnectionId { get; }
 }

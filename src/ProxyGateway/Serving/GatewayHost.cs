@@ -118,7 +118,7 @@ internal static class GatewayHost
     {
         return GatewayConfiguration.Read(
             configuration,
-            [gate.GetConfigurationPart(), AdminOptions.ConfigurationPart, RegistryOptionsReader.Part, RoutesReader.Part(gate.CreateRouteValidator())],
+            [gate.GetConfigurationPart(), AdminOptions.ConfigurationPart, RegistryOptionsReader.Part, RoutesReader.Part(gate.CreateRouteValidator(), gate.CreateTransformValidator())],
             errors);
     }
 

@@ -2,6 +2,7 @@ using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Configuration;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Configuration.RouteValidators;
+using Yarp.ReverseProxy.Transforms.Builder;
 
 namespace ProxyGateway.Serving;
 
@@ -15,13 +16,14 @@ internal static partial class RoutesReader
 
     /// <summary>The section as a part of the whole configuration.</summary>
     /// <param name="gate">What checks how routes are gated.</param>
-    public static ConfigurationPart Part(IRouteValidator gate) =>
-        ConfigurationPart.Of(Section, (configuration, errors) => Read(configuration, gate, errors), LogReloadRefused);
+    /// <param name="transforms">What checks the gate's transforms.</param>
+    public static ConfigurationPart Part(IRouteValidator gate, ITransformFactory transforms) =>
+        ConfigurationPart.Of(Section, (configuration, errors) => Read(configuration, gate, transforms, errors), LogReloadRefused);
 
-    private static Routes Read(IConfiguration configuration, IRouteValidator gate, ConfigurationErrors errors)
+    private static Routes Read(IConfiguration configuration, IRouteValidator gate, ITransformFactory transforms, ConfigurationErrors errors)
     {
         IConfigurationSection section = configuration.GetSection(Section);
-        using ServiceProvider yarp = BuildYarp(section, gate);
+        using ServiceProvider yarp = BuildYarp(section, gate, transforms);
         IProxyConfig config;
         try
         {
@@ -76,12 +78,13 @@ internal static partial class RoutesReader
         })];
     }
 
-    private static ServiceProvider BuildYarp(IConfigurationSection section, IRouteValidator gate)
+    private static ServiceProvider BuildYarp(IConfigurationSection section, IRouteValidator gate, ITransformFactory transforms)
     {
         var services = new ServiceCollection();
         services.AddLogging();
         services.AddReverseProxy().LoadFromConfig(section);
         services.AddSingleton(gate);
+        services.AddSingleton(transforms);
         return services.BuildServiceProvider();
     }
 

@@ -34,6 +34,7 @@ public sealed class DirectionTests
             ["Handshakes.ConnectFrame.Backends"],
             ["Handshakes.ConnectFrame"],
             ["Handshakes.Proof"],
+            ["Identity"],
             ["(composition)"],
             ["Admin.Page"],
             ["Admin", "Admin.OpenApi", "Admin.Webhooks"], // accepted: an endpoint carries its description, and a webhook sends what the events endpoint shows

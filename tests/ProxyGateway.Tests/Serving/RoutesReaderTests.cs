@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Identity;
 using ProxyGateway.Serving;
 using Yarp.ReverseProxy.Configuration;
 
@@ -42,6 +43,38 @@ public sealed class RoutesReaderTests
         errors.All.ShouldHaveSingleItem().ShouldStartWith("ReverseProxy");
     }
 
+    [Theory]
+    [InlineData("Value", "name", "ReverseProxy:Routes:agent: DeviceHeader \"X-User\", Value: found \"name\"; allowed: id, label, role, scopes.")]
+    [InlineData("Valeu", "id", "ReverseProxy:Routes:agent: DeviceHeader \"X-User\", Valeu: unknown key; allowed: DeviceHeader, Value.")]
+    public void A_misspelt_transform_of_the_gates_is_an_error_that_names_its_key(string key, string value, string error)
+    {
+        var errors = new ConfigurationErrors();
+        var settings = new Dictionary<string, string?>(Agent)
+        {
+            ["ReverseProxy:Routes:agent:Transforms:0:DeviceHeader"] = "X-User",
+            [$"ReverseProxy:Routes:agent:Transforms:0:{key}"] = value,
+        };
+
+        Read(settings, errors);
+
+        errors.All.ShouldContain(error);
+    }
+
+    [Fact]
+    public void The_gates_transforms_are_ones_of_the_routes()
+    {
+        var errors = new ConfigurationErrors();
+        var settings = new Dictionary<string, string?>(Agent)
+        {
+            ["ReverseProxy:Routes:agent:Transforms:0:DeviceHeader"] = "X-User",
+            ["ReverseProxy:Routes:agent:Transforms:0:Value"] = "id",
+        };
+
+        Read(settings, errors).ShouldHaveSingleItem().Transforms.ShouldNotBeNull().ShouldHaveSingleItem();
+
+        errors.All.ShouldBeEmpty();
+    }
+
     private static readonly Dictionary<string, string?> Agent = new()
     {
         ["ReverseProxy:Routes:agent:ClusterId"] = "agent",
@@ -50,5 +83,5 @@ public sealed class RoutesReaderTests
     };
 
     private static IReadOnlyList<RouteConfig> Read(Dictionary<string, string?> settings, ConfigurationErrors errors) =>
-        ((IProxyConfig)RoutesReader.Part(new DeviceAuthRouteValidator(["ConnectFrame"])).Read(new ConfigurationBuilder().AddInMemoryCollection(settings).Build(), errors)).Routes;
+        ((IProxyConfig)RoutesReader.Part(new DeviceAuthRouteValidator(["ConnectFrame"]), new BackendHeaderFactory(new ClaimedHeaders(() => []))).Read(new ConfigurationBuilder().AddInMemoryCollection(settings).Build(), errors)).Routes;
 }
