@@ -107,6 +107,11 @@ public static class DeviceAuthorizationExtensions
         AddBackgroundService<IdleDevices>(services);
         AddBackgroundService<ReachedBounds>(services);
         services.TryAddSingleton(s => s.GetRequiredService<IDeviceAuthSettings>().Current.Freshness);
+        services.TryAddSingleton(s => new PairingWaits(
+            s.GetRequiredService<DeviceRegistry>(),
+            s.GetRequiredService<IDeviceAuthSettings>(),
+            s.GetRequiredService<TimeProvider>(),
+            s.GetService<HandshakeCeiling>()?.Most));
         services.TryAddSingleton<SessionTable>();
         services.TryAddSingleton<IDeviceConnections, DeviceConnections>();
         services.TryAddSingleton<RegistryFreshness>();
@@ -130,6 +135,7 @@ public static class DeviceAuthorizationExtensions
         HandshakeRegistration.Add<ConnectFrameHandshake>(services, DeviceAuthDefaults.ConnectFrame);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>
             new DeviceAuthRouteValidator(s.GetServices<HandshakeRegistration>().Select(h => h.Name))));
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigChangeListener, WaitEnder>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GatedUpgradeTransform>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GateRequiredTransform>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, DeviceIdentityTransform>());

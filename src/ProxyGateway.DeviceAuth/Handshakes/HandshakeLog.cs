@@ -21,6 +21,9 @@ internal sealed partial class HandshakeLog(ILogger logger)
     /// <summary>The handshake was evicted for another.</summary>
     public void GaveWay(HandshakeContext handshake) => LogGaveWay(handshake.Origin.Address);
 
+    /// <summary>A client that can wait for the decision on its connection is refused like any other.</summary>
+    public void NoPlaceToWait(HandshakeContext handshake) => LogNoPlaceToWait(handshake.Origin.Address);
+
     /// <summary>The gate itself has failed, and has not admitted the client.</summary>
     public void Failed(HandshakeContext handshake, Exception exception) => LogFailed(PathOf(handshake), exception);
 
@@ -31,6 +34,9 @@ internal sealed partial class HandshakeLog(ILogger logger)
 
     [LoggerMessage(1107, LogLevel.Information, "A silent handshake from {Address} was evicted for another (DeviceAuth:Limits).")]
     private partial void LogGaveWay(string? address);
+
+    [LoggerMessage(1108, LogLevel.Information, "A client from {Address} may not wait on its connection for the decision about its request: too many wait, of all, of its device or of its address (DeviceAuth:Limits). It asks again at intervals instead.")]
+    private partial void LogNoPlaceToWait(string? address);
 
     [LoggerMessage(1102, LogLevel.Warning, "The backend of {Path} did not begin with a connect.challenge. Is it an OpenClaw-protocol backend? "
         + "A route to any other needs the metadata \"DeviceAuth\": \"Off\", which leaves it ungated.")]

@@ -18,13 +18,17 @@ internal sealed class SessionTable
     private readonly TimeProvider _time;
     private long _lastNumber;
 
-    public SessionTable(DeviceRegistry registry, IDeviceAuthSettings settings, TimeProvider time)
+    public SessionTable(DeviceRegistry registry, IDeviceAuthSettings settings, TimeProvider time, PairingWaits? waits = null)
     {
         _settings = settings;
         _time = time;
+        Waits = waits ?? new PairingWaits(registry, settings, time);
         registry.Changed += (record, now) => Recheck(record.Id, record, now);
         settings.Changed += RecheckDeviceless;
     }
+
+    /// <summary>The clients that wait for a decision; they hear of the same changes as sessions.</summary>
+    public PairingWaits Waits { get; }
 
     /// <summary>The number of sessions, including provisional ones.</summary>
     public int Count
@@ -38,12 +42,13 @@ internal sealed class SessionTable
         }
     }
 
-    /// <summary>The devices that have sessions, including provisional ones.</summary>
+    /// <summary>The devices that have sessions, including provisional ones, or that wait for a decision.</summary>
     public DeviceId[] Devices()
     {
+        DeviceId[] waiting = Waits.Devices();
         lock (_lock)
         {
-            return [.. _byDevice.Keys];
+            return [.. _byDevice.Keys.Union(waiting)];
         }
     }
 
@@ -70,10 +75,13 @@ internal sealed class SessionTable
     internal void Leave(DevicelessSession session) => Leave(_byUser, session.Owner, session);
 
     /// <summary>
-    /// Whether a session of the device was admitted under another version of its record than this one, or is provisional.
+    /// Whether a session of the device was admitted under another version of its record than this one, or is provisional; or one of its clients waits
+    /// and has not seen this version.
     /// </summary>
     public bool NeedsRecheck(DeviceId device, string? version)
     {
+        if (Waits.NeedsRecheck(device, version))
+            return true;
         lock (_lock)
         {
             return _byDevice.TryGetValue(device, out List<DeviceSession>? sessions) && sessions.Exists(s => s.Version is null || s.Version != version);
@@ -92,6 +100,8 @@ internal sealed class SessionTable
         {
             session.Recheck(record, now, policy, asOf);
         }
+
+        Waits.Recheck(device, record?.Version);
     }
 
     /// <summary>Admitted sessions that have not ended, oldest first.</summary>
@@ -105,7 +115,11 @@ internal sealed class SessionTable
     }
 
     /// <summary>Closes the sessions of a device.</summary>
-    public void Close(DeviceId device, Closing closing) => Close(Of(device), closing);
+    public void Close(DeviceId device, Closing closing)
+    {
+        Close(Of(device), closing);
+        Waits.End(device, closing);
+    }
 
     /// <summary>Closes every session.</summary>
     public void CloseAll(Closing closing) => Close(All(), closing);

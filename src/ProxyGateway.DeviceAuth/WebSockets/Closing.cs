@@ -58,6 +58,10 @@ internal sealed record Closing(ushort Code, string Reason)
     /// <summary>An operator has rejected the request.</summary>
     public static Closing PairingRejected(RequestId request) => new(PolicyViolation, Fit($"pairing rejected (requestId: {request})"));
 
+    /// <summary>The request of a client that waited on its connection is resolved.</summary>
+    /// <param name="resolution">How, in the protocol's word.</param>
+    public static Closing PairingResolved(string resolution) => new(PolicyViolation, Fit($"pairing {resolution}"));
+
     /// <summary>The embedding application ends the connection.</summary>
     /// <param name="reason">The application's reason.</param>
     /// <exception cref="ArgumentException">The reason is too long.</exception>

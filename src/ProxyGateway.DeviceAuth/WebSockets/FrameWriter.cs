@@ -10,6 +10,9 @@ internal static class FrameWriter
     /// <summary>A text message to a client, in one frame.</summary>
     public static byte[] Text(ReadOnlySpan<byte> utf8) => Frame(Opcode.Text, utf8, masked: false);
 
+    /// <summary>A ping or pong to a client.</summary>
+    public static byte[] Control(Opcode opcode, ReadOnlySpan<byte> payload) => Frame(opcode, payload, masked: false);
+
     /// <summary>A close frame to a client.</summary>
     public static byte[] CloseToClient(Closing closing) => Frame(Opcode.Close, ClosePayload(closing), masked: false);
 

@@ -72,6 +72,37 @@ public sealed class ManyGatewaysTests(ITestOutputHelper output) : IAsyncLifetime
         await ShouldBeClosedAsync(session, 1008, "grant revoked");
     }
 
+    [Theory]
+    [InlineData("approved")]
+    [InlineData("rejected")]
+    public async Task A_client_that_waits_at_one_gateway_hears_of_a_decision_at_another(string decision)
+    {
+        await using TestGateway here = await StartAsync();
+        await using TestGateway there = await StartAsync();
+        await ListeningAsync(here, there);
+        (FrameConnection client, string request) = await WaitRemotelyAsync(there);
+        (FrameConnection other, string otherRequest) = await WaitRemotelyAsync(there, new TestDevice());
+
+        await (decision == "approved" ? here.ApproveAsync(request) : here.RejectAsync(request));
+
+        await PairingWaitTests.ShouldHearAsync(client, request, decision);
+        PairingWaitTests.Waits(there).Count.ShouldBe(1, "the other device waits on");
+        await here.ApproveAsync(otherRequest);
+        await PairingWaitTests.ShouldHearAsync(other, otherRequest, "approved");
+    }
+
+    [Fact]
+    public async Task A_decision_while_the_subscription_is_lost_is_found_as_soon_as_it_is_back()
+    {
+        await using TestGateway gateway = await StartAsync(sweep: TimeSpan.FromHours(1));
+        await ListeningAsync(gateway);
+        (FrameConnection client, string request) = await WaitRemotelyAsync(gateway);
+
+        await RemoveUnheardAsync(transaction => _ = transaction.ExecuteAsync("CLIENT", "KILL", "TYPE", "pubsub"));
+
+        await PairingWaitTests.ShouldHearAsync(client, request, "rejected"); // it was removed
+    }
+
     [Fact]
     public async Task A_removal_whose_announcement_is_lost_unnoticed_is_found_by_the_sweep()
     {
@@ -182,6 +213,9 @@ public sealed class ManyGatewaysTests(ITestOutputHelper output) : IAsyncLifetime
         outcome.ShouldBeAdmitted();
         return outcome;
     }
+
+    private async Task<(FrameConnection Client, string Request)> WaitRemotelyAsync(TestGateway gateway, TestDevice? device = null) =>
+        await PairingWaitTests.WaitAsync(gateway, device ?? _device);
 
     private async Task AdmittedAgainAsync(TestGateway gateway) => await Eventually.HoldsAsync(
         async () => (await TestClient.ConnectAsync(gateway.Port, _device)).IsAdmitted, "the device is admitted again");

@@ -3,6 +3,7 @@ using System.Text.Json;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
@@ -40,9 +41,13 @@ internal static class Answers
     };
 
     /// <summary>The claim was decided, and the device not admitted.</summary>
-    public static Refusal Refused(string id, DeviceClaim claim, Admission admission) => admission switch
+    /// <param name="id">The request's id.</param>
+    /// <param name="claim">The claim.</param>
+    /// <param name="admission">The decision.</param>
+    /// <param name="waits">Whether the client may wait on its connection until its pairing request is resolved.</param>
+    public static Refusal Refused(string id, DeviceClaim claim, Admission admission, bool waits = false) => admission switch
     {
-        Admission.Refused refused => PairingRequired(id, claim, refused),
+        Admission.Refused refused => PairingRequired(id, claim, refused, waits),
         Admission.Blocked => Blocked(id, claim),
         Admission.Unauthorized => Refuse(Closing.Unauthorized, id, "INVALID_REQUEST", "AUTH_TOKEN_MISMATCH"),
         Admission.RefusedByFilter refused => RefusedByFilter(id, refused.HasFailed ? Closing.InternalError : Closing.ByApplication(refused.Reason)),
@@ -127,7 +132,7 @@ internal static class Answers
     }));
 
     /// <summary>An operator must approve, or has rejected.</summary>
-    private static Refusal PairingRequired(string id, DeviceClaim claim, Admission.Refused refused)
+    private static Refusal PairingRequired(string id, DeviceClaim claim, Admission.Refused refused, bool waits)
     {
         PairingRequest request = refused.Request;
         bool rejected = request.Status == PairingRequestStatus.Rejected;
@@ -156,6 +161,8 @@ internal static class Answers
             json.WriteString("recommendedNextStep"u8, rejected ? "contact_operator"u8 : "wait_then_retry"u8);
             json.WriteBoolean("retryable"u8, !rejected);
             json.WriteBoolean("pauseReconnect"u8, rejected);
+            if (waits)
+                json.WriteBoolean("waitForResolution"u8, true);
             json.WriteEndObject();
         });
         return new Refusal(closing, answer);
@@ -189,26 +196,44 @@ internal static class Answers
             json.WriteNumber("retryAfterMs"u8, (long)(retryAfter ?? RetryAfter).TotalMilliseconds);
         }));
 
+    /// <summary>The request of a client that waits is resolved: the event, as a whole frame.</summary>
+    public static byte[] PairingResolved(RequestId request, DeviceId device, PairingResolution resolution, DateTimeOffset now) => Frame(json =>
+    {
+        json.WriteString("type"u8, "event"u8);
+        json.WriteString("event"u8, "device.pair.resolved"u8);
+        json.WriteStartObject("payload"u8);
+        json.WriteString("requestId"u8, request.ToString());
+        json.WriteString("deviceId"u8, device.ToString());
+        json.WriteString("decision"u8, resolution.ToWireName());
+        json.WriteNumber("ts"u8, now.ToUnixTimeMilliseconds());
+        json.WriteEndObject();
+    });
+
     private static void WriteRetry(Utf8JsonWriter json)
     {
         json.WriteString("recommendedNextStep"u8, "wait_then_retry"u8);
         json.WriteBoolean("pauseReconnect"u8, false);
     }
 
-    private static byte[] Answer(string id, string code, string message, Action<Utf8JsonWriter> writeMore)
+    private static byte[] Answer(string id, string code, string message, Action<Utf8JsonWriter> writeMore) => Frame(json =>
+    {
+        json.WriteString("type"u8, "res"u8);
+        json.WriteString("id"u8, id);
+        json.WriteBoolean("ok"u8, false);
+        json.WriteStartObject("error"u8);
+        json.WriteString("code"u8, code);
+        json.WriteString("message"u8, message);
+        writeMore(json);
+        json.WriteEndObject();
+    });
+
+    private static byte[] Frame(Action<Utf8JsonWriter> write)
     {
         var buffer = new ArrayBufferWriter<byte>(512);
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
-            json.WriteString("type"u8, "res"u8);
-            json.WriteString("id"u8, id);
-            json.WriteBoolean("ok"u8, false);
-            json.WriteStartObject("error"u8);
-            json.WriteString("code"u8, code);
-            json.WriteString("message"u8, message);
-            writeMore(json);
-            json.WriteEndObject();
+            write(json);
             json.WriteEndObject();
         }
 

@@ -1,14 +1,16 @@
+using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.WebSockets;
+using Yarp.ReverseProxy.Model;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>Verifies <c>connect</c> requests and has them decided; counts a client's failures.</summary>
 internal sealed class ConnectDecision(
-    AdmissionDesk desk, Gatekeeper gatekeeper, DevicelessGatekeeper deviceless, Draining draining, IDeviceAuthSettings settings, TimeProvider time,
-    HandshakeLog log) : IDisposable
+    AdmissionDesk desk, Gatekeeper gatekeeper, DevicelessGatekeeper deviceless, PairingWaits waits, Draining draining, IDeviceAuthSettings settings,
+    TimeProvider time, HandshakeLog log) : IDisposable
 {
     private readonly ProofVerificationLimiter _proofs = new();
 
@@ -42,6 +44,8 @@ internal sealed class ConnectDecision(
         (Admission admission, DeviceSession? session) = await desk.DecideAsync(handshake, claim, request.SharedToken);
         if (session is not null)
             return new ConnectOutcome(request.Id, Refusal: null, session, WasPaired: admission is Admission.Admitted { Rule: null });
+        if (request.CanWait && admission is Admission.Refused { Request: { Status: PairingRequestStatus.Open } open })
+            return new ConnectOutcome(request.Id, RefuseWaiting(handshake, request.Id, claim, admission, open.Id));
         Refusal refusal = Answers.Refused(request.Id, claim, admission);
         return new ConnectOutcome(request.Id, admission is Admission.Unauthorized ? Delayed(handshake, refusal) : refusal);
     }
@@ -88,6 +92,24 @@ internal sealed class ConnectDecision(
         if (draining.IsUnderWay)
             session!.Close(Closing.Restarting); // the others may have been closed before this one was entered
         return new ConnectOutcome(request.Id, Refusal: null, session);
+    }
+
+    /// <summary>The client may keep its connection until the request is resolved, if there is a place for it.</summary>
+    private Refusal RefuseWaiting(HandshakeContext handshake, string id, DeviceClaim claim, Admission admission, RequestId open)
+    {
+        RouteModel? route = handshake.Http.GetEndpoint()?.Metadata.GetMetadata<RouteModel>();
+        PairingWait? wait = waits.TryEnter(claim, open, handshake.Place.Client, route);
+        if (wait is null)
+            log.NoPlaceToWait(handshake);
+        try
+        {
+            return Answers.Refused(id, claim, admission, waits: wait is not null) with { Wait = wait };
+        }
+        catch
+        {
+            wait?.Dispose();
+            throw;
+        }
     }
 
     private Refusal Refuse(HandshakeContext handshake, Refusal refusal)

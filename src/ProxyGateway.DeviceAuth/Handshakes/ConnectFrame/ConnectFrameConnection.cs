@@ -5,14 +5,15 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 
 /// <summary>One connection: first its handshake, and then, for an admitted device, a <see cref="SessionPipe"/>.</summary>
 internal sealed class ConnectFrameConnection(
-    HandshakeContext handshake, ConnectDecision decision, SecondQuestion secondQuestion, AdmissionDesk desk, Gatekeeper gatekeeper, Draining draining,
-    GateMetrics metrics, TimeProvider time, HandshakeLog log)
+    HandshakeContext handshake, ConnectDecision decision, SecondQuestion secondQuestion, AdmissionDesk desk, Gatekeeper gatekeeper, PairingWaits waits,
+    Draining draining, GateMetrics metrics, TimeProvider time, HandshakeLog log)
     : IGatedConnection, IAsyncDisposable
 {
     private Stream? _client;
     private SessionPipe? _pipe;
     private Session? _session;
     private Refusal? _refusal = new(Closing.InternalError); // until the handshake has a result
+    private byte[] _early = [];
 
     public Stream Accept(Stream client)
     {
@@ -39,9 +40,12 @@ internal sealed class ConnectFrameConnection(
         }
         finally
         {
-            _client = null;
             _session = exchange.Session;
             await exchange.DisposeAsync();
+            if (_refusal?.Wait is null)
+                _client = null;
+            else
+                _early = exchange.Early;
         }
 
         handshake.Place.LeaveDestination();
@@ -59,9 +63,12 @@ internal sealed class ConnectFrameConnection(
         {
             if (_refusal is { } refusal)
             {
-                await desk.HoldBackAsync(handshake, refusal.Delay);
+                using PairingWait? wait = refusal.Wait;
+                Refusal? last = wait is null ? refusal : await WaitAsync(wait, refusal.Answer!);
+                await desk.HoldBackAsync(handshake, last?.Delay ?? TimeSpan.Zero);
                 metrics.HandshakeRefused(refusal.Closing.Code);
-                _pipe.Close(refusal.Closing, refusal.Answer);
+                if (last is not null)
+                    _pipe.Close(last.Closing, last.Answer);
             }
 
             await _pipe.FinishAsync(isStranger: _session is null);
@@ -74,5 +81,12 @@ internal sealed class ConnectFrameConnection(
                 session.Dispose();
             }
         }
+    }
+
+    // Here, and not in the handshake: the proxy has closed the backend's connection and finished, so its time-out does not bound the wait.
+    private Task<Refusal?> WaitAsync(PairingWait wait, byte[] answer)
+    {
+        handshake.Place.Dispose(); // it holds a place of another kind from now on
+        return new WaitingClient(handshake, _client!, _pipe!, wait, waits, decision, draining, time).WaitAsync(answer, _early);
     }
 }

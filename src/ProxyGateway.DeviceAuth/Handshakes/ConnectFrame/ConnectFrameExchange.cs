@@ -58,6 +58,9 @@ internal sealed class ConnectFrameExchange(
     /// <summary>The refusal for the client; null if there is none.</summary>
     public Refusal? Refusal { get; private set; }
 
+    /// <summary>What a client that waits has sent behind its request.</summary>
+    public byte[] Early { get; private set; } = [];
+
     /// <summary>
     /// Does the whole handshake. True if the connection is open: then, and only then, the proxy may have the backend's stream.
     /// </summary>
@@ -100,6 +103,8 @@ internal sealed class ConnectFrameExchange(
             await _backend.CloseAsync();
             await _relaying.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             pipe.Discard(_fromClient.Rest.Span);
+            if (Refusal?.Wait is not null)
+                Early = _fromClient.Rest.ToArray();
         }
 
         _fromClient.Dispose();

@@ -17,28 +17,30 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
     private readonly HandshakeLog _log;
     private readonly ConnectDecision _decision;
     private readonly SecondQuestion _secondQuestion;
+    private readonly PairingWaits _waits;
 
     public ConnectFrameHandshake(
         Gatekeeper gatekeeper,
         AdmissionDesk desk,
         BackendPairings pairings,
         DevicelessGatekeeper deviceless,
+        PairingWaits waits,
         Draining draining,
         GateMetrics metrics,
         IDeviceAuthSettings settings,
         TimeProvider time,
         PacedLogger<ConnectFrameHandshake> logger)
     {
-        (_desk, _gatekeeper, _draining, _metrics, _time) = (desk, gatekeeper, draining, metrics, time);
+        (_desk, _gatekeeper, _waits, _draining, _metrics, _time) = (desk, gatekeeper, waits, draining, metrics, time);
         _log = new HandshakeLog(logger);
-        _decision = new ConnectDecision(desk, gatekeeper, deviceless, draining, settings, time, _log);
+        _decision = new ConnectDecision(desk, gatekeeper, deviceless, waits, draining, settings, time, _log);
         _secondQuestion = new SecondQuestion(pairings, gatekeeper, settings, new BackendLog(logger));
     }
 
     public async Task InvokeAsync(HandshakeRequest request)
     {
         await using var connection = new ConnectFrameConnection(
-            request.Handshake, _decision, _secondQuestion, _desk, _gatekeeper, _draining, _metrics, _time, _log);
+            request.Handshake, _decision, _secondQuestion, _desk, _gatekeeper, _waits, _draining, _metrics, _time, _log);
         await request.ForwardUndecidedAsync(connection);
     }
 

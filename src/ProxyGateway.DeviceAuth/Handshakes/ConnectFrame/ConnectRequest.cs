@@ -43,6 +43,9 @@ internal sealed record ConnectRequest
     /// <summary>The device part; null if there is none.</summary>
     public required ConnectDevice? Device { get; init; }
 
+    /// <summary>Whether the client can wait on its connection for the decision about its pairing request. Not signed.</summary>
+    public bool CanWait { get; init; }
+
     public ClientDescription Describe() => ClientDescription.Sanitize(ClientId, DisplayName, Platform, ClientMode);
 }
 

@@ -94,6 +94,7 @@ internal static class ConnectRequestReader
             SignedToken = signedToken,
             TrustedBrokerProfileId = profile,
             Device = device,
+            CanWait = HasCapability(parameters, "device-pairing-wait"u8),
         };
         return null;
     }
@@ -127,6 +128,20 @@ internal static class ConnectRequestReader
         }
 
         return true;
+    }
+
+    // Not one of ConnectMember's names: nothing is decided by it, and clients without the capability may have anything there.
+    private static bool HasCapability(JsonElement parameters, ReadOnlySpan<byte> name)
+    {
+        if (!parameters.TryGetProperty("caps"u8, out JsonElement capabilities) || capabilities.ValueKind != JsonValueKind.Array)
+            return false;
+        foreach (JsonElement capability in capabilities.EnumerateArray())
+        {
+            if (capability.ValueKind == JsonValueKind.String && capability.ValueEquals(name))
+                return true;
+        }
+
+        return false;
     }
 
     private static bool TryGetTokens(JsonElement parameters, out string? shared, out string signed, out string? profile)

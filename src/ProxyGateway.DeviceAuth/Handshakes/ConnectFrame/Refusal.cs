@@ -1,3 +1,4 @@
+using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
@@ -9,4 +10,7 @@ internal sealed record Refusal(Closing Closing, byte[]? Answer = null)
 {
     /// <summary>How long it is delayed, since too many handshakes of this client have failed.</summary>
     public TimeSpan Delay { get; init; }
+
+    /// <summary>The place of a client that keeps its connection until its request is resolved; null if it does not.</summary>
+    public PairingWait? Wait { get; init; }
 }
