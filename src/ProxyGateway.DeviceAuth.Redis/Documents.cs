@@ -13,18 +13,29 @@ namespace ProxyGateway.DeviceAuth.Redis;
 /// </summary>
 internal sealed class Documents(RedisConnection redis, Keys keys)
 {
-    public async Task<StoredDevice> GetAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken)
+    /// <summary>What <see cref="SwapAsync"/> returns if the name that it should mark was used before: no replication id.</summary>
+    public const string UsedBefore = "used";
+
+    public async Task<StoredDevice> GetAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken) =>
+        Read(id, await redis.RunAsync(Script.Get, keys.Device(id), [], deadline, cancellationToken));
+
+    /// <summary>Reads, and marks a name as used if there is a document.</summary>
+    public async Task<StoredDevice> GetAsync(DeviceId id, UseOnce once, Deadline deadline, CancellationToken cancellationToken)
     {
-        RedisResult result = await redis.RunAsync(Script.Get, keys.Device(id), [], deadline, cancellationToken);
-        DateTimeOffset now = ServerTime.Read(result[1]);
-        try
+        RedisResult result = await redis.RunAsync(
+            Script.GetOnce,
+            [keys.Device(id), keys.Used(id, once), keys.Uses(id)],
+            [Milliseconds(once), UseOnce.MostOfKnownDevice, UseOnce.MostOfOtherDevice],
+            deadline,
+            cancellationToken);
+        UseMark mark = (int)result[2] switch
         {
-            return new StoredDevice(Parse(id, (byte[]?)result[0]), now);
-        }
-        catch (UnreadableDocumentException e)
-        {
-            return new StoredDevice(e, now);
-        }
+            0 => UseMark.None,
+            1 => UseMark.Made,
+            2 => UseMark.UsedBefore,
+            _ => throw new RegistryUnavailableException("The device has used too many proofs within the time for which they must be remembered.") { IsContended = true },
+        };
+        return Read(id, result) with { Mark = mark };
     }
 
     /// <summary>The records of many devices, in order. All commands are sent at once, as each device has a slot of its own.</summary>
@@ -72,7 +83,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
 
     /// <summary>
     /// Replaces the document if it is still the one that was read; null if it is not. Returns the replication id of the data that it is in
-    /// if that was requested, else nothing.
+    /// if that was requested, else nothing; or <see cref="UsedBefore"/>.
     /// </summary>
     public async Task<string?> SwapAsync(DeviceSwap swap, bool toBeConfirmed, Deadline deadline, CancellationToken cancellationToken)
     {
@@ -88,7 +99,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         bool isOfSubstance = swap.Previous?.Version != swap.Next.Version; // other changes are not announced
         RedisResult result = await redis.RunAsync(
             Script.Swap,
-            keys.Device(swap.Id),
+            swap.Once is { } used ? [keys.Device(swap.Id), keys.Used(swap.Id, used)] : [keys.Device(swap.Id)],
             [
                 swap.Previous is { } previous ? FirstLine(previous) : RedisValue.EmptyString,
                 Format(swap.Next),
@@ -98,6 +109,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
                 swap.IsRestriction ? 1 : RedisValue.EmptyString,
                 toBeConfirmed ? 1 : RedisValue.EmptyString,
                 damaged,
+                swap.Once is { } once ? Milliseconds(once) : RedisValue.EmptyString,
             ],
             deadline,
             cancellationToken);
@@ -128,6 +140,22 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
             flags: RedisConnection.Primary))),
         deadline,
         cancellationToken);
+
+    private static StoredDevice Read(DeviceId id, RedisResult result)
+    {
+        DateTimeOffset now = ServerTime.Read(result[1]);
+        try
+        {
+            return new StoredDevice(Parse(id, (byte[]?)result[0]), now);
+        }
+        catch (UnreadableDocumentException e)
+        {
+            return new StoredDevice(e, now);
+        }
+    }
+
+    // Never less than what was asked for.
+    private static long Milliseconds(UseOnce once) => (long)Math.Ceiling(once.Period.TotalMilliseconds);
 
     private static string FirstLine(DeviceRecord record) => record.Version + "\n";
 

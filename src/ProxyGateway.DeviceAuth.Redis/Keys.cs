@@ -47,6 +47,12 @@ internal sealed class Keys(string prefix)
     /// <summary>The document, in the device's own slot.</summary>
     public RedisKey Device(DeviceId id) => $"{prefix}{{{id}}}";
 
+    /// <summary>Marks that a name of a device was used, in the slot of its document.</summary>
+    public RedisKey Used(DeviceId id, UseOnce once) => $"{prefix}{{{id}}}:used:{once.MarkOf(id)}";
+
+    /// <summary>How many names of a device are marked, in the same slot.</summary>
+    public RedisKey Uses(DeviceId id) => $"{prefix}{{{id}}}:uses";
+
     /// <summary>The device whose document is under this key, if it is one of a document.</summary>
     public bool TryParseDevice(RedisKey key, out DeviceId id)
     {

@@ -13,7 +13,7 @@ namespace ProxyGateway.DeviceAuth.Redis;
 /// The registry in Redis, for any number of gateways. The document of a device is the truth; the indexes beside it are hints in slots of
 /// their own, written before the document and repaired by their readers.
 /// </summary>
-public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore, ISharedDocumentStore
+public sealed class RedisDeviceStore : ICopyableDeviceStore, IReplayStore, ILastSeenStore, IAuditStore, ISharedDocumentStore
 {
     private const int ReadAtOnce = 256;
 
@@ -71,6 +71,18 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
     }
 
     /// <inheritdoc/>
+    public DateTimeOffset? RemembersSince => null;
+
+    /// <inheritdoc/>
+    public async ValueTask<StoredDevice> GetAsync(DeviceId id, UseOnce once, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(once);
+        var deadline = new Deadline(_timeout);
+        await _mark.EnsureAsync(deadline, cancellationToken);
+        return await _documents.GetAsync(id, once, deadline, cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(swap);
@@ -106,10 +118,10 @@ public sealed class RedisDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAu
             throw;
         }
 
-        if (lineage is null)
+        if (lineage is null or Documents.UsedBefore)
         {
-            await TryAsync(() => WithdrawAsync(swap, deadline, isConflict: true));
-            return SwapResult.Conflict;
+            await TryAsync(() => WithdrawAsync(swap, deadline, isConflict: lineage is null));
+            return lineage is null ? SwapResult.Conflict : SwapResult.UsedBefore;
         }
 
         await Task.WhenAll(

@@ -24,6 +24,40 @@ internal sealed class Script(string text)
         return {value, redis.call('TIME')}
         """);
 
+    /// <summary>
+    /// <see cref="Get"/>, and in the same step marks a name as used: in the device's slot, for a while, by the server's clock. Nothing is marked if there is no
+    /// document: strangers could fill the server. Takes the document, the mark, and the number of the device's marks; the milliseconds, and how many marks a
+    /// device may have whose document stays, and any other. Returns the document and the time; and 0 if nothing is marked, 1 if the name is marked now, 2 if
+    /// it was before, 3 if there are too many. The number begins anew when its first mark goes, so twice as many are possible. The document is read last:
+    /// a full server refuses only the first write of a script, and would take marks beyond its bound after a <c>GETEX</c>.
+    /// </summary>
+    public static Script GetOnce { get; } = new(
+        """
+        local mark = 0
+        if redis.call('EXISTS', KEYS[1]) == 1 then
+          local count = tonumber(redis.call('GET', KEYS[3]) or 0)
+          if redis.call('EXISTS', KEYS[2]) == 1 then
+            mark = 2
+          elseif count >= tonumber(redis.call('PTTL', KEYS[1]) < 0 and ARGV[2] or ARGV[3]) then
+            mark = 3
+          else
+            redis.call('SET', KEYS[2], '', 'NX', 'PX', ARGV[1])
+            if count == 0 then
+              redis.call('SET', KEYS[3], 1, 'PX', ARGV[1])
+            else
+              redis.call('SET', KEYS[3], count + 1, 'KEEPTTL')
+            end
+            mark = 1
+          end
+        end
+        local value = redis.pcall('GETEX', KEYS[1])
+        if type(value) == 'table' then
+          if not string.find(value.err, 'WRONGTYPE', 1, true) then return value end
+          value = ''
+        end
+        return {value, redis.call('TIME'), mark}
+        """);
+
     /// <summary>The version of a document. Read with <c>GETEX</c> for the same reason.</summary>
     public static Script Version { get; } = new(
         """
@@ -41,7 +75,8 @@ internal sealed class Script(string text)
     /// Replaces a document, and announces it. The version stands before the document, on a line of its own, so the script parses no JSON.
     /// Takes the expected first line (empty: no document), the new value, its expiry (empty: none), a channel (empty: none) and a message;
     /// whether it is a restriction (empty: no), whether that must be confirmed (empty: no), and the <see cref="Fingerprint"/> of a damaged
-    /// document instead of the first line (empty: it is not damaged). Returns nil if another document is there, else the replication id of
+    /// document instead of the first line (empty: it is not damaged). With a second key it also marks a name as used, for the milliseconds
+    /// of the last argument. Returns nil if another document is there, <c>used</c> if the name was used before, else the replication id of
     /// the primary's data if it must be confirmed. A full server lets a script write on after it has freed memory, so a restriction is
     /// written even then.
     /// </summary>
@@ -55,6 +90,7 @@ internal sealed class Script(string text)
         elseif ARGV[1] ~= '' then
           return false
         end
+        if KEYS[2] and not redis.call('SET', KEYS[2], '', 'NX', 'PX', ARGV[9]) then return 'used' end
         local lineage = ''
         if ARGV[7] ~= '' then lineage = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') end
         if current and ARGV[6] ~= '' then redis.call('DEL', KEYS[1]) end

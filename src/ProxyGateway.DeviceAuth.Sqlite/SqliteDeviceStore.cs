@@ -13,7 +13,7 @@ namespace ProxyGateway.DeviceAuth.Sqlite;
 /// The registry in one SQLite file, for one gateway: one writer, and as many readers as threads that read. SQLite has no asynchronous
 /// calls; reads come from the page cache, writes are rare and wait for the disk.
 /// </summary>
-public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IAuditStore, ISharedDocumentStore
+public sealed class SqliteDeviceStore : ICopyableDeviceStore, IReplayStore, ILastSeenStore, IAuditStore, ISharedDocumentStore
 {
     private const int ReadAtOnce = 512;
     private static readonly TimeSpan SignOfLife = TimeSpan.FromSeconds(1);
@@ -25,6 +25,7 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     private readonly BackgroundWriter _backgroundWriter;
     private readonly SemaphoreSlim _writing = new(1, 1);
     private readonly ConcurrentBag<Reader> _readers = [];
+    private readonly ReplayMarks _marks;
     private int _disposed;
 
     private SqliteDeviceStore(RegistryFile file, SqliteStoreOptions options, TimeProvider time, ILogger logger, Func<DiskSpace> disk)
@@ -32,7 +33,8 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
         _file = file;
         _time = time;
         _logger = logger;
-        _writer = new Writer(file.Connect());
+        _marks = new ReplayMarks(time);
+        _writer = new Writer(file.Connect(), _marks);
         _backgroundWriter = new BackgroundWriter(file.ConnectUnsynced(), options, disk);
     }
 
@@ -71,6 +73,19 @@ public sealed class SqliteDeviceStore : ICopyableDeviceStore, ILastSeenStore, IA
     {
         DateTimeOffset now = Now;
         return ValueTask.FromResult(Read(reader => reader.Get(id, now), cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Marks are in memory, since no other process uses the file.</remarks>
+    public DateTimeOffset? RemembersSince => _marks.Since;
+
+    /// <inheritdoc/>
+    public ValueTask<StoredDevice> GetAsync(DeviceId id, UseOnce once, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(once);
+        DateTimeOffset now = Now;
+        StoredDevice stored = Read(reader => reader.Get(id, now), cancellationToken);
+        return ValueTask.FromResult(stored with { Mark = _marks.Mark(id, once, stored) });
     }
 
     /// <inheritdoc/>

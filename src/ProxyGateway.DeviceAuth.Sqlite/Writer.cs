@@ -16,6 +16,7 @@ internal sealed class Writer : IDisposable
     private const int ForgottenAtOnce = 100;
 
     private readonly SqliteConnection _connection;
+    private readonly ReplayMarks _marks;
     private readonly SqliteCommand _stored;
     private readonly SqliteCommand _countInAll;
     private readonly SqliteCommand _countOfAddress;
@@ -34,8 +35,9 @@ internal sealed class Writer : IDisposable
     private readonly SqliteCommand _countOfShared;
     private readonly SqliteCommand _putShared;
 
-    public Writer(SqliteConnection connection)
+    public Writer(SqliteConnection connection, ReplayMarks marks)
     {
+        _marks = marks;
         _connection = connection;
         _stored = connection.Prepare(
             "SELECT version, document, seen_at FROM devices WHERE id = $id AND (expires_at IS NULL OR expires_at > $now)", "$id", "$now");
@@ -84,6 +86,8 @@ internal sealed class Writer : IDisposable
             return SwapResult.TooManyRequests;
         if (swap.Pairing is { } pairing && TryPair(pairing, id, now, transaction) is { } tooMany)
             return tooMany;
+        if (swap.Once is { } once && !_marks.TryUse(swap.Id, once, isKnown: true))
+            return SwapResult.UsedBefore;
 
         Put(swap.Next, swap.ExpiresAt, transaction);
         Forget(now, transaction);

@@ -4,10 +4,15 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>A store that wraps another, for tests that interfere with some of its calls.</summary>
-internal abstract class DelegatingStore(IDeviceStore inner) : IDeviceStore
+internal abstract class DelegatingStore(IDeviceStore inner) : IReplayStore
 {
     public virtual ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) =>
         inner.GetAsync(id, cancellationToken);
+
+    public DateTimeOffset? RemembersSince => ((IReplayStore)inner).RemembersSince;
+
+    public virtual ValueTask<StoredDevice> GetAsync(DeviceId id, UseOnce once, CancellationToken cancellationToken) =>
+        ((IReplayStore)inner).GetAsync(id, once, cancellationToken);
 
     public virtual ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken) =>
         inner.SwapAsync(swap, cancellationToken);

@@ -14,7 +14,7 @@ namespace ProxyGateway.DeviceAuth.Testing;
 /// </summary>
 /// <param name="time">The store's time, which decides about expiry; null for the system's.</param>
 /// <param name="logger">The log of damaged documents; null: none.</param>
-public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMemoryDeviceStore>? logger = null) : ICopyableDeviceStore, ILastSeenStore, IAuditStore, ISharedDocumentStore
+public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMemoryDeviceStore>? logger = null) : ICopyableDeviceStore, IReplayStore, ILastSeenStore, IAuditStore, ISharedDocumentStore
 {
     private const int MostUnheard = 1024;
     private static readonly TimeSpan SignOfLife = TimeSpan.FromSeconds(1);
@@ -28,6 +28,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
     private readonly Dictionary<(string Rule, DeviceId Device), long> _pairings = [];
     private readonly List<Listener> _listeners = [];
     private readonly InMemoryAudit _audit = new();
+    private readonly ReplayMarks _marks = new(time ?? TimeProvider.System);
     private readonly Dictionary<(string Group, string Name), SharedDocument> _shared = [];
     private volatile bool _isAvailable = true;
     private volatile bool _isDisposed;
@@ -59,19 +60,23 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
     }
 
     /// <inheritdoc/>
-    public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => new(Locked(
-        now =>
-        {
-            try
+    public DateTimeOffset? RemembersSince => _marks.Since;
+
+    /// <inheritdoc/>
+    public ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => new(Locked(now => Get(id, now), cancellationToken));
+
+    /// <inheritdoc/>
+    public ValueTask<StoredDevice> GetAsync(DeviceId id, UseOnce once, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(once);
+        return new(Locked(
+            now =>
             {
-                return new StoredDevice(_devices.TryGetValue(id, out Entry? entry) ? entry.Read(id) : null, now);
-            }
-            catch (UnreadableDocumentException e)
-            {
-                return new StoredDevice(e, now);
-            }
-        },
-        cancellationToken));
+                StoredDevice stored = Get(id, now);
+                return stored with { Mark = _marks.Mark(id, once, stored) };
+            },
+            cancellationToken));
+    }
 
     /// <inheritdoc/>
     public ValueTask<SwapResult> SwapAsync(DeviceSwap swap, CancellationToken cancellationToken)
@@ -258,6 +263,18 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
         }
     }
 
+    private StoredDevice Get(DeviceId id, DateTimeOffset now)
+    {
+        try
+        {
+            return new StoredDevice(_devices.TryGetValue(id, out Entry? entry) ? entry.Read(id) : null, now);
+        }
+        catch (UnreadableDocumentException e)
+        {
+            return new StoredDevice(e, now);
+        }
+    }
+
     private SwapResult Swap(DeviceSwap swap, DateTimeOffset time)
     {
         long now = time.ToUnixTimeMilliseconds();
@@ -269,6 +286,8 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
             return SwapResult.TooManyRequests;
         if (swap.Pairing is { } pairing && TryPair(pairing, swap.Id, now) is { } tooMany)
             return tooMany;
+        if (swap.Once is { } once && !_marks.TryUse(swap.Id, once, isKnown: true))
+            return SwapResult.UsedBefore;
 
         Put(swap.Next, swap.ExpiresAt);
         if (swap.Previous?.Version != swap.Next.Version)

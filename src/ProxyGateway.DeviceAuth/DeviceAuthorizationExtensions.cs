@@ -103,7 +103,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton(s => new DeviceRegistry(
             s.GetRequiredService<IDeviceStore>(), s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>()));
         services.TryAddSingleton<DeviceFleet>();
-        services.TryAddSingleton<INonceKeys, ProcessNonceKeys>();
+        services.TryAddSingleton<INonceKeys, ProofNonceKeys>();
         AddBackgroundService<IdleDevices>(services);
         AddBackgroundService<ReachedBounds>(services);
         services.TryAddSingleton(s => s.GetRequiredService<IDeviceAuthSettings>().Current.Freshness);

@@ -73,18 +73,22 @@ public sealed class HandshakeRequest
     /// <param name="sharedToken">
     /// The token that the client has shown; null if it has shown none. It is compared with the configured one, where there is one.
     /// </param>
+    /// <param name="once">
+    /// What names the proof, if it could be sent again: of all requests with this name of this device, at any gateway of the registry, one at most is
+    /// admitted. Null if the connection or another nonce of its own makes the proof one that cannot come again.
+    /// </param>
     /// <returns>What became of it. For all but <see cref="Admission.Admitted"/> the handshake writes an answer.</returns>
     /// <exception cref="ArgumentException">The claim is none: the id is not that of the key, or the role is no role.</exception>
     /// <exception cref="InvalidOperationException">The request is decided or refused already.</exception>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>
-    public Task<Admission> DecideAsync(DeviceClaim claim, string? sharedToken = null)
+    public Task<Admission> DecideAsync(DeviceClaim claim, string? sharedToken = null, UseOnce? once = null)
     {
         ArgumentNullException.ThrowIfNull(claim);
         claim = AdmissionDesk.Check(claim);
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Advance(State.Undecided, State.Decided, done.Task);
         Handshake.Place.Speak();
-        return CompleteAsync(DecideOnceAsync(claim, sharedToken), done);
+        return CompleteAsync(DecideOnceAsync(claim, sharedToken, once), done);
     }
 
     /// <summary>
@@ -185,9 +189,9 @@ public sealed class HandshakeRequest
         return true;
     }
 
-    private async Task<Admission> DecideOnceAsync(DeviceClaim claim, string? sharedToken)
+    private async Task<Admission> DecideOnceAsync(DeviceClaim claim, string? sharedToken, UseOnce? once)
     {
-        (_admission, _session) = await _desk.DecideAsync(Handshake, claim, sharedToken);
+        (_admission, _session) = await _desk.DecideAsync(Handshake, claim, sharedToken, once);
         if (_admission is Admission.Unauthorized)
             await _desk.HoldBackAsync(Handshake, _desk.Fail(Handshake));
         return _admission;

@@ -21,6 +21,9 @@ public abstract record Admission
     /// <summary>No grant covers the claim, and it may not request one. Nothing was written.</summary>
     public sealed record Unauthorized : Admission;
 
+    /// <summary>The proof was used before: it proves nothing now. Nothing was written.</summary>
+    public sealed record UsedBefore : Admission;
+
     /// <summary>An operator must approve, or has rejected.</summary>
     /// <param name="Reason">What is not covered.</param>
     /// <param name="Request">The request for this claim.</param>

@@ -54,19 +54,31 @@ public sealed partial class DeviceRegistry
     /// <exception cref="RegistryUnavailableException">Nothing may be concluded: admit nobody.</exception>
     /// <exception cref="UnreadableDocumentException">The device's document is damaged, or of a newer format: do not admit it.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public ValueTask<Admission> AdmitAsync(DeviceClaim claim, ClaimOrigin origin, PairingRules rules, CancellationToken cancellationToken)
+    public ValueTask<Admission> AdmitAsync(DeviceClaim claim, ClaimOrigin origin, PairingRules rules, CancellationToken cancellationToken) =>
+        AdmitAsync(claim, origin, rules, once: null, cancellationToken);
+
+    /// <summary>Decides a claim whose proof may be used once, and writes the result before returning it.</summary>
+    /// <inheritdoc cref="AdmitAsync(DeviceClaim, ClaimOrigin, PairingRules, CancellationToken)"/>
+    /// <param name="claim">The verified claim.</param>
+    /// <param name="origin">The claim's origin.</param>
+    /// <param name="rules">The policy and bounds in force.</param>
+    /// <param name="once">What names the proof; null if it cannot come again.</param>
+    /// <param name="cancellationToken">Cancels the operation; a write under way may or may not have been made.</param>
+    public ValueTask<Admission> AdmitAsync(
+        DeviceClaim claim, ClaimOrigin origin, PairingRules rules, UseOnce? once, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(rules);
-        return AdmitAsync(claim, origin, () => new AdmissionTerms(rules), cancellationToken);
+        return AdmitAsync(claim, origin, () => new AdmissionTerms(rules), PendingUse.Of(once), cancellationToken);
     }
 
     /// <inheritdoc cref="AdmitAsync(DeviceClaim, ClaimOrigin, PairingRules, CancellationToken)"/>
     /// <param name="claim">The verified claim.</param>
     /// <param name="origin">Where it comes from.</param>
     /// <param name="terms">The terms in force: read at each decision, after the record, so that a retry uses the newest.</param>
+    /// <param name="use">What the decision uses up; null if nothing.</param>
     /// <param name="cancellationToken">Cancels the operation; a write under way may or may not have been made.</param>
     internal ValueTask<Admission> AdmitAsync(
-        DeviceClaim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, CancellationToken cancellationToken)
+        DeviceClaim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, PendingUse? use, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(claim);
         ArgumentNullException.ThrowIfNull(origin);
@@ -76,18 +88,22 @@ public sealed partial class DeviceRegistry
         var peer = new Lazy<PeerUser>(origin.LookUpPeerUser); // looked up once for all attempts
         ClaimOrigin from = origin with { LookUpPeerUser = () => peer.Value };
         return RepeatAsync(
-            claim.Device, () => (inForce = terms()).Rules, reading => Decide(reading, claim, from, inForce, exhausted), Conclude, by: null, cancellationToken);
+            claim.Device, () => (inForce = terms()).Rules, reading => Decide(reading, claim, from, inForce, exhausted, use), Conclude, by: null, cancellationToken, use);
 
         Admission? Conclude(Step<Admission> step, SwapResult result)
         {
             switch (result)
             {
                 case SwapResult.Swapped:
+                    if (step.Once is not null)
+                        use!.IsMarked = true;
                     if (step.Pairing is not null)
                         LogPaired(step.Pairing.Rule, claim.Device, claim.Key.ToString(), LogText.Of(claim.Scopes), origin.Address);
                     return step.Answer;
                 case SwapResult.TooManyRequests:
                     return new Admission.TooManyRequests();
+                case SwapResult.UsedBefore:
+                    return new Admission.UsedBefore();
                 case SwapResult.TooManyOfRule:
                     exhausted = exhausted.Add(step.Pairing!.Rule); // another rule may still approve: rules only widen
                     BoundReached?.Invoke(new ReachedBound(step.Pairing.Rule, step.Pairing.MaxPerHour, IsInAll: false));
@@ -275,15 +291,17 @@ public sealed partial class DeviceRegistry
     /// <param name="conclude">The answer after a swap; null: read and decide again.</param>
     /// <param name="by">The operator; null if none.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
+    /// <param name="use">What the decision uses up; null if nothing.</param>
     private async ValueTask<T> RepeatAsync<T>(
-        DeviceId id, Func<PairingRules> rules, Func<Reading, Step<T>> decide, Func<Step<T>, SwapResult, T?> conclude, Operator? by, CancellationToken cancellationToken)
+        DeviceId id, Func<PairingRules> rules, Func<Reading, Step<T>> decide, Func<Step<T>, SwapResult, T?> conclude, Operator? by, CancellationToken cancellationToken,
+        PendingUse? use = null)
         where T : class?
     {
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
             await WaitBeforeAsync(attempt, cancellationToken);
             long asOf = _memory.Restrictions;
-            StoredDevice stored = await GetAsync(id, cancellationToken);
+            StoredDevice stored = await GetAsync(id, use, cancellationToken);
             PairingRules inForce = rules();
             Judgement judgement = stored.Damage is null ? Judge(id, stored.Record, stored.Now, inForce.Lifetimes, asOf) : default;
             if (judgement.IsOvertaken)
@@ -300,15 +318,24 @@ public sealed partial class DeviceRegistry
         throw new RegistryUnavailableException("A device's record changes faster than it can be read.") { IsContended = true };
     }
 
-    private async ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken)
+    private ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) => GetAsync(id, use: null, cancellationToken);
+
+    private async ValueTask<StoredDevice> GetAsync(DeviceId id, PendingUse? use, CancellationToken cancellationToken)
     {
-        StoredDevice stored = await _store.GetAsync(id, cancellationToken);
+        StoredDevice stored = use?.Open is { } once
+            ? await Replays.GetAsync(id, once, cancellationToken)
+            : await _store.GetAsync(id, cancellationToken);
+        if (stored.Mark == UseMark.Made)
+            use!.IsMarked = true;
         if (stored.Damage is NewerDocumentException newer)
             Note(newer.Document);
         else
             _newer.Forget(id);
         return stored;
     }
+
+    private IReplayStore Replays =>
+        _store as IReplayStore ?? throw new RegistryUnavailableException("The registry's store cannot remember which proofs were used, so it decides none that can come again.");
 
     private PagedResult<T> Note<T>(PagedResult<T> page)
     {
@@ -346,8 +373,10 @@ public sealed partial class DeviceRegistry
     }
 
     private static Step<Admission> Decide(
-        Reading reading, DeviceClaim claim, ClaimOrigin origin, AdmissionTerms terms, ImmutableArray<string> exhausted)
+        Reading reading, DeviceClaim claim, ClaimOrigin origin, AdmissionTerms terms, ImmutableArray<string> exhausted, PendingUse? use)
     {
+        if (reading.Stored.Mark == UseMark.UsedBefore)
+            return new(new Admission.UsedBefore());
         (PairingRules rules, bool mayAsk) = terms;
         (Judgement judgement, DateTimeOffset now) = (reading.Judgement, reading.Stored.Now);
         DeviceRecord? record = reading.Record?.AsOf(now);
@@ -364,6 +393,8 @@ public sealed partial class DeviceRegistry
 
         switch (decision)
         {
+            case PairingDecision.Admit when use is { IsMarked: false }:
+                throw new RegistryUnavailableException("A proof was not marked as used beside the record that covers its claim.");
             case PairingDecision.Admit:
                 return new(new Admission.Admitted(record!, Rule: null, now));
             case PairingDecision.Refuse:
@@ -374,6 +405,7 @@ public sealed partial class DeviceRegistry
                 {
                     Operation = AuditTrail.AutoApproved(claim, approve, origin.Address, rules.Policy.Classify(locality)),
                     Pairing = PairingBy(approve, record, policy),
+                    Once = use?.Open,
                 };
             case PairingDecision.RequirePairing require:
                 Ask ask = Transitions.Ask(record, claim, require.Reason, rules.Policy.Classify(locality), origin.Address, now, rules.Lifetimes);
@@ -396,6 +428,7 @@ public sealed partial class DeviceRegistry
         {
             ReplacesDamage = reading.Stored.Damage is DamagedDocumentException,
             Pairing = step.Pairing,
+            Once = step.Once,
         };
         SwapResult? result = null;
         bool isUncertain = true;
@@ -504,5 +537,8 @@ public sealed partial class DeviceRegistry
 
         /// <summary>The rule that pairs the device; null if none does.</summary>
         public RulePairing? Pairing { get; init; }
+
+        /// <summary>What the swap marks as used; null if nothing.</summary>
+        public UseOnce? Once { get; init; }
     }
 }

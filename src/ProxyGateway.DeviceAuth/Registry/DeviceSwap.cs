@@ -18,6 +18,11 @@ public sealed record DeviceSwap(DeviceRecord? Previous, DeviceRecord Next, DateT
     /// <summary>A rule pairs the device by this swap, which is made only within that rule's bounds; null if none does.</summary>
     public RulePairing? Pairing { get; init; }
 
+    /// <summary>
+    /// A name that is marked as used by this swap, in the same atomic step: the swap is not made if it is marked already. Null if there is none.
+    /// </summary>
+    public UseOnce? Once { get; init; }
+
     /// <summary>The device.</summary>
     public DeviceId Id => Next.Id;
 

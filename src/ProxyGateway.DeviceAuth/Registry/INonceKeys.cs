@@ -7,6 +7,17 @@ internal interface INonceKeys
     /// <exception cref="RegistryUnavailableException">There is none yet, and the registry cannot be reached.</exception>
     NonceKey Current { get; }
 
+    /// <summary>
+    /// From when on a nonce counts, in whole seconds: the proofs of earlier ones may have been used at a time that the registry does not remember. A nonce that
+    /// is made before then has this time. Null if all count.
+    /// </summary>
+    DateTimeOffset? NotBefore => null;
+
+    /// <summary>Reads the registry if that is due, so that <see cref="Current"/> is there and is what other gateways have. It never fails.</summary>
+    /// <param name="cancellationToken">The caller waits no more.</param>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    ValueTask RenewAsync(CancellationToken cancellationToken) => default;
+
     /// <summary>The key of a nonce; null if it is unknown or retired. Known keys are found without waiting.</summary>
     /// <param name="id">The number in the nonce. A stranger can put any there, so a look-up of unknown ones is rate-limited.</param>
     /// <param name="cancellationToken">Cancels the look-up.</param>

@@ -12,5 +12,6 @@ namespace ProxyGateway.DeviceAuth.Registry;
 [JsonSerializable(typeof(DeviceRecord))]
 [JsonSerializable(typeof(ImmutableSortedDictionary<GrantKey, Grant>))]
 [JsonSerializable(typeof(AuditEntry))]
+[JsonSerializable(typeof(StoredNonceKeys))]
 [JsonSerializable(typeof(Dictionary<string, JsonElement>))]
 internal sealed partial class RegistryJsonContext : JsonSerializerContext;

@@ -28,7 +28,10 @@ public class RegistryUnavailableException : Exception
     /// </summary>
     public bool ChangeWasMade { get; init; }
 
-    /// <summary>The registry answers, but others change this record too fast for a decision. The caller may try again.</summary>
+    /// <summary>
+    /// The registry answers, but others change this record too fast for a decision, or the device uses up proofs faster than they may be
+    /// forgotten. The caller may try again.
+    /// </summary>
     public bool IsContended { get; init; }
 
     /// <summary>The reason, in a form that anybody may see.</summary>

@@ -31,6 +31,9 @@ public readonly record struct StoredDevice
     /// <summary>Why the document cannot be read: it is damaged, or of a newer format; null if it can.</summary>
     public UnreadableDocumentException? Damage { get; }
 
+    /// <summary>What became of the name that was given to be marked as used.</summary>
+    public UseMark Mark { get; init; }
+
     /// <summary>The record and the time.</summary>
     /// <exception cref="UnreadableDocumentException">There is a record, and it cannot be read.</exception>
     public void Deconstruct(out DeviceRecord? record, out DateTimeOffset now)

@@ -19,4 +19,7 @@ public enum SwapResult
 
     /// <summary>Rules have paired their maximum of devices (<see cref="RulePairing.MaxInAll"/>); nothing was written.</summary>
     TooManyByRules,
+
+    /// <summary>The name was used before (<see cref="DeviceSwap.Once"/>); nothing was written.</summary>
+    UsedBefore,
 }

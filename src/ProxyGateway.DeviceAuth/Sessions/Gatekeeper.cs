@@ -29,13 +29,14 @@ internal sealed partial class Gatekeeper(
     /// <param name="options">The options in force when the connection came: they bound the time and determined the locality. The decision
     /// uses the options in force then.</param>
     /// <param name="mayAsk">Whether a claim that no grant covers may be approved or become a request.</param>
+    /// <param name="once">What names the claim's proof; null if it cannot come again.</param>
     /// <param name="cancellationToken">Cancelled when the client is gone.</param>
     /// <returns>
     /// The result; and for <see cref="Admission.Admitted"/>, and nothing else, the session, to be disposed of when the connection ends.
     /// </returns>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>
     public async ValueTask<(Admission Admission, DeviceSession? Session)> DecideAsync(
-        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
+        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, CancellationToken cancellationToken)
     {
         // A device that waits in this queue has not reached the registry: its answer must not say that the registry is unavailable.
         if (!await TryEnterAsync(options.HandshakeTimeout, cancellationToken))
@@ -46,7 +47,7 @@ internal sealed partial class Gatekeeper(
 
         try
         {
-            return await DecideInTurnAsync(claim, origin, options, mayAsk, cancellationToken);
+            return await DecideInTurnAsync(claim, origin, options, mayAsk, once, cancellationToken);
         }
         finally
         {
@@ -134,7 +135,7 @@ internal sealed partial class Gatekeeper(
     }
 
     private async ValueTask<(Admission Admission, DeviceSession? Session)> DecideInTurnAsync(
-        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions cameBy, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
+        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions cameBy, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, CancellationToken cancellationToken)
     {
         DeviceAuthOptions options = settings.Current;
         if (!options.HasTheSameDoor(cameBy))
@@ -163,7 +164,7 @@ internal sealed partial class Gatekeeper(
         await using CancellationTokenRegistration left = cancellationToken.UnsafeRegister(static e => ((CancellationTokenSource)e!).Cancel(), either);
         try
         {
-            admission = await DecideAsync(session, origin, mayAsk, either.Token);
+            admission = await DecideAsync(session, origin, mayAsk, once, either.Token);
             return (admission, admission is Admission.Admitted ? session : null);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -178,8 +179,9 @@ internal sealed partial class Gatekeeper(
     }
 
     private async ValueTask<Admission> DecideAsync(
-        DeviceSession session, ClaimOrigin origin, Func<DeviceAuthOptions, bool> mayAsk, CancellationToken cancellationToken)
+        DeviceSession session, ClaimOrigin origin, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, CancellationToken cancellationToken)
     {
+        PendingUse? use = PendingUse.Of(once); // of all attempts together: none of them may take the mark of an earlier one for a replay
         DeviceClaim claim = session.Claim;
         DeviceAuthOptions options = settings.Current;
         try
@@ -187,7 +189,7 @@ internal sealed partial class Gatekeeper(
             for (int attempt = 0; attempt < MaxAttempts; attempt++)
             {
                 var asOf = new TimeMark(time);
-                switch (await registry.AdmitAsync(claim, origin, Terms, cancellationToken))
+                switch (await registry.AdmitAsync(claim, origin, Terms, use, cancellationToken))
                 {
                     case Admission.Admitted when freshness.IsStale: // the machine may have slept since the record was read
                         LogStale(claim.Device);
@@ -206,6 +208,9 @@ internal sealed partial class Gatekeeper(
                         string reason = refused.Request.Status == PairingRequestStatus.Rejected ? "rejected" : refused.Reason.ToWireName();
                         audit.Enter(Refusal(claim.Audience, claim, origin, options, reason) with { RequestId = refused.Request.Id });
                         return refused;
+                    case Admission.UsedBefore used:
+                        LogUsedBefore(claim.Device, origin.Address);
+                        return Refuse(used, claim, origin, options, "proof-already-used");
                     case Admission.Blocked blocked:
                         LogBlocked(claim.Device, origin.Address);
                         return Refuse(blocked, claim, origin, options, "blocked");
@@ -300,6 +305,9 @@ internal sealed partial class Gatekeeper(
 
     [LoggerMessage(1008, LogLevel.Information, "No grant covers device {Device} from {Address}, and it did not send the token that a request needs (DeviceAuth:SharedToken).")]
     private partial void LogUnauthorized(DeviceId device, string? address);
+
+    [LoggerMessage(1016, LogLevel.Warning, "Device {Device} from {Address} has shown a proof that was used before, and was refused.")]
+    private partial void LogUsedBefore(DeviceId device, string? address);
 
     [LoggerMessage(1110, LogLevel.Warning, "A device from {Address} must try again later: its turn did not come within {Timeout} (DeviceAuth:HandshakeTimeout).")]
     private partial void LogBusy(string? address, TimeSpan timeout);

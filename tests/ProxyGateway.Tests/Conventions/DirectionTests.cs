@@ -54,7 +54,7 @@ public sealed class DirectionTests
         type => type is "ExitCodes" or "CommandFailedException" or "PlainText" ? "(tools)" : "(composition)");
 
     private static readonly ImmutableHashSet<string> Stores =
-        ["IDeviceStore", "ICopyableDeviceStore", "ILastSeenStore", "IAuditStore", "ISharedDocumentStore", "AuditLog", "DeviceRegistry", "DeviceFleet"];
+        ["IDeviceStore", "ICopyableDeviceStore", "ILastSeenStore", "IAuditStore", "ISharedDocumentStore", "IReplayStore", "AuditLog", "DeviceRegistry", "DeviceFleet"];
 
     private static readonly Lazy<SourceGraph> Graph = new(() => SourceGraph.Of(SourceGraph.Sources("ProxyGateway.DeviceAuth*")));
 
