@@ -43,6 +43,12 @@ public sealed record DeviceAuthOptions
     public ImmutableArray<string> AllowedOrigins { get; init; } = [];
 
     /// <summary>
+    /// The gateway's own origins, as clients see them (<c>https://gate.example.org</c>): the URL in a proof must begin with one. Empty: only origins on loopback are
+    /// accepted. They are never taken from a request: a hostile site could pass on a proof that was made for it.
+    /// </summary>
+    public ImmutableArray<string> PublicOrigins { get; init; } = [];
+
+    /// <summary>
     /// Further headers of a client's request that reach a backend behind the gate, such as credentials that the backend checks itself. The
     /// backend must not trust any of them as coming from a proxy: a client could send it. Each is 1 to 128 of A-Z a-z 0-9 . _ -, and never
     /// <c>Sec-WebSocket-Extensions</c>; empty: none.
@@ -94,6 +100,7 @@ public sealed record DeviceAuthOptions
     internal bool HasTheSameDoor(DeviceAuthOptions other) => ReferenceEquals(this, other)
         || (TrustedProxies.SequenceEqual(other.TrustedProxies)
             && AllowedOrigins.SequenceEqual(other.AllowedOrigins, StringComparer.Ordinal)
+            && PublicOrigins.SequenceEqual(other.PublicOrigins, StringComparer.Ordinal)
             && RequestHeaders.SequenceEqual(other.RequestHeaders, StringComparer.OrdinalIgnoreCase));
 
     /// <summary>The part of these options that the registry needs.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -10,6 +11,7 @@ using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
+using ProxyGateway.DeviceAuth.Handshakes.Proof;
 using ProxyGateway.DeviceAuth.Health;
 using ProxyGateway.DeviceAuth.Identity;
 using ProxyGateway.DeviceAuth.Limits;
@@ -133,6 +135,10 @@ public static class DeviceAuthorizationExtensions
         AddBackgroundService<BackendPairings>(services);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<HostOptions>, DrainingPatience>());
         HandshakeRegistration.Add<ConnectFrameHandshake>(services, DeviceAuthDefaults.ConnectFrame);
+        services.TryAddSingleton<ProofVerifier>();
+        HandshakeRegistration.Add<ProofHandshake>(services, DeviceAuthDefaults.Proof);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IReservedEndpoint, NonceEndpoint>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, ReservedPaths>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>
             new DeviceAuthRouteValidator(s.GetServices<HandshakeRegistration>().Select(h => h.Name))));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigChangeListener, WaitEnder>());

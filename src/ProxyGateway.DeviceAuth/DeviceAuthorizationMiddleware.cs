@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Handshakes;
+using ProxyGateway.DeviceAuth.Handshakes.Proof;
 using ProxyGateway.DeviceAuth.Identity;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
@@ -79,6 +80,8 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
     private Task AnswerAsync(HttpContext context, UpgradeKind kind, string name, DeviceAuthOptions options)
     {
+        if (_handshakes.GetValueOrDefault(name) is ProofHandshake)
+            CrossOrigin.Allow(context, options.AllowedOrigins); // also for what is refused before it
         switch (kind)
         {
             case UpgradeKind.None when TakesHttp(name):
@@ -123,7 +126,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
     private async Task ShakeHandsAsync(HttpContext context, UpgradeKind kind, IDeviceHandshake handshake, DeviceAuthOptions options)
     {
-        IReadOnlyCollection<string> ownHeaders = handshake.RequestHeaders;
+        IReadOnlyCollection<string> ownHeaders = handshake.RequestHeadersOf(context.GetRouteModel().Config.Metadata);
         ImmutableArray<string> listed = ownHeaders.Count == 0 ? options.RequestHeaders : [.. options.RequestHeaders, .. ownHeaders];
         ClaimOrigin? read = LocalityReader.Read(context, options.TrustedProxies, listed, peers, out string? strange);
         if (read is not { } origin)

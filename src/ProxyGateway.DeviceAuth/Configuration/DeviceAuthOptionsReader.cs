@@ -44,7 +44,8 @@ internal static class DeviceAuthOptionsReader
             SignatureSkew = section.Span(nameof(defaults.SignatureSkew), defaults.SignatureSkew, DeviceAuthRanges.SignatureSkew),
             HttpRequests = section.Choice(nameof(defaults.HttpRequests), defaults.HttpRequests),
             TrustedProxies = TrustedProxies(section),
-            AllowedOrigins = AllowedOrigins(section),
+            AllowedOrigins = Origins(section, nameof(defaults.AllowedOrigins)),
+            PublicOrigins = Origins(section, nameof(defaults.PublicOrigins)),
             RequestHeaders = section.List(nameof(defaults.RequestHeaders)) is { } headers ? [.. headers.Distinct(StringComparer.OrdinalIgnoreCase)] : defaults.RequestHeaders,
             SharedTokenSha256 = SharedToken(section.Section("SharedToken")),
             OpenClawBackends = OpenClawBackendReader.Read(section.Section("Backends")),
@@ -109,9 +110,8 @@ internal static class DeviceAuthOptionsReader
         return networks.ToImmutable();
     }
 
-    private static ImmutableArray<string> AllowedOrigins(SectionReader section)
+    private static ImmutableArray<string> Origins(SectionReader section, string name)
     {
-        const string name = nameof(DeviceAuthOptions.AllowedOrigins);
         var origins = ImmutableArray.CreateBuilder<string>();
         foreach (string text in section.List(name) ?? [])
         {

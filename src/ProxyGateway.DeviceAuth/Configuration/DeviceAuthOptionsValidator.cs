@@ -46,7 +46,8 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
         Check(Section, nameof(options.SignatureSkew), options.SignatureSkew, DeviceAuthRanges.SignatureSkew);
         Check(Section, nameof(options.HttpRequests), options.HttpRequests);
         Items(Section, nameof(options.TrustedProxies), options.TrustedProxies);
-        CheckOrigins(options);
+        CheckOrigins(nameof(options.AllowedOrigins), options.AllowedOrigins);
+        CheckPublicOrigins(options);
         CheckHeaders(options);
         if (Items(Section, "SharedToken", options.SharedTokenSha256).Length is not (0 or SHA256.HashSizeInBytes))
             // the value is left out, since it may be the token
@@ -60,14 +61,27 @@ internal sealed class DeviceAuthOptionsValidator(ImmutableArray<string> handshak
         CheckFreshness(options.Freshness);
     }
 
-    private void CheckOrigins(DeviceAuthOptions options)
+    private void CheckOrigins(string name, ImmutableArray<string> origins)
     {
-        foreach (string origin in Items(Section, nameof(options.AllowedOrigins), options.AllowedOrigins))
+        foreach (string origin in Items(Section, name, origins))
         {
             if (!OriginNames.TryParse(origin, out string? exact))
-                Report(Section, nameof(options.AllowedOrigins), origin, OriginNames.Form);
+                Report(Section, name, origin, OriginNames.Form);
             else if (exact != origin)
-                Report(Section, nameof(options.AllowedOrigins), origin, $"origins as browsers send them: {exact}");
+                Report(Section, name, origin, $"origins as browsers send them: {exact}");
+        }
+    }
+
+    private void CheckPublicOrigins(DeviceAuthOptions options)
+    {
+        CheckOrigins(nameof(options.PublicOrigins), options.PublicOrigins);
+        foreach (string origin in options.PublicOrigins.IsDefault ? [] : options.PublicOrigins)
+        {
+            if (OriginNames.TryParse(origin, out string? exact)
+                && !exact.StartsWith("https://", StringComparison.Ordinal) && !exact.StartsWith("http://", StringComparison.Ordinal))
+            {
+                Report(Section, nameof(options.PublicOrigins), origin, "origins of http and https, also for WebSockets: proofs name no other");
+            }
         }
     }
 

@@ -9,7 +9,15 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 /// <param name="handshakes">The names of the registered handshakes.</param>
 internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) : IRouteValidator
 {
-    private static readonly ImmutableArray<string> Keys = [DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.HttpMetadata, DeviceAuthDefaults.AudienceMetadata];
+    private static readonly ImmutableArray<string> Keys =
+    [
+        DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.HttpMetadata, DeviceAuthDefaults.AudienceMetadata,
+        DeviceAuthDefaults.RoleMetadata, DeviceAuthDefaults.ScopesMetadata, DeviceAuthDefaults.ProofHeaderMetadata,
+    ];
+
+    private static readonly ImmutableArray<string> OfProof = [DeviceAuthDefaults.RoleMetadata, DeviceAuthDefaults.ScopesMetadata, DeviceAuthDefaults.ProofHeaderMetadata];
+
+    private static readonly ImmutableArray<string> ProofHeaders = ["Device-Proof", "DPoP"];
 
     private readonly ImmutableArray<string> _handshakes = [.. handshakes, DeviceAuthDefaults.Off];
     private readonly ImmutableArray<string> _httpRequests = [.. Enum.GetNames<HttpRequests>()];
@@ -27,13 +35,10 @@ internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) :
             string where = $"Route '{routeConfig.RouteId}', metadata '{key}'";
             if (Find(routeConfig.Metadata!, key) is not { } known)
                 errors.Add(new InvalidOperationException($"{where}: unknown key; allowed: {string.Join(", ", Keys)}."));
-            else if (known == DeviceAuthDefaults.AudienceMetadata)
-            {
-                if (!Audience.TryParse(value, out _))
-                    errors.Add(new InvalidOperationException($"{where}: found '{value}'; allowed: {Audience.Names}."));
-            }
-            else if (Allowed(known) is var allowed && !allowed.Contains(value))
-                errors.Add(new InvalidOperationException($"{where}: found '{value}'; allowed: {string.Join(", ", allowed)}."));
+            else if (!IsAllowed(known, value, out string allowed))
+                errors.Add(new InvalidOperationException($"{where}: found '{value}'; allowed: {allowed}."));
+            else if (OfProof.Contains(known) && HandshakeOf(routeConfig.Metadata!) is { } handshake and (DeviceAuthDefaults.ConnectFrame or DeviceAuthDefaults.Off))
+                errors.Add(new InvalidOperationException($"{where}: means nothing on a route with '{handshake}', and would restrict nobody; only '{DeviceAuthDefaults.Proof}' reads it."));
         }
 
         return ValueTask.CompletedTask;
@@ -45,5 +50,31 @@ internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) :
             && metadata.ContainsKey(k)
             && !metadata.Keys.Contains(k, StringComparer.Ordinal)));
 
-    private ImmutableArray<string> Allowed(string key) => key == DeviceAuthDefaults.HttpMetadata ? _httpRequests : _handshakes;
+    private static string? HandshakeOf(IReadOnlyDictionary<string, string> metadata) =>
+        metadata.FirstOrDefault(m => string.Equals(m.Key, DeviceAuthDefaults.HandshakeMetadata, StringComparison.OrdinalIgnoreCase)).Value;
+
+    private bool IsAllowed(string key, string value, out string allowed)
+    {
+        switch (key)
+        {
+            case DeviceAuthDefaults.AudienceMetadata:
+                allowed = Audience.Names;
+                return Audience.TryParse(value, out _);
+            case DeviceAuthDefaults.RoleMetadata:
+                allowed = "1 to 128 of A-Z a-z 0-9 . _ : -";
+                return ScopeSet.IsValidName(value);
+            case DeviceAuthDefaults.ScopesMetadata:
+                allowed = ScopeText.Form;
+                return ScopeText.TryRead(value, out ScopeSet? scopes) && scopes is { Count: > 0 };
+            default:
+                ImmutableArray<string> names = key switch
+                {
+                    DeviceAuthDefaults.HttpMetadata => _httpRequests,
+                    DeviceAuthDefaults.ProofHeaderMetadata => ProofHeaders,
+                    _ => _handshakes,
+                };
+                allowed = string.Join(", ", names);
+                return names.Contains(value);
+        }
+    }
 }

@@ -83,6 +83,13 @@ internal sealed class AdmissionDesk(
         return Fail(handshake);
     }
 
+    /// <summary>Enters that a verified claim is refused without a decision.</summary>
+    public void Decline(HandshakeContext handshake, DeviceClaim claim, Closing closing)
+    {
+        _log.Refused(handshake, closing);
+        gatekeeper.Refused(closing, handshake.Audience, claim, handshake.Origin, handshake.Options);
+    }
+
     /// <summary>Counts a failure against a client; how long its refusal is to be held back.</summary>
     public TimeSpan Fail(HandshakeContext handshake) => history.Fail(handshake.Place.Client, settings.Current.Limits.FailuresPerAddress);
 

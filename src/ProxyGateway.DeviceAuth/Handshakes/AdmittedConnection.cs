@@ -8,6 +8,8 @@ internal sealed class AdmittedConnection(HttpContext context, Session session, T
 {
     private SessionPipe? _pipe;
 
+    public bool IsAdmitted => true;
+
     public Stream Accept(Stream client) => _pipe = new SessionPipe(context, client, time);
 
     public Task<Stream> ShakeHandsAsync(Stream backend, CancellationToken cancellationToken)

@@ -30,6 +30,9 @@ internal sealed class GatedUpgrade : IHttpUpgradeFeature, IHttpExtendedConnectFe
 
     public string? Protocol => _connect?.Protocol;
 
+    /// <summary>Whether the device is admitted already.</summary>
+    public bool IsAdmitted => _connection.IsAdmitted;
+
     /// <summary>From now on the proxy gets the streams of <paramref name="connection"/>.</summary>
     public static void Install(HttpContext context, IGatedConnection connection)
     {

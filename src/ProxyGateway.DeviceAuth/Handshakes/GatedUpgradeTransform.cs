@@ -1,7 +1,5 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Transforms;
@@ -10,7 +8,7 @@ using Yarp.ReverseProxy.Transforms.Builder;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// Passes only one answer of a backend to a gated upgrade: 101. Then the proxy gets its stream only once the device is admitted. With any
+/// To a device that is admitted already it passes the backend's answer. Else it passes only one answer of a backend to a gated upgrade: 101. Then the proxy gets its stream only once the device is admitted. With any
 /// other answer the backend would talk to an unverified client, so the client gets a 502 with nothing from the backend. Of a 101 the client
 /// gets only the headers that complete the upgrade: cookies and server names are for admitted devices.
 /// </summary>
@@ -36,9 +34,13 @@ internal sealed class GatedUpgradeTransform : ITransformProvider
             if (http.Features.Get<GatedUpgrade>() is not { } gated || response.ProxyResponse is not { } answer)
                 return default;
 
+            if (gated.IsAdmitted && answer.StatusCode != HttpStatusCode.SwitchingProtocols && !Switches(http, answer))
+                return default;
+
             // Headers that the proxy has copied by now, and that the route's own transforms have added.
             IHeaderDictionary headers = http.Response.Headers;
-            headers.Clear();
+            if (!gated.IsAdmitted || !Switches(http, answer))
+                headers.Clear();
             http.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = null;
             if (Switches(http, answer))
             {
@@ -53,7 +55,7 @@ internal sealed class GatedUpgradeTransform : ITransformProvider
         });
         context.AddResponseTrailersTransform(static trailers =>
         {
-            if (trailers.HttpContext.Features.Get<GatedUpgrade>() is not null)
+            if (trailers.HttpContext.Features.Get<GatedUpgrade>() is { IsAdmitted: false })
                 trailers.HttpContext.Features.Get<IHttpResponseTrailersFeature>()?.Trailers.Clear();
             return default;
         });
@@ -63,7 +65,7 @@ internal sealed class GatedUpgradeTransform : ITransformProvider
     // HTTP/2 YARP has made the key itself, and checks the backend's reply to it.
     private static bool Switches(HttpContext http, HttpResponseMessage answer) => answer.StatusCode == HttpStatusCode.SwitchingProtocols
         ? string.Equals(ValueOf(answer.Headers, "Upgrade"), Protocol, StringComparison.OrdinalIgnoreCase)
-            && (HttpProtocol.IsHttp2(http.Request.Protocol) || ValueOf(answer.Headers, SecWebSocketAccept) == AcceptOf(http.Request))
+            && (HttpProtocol.IsHttp2(http.Request.Protocol) || ValueOf(answer.Headers, SecWebSocketAccept) == WebSocketUpgrade.AcceptOf(http.Request))
         : answer.StatusCode == HttpStatusCode.OK
             && answer.Version == HttpVersion.Version20
             && answer.RequestMessage is { Headers.Protocol: not null } connect
@@ -77,7 +79,7 @@ internal sealed class GatedUpgradeTransform : ITransformProvider
         {
             headers.Connection = "Upgrade";
             headers.Upgrade = Protocol;
-            headers[SecWebSocketAccept] = AcceptOf(http.Request);
+            headers[SecWebSocketAccept] = WebSocketUpgrade.AcceptOf(http.Request);
         }
         else if (ValueOf(answer.Headers, SecWebSocketAccept) is { } accept)
         {
@@ -86,6 +88,10 @@ internal sealed class GatedUpgradeTransform : ITransformProvider
 
         if (ValueOf(answer.Headers, SecWebSocketProtocol) is { } chosen && Offers(http.Request, chosen))
             headers[SecWebSocketProtocol] = chosen;
+        else if (http.Features.Get<FallbackSubprotocol>() is { } fallback)
+            headers[SecWebSocketProtocol] = fallback.Name;
+        else
+            headers.Remove(SecWebSocketProtocol);
     }
 
     private static bool Offers(HttpRequest request, string protocol)
@@ -101,13 +107,4 @@ internal sealed class GatedUpgradeTransform : ITransformProvider
 
     private static string? ValueOf(HttpHeaders headers, string name) =>
         headers.NonValidated.TryGetValues(name, out HeaderStringValues values) ? values.ToString() : null;
-
-    private static string AcceptOf(HttpRequest request)
-    {
-        string key = request.Headers.SecWebSocketKey.ToString();
-#pragma warning disable CA5350 // RFC 6455 says SHA-1; nothing hangs on it but that the other side speaks WebSocket
-        byte[] hash = SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
-#pragma warning restore CA5350
-        return Convert.ToBase64String(hash);
-    }
 }

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
@@ -121,6 +122,16 @@ public sealed class HandshakeRequest
         Advance(State.Decided, State.Forwarded, done.Task);
         bool hasEnded = session.Closing is not null || Handshake.IsClientGone;
         return CompleteAsync(hasEnded ? Task.FromResult(false) : ForwardOnceAsync(session, admitted), done);
+    }
+
+    /// <summary>Why the session of the admitted device has ended; null while it has not.</summary>
+    internal Closing? Closing => _session?.Closing;
+
+    /// <summary>Notes that a claim was verified and is refused without a decision. It is no failure of its client's.</summary>
+    internal void Decline(DeviceClaim claim, Closing closing)
+    {
+        Advance(State.Undecided, State.Decided, Task.CompletedTask);
+        _desk.Decline(Handshake, claim, closing);
     }
 
     /// <summary>Lets the proxy connect before there is a decision. It gets nothing of the client but what the connection gives it.</summary>

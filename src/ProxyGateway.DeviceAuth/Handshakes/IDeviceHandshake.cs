@@ -13,6 +13,10 @@ public interface IDeviceHandshake
     /// </summary>
     IReadOnlyCollection<string> RequestHeaders => [];
 
+    /// <summary>The headers of its clients on one route; those of every route if it makes no difference.</summary>
+    /// <param name="metadata">The route's metadata; null if it has none.</param>
+    IReadOnlyCollection<string> RequestHeadersOf(IReadOnlyDictionary<string, string>? metadata) => RequestHeaders;
+
     /// <summary>
     /// Whether it takes plain HTTP requests as well. Then none passes a route of it without a decision, whatever <see cref="DeviceAuthOptions.HttpRequests"/>
     /// says. If not, it gets well-formed WebSocket upgrades only.

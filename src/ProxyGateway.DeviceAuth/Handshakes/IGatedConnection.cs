@@ -5,6 +5,9 @@ namespace ProxyGateway.DeviceAuth.Handshakes;
 /// </summary>
 internal interface IGatedConnection
 {
+    /// <summary>Whether its device is admitted already: then it may have any answer of the backend.</summary>
+    bool IsAdmitted => false;
+
     /// <summary>Takes over the upgraded client.</summary>
     /// <param name="client">The client's raw stream. The proxy does not close it: the server does at the end of the request.</param>
     /// <returns>The client's stream for the proxy. It is neither read nor written before <see cref="ShakeHandsAsync"/> has

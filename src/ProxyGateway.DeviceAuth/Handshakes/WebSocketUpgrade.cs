@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -51,6 +53,16 @@ internal static class WebSocketUpgrade
         }
 
         return ClassifyVersion(request);
+    }
+
+    /// <summary>The answer to the client's key, RFC 6455 §4.2.2.</summary>
+    public static string AcceptOf(HttpRequest request)
+    {
+        string key = request.Headers.SecWebSocketKey.ToString();
+#pragma warning disable CA5350 // RFC 6455 says SHA-1; nothing hangs on it but that the other side speaks WebSocket
+        byte[] hash = SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
+#pragma warning restore CA5350
+        return Convert.ToBase64String(hash);
     }
 
     private static UpgradeKind ClassifyVersion(HttpRequest request) =>

@@ -31,7 +31,10 @@ internal sealed record Closing(ushort Code, string Reason)
     public static readonly Closing NonceRequired = new(PolicyViolation, "device nonce required");
     public static readonly Closing NonceMismatch = new(PolicyViolation, "device nonce mismatch");
 
+    public static readonly Closing ProofUsed = new(PolicyViolation, "proof already used");
+
     // Admission.
+    public static readonly Closing InsufficientScope = new(PolicyViolation, "insufficient scope");
     public static readonly Closing Unauthorized = new(PolicyViolation, "unauthorized");
     public static readonly Closing DeviceRemoved = new(PolicyViolation, "device removed");
     public static readonly Closing DeviceBlocked = new(PolicyViolation, "device blocked");
@@ -45,6 +48,9 @@ internal sealed record Closing(ushort Code, string Reason)
     /// <summary>The handshake is invalid.</summary>
     /// <param name="what">The error, in the gate's own words; never a client's.</param>
     public static Closing InvalidHandshake(string what) => new(PolicyViolation, Fit($"invalid handshake: {what}"));
+
+    /// <summary>The proof needs this nonce.</summary>
+    public static Closing NonceRequiredWith(string nonce) => new(PolicyViolation, Fit($"{NonceRequired.Reason}: {nonce}"));
 
     /// <summary>An operator must approve.</summary>
     public static Closing PairingRequired(PairingReason reason, RequestId request) =>

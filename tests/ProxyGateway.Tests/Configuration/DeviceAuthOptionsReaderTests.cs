@@ -17,7 +17,7 @@ public sealed class DeviceAuthOptionsReaderTests
         var defaults = new DeviceAuthOptions();
 
         options.Policy.AutoApprove.ShouldBe(PairingPolicy.Default.AutoApprove);
-        (options with { Policy = defaults.Policy, TrustedProxies = defaults.TrustedProxies, AllowedOrigins = defaults.AllowedOrigins, RequestHeaders = defaults.RequestHeaders }).ShouldBe(defaults);
+        (options with { Policy = defaults.Policy, TrustedProxies = defaults.TrustedProxies, AllowedOrigins = defaults.AllowedOrigins, PublicOrigins = defaults.PublicOrigins, RequestHeaders = defaults.RequestHeaders }).ShouldBe(defaults);
         options.RequestHeaders.ShouldBe(["Authorization", "Cookie"]);
     }
 
@@ -75,6 +75,7 @@ public sealed class DeviceAuthOptionsReaderTests
         DeviceAuthOptions options = Configurations.Read("""
             { "Handshake": "ConnectFrame", "HandshakeTimeout": "00:00:11", "MaxHandshakeBytes": 1024, "SignatureSkew": "00:01:00", "HttpRequests": "allow",
               "TrustedProxies": ["10.0.0.1", "192.168.0.0/16", "::ffff:172.16.0.0/108", "fd00::/8"],
+              "PublicOrigins": ["https://Gate.example:443", "http://10.0.0.1:8080"],
               "AllowedOrigins": ["https://Example.org:443", "http://localhost:3000", "http://[::1]:8080"],
               "RequestHeaders": ["X-Api-Key", "x-api-key", "Cookie"],
               "Limits": { "HandshakesPerAddress": 1, "HandshakesPerDestination": 2, "Handshakes": 3, "SessionsPerDevice": 4, "PendingRequestsPerAddress": 5,
@@ -91,6 +92,7 @@ public sealed class DeviceAuthOptionsReaderTests
         options.HttpRequests.ShouldBe(HttpRequests.Allow);
         options.TrustedProxies.ShouldBe(
             [IPNetwork.Parse("10.0.0.1/32"), IPNetwork.Parse("192.168.0.0/16"), IPNetwork.Parse("172.16.0.0/12"), IPNetwork.Parse("fd00::/8")]);
+        options.PublicOrigins.ShouldBe(["https://gate.example", "http://10.0.0.1:8080"]);
         options.AllowedOrigins.ShouldBe(["https://example.org", "http://localhost:3000", "http://[::1]:8080"]);
         options.RequestHeaders.ShouldBe(["X-Api-Key", "Cookie"]);
         options.Limits.ShouldBe(new DeviceAuthLimits
@@ -168,6 +170,9 @@ public sealed class DeviceAuthOptionsReaderTests
     [InlineData("""{ "RequestHeaders": ["X-A: 1"] }""", "DeviceAuth:RequestHeaders: found")]
     [InlineData("""{ "RequestHeaders": "Cookie" }""", "DeviceAuth:RequestHeaders")]
     [InlineData("""{ "AllowedOrigins": ["*"] }""", "DeviceAuth:AllowedOrigins: found \"*\"")]
+    [InlineData("""{ "PublicOrigins": ["*"] }""", "DeviceAuth:PublicOrigins: found \"*\"")]
+    [InlineData("""{ "PublicOrigins": ["https://gate.example/agent"] }""", "DeviceAuth:PublicOrigins: found")]
+    [InlineData("""{ "PublicOrigins": ["wss://gate.example"] }""", "DeviceAuth:PublicOrigins: found \"wss://gate.example\"; allowed: origins of http and https")]
     [InlineData("""{ "AllowedOrigins": ["null"] }""", "DeviceAuth:AllowedOrigins: found \"null\"")]
     [InlineData("""{ "AllowedOrigins": ["https://*.example.org"] }""", "DeviceAuth:AllowedOrigins: found")]
     [InlineData("""{ "AllowedOrigins": ["https://example.org/"] }""", "DeviceAuth:AllowedOrigins: found")]

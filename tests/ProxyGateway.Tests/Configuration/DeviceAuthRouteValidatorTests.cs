@@ -10,6 +10,18 @@ public sealed class DeviceAuthRouteValidatorTests
     [InlineData("DeviceAuth", "ConnectFrame", true)]
     [InlineData("DeviceAuth.Http", "Deny", true)]
     [InlineData("DeviceAuth.Http", "Allow", true)]
+    [InlineData("DeviceAuth.Role", "node", true)]
+    [InlineData("DeviceAuth.Role", "", false)]
+    [InlineData("DeviceAuth.Role", "two words", false)]
+    [InlineData("DeviceAuth.Scopes", "a.read a.write", true)]
+    [InlineData("DeviceAuth.Scopes", "", false)]
+    [InlineData("DeviceAuth.Scopes", "a,b", false)]
+    [InlineData("DeviceAuth.Scopes", "a  b", false)]
+    [InlineData("DeviceAuth.Scope", "a", false)]
+    [InlineData("DeviceAuth.ProofHeader", "DPoP", true)]
+    [InlineData("DeviceAuth.ProofHeader", "Device-Proof", true)]
+    [InlineData("DeviceAuth.ProofHeader", "dpop", false)]
+    [InlineData("DeviceAuth.ProofHeader", "Authorization", false)]
     [InlineData("Other", "anything", true)]
     [InlineData("DeviceAuth", "off", false)]
     [InlineData("DeviceAuth", "connectframe", false)]
@@ -35,6 +47,18 @@ public sealed class DeviceAuthRouteValidatorTests
         (await Errors(StringComparer.Ordinal, ("deviceauth", "Off"), ("DeviceAuth", "ConnectFrame"))).ShouldHaveSingleItem();
     }
 
+    // Its owner would believe that it asks for these scopes.
+    [Theory]
+    [InlineData("DeviceAuth.Role", "node")]
+    [InlineData("DeviceAuth.Scopes", "a")]
+    [InlineData("DeviceAuth.ProofHeader", "DPoP")]
+    public async Task What_only_a_proof_reads_is_refused_on_another_route(string key, string value)
+    {
+        (await Errors(StringComparer.OrdinalIgnoreCase, (key, value), ("deviceauth", "Off"))).ShouldHaveSingleItem();
+        (await Errors(StringComparer.Ordinal, (key, value), ("DeviceAuth", "ConnectFrame"))).ShouldHaveSingleItem();
+        (await Errors(StringComparer.Ordinal, (key, value), ("DeviceAuth", "Proof"))).ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task A_route_without_metadata_is_valid() =>
         (await Errors(new RouteConfig { RouteId = "r" })).ShouldBeEmpty();
@@ -45,7 +69,7 @@ public sealed class DeviceAuthRouteValidatorTests
     private static async Task<List<Exception>> Errors(RouteConfig route)
     {
         var errors = new List<Exception>();
-        await new DeviceAuthRouteValidator(["ConnectFrame"]).ValidateAsync(route, errors);
+        await new DeviceAuthRouteValidator(["ConnectFrame", "Proof"]).ValidateAsync(route, errors);
         return errors;
     }
 }

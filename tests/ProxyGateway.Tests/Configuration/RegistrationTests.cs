@@ -15,8 +15,8 @@ public sealed class RegistrationTests
     public async Task Only_an_added_handshake_can_be_named()
     {
         IServiceCollection services = Services("""{ "DeviceAuth": { "Handshake": "Mine" } }""");
-        Should.Throw<InvalidConfigurationException>(() => Start(services)).Errors.ShouldBe(["DeviceAuth:Handshake: found \"Mine\"; allowed: ConnectFrame."]);
-        (await ErrorsOfRouteAsync(services, "Mine")).ShouldHaveSingleItem().ShouldContain("allowed: ConnectFrame, Off");
+        Should.Throw<InvalidConfigurationException>(() => Start(services)).Errors.ShouldBe(["DeviceAuth:Handshake: found \"Mine\"; allowed: ConnectFrame, Proof."]);
+        (await ErrorsOfRouteAsync(services, "Mine")).ShouldHaveSingleItem().ShouldContain("allowed: ConnectFrame, Proof, Off");
 
         HandshakeRegistration.Add<Mine>(services, "Mine");
         Start(services).Handshake.ShouldBe("Mine");

@@ -36,6 +36,10 @@ internal static class ProofUrl
         return path.StartsWith('/') ? path : "";
     }
 
+    /// <summary>What the claim must be, for a refusal: the first of the origins, and the path.</summary>
+    public static string Expected(HttpContext http, string path, ImmutableArray<string> publicOrigins) =>
+        (publicOrigins.IsEmpty ? $"{http.Request.Scheme}://localhost:{http.Connection.LocalPort}" : publicOrigins[0]) + path;
+
     /// <summary>Percent-encodings in one spelling (RFC 3986 §6.2.2): upper-case digits, and none for a character that needs none.</summary>
     internal static string Normalize(ReadOnlySpan<char> path)
     {

@@ -8,8 +8,11 @@ namespace ProxyGateway.DeviceAuth.Handshakes.Proof;
 /// <summary>
 /// Verifies proofs (RFC 9449 §4.3). The MAC of the nonce comes before the signature: a flood of forgeries must cost one HMAC each, not one signature.
 /// </summary>
-internal sealed class ProofVerifier(INonceKeys keys, TimeProvider time)
+internal sealed class ProofVerifier(INonceKeys keys, TimeProvider time) : IDisposable
 {
+    // When thousands of devices come at once, the others wait here in order: in the queue of the thread pool the registry's answers would wait behind them.
+    private readonly SemaphoreSlim _places = new(Environment.ProcessorCount);
+
     /// <summary>Verifies a proof, except for whether it was used before.</summary>
     /// <param name="text">The JWT, as it came.</param>
     /// <param name="target">The request that it must be for.</param>
@@ -33,13 +36,26 @@ internal sealed class ProofVerifier(INonceKeys keys, TimeProvider time)
             return new ProofExamination(Proof: null, ProofFault.NonceRequired, offset);
         }
 
-        ProofFault? fault = FaultOf(token, target, publicOrigins);
+        ProofFault? fault;
+        await _places.WaitAsync(cancellationToken);
+        try
+        {
+            fault = FaultOf(token, target, publicOrigins);
+        }
+        finally
+        {
+            _places.Release();
+        }
+
         return new ProofExamination(fault is null ? Proven(token, target, nonce.AgeAt(now)) : null, fault, offset);
     }
 
     /// <summary>A nonce of this time.</summary>
     /// <exception cref="RegistryUnavailableException">There is no key yet, and the registry cannot be reached.</exception>
     public string IssueNonce() => ProofNonce.Issue(keys.Current, time.GetUtcNow());
+
+    /// <inheritdoc/>
+    public void Dispose() => _places.Dispose();
 
     private static ProofFault? FaultOf(ProofToken token, ProofTarget target, ImmutableArray<string> publicOrigins)
     {

@@ -40,7 +40,8 @@ internal sealed class SomeProof : IDisposable
 
     public ProofExamination Verify(string? text = null, INonceKeys? keys = null)
     {
-        Task<ProofExamination> verifying = new ProofVerifier(keys ?? _keys, Time).VerifyAsync(text ?? Text, Target, [.. PublicOrigins], Life, default).AsTask();
+        using var verifier = new ProofVerifier(keys ?? _keys, Time);
+        Task<ProofExamination> verifying = verifier.VerifyAsync(text ?? Text, Target, [.. PublicOrigins], Life, default).AsTask();
         verifying.IsCompletedSuccessfully.ShouldBeTrue("with known keys nothing is waited for");
         return verifying.Result;
     }

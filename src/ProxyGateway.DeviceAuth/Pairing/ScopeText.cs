@@ -1,6 +1,4 @@
-using ProxyGateway.DeviceAuth.Pairing;
-
-namespace ProxyGateway.DeviceAuth.Handshakes.Proof;
+namespace ProxyGateway.DeviceAuth.Pairing;
 
 /// <summary>Scopes in one text, as OAuth writes them (RFC 6749 §3.3): one blank between two.</summary>
 internal static class ScopeText

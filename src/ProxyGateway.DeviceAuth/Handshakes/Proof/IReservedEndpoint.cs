@@ -1,0 +1,16 @@
+using Microsoft.AspNetCore.Http;
+
+namespace ProxyGateway.DeviceAuth.Handshakes.Proof;
+
+/// <summary>An endpoint of the gate's own below <see cref="ReservedPaths.Prefix"/>. No route sees its requests, and they need no proof.</summary>
+internal interface IReservedEndpoint
+{
+    /// <summary>The rest of its path, without a slash.</summary>
+    string Name { get; }
+
+    /// <summary>Its method; HEAD goes with GET.</summary>
+    string Method { get; }
+
+    /// <summary>Answers a request, whose rate and origin are checked.</summary>
+    Task AnswerAsync(HttpContext http);
+}
