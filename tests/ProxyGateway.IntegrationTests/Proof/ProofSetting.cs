@@ -54,12 +54,13 @@ internal sealed class ProofSetting : IAsyncDisposable
         Dictionary<string, string>? metadata = null,
         Action<IServiceCollection>? services = null,
         Action<WebApplication>? mapBackend = null,
-        TimeProvider? time = null)
+        TimeProvider? time = null,
+        InMemoryDeviceStore? store = null)
     {
         var state = new BackendState();
         var heard = new ConcurrentQueue<IHeaderDictionary>();
         WebApplication backend = await StartBackendAsync(state, heard, mapBackend);
-        var store = new InMemoryDeviceStore(time);
+        store ??= new InMemoryDeviceStore(time);
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(Listen);

@@ -10,8 +10,9 @@ internal sealed class NonceEndpoint(ProofVerifier verifier) : IReservedEndpoint
 
     public string Method => HttpMethods.Get;
 
-    public Task AnswerAsync(HttpContext http)
+    public async Task AnswerAsync(HttpContext http)
     {
+        await verifier.RenewAsync(http.RequestAborted);
         string nonce;
         try
         {
@@ -19,12 +20,13 @@ internal sealed class NonceEndpoint(ProofVerifier verifier) : IReservedEndpoint
         }
         catch (RegistryUnavailableException)
         {
-            return ProofResponse.WriteAsync(http, ProofAnswers.RegistryUnavailable, ProofNames.Scheme);
+            await ProofResponse.WriteAsync(http, ProofAnswers.RegistryUnavailable, ProofNames.Scheme);
+            return;
         }
 
         http.Response.Headers.CacheControl = "no-store";
         http.Response.Headers[ProofNames.NonceHeader] = nonce;
         http.Response.ContentType = "application/json";
-        return http.Response.WriteAsync($$"""{"nonce":"{{nonce}}"}""", http.RequestAborted);
+        await http.Response.WriteAsync($$"""{"nonce":"{{nonce}}"}""", http.RequestAborted);
     }
 }

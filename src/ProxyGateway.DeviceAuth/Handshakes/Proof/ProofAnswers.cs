@@ -19,6 +19,18 @@ internal static class ProofAnswers
     public static readonly ProofAnswer InternalError = new(
         StatusCodes.Status500InternalServerError, "internal_error", "The gateway has failed.", "See its log.", Closing.InternalError);
 
+    private static readonly ProofAnswer UsedBefore = new(
+        StatusCodes.Status401Unauthorized,
+        "proof_already_used",
+        "The proof was used before.",
+        "Make a new proof, with a jti of its own, for each request, also for one that is sent again.",
+        Closing.ProofUsed)
+    {
+        Challenge = "error=\"invalid_dpop_proof\"",
+        Claim = "jti",
+        IsRetryable = true,
+    };
+
     private static readonly ProofAnswer Unavailable = Later("registry_unavailable", "The registry is unavailable.", Closing.RegistryUnavailable);
 
     private static readonly ProofAnswer Busy = Later("try_again_later", "Too much is going on.", Closing.TryAgainLater);
@@ -85,6 +97,7 @@ internal static class ProofAnswers
             DeviceId = claim.Device.ToString(),
             IsRetryable = false,
         },
+        Admission.UsedBefore => UsedBefore,
         Admission.RefusedByFilter { HasFailed: true } => InternalError,
         Admission.RefusedByFilter refused => new ProofAnswer(
             StatusCodes.Status403Forbidden, "refused", "The application refuses the device.", refused.Reason, Closing.ByApplication(refused.Reason))

@@ -38,6 +38,7 @@ internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings
         PresentedProof presented = PresentedProof.Find(http.Request.Headers, route, request.IsUpgrade);
         var answering = new Answering(http, route, presented.IsSubprotocol, verifier, time);
         answering.SetNonce(isFresh: false);
+        await verifier.RenewAsync(http.RequestAborted);
         try
         {
             await AnswerAsync(request, route, presented, answering);
@@ -60,7 +61,7 @@ internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings
         string path = ProofUrl.PathOfTarget(request.Http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
         await Task.Yield(); // leaves the event loop, where this work would delay other connections
         ProofExamination found = presented.Text is { } text
-            ? await verifier.VerifyAsync(text, TargetOf(request, route, path), options.PublicOrigins, options.SignatureSkew, request.Http.RequestAborted)
+            ? await verifier.VerifyAsync(text, TargetOf(request, route, path), options.PublicOrigins, ProofNonce.LifeOf(options), request.Http.RequestAborted)
             : new ProofExamination(Proof: null, presented.Fault, ClockOffset: null);
         if (found.Proof is not { } proof)
         {
@@ -85,14 +86,15 @@ internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings
             return;
         }
 
-        Admission admission = await request.DecideAsync(claim);
+        TimeSpan life = ProofNonce.LifeOf(options);
+        Admission admission = await request.DecideAsync(claim, sharedToken: null, ProofNonce.OnceOf(proof.Id, life));
         if (admission is not Admission.Admitted)
         {
             await answering.WriteAsync(ProofAnswers.Refused(claim, admission));
             return;
         }
 
-        answering.SetNonce(isFresh: proof.NonceAge <= options.SignatureSkew / 2);
+        answering.SetNonce(isFresh: proof.NonceAge <= life / 2);
         answering.PrepareForwarding();
         if (!await request.ForwardAsync() && !request.Http.RequestAborted.IsCancellationRequested)
             await answering.WriteAsync(ProofAnswers.EndedMeanwhile(claim, request.Closing ?? Closing.RegistryUnavailable));

@@ -16,6 +16,8 @@ internal readonly record struct ProofNonce(byte KeyId, uint Seconds)
     /// <summary>How far one gateway's clock may be ahead of another's.</summary>
     public static readonly TimeSpan Early = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan Longest = (UseOnce.Longest / 2) - Early;
+
     private const int SignedSize = 1 + sizeof(uint);
     private const int MacSize = 16;
     private const int Size = SignedSize + MacSize;
@@ -49,6 +51,16 @@ internal readonly record struct ProofNonce(byte KeyId, uint Seconds)
         WriteMac(key, bytes[..SignedSize], mac);
         return CryptographicOperations.FixedTimeEquals(mac, bytes[SignedSize..]); // how much of a guess is right cannot be measured
     }
+
+    /// <summary>How long a nonce is good: proofs must be remembered for twice that, and the registry does so for an hour at most.</summary>
+    public static TimeSpan LifeOf(DeviceAuthOptions options) => options.SignatureSkew < Longest ? options.SignatureSkew : Longest;
+
+    /// <summary>
+    /// What names a proof with such a nonce, for longer than any gateway accepts it: also one whose clock is behind by the nonce's life.
+    /// </summary>
+    /// <param name="id">The proof's id.</param>
+    /// <param name="life">How long a nonce is good.</param>
+    public static UseOnce OnceOf(string id, TimeSpan life) => new(id, (life * 2) + (Early * 2));
 
     /// <summary>Whether it was issued at most <paramref name="life"/> ago.</summary>
     public bool IsFresh(DateTimeOffset now, TimeSpan life) => AgeAt(now) is var age && age <= life && age >= -Early;

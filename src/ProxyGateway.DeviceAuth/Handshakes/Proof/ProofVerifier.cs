@@ -31,7 +31,8 @@ internal sealed class ProofVerifier(INonceKeys keys, TimeProvider time) : IDispo
         if (!ProofNonce.TryRead(token.Nonce, out ProofNonce nonce)
             || await keys.FindAsync(nonce.KeyId, cancellationToken) is not { } key
             || !ProofNonce.IsIssuedBy(key, token.Nonce!)
-            || !nonce.IsFresh(now, life))
+            || !nonce.IsFresh(now, life)
+            || nonce.Seconds < keys.NotBefore?.ToUnixTimeSeconds())
         {
             return new ProofExamination(Proof: null, ProofFault.NonceRequired, offset);
         }
@@ -52,7 +53,15 @@ internal sealed class ProofVerifier(INonceKeys keys, TimeProvider time) : IDispo
 
     /// <summary>A nonce of this time.</summary>
     /// <exception cref="RegistryUnavailableException">There is no key yet, and the registry cannot be reached.</exception>
-    public string IssueNonce() => ProofNonce.Issue(keys.Current, time.GetUtcNow());
+    public string IssueNonce()
+    {
+        DateTimeOffset now = time.GetUtcNow();
+        return ProofNonce.Issue(keys.Current, keys.NotBefore is { } start && start > now ? start : now);
+    }
+
+    /// <summary>Has the keys of nonces read if that is due; to be called before <see cref="IssueNonce"/>. It never fails.</summary>
+    /// <exception cref="OperationCanceledException">The client is gone.</exception>
+    public ValueTask RenewAsync(CancellationToken cancellationToken) => keys.RenewAsync(cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose() => _places.Dispose();

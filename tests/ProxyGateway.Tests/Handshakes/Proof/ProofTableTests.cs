@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Handshakes.Proof;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -350,6 +351,38 @@ public sealed class ProofTableTests
         PartOf(proof.Verify(keys: new Keys(proof.NonceKey))).ShouldBeNull();
     }
 
+    // The registry does not remember which proofs were used before then.
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(1, false)]
+    public void A_nonce_of_before_the_registrys_memory_does_not_count(int seconds, bool isGood)
+    {
+        using var proof = new SomeProof();
+        PartOf(proof.Verify(keys: new Keys(proof.NonceKey) { NotBefore = proof.Time.GetUtcNow().AddSeconds(seconds) })).ShouldBe(isGood ? null : "nonce");
+    }
+
+    [Fact]
+    public void A_nonce_that_is_made_before_the_registrys_memory_begins_counts_from_then_on()
+    {
+        using var proof = new SomeProof();
+        var keys = new Keys(proof.NonceKey) { NotBefore = proof.Time.GetUtcNow().AddSeconds(1) };
+        using var verifier = new ProofVerifier(keys, proof.Time);
+        proof.Claims["nonce"] = verifier.IssueNonce();
+        PartOf(proof.Verify(keys: keys)).ShouldBeNull();
+    }
+
+    // A mark must outlive the acceptance by every gateway: twice the life, and twice what one may be ahead.
+    [Theory]
+    [InlineData(120, 120, 250)]
+    [InlineData(1, 1, 12)]
+    [InlineData(3600, 1795, 3600)]
+    public void A_proof_is_remembered_for_longer_than_any_gateway_accepts_it(int skew, int life, int remembered)
+    {
+        TimeSpan found = ProofNonce.LifeOf(new DeviceAuthOptions { SignatureSkew = TimeSpan.FromSeconds(skew) });
+        found.ShouldBe(TimeSpan.FromSeconds(life));
+        ProofNonce.OnceOf("one", found).Period.ShouldBe(TimeSpan.FromSeconds(remembered));
+    }
+
     // A flood of forgeries must cost an HMAC each, and no signature.
     [Fact]
     public void A_nonce_is_checked_before_the_key_and_the_signature()
@@ -387,6 +420,8 @@ public sealed class ProofTableTests
     private sealed class Keys(NonceKey? key) : INonceKeys
     {
         public NonceKey Current => key!;
+
+        public DateTimeOffset? NotBefore { get; init; }
 
         public ValueTask<NonceKey?> FindAsync(byte id, CancellationToken cancellationToken) => new(key);
     }
