@@ -25,7 +25,7 @@ internal static class MeEndpoints
 /// <param name="UpTo">The ceiling: scopes by role that the operator may grant at most; other roles may not be granted. Absent:
 /// anything.</param>
 /// <param name="Audiences">The audiences in which the operator may grant; others may not be granted. Absent: any.</param>
-internal sealed record MeView(string Name, AdminRole Role, ImmutableSortedDictionary<string, ScopeSet>? UpTo, ImmutableArray<Audience>? Audiences)
+internal sealed record MeView(string Name, AdminRole Role, ImmutableSortedDictionary<string, ScopeSet>? UpTo, IReadOnlyList<Audience>? Audiences)
 {
     public static MeView Of(AdminKeyOptions key) => new(
         key.Name, key.Role, key.UpTo?.ToImmutableSortedDictionary(StringComparer.Ordinal), key.Audiences is { } audiences ? [.. audiences] : null);

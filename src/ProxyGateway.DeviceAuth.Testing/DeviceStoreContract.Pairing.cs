@@ -44,6 +44,27 @@ public abstract partial class DeviceStoreContract
     }
 
     [Fact]
+    public async Task A_device_of_one_audience_is_a_new_one_to_a_rule_in_another_and_none_more_in_all()
+    {
+        PairingRules rules = Bounded(perHour: 2, inAll: 1);
+        DeviceClaim byRule = Some.Claim();
+        DeviceClaim[] byOperator = [Some.Claim(), Some.Claim()];
+        foreach (DeviceClaim claim in byOperator)
+        {
+            Admission.Refused refused = (await Registry.AdmitAsync(claim, Some.Origin, rules, None)).ShouldBeOfType<Admission.Refused>();
+            await Registry.ApproveAsync(refused.Request.Id, scopes: null, Some.Operator, rules, None);
+        }
+
+        (await PairByRuleAsync(byRule, rules)).ShouldBe("loopback");
+        (await PairByRuleAsync(byRule.In("agent-2"), rules)).ShouldBe("loopback", "the same device counts once");
+        (await PairByRuleAsync(byOperator[0].In("agent-2"), rules)).ShouldBe("loopback", "an operator has approved it elsewhere: rules alone hold no more than before");
+        (await PairByRuleAsync(byOperator[1].In("agent-2"), rules)).ShouldBeNull("a flood of devices that are known elsewhere is a flood as well");
+        DeviceRecord record = (await Registry.FindAsync(byOperator[0].Device, None))!;
+        record.Grants.Keys.Names().ShouldBe(["operator", "agent-2/operator"]);
+        (record.IsByRulesAlone, record.Grants[byOperator[0].In("agent-2").Key].Rule).ShouldBe((false, "loopback"));
+    }
+
+    [Fact]
     public async Task The_same_device_counts_once_however_often_it_is_paired()
     {
         PairingRules rules = Bounded(perHour: 2, inAll: 2);

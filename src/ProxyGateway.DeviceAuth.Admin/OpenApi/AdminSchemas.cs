@@ -48,7 +48,12 @@ internal static class AdminSchemas
         {
             schema.AdditionalProperties = new OpenApiSchema { Type = JsonSchemaType.Array, Items = Name() };
         }
-        else if (type == typeof(DeviceId) || type == typeof(RequestId) || type == typeof(Audience) || type == typeof(Audience?))
+        else if (type.IsAssignableTo(typeof(IEnumerable<Audience>)))
+        {
+            schema.Type = JsonSchemaType.Array;
+            schema.Items = Audience();
+        }
+        else if (type == typeof(DeviceId) || type == typeof(RequestId) || type == typeof(Audience))
         {
             OpenApiSchema text = type == typeof(DeviceId) ? DeviceId() : type == typeof(RequestId) ? RequestId() : Audience();
             schema.Type = text.Type;

@@ -82,7 +82,9 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         return removed with { Next = cursor };
     }
 
-    /// <summary>Forgets devices that only rules have approved and that were not seen for a time. Returns how many.</summary>
+    /// <summary>
+    /// Forgets what only rules have approved in an audience, for devices that were not seen for a time. Returns of how many devices.
+    /// </summary>
     /// <param name="unseenFor">The time: more than zero.</param>
     /// <param name="rules">The policy and bounds in force.</param>
     /// <param name="cancellationToken">Cancels between two devices.</param>
@@ -94,7 +96,7 @@ public sealed class DeviceFleet(DeviceRegistry registry, TimeProvider time)
         int forgotten = 0;
         await foreach (DeviceRecord record in ReadAllAsync(cancellationToken))
         {
-            if (record.Grants.Values.Any(g => g.RoleRule is null) || record.LastSeenAt > time.GetUtcNow() - unseenFor)
+            if (record.Grants.GroupBy(g => g.Key.Audience).All(a => a.Any(g => g.Value.RoleRule is null)) || record.LastSeenAt > time.GetUtcNow() - unseenFor)
                 continue;
             var operation = new AuditEntry { Kind = AuditKinds.DeviceForgotten, DeviceId = record.Id };
             Decision? decision = await registry.WriteAsync(

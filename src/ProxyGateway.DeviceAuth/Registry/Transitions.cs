@@ -268,21 +268,30 @@ public static class Transitions
     }
 
     /// <summary>
-    /// Forgets a device that only rules have approved and that was not seen since: it is a stranger again, and a rule may pair it. Null if
-    /// it is kept. It is kept whole if an operator approved anything of it: for a paired device, a role that a rule gave to a new device
-    /// would be a role upgrade, which no rule might approve.
+    /// Forgets what only rules have approved in an audience for a device that was not seen since: there it is a stranger again, and a rule may pair it. Null
+    /// if all is kept. An audience is kept whole if an operator approved anything in it: for a paired device, a role that a rule gave to a
+    /// new device would be a role upgrade, which no rule might approve.
     /// </summary>
     /// <param name="record">The device's record.</param>
-    /// <param name="unseenSince">It is kept if it was seen, approved or made a request after this.</param>
+    /// <param name="unseenSince">All is kept if it was seen after this; an audience, if anything was approved in it after this or a request is on record.</param>
     /// <param name="now">The time.</param>
     /// <param name="lifetimes">How long records are kept.</param>
     internal static DeviceRecord? ForgetIdle(DeviceRecord record, DateTimeOffset unseenSince, DateTimeOffset now, Lifetimes lifetimes)
     {
         DeviceRecord next = Prune(record, now, lifetimes);
-        bool isByRules = !next.Grants.IsEmpty && !next.Legacy && next.Block is null && next.Grants.Values.All(g => g is { RoleRule: not null, Until: null });
-        bool isIdle = (next.LastSeenAt ?? DateTimeOffset.MinValue) <= unseenSince
-            && next.Grants.Values.All(g => g.ApprovedAt <= unseenSince) && next.Requests.IsEmpty;
-        return isByRules && isIdle ? next with { Grants = next.Grants.Clear(), Label = null, LastSeenAt = null } : null;
+        if (next.Block is not null || next.LastSeenAt > unseenSince)
+            return null;
+        GrantKey[] idle =
+        [
+            .. next.Grants.GroupBy(g => g.Key.Audience).Where(ofAudience => !(next.Legacy && ofAudience.Key.IsDefault)
+                    && ofAudience.All(g => g.Value is { RoleRule: not null, Until: null } && g.Value.ApprovedAt <= unseenSince)
+                    && !next.Requests.Any(r => r.Audience == ofAudience.Key))
+                .SelectMany(ofAudience => ofAudience).Select(g => g.Key),
+        ];
+        if (idle.Length == 0)
+            return null;
+        next = next with { Grants = next.Grants.RemoveRange(idle) };
+        return next.IsPaired ? next : next with { Label = null, LastSeenAt = null };
     }
 
     /// <summary>

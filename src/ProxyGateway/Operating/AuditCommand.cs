@@ -20,12 +20,12 @@ internal static class AuditCommand
     public static Command Build()
     {
         Kind.CompletionSources.Add([.. AuditKinds.All]);
-        return OperatorCommand.New("audit", "What happened, newest first", RunAsync, Kind, Device, Operator, Limit, Follow);
+        return OperatorCommand.New("audit", "What happened, newest first", RunAsync, Kind, Device, OperatorCommand.AudienceFilter, Operator, Limit, Follow);
     }
 
     private static async Task RunAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        var filter = new AuditFilter(parsed.GetValue(Kind), Device: null, parsed.GetValue(Operator));
+        var filter = new AuditFilter(parsed.GetValue(Kind), Device: null, parsed.GetValue(Operator)) { Audience = OperatorCommand.ReadAudience(parsed, OperatorCommand.AudienceFilter) };
         if (parsed.GetValue(Device) is { } given)
             filter = filter with { Device = DeviceAuth.Pairing.DeviceId.Parse(await DeviceCommands.ResolveAsync(client, given, cancellationToken)) };
         if (parsed.GetValue(Follow))
@@ -39,7 +39,7 @@ internal static class AuditCommand
         int limit = parsed.GetValue(Limit);
         if (limit < 1)
             throw new CommandFailedException(ExitCodes.Usage, "--limit is a number from 1 on");
-        string query = string.Join('&', new[] { ("kind", filter.Kind), ("device", filter.Device?.ToString()), ("operator", filter.Operator) }
+        string query = string.Join('&', new[] { ("kind", filter.Kind), ("device", filter.Device?.ToString()), ("operator", filter.Operator), ("audience", filter.Audience?.ToString()) }
             .Where(f => f.Item2 is not null).Select(f => $"{f.Item1}={Uri.EscapeDataString(f.Item2!)}"));
         IReadOnlyList<JsonElement> entries = await client.ListAsync(
             "admin/v1/audit" + (query.Length > 0 ? "?" + query : ""), AdminJson.Answer<PageView<JsonElement>>(), cancellationToken, limit);
@@ -73,10 +73,12 @@ internal static class AuditCommand
         string.Join(", ", About(e)),
     ];
 
+    private static string KeyOf(AuditEntry e) => new DeviceAuth.Pairing.GrantKey(e.Audience, e.Role!).ToString();
+
     private static IEnumerable<string> About(AuditEntry e)
     {
         if (e.Role is not null)
-            yield return (e.Scopes is { Count: > 0 } scopes ? $"{e.Role}: {scopes}" : e.Role) + (e.MoreScopes > 0 ? $" and {e.MoreScopes} more scopes" : "");
+            yield return (e.Scopes is { Count: > 0 } scopes ? $"{KeyOf(e)}: {scopes}" : KeyOf(e)) + (e.MoreScopes > 0 ? $" and {e.MoreScopes} more scopes" : "");
         if (e.Count > 0)
             yield return $"{e.Count} within a minute";
         if (e.Until is { } until)

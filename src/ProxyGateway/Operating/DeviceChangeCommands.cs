@@ -23,8 +23,8 @@ internal static class DeviceChangeCommands
     public static IEnumerable<Command> Build() =>
     [
         OperatorCommand.New(
-            "grant", "Set what a device may do in a role, whatever it could do before", GrantAsync, WholeId, Role, OperatorCommand.ScopesOption, GrantEnd.UntilOption, GrantEnd.ForOption),
-        OperatorCommand.New("revoke", "Take a role away from a device, and close the connections that use it", RevokeAsync, Id, Role, OperatorCommand.YesOption),
+            "grant", "Set what a device may do in a role, whatever it could do before", GrantAsync, WholeId, Role, OperatorCommand.AudienceOption, OperatorCommand.ScopesOption, GrantEnd.UntilOption, GrantEnd.ForOption),
+        OperatorCommand.New("revoke", "Take a role away from a device, and close the connections that use it", RevokeAsync, Id, Role, OperatorCommand.AudienceOption, OperatorCommand.YesOption),
         OperatorCommand.New(
             "remove", "Take everything away from a device and close its connections; no rule pairs it again", RemoveAsync, RemovedId, Rule, DryRun, OperatorCommand.YesOption),
         OperatorCommand.New("label", "Give a device a name of your own", LabelAsync, Id, Label, Clear),
@@ -37,16 +37,16 @@ internal static class DeviceChangeCommands
         ScopeSet scopes = OperatorCommand.ReadScopes(parsed)
             ?? throw new CommandFailedException(ExitCodes.Usage, "Which --scopes? \"\" for the role alone");
         var grant = new GrantBody { Scopes = scopes, Until = GrantEnd.Read(parsed, TimeProvider.System)! };
-        string path = $"{PathOf(await ResolveWholeAsync(client, parsed, cancellationToken))}/grants/{ReadRole(parsed)}";
+        string path = $"{PathOf(await ResolveWholeAsync(client, parsed, cancellationToken))}/grants/{ReadKey(parsed)}";
         DeviceCommands.Print(parsed, await PutAsync(client, path, AdminClient.Json(grant, AdminJson.Body<GrantBody>()), cancellationToken));
     }
 
     private static async Task RevokeAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        string role = ReadRole(parsed);
+        GrantKey key = ReadKey(parsed);
         DeviceView device = await ReadAsync(client, parsed.GetRequiredValue(Id), cancellationToken);
-        OperatorCommand.Confirm(parsed, $"Device {device.Id} ({Tables.Name(device)}) loses the role {role}, and the connections that use it.");
-        await client.DeleteAsync($"{PathOf(device.Id.ToString())}/grants/{role}", cancellationToken, device.Version);
+        OperatorCommand.Confirm(parsed, $"Device {device.Id} ({Tables.Name(device)}) loses the role {key}, and the connections that use it.");
+        await client.DeleteAsync($"{PathOf(device.Id.ToString())}/grants/{key}", cancellationToken, device.Version);
         await PrintAsync(client, parsed, device.Id, cancellationToken);
     }
 
@@ -110,9 +110,9 @@ internal static class DeviceChangeCommands
     private static async Task<string> PathAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) =>
         PathOf(await DeviceCommands.ResolveAsync(client, parsed.GetRequiredValue(Id), cancellationToken));
 
-    // An invalid role could be a step in a path, and lead to another resource.
-    private static string ReadRole(ParseResult parsed) => parsed.GetRequiredValue(Role) is var role && ScopeSet.IsValidName(role)
-        ? role
+    // An invalid role could be a step in a path, and lead to another resource. The text of a key is its path.
+    private static GrantKey ReadKey(ParseResult parsed) => parsed.GetRequiredValue(Role) is var role && ScopeSet.IsValidName(role)
+        ? new GrantKey(OperatorCommand.ReadAudience(parsed, OperatorCommand.AudienceOption) ?? Audience.Default, role)
         : throw new CommandFailedException(ExitCodes.Usage, $"'{role}' is no role: {OperatorCommand.Names}");
 
     private static string PathOf(string id) => "admin/v1/devices/" + id;

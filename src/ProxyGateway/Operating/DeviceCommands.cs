@@ -17,7 +17,7 @@ internal static class DeviceCommands
     {
         var devices = new Command("devices", "Devices that were approved, and blocked ones")
         {
-            OperatorCommand.New("list", "All of them", ListAsync),
+            OperatorCommand.New("list", "All of them", ListAsync, OperatorCommand.AudienceFilter),
             OperatorCommand.New("show", "One of them", ShowAsync, Id),
         };
         foreach (Command change in DeviceChangeCommands.Build())
@@ -34,8 +34,8 @@ internal static class DeviceCommands
     public static Task<DeviceView?> FindAsync(AdminClient client, DeviceId id, CancellationToken cancellationToken) =>
         client.FindAsync($"{Path}/{id}", AdminJson.Answer<DeviceView>(), cancellationToken);
 
-    public static Task<IReadOnlyList<DeviceView>> ListAsync(AdminClient client, CancellationToken cancellationToken) =>
-        client.ListAsync(Path, AdminJson.Answer<PageView<DeviceView>>(), cancellationToken);
+    public static Task<IReadOnlyList<DeviceView>> ListAsync(AdminClient client, CancellationToken cancellationToken, string query = "") =>
+        client.ListAsync(Path + query, AdminJson.Answer<PageView<DeviceView>>(), cancellationToken);
 
     /// <summary>The one device with this id, this fingerprint, or a beginning of either.</summary>
     /// <param name="client">The client for looking devices up.</param>
@@ -86,7 +86,7 @@ internal static class DeviceCommands
 
     private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) => OperatorCommand.PrintList(
         parsed,
-        await ListAsync(client, cancellationToken),
+        await ListAsync(client, cancellationToken, OperatorCommand.AudienceQuery(parsed)),
         AdminJson.Answer<PageView<DeviceView>>(indented: true),
         "No device is approved.",
         ["DEVICE", "NAME", "MAY BE", "LAST SEEN"],

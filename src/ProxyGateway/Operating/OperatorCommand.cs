@@ -17,6 +17,11 @@ internal static class OperatorCommand
         HelpName = "a,b",
     };
 
+    public static Option<string?> AudienceOption { get; } = new("--audience") { Description = "The agent's audience; without it, default", HelpName = "name" };
+
+    /// <summary>For lists.</summary>
+    public static Option<string?> AudienceFilter { get; } = new("--audience") { Description = "Only those of the agent with this audience", HelpName = "name" };
+
     /// <summary>The form of roles and scopes.</summary>
     public static string Names { get; } = $"1 to {ScopeSet.MaxNameLength} of A-Z a-z 0-9 . _ : -";
 
@@ -43,6 +48,20 @@ internal static class OperatorCommand
         });
         return command;
     }
+
+    /// <summary>The audience that an option names; null if it is not given.</summary>
+    /// <exception cref="CommandFailedException">It is no audience: it could be a step in a path.</exception>
+    public static Audience? ReadAudience(ParseResult parsed, Option<string?> option)
+    {
+        if (parsed.GetValue(option) is not { } name)
+            return null;
+        return Audience.TryParse(name, out Audience audience)
+            ? audience
+            : throw new CommandFailedException(ExitCodes.Usage, $"'{name}' is no audience: {Audience.Names}");
+    }
+
+    /// <summary>The query of a list, for <see cref="AudienceFilter"/>; empty if it is not given.</summary>
+    public static string AudienceQuery(ParseResult parsed) => ReadAudience(parsed, AudienceFilter) is { } audience ? $"?audience={audience}" : "";
 
     /// <summary>Prints a list: as JSON if that is asked for, else as a table.</summary>
     /// <param name="parsed">The operator's input.</param>

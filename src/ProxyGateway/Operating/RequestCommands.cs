@@ -17,14 +17,14 @@ internal static class RequestCommands
 
     private static readonly Option<string[]> Also = new("--also")
     {
-        Description = "Grant this role as well, until the same time, whether the device asks for it yet or not; may be given again",
+        Description = "Grant this role of the same audience as well, until the same time, whether the device asks for it yet or not; may be given again",
         HelpName = "role:a,b",
         Arity = ArgumentArity.OneOrMore,
     };
 
     public static Command Build() => new("requests", "Devices that wait for approval")
     {
-        OperatorCommand.New("list", "Open requests, newest first, those of one device together", ListAsync),
+        OperatorCommand.New("list", "Open requests, newest first, those of one device together", ListAsync, OperatorCommand.AudienceFilter),
         OperatorCommand.New("show", "One of them, also for a while after it was decided", ShowAsync, Id),
         OperatorCommand.New(
             "approve",
@@ -42,8 +42,8 @@ internal static class RequestCommands
     public static Task<RequestView> GetAsync(AdminClient client, string id, CancellationToken cancellationToken) =>
         client.GetAsync($"{Path}/{id}", AdminJson.Answer<RequestView>(), cancellationToken);
 
-    public static Task<IReadOnlyList<RequestView>> ListAsync(AdminClient client, CancellationToken cancellationToken) =>
-        client.ListAsync(Path, AdminJson.Answer<PageView<RequestView>>(), cancellationToken);
+    public static Task<IReadOnlyList<RequestView>> ListAsync(AdminClient client, CancellationToken cancellationToken, string query = "") =>
+        client.ListAsync(Path + query, AdminJson.Answer<PageView<RequestView>>(), cancellationToken);
 
     public static Task<DeviceView> ApproveAsync(AdminClient client, string id, ApprovalBody approval, CancellationToken cancellationToken) => client.ChangeAsync(
         HttpMethod.Post, $"{Path}/{id}/approve", AdminClient.Json(approval, AdminJson.Body<ApprovalBody>()), AdminJson.Answer<DeviceView>(), cancellationToken);
@@ -53,7 +53,7 @@ internal static class RequestCommands
 
     private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken) => OperatorCommand.PrintList(
         parsed,
-        [.. (await ListAsync(client, cancellationToken)).GroupBy(r => r.DeviceId).SelectMany(ofDevice => ofDevice)],
+        [.. (await ListAsync(client, cancellationToken, OperatorCommand.AudienceQuery(parsed))).GroupBy(r => r.DeviceId).SelectMany(ofDevice => ofDevice)],
         AdminJson.Answer<PageView<RequestView>>(indented: true),
         "Nothing waits for approval.",
         ["REQUEST", "DEVICE", "NAME", "ROLE", "SCOPES (+ NEW)", "REASON", "FROM", "EXPIRES"],
@@ -62,7 +62,7 @@ internal static class RequestCommands
             r.Id.ToString(),
             r.DeviceId.Fingerprint,
             Tables.Name(r.Client),
-            r.Role,
+            RequestText.KeyOf(r).ToString(),
             RequestText.Scopes(r),
             r.Reason.ToWireName(),
             RequestText.From(r),
@@ -98,7 +98,7 @@ internal static class RequestCommands
     {
         RequestView request = await RejectAsync(client, await ResolveAsync(client, parsed, cancellationToken), cancellationToken);
         OperatorCommand.Print(parsed, request, AdminJson.Answer<RequestView>(indented: true), () => Console.Out.WriteLine(
-            $"Rejected. Device {request.DeviceId} does not become {PlainText.Of(request.Role)} with {Tables.Scopes(request.Scopes)}."));
+            $"Rejected. Device {request.DeviceId} does not become {PlainText.Of(RequestText.KeyOf(request).ToString())} with {Tables.Scopes(request.Scopes)}."));
     }
 
     // The role ends at the first colon: of roles and scopes, only scopes are known to have one.

@@ -19,12 +19,12 @@ internal static class RequestText
         table.AddTextRow("fingerprint", r.DeviceId.Fingerprint);
         table.AddTextRow("says it is", $"{Tables.Name(r.Client)}, {r.Client.Id ?? "-"}, {r.Client.Mode ?? "-"}");
         table.AddTextRow("from", From(r));
-        table.AddTextRow("asks to be", $"{r.Role}: {Tables.Scopes(r.Scopes)}");
+        table.AddTextRow("asks to be", $"{KeyOf(r)}: {Tables.Scopes(r.Scopes)}");
         table.AddTextRow("because", Why(r));
         foreach (RequestView other in others)
-            table.AddTextRow("also asks to be", $"{other.Role}: {Tables.Scopes(other.Scopes)} (request {other.Id})");
+            table.AddTextRow("also asks to be", $"{KeyOf(other)}: {Tables.Scopes(other.Scopes)} (request {other.Id})");
         if (r.HeldRoles is { } roles)
-            table.AddTextRow("holds", $"{string.Join(", ", roles)}{(r.HeldScopes is { } held ? $"; as {r.Role}: {Tables.Scopes(held)}" : "")}");
+            table.AddTextRow(r.Audience is { } audience ? $"holds in {audience}" : "holds", $"{string.Join(", ", roles)}{(r.HeldScopes is { } held ? $"; as {r.Role}: {Tables.Scopes(held)}" : "")}");
         if (r.NewScopes is { } fresh)
             table.AddTextRow("new would be", $"{(r.HeldScopes is null ? $"the role {r.Role}, with " : "")}{Tables.Scopes(fresh)}");
         table.AddTextRow("asked", Tables.Time(r.CreatedAt));
@@ -35,6 +35,9 @@ internal static class RequestText
         return table;
     }
 
+    /// <summary>The role, with its audience unless that is <c>default</c>.</summary>
+    public static GrantKey KeyOf(RequestView r) => new(r.Audience ?? Audience.Default, r.Role);
+
     /// <summary>The scopes; new ones have a plus.</summary>
     public static string Scopes(RequestView r) => r.NewScopes is not { } fresh || r.Scopes.Count == 0
         ? Tables.Scopes(r.Scopes)
@@ -44,7 +47,7 @@ internal static class RequestText
 
     private static string Why(RequestView r) => r.Reason switch
     {
-        PairingReason.NotPaired => "the device is new (not-paired)",
+        PairingReason.NotPaired => r.Audience is { } audience ? $"nothing is approved for it in {audience} (not-paired)" : "the device is new (not-paired)",
         PairingReason.RoleUpgrade => "it does not hold this role (role-upgrade)",
         _ => "it does not hold all of these scopes (scope-upgrade)",
     };

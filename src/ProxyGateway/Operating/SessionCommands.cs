@@ -13,15 +13,15 @@ internal static class SessionCommands
 
     public static Command Build() => new("sessions", "Connections of devices, and of clients without one")
     {
-        OperatorCommand.New("list", "Those that are live at this gateway, oldest first", ListAsync, Device),
+        OperatorCommand.New("list", "Those that are live at this gateway, oldest first", ListAsync, Device, OperatorCommand.AudienceFilter),
         OperatorCommand.New("end", "Close one; its client may come again at once. Block the device, or take the rule away, to keep it out", EndAsync, Id),
     };
 
     private static async Task ListAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
-        string path = "admin/v1/sessions";
+        string path = "admin/v1/sessions" + OperatorCommand.AudienceQuery(parsed);
         if (parsed.GetValue(Device) is { } given)
-            path += "?device=" + await DeviceCommands.ResolveAsync(client, given, cancellationToken);
+            path += (path.Contains('?', StringComparison.Ordinal) ? "&device=" : "?device=") + await DeviceCommands.ResolveAsync(client, given, cancellationToken);
         IReadOnlyList<SessionView> sessions = await client.ListAsync(path, AdminJson.Answer<PageView<SessionView>>(), cancellationToken);
         OperatorCommand.PrintList(
             parsed,
@@ -34,7 +34,7 @@ internal static class SessionCommands
                 s.Id,
                 s.DeviceId?.Fingerprint ?? $"no device, user {s.User}",
                 Tables.Name(s.Client),
-                $"{s.Role}: {Tables.Scopes(s.Scopes)}",
+                $"{new GrantKey(s.Audience ?? Audience.Default, s.Role)}: {Tables.Scopes(s.Scopes)}",
                 s.Locality == LocalityKind.Loopback ? "loopback" : s.Address ?? "unknown",
                 Tables.Time(s.StartedAt),
                 Tables.Time(s.EndsAt),

@@ -145,9 +145,7 @@ internal static class WatchCommand
     }
 
     private static void Approved(DeviceView device, RequestView request) =>
-        Console.Out.WriteLine($"Approved. {PlainText.Of(KeyOf(request).ToString())}: {Tables.Grant(device.Grants[KeyOf(request)])}");
-
-    private static GrantKey KeyOf(RequestView request) => new(request.Audience ?? Audience.Default, request.Role);
+        Console.Out.WriteLine($"Approved. {PlainText.Of(RequestText.KeyOf(request).ToString())}: {Tables.Grant(device.Grants[RequestText.KeyOf(request)])}");
 
     private static async Task<char> ReadKeyAsync(CancellationToken cancellationToken)
     {
@@ -157,5 +155,5 @@ internal static class WatchCommand
     }
 
     private static string Line(RequestView r) => PlainText.Of(
-        $"{r.Id}  {r.DeviceId.Fingerprint}  {Tables.Name(r.Client)}  {KeyOf(r)}: {RequestText.Scopes(r)}  {r.Reason.ToWireName()}  {RequestText.From(r)}");
+        $"{r.Id}  {r.DeviceId.Fingerprint}  {Tables.Name(r.Client)}  {RequestText.KeyOf(r)}: {RequestText.Scopes(r)}  {r.Reason.ToWireName()}  {RequestText.From(r)}");
 }

@@ -352,6 +352,22 @@ public sealed class OwnHandshakeTests : IAsyncLifetime, IDisposable
         File.ReadAllText(Path.Combine(root, "docs", "embedding.md")).ShouldContain(code[code.IndexOf("internal sealed class", StringComparison.Ordinal)..]);
     }
 
+    [Fact]
+    public async Task The_route_says_for_which_agent_a_claim_is_and_not_the_handshake()
+    {
+        Audience toldHandshake = Audience.Parse("unset");
+        await StartScriptedAsync(async request =>
+        {
+            toldHandshake = request.Audience;
+            await request.DecideAsync(AnyClaim() with { Audience = Audience.Parse("agent-2") });
+        });
+
+        using HttpResponseMessage answer = await GetAsync("/work");
+
+        toldHandshake.ShouldBe(Audience.Default);
+        (await Registry.ListOpenRequestsAsync(cursor: null, 10, default)).Items.ShouldHaveSingleItem().Audience.ShouldBe(Audience.Default);
+    }
+
     private async Task StartAsync<T>(Func<DeviceAuthOptions, DeviceAuthOptions>? configure = null)
         where T : class, IDeviceHandshake
     {

@@ -53,6 +53,30 @@ public sealed class DeviceTests(Chromium chromium)
     }
 
     [Fact]
+    public async Task A_grant_of_another_agent_is_shown_with_its_audience_and_changed_there_alone()
+    {
+        await using OperatorsPage page = await chromium.OpenAsync();
+        TestDevice device = await _gateway.PairAsync();
+        using HttpResponseMessage granted = await _gateway.SendAsync(HttpMethod.Put, $"/admin/v1/devices/{device.Id}/grants/agent-2/operator", new { scopes = new[] { "operator.read", "operator.write" } });
+        await page.SignInAsync(fragment: "#devices");
+        ILocator row = page.Device(device);
+        (await row.Locator(".grants code.role").AllTextContentsAsync()).ShouldBe(["operator", "agent-2/operator"]);
+
+        await OperatorsPage.Button(row, "Narrow agent-2/operator").ClickAsync();
+        await page.Dialog.GetByLabel("operator.write").UncheckAsync();
+        await OperatorsPage.Button(page.Dialog, "Save").ClickAsync();
+        await row.Locator(".grants code", new LocatorLocatorOptions { HasText = "operator.write" }).WaitForAsync(Gone);
+        await OperatorsPage.Button(row, "Take agent-2/operator away").ClickAsync();
+        await OperatorsPage.Button(page.Dialog, "Take away").ClickAsync();
+
+        await row.GetByText("agent-2/operator").WaitForAsync(Gone);
+        (await row.Locator(".grants code.role").AllTextContentsAsync()).ShouldBe(["operator"]);
+        (await _gateway.ConnectAsync(device, new Ask())).ShouldBeAdmitted();
+        await page.GoAsync($"#audit/{device.Id}");
+        await page.Tab.GetByText("agent-2/operator").First.WaitForAsync();
+    }
+
+    [Fact]
     public async Task Narrowing_a_grant_closes_the_session_that_used_it()
     {
         await using OperatorsPage page = await chromium.OpenAsync();

@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Tests.Configuration;
@@ -35,6 +37,16 @@ public sealed class AutoApproveReaderTests
     {
         Rules("""{ "loopback": { "MaxDevicesPerHour": 7 } }""").ShouldHaveSingleItem().MaxDevicesPerHour.ShouldBe(7);
         Rules("""{ "loopback": { "Users": ["self"] } }""").ShouldHaveSingleItem().MaxDevicesPerHour.ShouldBe(1000);
+    }
+
+    [Fact]
+    public void A_rules_audiences_are_read_and_said_in_the_log()
+    {
+        DeviceAuthOptions options = Configurations.Read(Pairing("""{ "loopback": { "Audiences": ["b", "a", "b"] } }"""));
+
+        options.Policy.AutoApprove.ShouldHaveSingleItem().Audiences.ShouldBe([Audience.Parse("a"), Audience.Parse("b")]);
+        PolicyDescription.Lines(options.Policy)[0].ShouldBe("Rule loopback approves not-paired, scope-upgrade from loopback, in the audiences [a, b].");
+        Rules("""{ "loopback": { "MaxDevicesPerHour": 7 } }""").ShouldHaveSingleItem().Audiences.ShouldBeNull();
     }
 
     [Fact]
@@ -76,6 +88,9 @@ public sealed class AutoApproveReaderTests
     [InlineData("""{ "loopback": { "UpTo": ["operator.read"] } }""", "loopback:UpTo:0: found \"operator.read\"; allowed: a list.")]
     [InlineData("""{ "loopback": { "UpTo": { "a role": [] } } }""", "loopback:UpTo:a role: is no role")]
     [InlineData("""{ "loopback": { "UpTo": { "operator": ["operator.*"] } } }""", "loopback:UpTo:operator: found \"operator.*\"; allowed: scopes")]
+    [InlineData("""{ "loopback": { "Audiences": [] } }""", "loopback:Audiences: is empty")]
+    [InlineData("""{ "loopback": { "Audiences": "a" } }""", "loopback:Audiences: found \"a\"; allowed: a list.")]
+    [InlineData("""{ "loopback": { "Audiences": ["A"] } }""", "loopback:Audiences: found \"A\"; allowed: audiences, each 1 to 64")]
     [InlineData("""{ "loopback": { "Enabled": "no" } }""", "loopback:Enabled: found \"no\"; allowed: true, false.")]
     [InlineData("""{ "off": { "Enabled": false, "From": ["here"], "Reasons": ["not-paired"] } }""", "off:From: found \"here\"")]
     public void An_invalid_rule_is_an_error(string json, string error) =>

@@ -22,6 +22,14 @@ public sealed class DeviceAuthRouteValidatorTests
     [InlineData("DeviceAuth.ProofHeader", "Device-Proof", true)]
     [InlineData("DeviceAuth.ProofHeader", "dpop", false)]
     [InlineData("DeviceAuth.ProofHeader", "Authorization", false)]
+    [InlineData("DeviceAuth.Audience", "agent-2", true)]
+    [InlineData("DeviceAuth.Audience", "default", true)]
+    [InlineData("DeviceAuth.Audience", "Agent", false)]
+    [InlineData("DeviceAuth.Audience", "", false)]
+    [InlineData("DeviceAuth.Audience", null, false)]
+    [InlineData("DeviceAuth.Audience", "a/b", false)]
+    [InlineData("DeviceAuth.Audience", "agent ", false)]
+    [InlineData("DeviceAuth.Audiences", "agent-2", false)]
     [InlineData("Other", "anything", true)]
     [InlineData("DeviceAuth", "off", false)]
     [InlineData("DeviceAuth", "connectframe", false)]
@@ -44,6 +52,8 @@ public sealed class DeviceAuthRouteValidatorTests
     {
         (await Errors(StringComparer.OrdinalIgnoreCase, ("deviceauth", "Off"))).ShouldBeEmpty();
         (await Errors(StringComparer.Ordinal, ("deviceauth", "Off"))).ShouldHaveSingleItem();
+        (await Errors(StringComparer.OrdinalIgnoreCase, ("deviceauth.audience", "agent-2"))).ShouldBeEmpty();
+        (await Errors(StringComparer.Ordinal, ("deviceauth.audience", "agent-2"))).ShouldHaveSingleItem();
         (await Errors(StringComparer.Ordinal, ("deviceauth", "Off"), ("DeviceAuth", "ConnectFrame"))).ShouldHaveSingleItem();
     }
 

@@ -17,6 +17,9 @@ public sealed class DevicelessReaderTests
 
         rule.Users.ShouldBe([Configurations.Self, 2000u, 7u]);
         rule.UpTo.ShouldHaveSingleItem().Value.ShouldBe(["operator.write"]);
+        rule.Audiences.ShouldBe([Audience.Default], "a new agent must not admit clients without a device unless it is named");
+        Read("""{ "Users": ["self"], "UpTo": { "operator": [] }, "Audiences": ["agent-2", "default"] }""").Policy.Deviceless!.Audiences
+            .ShouldBe([Audience.Default, Audience.Parse("agent-2")]);
     }
 
     [Fact]
@@ -32,6 +35,8 @@ public sealed class DevicelessReaderTests
     [InlineData("""{ "Users": ["self"] }""", "UpTo: is missing")]
     [InlineData("""{ "Users": [], "UpTo": { "operator": [] } }""", "Users: is empty")]
     [InlineData("""{ "Users": ["nobody-here"], "UpTo": { "operator": [] } }""", "Users: found \"nobody-here\"")]
+    [InlineData("""{ "Users": ["self"], "UpTo": { "operator": [] }, "Audiences": [] }""", "Audiences: is empty")]
+    [InlineData("""{ "Users": ["self"], "UpTo": { "operator": [] }, "Audiences": ["*"] }""", "Audiences: found \"*\"")]
     [InlineData("""{ "Users": ["self"], "UpTo": {} }""", "UpTo: found null or {}")]
     [InlineData("""{ "Users": ["self"], "UpTo": { "operator": ["operator.*"] } }""", "UpTo:operator: found \"operator.*\"")]
     [InlineData("""{ "Users": ["self"], "UpTo": { "operator": [] }, "From": ["any"] }""", "From: unknown key")]
@@ -47,6 +52,11 @@ public sealed class DevicelessReaderTests
     public void The_log_says_at_start_what_the_rule_opens() =>
         PolicyDescription.Lines(Read("""{ "Users": ["self"], "UpTo": { "operator": ["operator.write"] } }""").Policy).ShouldContain(
             $"Clients without a device on loopback, of users with the ids [{Configurations.Self}], that show the shared token, are admitted up to operator [operator.write].");
+
+    [Fact]
+    public void The_log_says_in_which_audiences_unless_there_is_one() =>
+        PolicyDescription.Lines(Read("""{ "Users": ["7"], "UpTo": { "operator": [] }, "Audiences": ["agent-2"] }""").Policy)
+            .ShouldContain(line => line.EndsWith("are admitted up to operator [], in the audiences [agent-2].", StringComparison.Ordinal));
 
     private static DeviceAuth.DeviceAuthOptions Read(string json) => Configurations.Read($$"""{ {{Token}}, "Pairing": { "Deviceless": {{json}} } }""");
 }

@@ -44,6 +44,7 @@ public sealed class DevicelessRuleTests
             ["root, who is not named"] = (Ask, Here with { Peer = PeerUser.Known(0) }, DevicelessObjection.OtherUser),
             ["no shared token"] = (Ask with { ShowsSharedToken = false }, Here, DevicelessObjection.SharedToken),
             ["for a profile"] = (Ask with { ActsForAnother = true }, Here, DevicelessObjection.ActsForAnother),
+            ["another audience"] = (Ask with { Audience = Audience.Parse("agent-2") }, Here, DevicelessObjection.Audience),
             ["a role that is not named"] = (Ask with { Role = "admin" }, Here, DevicelessObjection.Role),
             ["a role in another case"] = (Ask with { Role = "Operator" }, Here, DevicelessObjection.Role),
             ["a wider scope"] = (Ask with { Scopes = ScopeSet.Of("operator.admin") }, Here, DevicelessObjection.Scopes),

@@ -21,6 +21,9 @@ internal static class PolicyCases
     public static DeviceRecord And(this DeviceRecord record, string role, params string[] scopes) =>
         record with { Grants = record.Grants.SetItem(role, new Grant { Scopes = ScopeSet.Of(scopes), ApprovedAt = default }) };
 
+    public static DeviceRecord In(this DeviceRecord record, string audience, string role, params string[] scopes) =>
+        record with { Grants = record.Grants.SetItem(role.In(audience), new Grant { Scopes = ScopeSet.Of(scopes), ApprovedAt = default }) };
+
     public static DeviceRecord Refused(string role) => Nothing with { Refusals = new RefusalMarks { At = default, Roles = DefaultAudience.Roles(role) } };
 
     /// <summary>The decision in a few words.</summary>

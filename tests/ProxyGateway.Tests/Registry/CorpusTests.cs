@@ -16,7 +16,7 @@ public sealed class CorpusTests
     private const string Version = "0123456789abcdef01234567";
 
     // In the order of history; each added something to the one before.
-    private static readonly string[] Commits = ["49bcddd", "4a0480c", "e6a592e", "085156d", "cf4e6dc", "9b5b67c", "9ff6400"];
+    private static readonly string[] Commits = ["49bcddd", "4a0480c", "e6a592e", "085156d", "cf4e6dc", "9b5b67c", "9ff6400", "4adcab3"];
     private static readonly DateTimeOffset At = new(2026, 11, 22, 15, 5, 21, 250, TimeSpan.Zero);
     private static readonly DeviceId Device = DeviceId.Parse(Id);
     private static readonly PairingPolicy Policy = PairingPolicy.Default;
@@ -33,7 +33,7 @@ public sealed class CorpusTests
     public void No_document_of_the_corpus_is_missing()
     {
         Files().Select(f => f.Split('.')[0]).Distinct().ShouldBe(Commits, ignoreOrder: true);
-        Files().Length.ShouldBe(47);
+        Files().Length.ShouldBe(49);
     }
 
     [Theory]
@@ -88,6 +88,14 @@ public sealed class CorpusTests
                 record.Grants.Of("operator").ApprovedBy.ShouldBe("ops");
                 Policy.Uncovered(record, Claim("operator", "operator.read")).ShouldBe(PairingReason.ScopeUpgrade);
                 (Policy with { LegacyDevices = LegacyDevices.RePair }).Uncovered(record, Claim("operator")).ShouldBe(PairingReason.NotPaired);
+                break;
+            case "audiences":
+                record.Grants.Keys.Names().ShouldBe(["operator", "agent-2/node"]);
+                (record.Refusals!.Covers("operator"), record.Refusals!.Covers("operator".In("agent-2"))).ShouldBe((false, true));
+                (record.Requests.ShouldHaveSingleItem().Audience.ToString(), record.Requests[0].Role).ShouldBe(("agent-2", "operator"));
+                Policy.Uncovered(record, Claim("operator", "operator.read")).ShouldBeNull();
+                Policy.Uncovered(record, Claim("operator", "operator.read").In("agent-2")).ShouldBe(PairingReason.RoleUpgrade);
+                Policy.Uncovered(record, Claim("operator", "operator.read").In("agent-3")).ShouldBe(PairingReason.NotPaired);
                 break;
             default:
                 name.ShouldBe("blocked");
@@ -169,6 +177,9 @@ public sealed class CorpusTests
                 break;
             case "audit-approved":
                 (entry.Kind, entry.Rule, entry.Scopes!.Count).ShouldBe((AuditKinds.DeviceAutoApproved, "loopback", 0));
+                break;
+            case "audit-audience":
+                (entry.Kind, entry.Rule, entry.Audience, entry.Role).ShouldBe((AuditKinds.DeviceAutoApproved, "agents", Audience.Parse("agent-2"), "node"));
                 break;
             default:
                 name.ShouldBe("audit-left-out");

@@ -1,7 +1,7 @@
 import { claimOf, fill, fingerprint, foreign, h, scopeList, stateBox } from "./dom.js";
 import { PagedList } from "./list.js";
 import { moment } from "./time.js";
-import { KINDS, count, kindInWords, localityInShort, problemInWords } from "./words.js";
+import { KINDS, count, keyOf, kindInWords, localityInShort, problemInWords } from "./words.js";
 
 const PAGE = 50;
 const DEVICE_ID = "[0-9a-f]{64}";
@@ -106,7 +106,7 @@ function parts(entry) {
   return [
     entry.deviceId && h("a", { href: `#devices/${entry.deviceId}` }, fingerprint(entry.deviceId)),
     entry.user !== undefined && `no device, user ${entry.user}`,
-    entry.role && ["as ", h("code", { class: "role" }, entry.role)],
+    entry.role && ["as ", h("code", { class: "role" }, keyOf(entry))],
     entry.scopes && scopeList(entry.scopes),
     entry.moreScopes && `and ${count(entry.moreScopes, "more scope")}`,
     entry.count && `${entry.count} within a minute, not listed each`,

@@ -31,7 +31,7 @@ export function removeDevice(device, live, session) {
   });
 }
 
-/** Takes a role away. */
+/** Takes a role away: `role`, or `audience/role`. */
 export function takeRole(device, role, live, session) {
   return change({
     title: ["Take ", h("code", {}, role), " away from ", nameOf(device), "?"],
@@ -42,7 +42,7 @@ export function takeRole(device, role, live, session) {
     ],
     action: "Take away",
     isDangerous: true,
-    run: () => session.api.delete(`${pathOf(device)}/grants/${encodeURIComponent(role)}`, device.version),
+    run: () => session.api.delete(grantPathOf(device, role), device.version),
     done: ["Took ", h("code", {}, role), " away from ", nameOf(device), "."],
   });
 }
@@ -70,7 +70,7 @@ export function changeGrant(device, role, session) {
       effect,
     ],
     action: "Save",
-    run: () => session.api.put(`${pathOf(device)}/grants/${encodeURIComponent(role)}`,
+    run: () => session.api.put(grantPathOf(device, role),
       { scopes: scopes.chosen(), until: until.chosen() }, device.version),
     done: ["Changed ", h("code", {}, role), " of ", nameOf(device), "."],
   });
@@ -140,6 +140,11 @@ async function change({ done, ...asked }) {
 
 function nameOf(device) {
   return device.label ? foreign(device.label) : fingerprint(device.id);
+}
+
+// A grant of any audience but the default one has the audience before the role, as in the path.
+function grantPathOf(device, key) {
+  return `${pathOf(device)}/grants/${key.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 function pathOf(device) {

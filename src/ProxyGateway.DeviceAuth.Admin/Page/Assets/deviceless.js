@@ -2,7 +2,7 @@ import { ask } from "./dialog.js";
 import { claimOf, fill, h, scopeList } from "./dom.js";
 import { notify } from "./notices.js";
 import { ago } from "./time.js";
-import { problemInWords } from "./words.js";
+import { keyOf, problemInWords } from "./words.js";
 
 /** Live sessions of clients that have no device: a rule of the configuration admits them, so there is nothing to take away but the session. */
 export class DevicelessSessions {
@@ -40,7 +40,7 @@ export class DevicelessSessions {
         h("p", { class: "when" }, "since ", ago(live.startedAt))),
       claim && h("p", { class: "sentence" }, claim),
       h("ul", { class: "grants" }, h("li", {},
-        h("code", { class: "role" }, live.role),
+        h("code", { class: "role" }, keyOf(live)),
         scopeList(live.scopes),
         h("span", { class: "by" }, "by the rule for clients without a device"))),
       this.#session.canDecide && h("footer", { class: "buttons" },
@@ -52,7 +52,7 @@ export class DevicelessSessions {
     const isDone = await ask({
       title: `End the session of ${nameOf(live).toLowerCase()}?`,
       body: [h("ul", { class: "consequences" },
-        h("li", {}, `It is connected as ${live.role}, and is closed now.`),
+        h("li", {}, `It is connected as ${keyOf(live)}, and is closed now.`),
         h("li", {}, "Its client may come again at once. To keep such clients out, take DeviceAuth:Pairing:Deviceless out of the configuration."))],
       action: "End session",
       isDangerous: true,

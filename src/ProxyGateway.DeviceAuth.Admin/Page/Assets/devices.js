@@ -4,7 +4,7 @@ import { claimOf, fill, fingerprint, fingerprintOf, foreign, h, scopeList, state
 import { PagedList } from "./list.js";
 import { show } from "./stable-cards.js";
 import { ago, end, isPast } from "./time.js";
-import { count, problemInWords } from "./words.js";
+import { count, keyOf, problemInWords } from "./words.js";
 
 const PAGE = 50;
 const SESSION_PAGE = 200;
@@ -104,7 +104,7 @@ export class DevicesView {
       for (let page = 0; page < MOST_SESSION_PAGES; page++) {
         const { items, next } = await this.#session.api.get("/admin/v1/sessions", { limit: SESSION_PAGE, cursor });
         for (const item of items) {
-          if (item.deviceId) live.set(item.deviceId, [...(live.get(item.deviceId) ?? []), item.role]);
+          if (item.deviceId) live.set(item.deviceId, [...(live.get(item.deviceId) ?? []), keyOf(item)]);
           else deviceless.push(item);
         }
         if (!next) break;

@@ -12,7 +12,7 @@ import { problemInWords } from "./words.js";
  * An operator who is signed in. It ends when they sign out, or when their key does not count any more.
  * @typedef {object} Session
  * @property {Api} api
- * @property {{name: string, role: "viewer"|"approver", upTo?: Object<string, string[]>}} me
+ * @property {{name: string, role: "viewer"|"approver", upTo?: Object<string, string[]>, audiences?: string[]}} me
  * @property {boolean} canDecide
  * @property {AbortSignal} ended
  */

@@ -4,7 +4,7 @@ import { PagedList } from "./list.js";
 import { announce, notify } from "./notices.js";
 import { StableCards } from "./stable-cards.js";
 import { ago, left } from "./time.js";
-import { count, list, localityInWords, problemInWords, reasonInWords } from "./words.js";
+import { count, keyOf, list, localityInWords, problemInWords, reasonInWords } from "./words.js";
 
 const PAGE = 50;
 
@@ -81,7 +81,7 @@ export class RequestsView {
     const fresh = this.#cards.update(togetherByDevice(requests), isOver);
     this.#outcomes.clear();
     if (!this.#isFirst && fresh.length > 0) {
-      const what = fresh.length === 1 ? `New request: ${reasonInWords(fresh[0]).word}, ${fresh[0].role}.` : `${fresh.length} new requests.`;
+      const what = fresh.length === 1 ? `New request: ${reasonInWords(fresh[0]).word}, ${keyOf(fresh[0])}.` : `${fresh.length} new requests.`;
       announce(`${what} ${requests.length} open.`);
     }
     this.#isFirst = false;
@@ -131,7 +131,7 @@ class RequestCard {
 
   constructor(request, session, { isFresh, onResolved }) {
     this.id = request.id;
-    this.role = request.role;
+    this.role = keyOf(request);
     this.#session = session;
     this.#onResolved = onResolved;
     this.element = h("article", { class: isFresh ? "card request fresh" : "card request", "data-request": request.id, "aria-labelledby": `request-${request.id}` });
@@ -162,10 +162,11 @@ class RequestCard {
     const relabel = () => decision.relabel();
     return [
       h("header", { class: "card-head" },
-        h("h2", { id: `request-${request.id}`, tabindex: "-1" }, h("code", { class: "role" }, request.role), h("span", { class: `tag ${request.reason}` }, word)),
+        h("h2", { id: `request-${request.id}`, tabindex: "-1" }, h("code", { class: "role" }, keyOf(request)), h("span", { class: `tag ${request.reason}` }, word)),
         h("p", { class: "when" }, "asked ", ago(request.createdAt), h("span", { class: "sep" }, " · "), this.#expires)),
       h("p", { class: "sentence" }, sentence),
       h("dl", { class: "facts" },
+        request.audience && fact("Audience", h("code", {}, request.audience)),
         fact("Device", fingerprint(request.deviceId), " ", claimOf(request.client)),
         fact("From", h("span", {}, request.address && [foreign(request.address), ", "], localityInWords(request.locality, request.address))),
         request.heldRoles && fact("Roles now", h("ul", { class: "scopes" }, request.heldRoles.map((role) => h("li", {}, h("code", {}, role))))),
@@ -174,14 +175,16 @@ class RequestCard {
         fact("Asks to add", request.reason !== "scope-upgrade" && h("span", { class: "added" }, "role ", h("code", {}, request.role)),
           canDecide ? choice.element : added.length > 0 ? h("ul", { class: "scopes added" }, added.map((scope) => h("li", {}, h("code", {}, scope)))) : noneAdded(request)),
         decision && fact("For how long", decision.until),
-        this.#ceiling(request.role)),
+        this.#ceiling(request)),
       decision && decision.element,
     ];
   }
 
-  #ceiling(role) {
-    const upTo = this.#session.me.upTo;
-    if (!upTo || !this.#session.canDecide) return null;
+  #ceiling({ audience = "default", role }) {
+    const { upTo, audiences } = this.#session.me;
+    if (!this.#session.canDecide) return null;
+    if (audiences && !audiences.includes(audience)) return fact("Your key grants", "nothing in the audience ", h("code", {}, audience));
+    if (!upTo) return null;
     const most = Object.hasOwn(upTo, role) ? upTo[role] : null; // the role is the device's word: "constructor" is no own property
     return fact("Your key grants", most ? ["at most ", scopeList(most)] : ["nothing as ", h("code", {}, role)]);
   }
@@ -215,7 +218,7 @@ class RequestCard {
       try {
         await this.#session.api.post(`/admin/v1/requests/${request.id}/${verb}`, verb === "approve" && Object.keys(body).length > 0 ? body : undefined);
         this.isDone = true;
-        const roles = verb === "approve" ? [...new Set([request.role, ...besides.keys()])] : [request.role];
+        const roles = (verb === "approve" ? [...new Set([request.role, ...besides.keys()])] : [request.role]).map((role) => keyOf({ ...request, role }));
         notify(verb === "approve" ? "Approved: " : "Rejected: ", h("code", {}, list(roles)), " for ", fingerprint(request.deviceId),
           body.scopes && verb === "approve" ? `, with ${count(chosen.length, "scope")} of ${all}.` : ".");
         this.#onResolved();
@@ -244,10 +247,10 @@ class RequestCard {
   }
 }
 
-/** The requests, those of one device after the first of them, and each with what else its device asks for. */
+/** The requests, those of one device after the first of them, and each with what else its device asks for in the same audience. */
 function togetherByDevice(requests) {
   const ofDevice = Map.groupBy(requests, (request) => request.deviceId);
-  return [...ofDevice.values()].flatMap((all) => all.map((request) => ({ ...request, others: all.filter((other) => other !== request) })));
+  return [...ofDevice.values()].flatMap((all) => all.map((request) => ({ ...request, others: all.filter((other) => other !== request && other.audience === request.audience) })));
 }
 
 function tellOutcome(role, { kind, operator }) {

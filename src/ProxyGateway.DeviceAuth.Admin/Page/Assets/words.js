@@ -37,11 +37,16 @@ export function problemInWords(problem) {
   return tellsMore && problem.detail ? `${words} ${problem.detail}` : words;
 }
 
+/** The role of a request, a session or an entry, with its audience unless that is the default one, which nothing names. */
+export function keyOf({ audience, role }) {
+  return audience ? `${audience}/${role}` : role;
+}
+
 /** Why a device has to wait: a word for it, and a sentence. */
-export function reasonInWords({ reason, role, heldRoles, newScopes }) {
+export function reasonInWords({ reason, audience, role, heldRoles, newScopes }) {
   switch (reason) {
     case "not-paired":
-      return { word: "New device", sentence: `Holds nothing yet, and asks to be let in as ${role}.` };
+      return { word: "New device", sentence: `Holds nothing yet${audience ? ` in ${audience}` : ""}, and asks to be let in as ${role}.` };
     case "role-upgrade":
       return { word: "New role", sentence: `${heldRoles ? `Holds ${list(heldRoles)}` : "Is paired"} already, and asks for the role ${role} as well.` };
     case "scope-upgrade":

@@ -24,8 +24,16 @@ internal static class AuditTrail
                 yield return new AuditEntry { Kind = AuditKinds.GrantExpired, DeviceId = next.Id, Audience = key.Audience, Role = key.Role, Scopes = grant.Scopes, Until = grant.Until };
         }
 
-        if (operation is not null)
+        if (operation is { Kind: AuditKinds.DeviceForgotten } && previous is not null && next.IsPaired)
+        {
+            foreach ((GrantKey key, Grant grant) in previous.AsOf(now).Grants.RemoveRange(next.Grants.Keys)) // not the device, but what it held in an audience
+                yield return new AuditEntry { Kind = AuditKinds.GrantExpired, DeviceId = next.Id, Audience = key.Audience, Role = key.Role, Scopes = grant.Scopes, Reason = "idle" };
+        }
+        else if (operation is not null)
+        {
             yield return By(operation, by);
+        }
+
         foreach (PairingRequest request in next.Requests)
         {
             PairingRequest? earlier = previous?.FindRequest(request.Id);

@@ -52,7 +52,7 @@ internal static class ExportFile
         string[] notes = [.. ended.Select(role => $"{role}: has ended")];
         foreach (string role in ended)
             grants.Remove(role);
-        bool legacy = row.Member("legacy") is { ValueKind: JsonValueKind.True } && grants.Count == 0 && ended.Length == 0;
+        bool legacy = row.Member("legacy") is { ValueKind: JsonValueKind.True } && !grants.Keys.Concat(ended).Any(IsOfDefault);
         if (grants.Count == 0 && !legacy)
             return ImportRow.Skipped(number, id, ended.Length > 0 ? "all that it held has ended" : "nothing is granted to it", notes);
 
@@ -69,6 +69,8 @@ internal static class ExportFile
         return new ImportRow(number, id, device, Problem: null, notes);
     }
 
+    private static bool IsOfDefault(string key) => GrantKey.TryParse(key, out GrantKey read) && read.Audience.IsDefault;
+
     private static SortedDictionary<string, ImportGrantBody> Grants(JsonElement row)
     {
         var grants = new SortedDictionary<string, ImportGrantBody>(StringComparer.Ordinal);
@@ -78,7 +80,7 @@ internal static class ExportFile
             throw new UnreadableRowException("grants are not an object");
         foreach (JsonProperty grant in given.EnumerateObject())
         {
-            if (grant.Value.ValueKind != JsonValueKind.Object || !ScopeSet.IsValidName(grant.Name))
+            if (grant.Value.ValueKind != JsonValueKind.Object || !GrantKey.TryParse(grant.Name, out _))
                 throw new UnreadableRowException("grants are not roles with scopes");
             if (grant.Value.EnumerateObject().Any(m => !GrantMembers.Contains(m.Name)))
                 throw new UnreadableRowException("a grant has a member that is not known here");

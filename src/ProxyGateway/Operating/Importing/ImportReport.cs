@@ -20,7 +20,7 @@ internal sealed record ImportReport(bool DryRun, IReadOnlyDictionary<string, int
 /// <param name="Row">Its place in the file, from 1.</param>
 /// <param name="Id">The device, if the row has a valid id.</param>
 /// <param name="Name">Its name in the file.</param>
-/// <param name="Grants">Role -> the grant in the file; absent for rows that were skipped.</param>
+/// <param name="Grants">Role, or audience/role -> the grant in the file; absent for rows that were skipped.</param>
 /// <param name="Legacy">True if it has no recorded role.</param>
 /// <param name="Outcome"><c>skipped</c>, or the gateway's outcome.</param>
 /// <param name="Detail">The reason.</param>
