@@ -11,6 +11,7 @@ using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
+using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Model;
 
 namespace ProxyGateway.DeviceAuth;
@@ -42,7 +43,10 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     public Task InvokeAsync(HttpContext context)
     {
         DeviceAuthOptions options = settings.Current;
-        IReadOnlyDictionary<string, string>? metadata = context.GetRouteModel().Config.Metadata;
+        RouteConfig route = context.GetRouteModel().Config;
+        if (McpHeaders.AreAmbiguous(route.Match.Headers, context.Request.Headers))
+            return Problems.HeaderRefused(context);
+        IReadOnlyDictionary<string, string>? metadata = route.Metadata;
         string name = metadata?.GetValueOrDefault(DeviceAuthDefaults.HandshakeMetadata) ?? options.Handshake;
         if (name == DeviceAuthDefaults.Off)
             return PassAsync(context);

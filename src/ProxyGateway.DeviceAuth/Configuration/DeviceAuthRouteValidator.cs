@@ -41,6 +41,8 @@ internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) :
                 errors.Add(new InvalidOperationException($"{where}: means nothing on a route with '{handshake}', and would restrict nobody; only '{DeviceAuthDefaults.Proof}' reads it."));
         }
 
+        foreach (string error in McpRouteCheck.ErrorsOf(routeConfig))
+            errors.Add(new InvalidOperationException(error));
         return ValueTask.CompletedTask;
     }
 

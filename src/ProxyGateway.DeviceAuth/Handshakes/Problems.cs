@@ -31,6 +31,9 @@ internal static class Problems
     public static Task PathRefused(HttpContext context) => WriteAsync(context, StatusCodes.Status400BadRequest,
         "path-refused", "The path can be read in more than one way.", "It has an empty segment, dots, a backslash, path parameters, control characters or encoded slashes, or is encoded over and over.");
 
+    public static Task HeaderRefused(HttpContext context) => WriteAsync(context, StatusCodes.Status400BadRequest,
+        "header-refused", "A header can be read in more than one way.", "MCP-Protocol-Version, Mcp-Method and Mcp-Name must each come once here, without a comma or a quote: a name that has one is sent encoded.");
+
     public static Task OverBudget(HttpContext context, BudgetScope scope) => scope switch
     {
         BudgetScope.Rate => TryAgain(context, StatusCodes.Status429TooManyRequests, "too-many-handshakes", "Too many handshakes come from this address."),

@@ -73,6 +73,38 @@ public sealed class DeviceAuthRouteValidatorTests
     public async Task A_route_without_metadata_is_valid() =>
         (await Errors(new RouteConfig { RouteId = "r" })).ShouldBeEmpty();
 
+    [Theory]
+    [InlineData("2026-07-28", HeaderMatchMode.ExactHeader, HeaderMatchMode.ExactHeader, 0)]
+    [InlineData("2027-01-01", HeaderMatchMode.ExactHeader, HeaderMatchMode.HeaderPrefix, 0)]
+    [InlineData("2026-07-28;2027-01-01", HeaderMatchMode.ExactHeader, HeaderMatchMode.ExactHeader, 0)]
+    [InlineData(null, HeaderMatchMode.ExactHeader, HeaderMatchMode.ExactHeader, 1)]
+    [InlineData("2025-11-25", HeaderMatchMode.ExactHeader, HeaderMatchMode.ExactHeader, 1)]
+    [InlineData("2026-07-28;2025-06-18", HeaderMatchMode.ExactHeader, HeaderMatchMode.ExactHeader, 1)]
+    [InlineData("2026-07-28", HeaderMatchMode.HeaderPrefix, HeaderMatchMode.ExactHeader, 1)]
+    [InlineData("draft", HeaderMatchMode.ExactHeader, HeaderMatchMode.ExactHeader, 1)]
+    [InlineData("2026-07-28", HeaderMatchMode.ExactHeader, HeaderMatchMode.NotContains, 1)]
+    [InlineData("2026-07-28", HeaderMatchMode.ExactHeader, HeaderMatchMode.Exists, 1)]
+    [InlineData("2025-11-25", HeaderMatchMode.ExactHeader, HeaderMatchMode.Contains, 2)]
+    public async Task A_route_matches_headers_of_the_body_only_where_the_server_compares_them(
+        string? versions, HeaderMatchMode versionMode, HeaderMatchMode nameMode, int expected)
+    {
+        foreach (string name in new[] { "Mcp-Method", "mcp-name" })
+        {
+            List<RouteHeader> headers = [new() { Name = name, Values = nameMode == HeaderMatchMode.Exists ? null : ["x"], Mode = nameMode }];
+            if (versions is not null)
+                headers.Add(new RouteHeader { Name = "Mcp-Protocol-Version", Values = versions.Split(';'), Mode = versionMode });
+
+            (await Errors(new RouteConfig { RouteId = "r", Match = new RouteMatch { Headers = headers } })).Count.ShouldBe(expected);
+        }
+    }
+
+    [Fact]
+    public async Task A_route_that_matches_the_version_alone_is_valid() => (await Errors(new RouteConfig
+    {
+        RouteId = "r",
+        Match = new RouteMatch { Headers = [new RouteHeader { Name = "MCP-Protocol-Version", Values = ["2025-11-25"] }] },
+    })).ShouldBeEmpty();
+
     private static Task<List<Exception>> Errors(StringComparer comparer, params (string Key, string? Value)[] metadata) =>
         Errors(new RouteConfig { RouteId = "r", Metadata = metadata.ToDictionary(m => m.Key, m => m.Value!, comparer) });
 
