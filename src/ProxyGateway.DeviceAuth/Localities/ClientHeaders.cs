@@ -17,8 +17,8 @@ internal static class ClientHeaders
     private static readonly FrozenSet<string> OfUpgrades = Names(
         "Host", "Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Origin", "User-Agent");
 
-    // The headers of RFC 9110 and 9111 for content, negotiation, conditions, ranges and caches, of the Fetch standard for a page's request,
-    // and of gRPC for a call.
+    // The headers of RFC 9110 and 9111 for content, negotiation, conditions, ranges and caches, of the Fetch standard for a page's request, of gRPC for a call,
+    // and of the protocols of agents: MCP (to which ParameterOfTool belongs), A2A, ACP.
     private static readonly FrozenSet<string> OfHttp = Names(
         "Host", "Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Expect", "Origin", "Referer", "User-Agent", "Date", "Priority",
         "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Cache-Control", "Pragma", "Prefer",
@@ -28,7 +28,10 @@ internal static class ClientHeaders
         "DNT", "Sec-GPC", "Sec-Purpose", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Storage-Access", "Sec-Fetch-User", "Save-Data", "Service-Worker", "Service-Worker-Navigation-Preload", "Upgrade-Insecure-Requests",
         "Sec-CH-UA", "Sec-CH-UA-Arch", "Sec-CH-UA-Bitness", "Sec-CH-UA-Full-Version-List", "Sec-CH-UA-Mobile", "Sec-CH-UA-Model", "Sec-CH-UA-Platform",
         "Sec-CH-UA-Platform-Version", "Sec-CH-Prefers-Color-Scheme", "Sec-CH-Prefers-Reduced-Motion",
-        "traceparent", "tracestate", "grpc-accept-encoding", "grpc-encoding", "grpc-timeout");
+        "traceparent", "tracestate", "grpc-accept-encoding", "grpc-encoding", "grpc-timeout",
+        "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "A2A-Version", "A2A-Extensions", "Acp-Connection-Id", "Acp-Session-Id");
+
+    private const string ParameterOfTool = "Mcp-Param-";
 
     // Other headers that clients send by themselves, whether they are forwarded or not.
     private static readonly FrozenSet<string> OfClients = Names("Authorization", "Cookie", "Sec-WebSocket-Extensions", "baggage");
@@ -42,24 +45,26 @@ internal static class ClientHeaders
     /// <param name="listed">The configured headers.</param>
     /// <param name="isTrustedProxy">Whether the peer is a trusted proxy.</param>
     public static void KeepForUpgrade(IHeaderDictionary headers, ImmutableArray<string> listed, bool isTrustedProxy) =>
-        Keep(headers, OfUpgrades, listed, isTrustedProxy);
+        Keep(headers, OfUpgrades.Contains, listed, isTrustedProxy);
 
     /// <summary>Keeps of any other request's headers those that HTTP needs and the configured ones.</summary>
     /// <inheritdoc cref="KeepForUpgrade"/>
     public static void KeepForHttp(IHeaderDictionary headers, ImmutableArray<string> listed, bool isTrustedProxy) =>
-        Keep(headers, OfHttp, listed, isTrustedProxy);
+        Keep(headers, IsOfHttp, listed, isTrustedProxy);
 
     /// <summary>
     /// Whether programs and browsers send a header of this name by themselves. The gate assumes that a proxy added any other.
     /// </summary>
-    public static bool IsOfClients(string name) => OfUpgrades.Contains(name) || OfHttp.Contains(name) || OfClients.Contains(name);
+    public static bool IsOfClients(string name) => OfUpgrades.Contains(name) || IsOfHttp(name) || OfClients.Contains(name);
 
-    private static void Keep(IHeaderDictionary headers, FrozenSet<string> known, ImmutableArray<string> listed, bool isTrustedProxy)
+    private static bool IsOfHttp(string name) => OfHttp.Contains(name) || name.StartsWith(ParameterOfTool, StringComparison.OrdinalIgnoreCase);
+
+    private static void Keep(IHeaderDictionary headers, Func<string, bool> isKnown, ImmutableArray<string> listed, bool isTrustedProxy)
     {
         List<string>? removed = null;
         foreach ((string name, _) in headers)
         {
-            if (!known.Contains(name) && !listed.Contains(name, StringComparer.OrdinalIgnoreCase) && !(isTrustedProxy && OfTrustedProxies.Contains(name)))
+            if (!isKnown(name) && !listed.Contains(name, StringComparer.OrdinalIgnoreCase) && !(isTrustedProxy && OfTrustedProxies.Contains(name)))
                 (removed ??= []).Add(name);
         }
 

@@ -106,6 +106,7 @@ public sealed class ClientHeadersTests
     [InlineData("fetch metadata", "DNT", "Sec-GPC", "Sec-Purpose", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Storage-Access", "Sec-Fetch-User")]
     [InlineData("service workers", "Save-Data", "Service-Worker", "Service-Worker-Navigation-Preload")]
     [InlineData("client hints", "Sec-CH-UA", "Sec-CH-UA-Arch", "Sec-CH-UA-Bitness", "Sec-CH-UA-Full-Version-List", "Sec-CH-UA-Mobile", "Sec-CH-UA-Model", "Sec-CH-UA-Platform", "Sec-CH-UA-Platform-Version", "Sec-CH-Prefers-Color-Scheme", "Sec-CH-Prefers-Reduced-Motion")]
+    [InlineData("protocols of agents", "Mcp-Session-Id", "mcp-protocol-version", "Mcp-Method", "Mcp-Name", "Mcp-Param-Region", "A2A-Version", "A2A-Extensions", "Acp-Connection-Id", "Acp-Session-Id")]
     [InlineData("traces and gRPC", "traceparent", "tracestate", "grpc-accept-encoding", "grpc-encoding", "grpc-timeout")]
     public void What_HTTP_itself_needs_passes(string whose, params string[] names)
     {
