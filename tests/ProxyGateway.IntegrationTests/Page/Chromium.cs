@@ -37,6 +37,15 @@ public sealed class Chromium : IAsyncLifetime
     internal Task<OperatorsPage> OpenAsync(ServingProgram? gateway = null, Action<BrowserNewContextOptions>? configure = null) =>
         OpenAsync((gateway ?? Gateway).Admin, configure);
 
+    /// <summary>A new tab of somebody else, at any page.</summary>
+    internal async Task<IPage> OpenPageAsync(Uri url)
+    {
+        IBrowserContext context = await _browser.NewContextAsync();
+        IPage page = await context.NewPageAsync();
+        await page.GotoAsync(url.ToString());
+        return page;
+    }
+
     /// <summary>The same, at another address.</summary>
     internal async Task<OperatorsPage> OpenAsync(Uri origin, Action<BrowserNewContextOptions>? configure = null)
     {

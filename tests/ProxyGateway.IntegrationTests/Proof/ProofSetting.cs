@@ -123,11 +123,13 @@ internal sealed class ProofSetting : IAsyncDisposable
         using HttpClient client = Client(signer, options, header);
         using HttpResponseMessage refused = await client.GetAsync(new Uri(path, UriKind.Relative));
         JsonNode problem = await ProblemOf(refused, HttpStatusCode.Forbidden, "pairing_required");
-        Decision? approved = await Registry.ApproveAsync(RequestId.Parse((string)problem["requestId"]!), new GrantTerms(), Ops, Rules, default);
-        approved.ShouldNotBeNull().Outcome.ShouldBe(DecisionOutcome.Done);
+        await ApproveAsync(RequestId.Parse((string)problem["requestId"]!));
         Heard.Clear();
         State.Requests = 0;
     }
+
+    public async Task ApproveAsync(RequestId request) =>
+        (await Registry.ApproveAsync(request, new GrantTerms(), Ops, Rules, default)).ShouldNotBeNull().Outcome.ShouldBe(DecisionOutcome.Done);
 
     public async Task RemoveAsync(ProofSigner signer) => (await Registry.RemoveAsync(signer.Id, Ops, Rules, default)).ShouldBeTrue();
 

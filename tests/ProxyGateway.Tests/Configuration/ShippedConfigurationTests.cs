@@ -96,6 +96,36 @@ public sealed class ShippedConfigurationTests
         }
     }
 
+    [Theory]
+    [InlineData("config/any-agent.json")]
+    [InlineData("appsettings.json", "config/any-agent.json")]
+    [InlineData("config/any-agent.json", "config/mcp.json")]
+    public async Task The_configurations_for_any_agent_take_a_proof_on_every_route_and_approve_the_gateways_user_alone(params string[] files)
+    {
+        IConfigurationRoot configuration = Load(files);
+
+        DeviceAuthOptions options = Configurations.Read(configuration);
+        AutoApproveRule rule = options.Policy.AutoApprove.ShouldHaveSingleItem();
+        (rule.Users.ShouldNotBeNull().Single(), rule.Browsers, rule.FromAny, rule.FromNetworks.Length).ShouldBe((Configurations.Self, false, false, 0));
+        (await RoutesOf(configuration)).ShouldAllBe(route => route.Metadata![DeviceAuthDefaults.HandshakeMetadata] == DeviceAuthDefaults.Proof);
+    }
+
+    [Fact]
+    public async Task In_the_table_for_MCP_what_no_route_names_needs_most()
+    {
+        IConfigurationRoot configuration = Load(["config/any-agent.json", "config/mcp.json"]);
+
+        IReadOnlyList<RouteConfig> routes = await RoutesOf(configuration);
+        RouteConfig rest = routes.Single(r => r.RouteId == "agent");
+        rest.Match.Headers.ShouldBeNull();
+        foreach (RouteConfig route in routes.Where(r => r != rest))
+        {
+            route.Order.ShouldNotBeNull().ShouldBeLessThan(rest.Order!.Value);
+            Configurations.Read(configuration).Policy.Implications
+                .Covers("client", ScopeSet.Of([rest.Metadata!["DeviceAuth.Scopes"]]), ScopeSet.Of([route.Metadata!["DeviceAuth.Scopes"]])).ShouldBeTrue(route.RouteId);
+        }
+    }
+
     // What OpenClaw believes, or refuses a connection for, and what else proxies are known to add.
     [Theory]
     [InlineData("Forwarded")]
@@ -178,7 +208,7 @@ public sealed class ShippedConfigurationTests
     private static ServiceProvider ServicesFor(IConfiguration configuration) => new ServiceCollection()
         .AddLogging()
         .AddRouting()
-        .AddSingleton<IRouteValidator>(new DeviceAuthRouteValidator([DeviceAuthDefaults.ConnectFrame]))
+        .AddSingleton<IRouteValidator>(new DeviceAuthRouteValidator([DeviceAuthDefaults.ConnectFrame, DeviceAuthDefaults.Proof]))
         .AddReverseProxy().LoadFromConfig(configuration.GetSection("ReverseProxy")).Services
         .BuildServiceProvider();
 
