@@ -94,6 +94,32 @@ async function startGateOn(agentGateway, approves, port, adminPort, config, sett
   return service;
 }
 
+/** A program for Node that listens on PORT; ready as soon as it answers anything. */
+export function startProgram(name, program, args) {
+  return startOnPorts(1, async (port) => {
+    const home = temporaryDirectory("program");
+    const service = new Service(name, home, process.execPath, [program, ...args], { PATH: process.env.PATH, HOME: home, TMPDIR: home, PORT: String(port) });
+    service.url = `http://127.0.0.1:${port}`;
+    await service.ready(service.url, () => true);
+    return service;
+  });
+}
+
+/** Codex's app-server, with an empty home, which admits whom a JWT names that is signed with the secret in the file. */
+export function startCodex(secretFile, audience) {
+  return startOnPorts(1, async (port) => {
+    const home = temporaryDirectory("codex");
+    const program = fileURLToPath(new URL("node_modules/@openai/codex/bin/codex.js", import.meta.url));
+    const service = new Service("codex app-server", home, process.execPath, [
+      program, "app-server", "--listen", `ws://127.0.0.1:${port}`,
+      "--ws-auth", "signed-bearer-token", "--ws-shared-secret-file", secretFile, "--ws-audience", audience,
+    ], { PATH: process.env.PATH, HOME: home, TMPDIR: home, CODEX_HOME: home });
+    service.url = `http://127.0.0.1:${port}`;
+    await service.ready(service.url, () => true);
+    return service;
+  });
+}
+
 /** The operators' endpoint. Answers JSON; throws at any other status than the documented one. */
 class Admin {
   #base;
@@ -160,7 +186,7 @@ class Service {
     return `--- ${this.name}\n${this.#log}`;
   }
 
-  async ready(url) {
+  async ready(url, isReady = (response) => response.ok) {
     const deadline = AbortSignal.timeout(START_TIMEOUT);
     let last = "nothing yet";
     while (!deadline.aborted) {
@@ -171,7 +197,7 @@ class Service {
       try {
         const response = await fetch(url, { signal: deadline });
         last = `${response.status} ${await response.text()}`;
-        if (response.ok) return;
+        if (isReady(response)) return;
         if (response.status === 404 && (await challenges(url))) return; // older versions have no such endpoint
       } catch (error) {
         last = error.cause ?? error;
