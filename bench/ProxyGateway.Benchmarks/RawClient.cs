@@ -49,10 +49,11 @@ internal sealed class RawClient : IDisposable
     }
 
     /// <summary>Asks for an upgrade, as if from an address or, without one, as a local client; the status of the answer, 0 if the connection ended. An answer that refuses may be followed by another attempt.</summary>
-    public async Task<int> UpgradeAsync(string? address = null)
+    public async Task<int> UpgradeAsync(string? address = null, string path = "/", string? proof = null)
     {
         string whence = address is null ? "Host: localhost" : $"Host: gateway.example\r\nX-Forwarded-For: {address}";
-        await SendAsync($"GET / HTTP/1.1\r\n{whence}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        string proven = proof is null ? "" : $"Device-Proof: {proof}\r\n";
+        await SendAsync($"GET {path} HTTP/1.1\r\n{whence}\r\n{proven}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
         int end;
         while ((end = _buffer.AsSpan(0, _length).IndexOf("\r\n\r\n"u8)) < 0)

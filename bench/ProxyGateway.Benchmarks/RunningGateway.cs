@@ -69,13 +69,23 @@ internal sealed class RunningGateway : IAsyncDisposable
         _folder.Delete(recursive: true);
     }
 
+    private static JsonObject ProofRoute() => new()
+    {
+        ["ClusterId"] = "agent",
+        ["Match"] = new JsonObject { ["Path"] = "/proof/{**path}" },
+        ["Metadata"] = new JsonObject { ["DeviceAuth"] = "Proof", ["DeviceAuth.SessionTokens"] = "Allow" },
+    };
+
     private async Task StartAsync(string program, string agent, JsonObject settings)
     {
         settings["Urls"] = "http://127.0.0.1:0";
         settings["Admin"] = new JsonObject { ["Url"] = "http://127.0.0.1:0" };
+        var routes = new JsonObject { ["agent"] = new JsonObject { ["ClusterId"] = "agent", ["Match"] = new JsonObject { ["Path"] = "/" } } };
+        if (program == Program)
+            routes["proof"] = ProofRoute();
         settings["ReverseProxy"] = new JsonObject
         {
-            ["Routes"] = new JsonObject { ["agent"] = new JsonObject { ["ClusterId"] = "agent", ["Match"] = new JsonObject { ["Path"] = "/" } } },
+            ["Routes"] = routes,
             ["Clusters"] = new JsonObject
             {
                 ["agent"] = new JsonObject { ["Destinations"] = new JsonObject { ["local"] = new JsonObject { ["Address"] = agent } } },

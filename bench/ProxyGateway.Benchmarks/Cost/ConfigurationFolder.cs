@@ -10,11 +10,12 @@ internal sealed class ConfigurationFolder : IAsyncDisposable
     public string Path => _folder.FullName;
 
     /// <summary>Makes the file from the template of that name, and says where it is.</summary>
-    public async Task<string> FillInAsync(string template, int port, int backend)
+    public async Task<string> FillInAsync(string template, int port, int backend, int auth = 0)
     {
         string text = await File.ReadAllTextAsync(System.IO.Path.Combine(AppContext.BaseDirectory, template));
         text = text.Replace("@FOLDER@", Path, StringComparison.Ordinal)
             .Replace("@PROCESSORS@", Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+            .Replace("@AUTH@", auth.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@PORT@", port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("@BACKEND@", backend.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
         string file = System.IO.Path.Combine(Path, template);

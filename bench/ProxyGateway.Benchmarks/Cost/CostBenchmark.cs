@@ -18,6 +18,15 @@ internal static class CostBenchmark
         new Relaying("large", "16 KiB, 4 in flight on each of 32 connections, µs", count: 32, size: 16384, inFlight: 4),
         new Relaying("crowd", "64 B, 8,000 connections opened and relaying at once, µs", count: 8000, size: 64, inFlight: 1, isCrowd: true),
         new Refusals("stranger", "a stranger refused, 32 at a time, µs"),
+        new ProvenRequests("get-ed25519", "a GET of 1 KiB with a proof, Ed25519, µs", Credential.Ed25519),
+        new ProvenRequests("get-es256", "a GET of 1 KiB with a proof, ES256, µs", Credential.Es256),
+        new ProvenRequests("get-token", "a GET of 1 KiB with a session token, µs", Credential.Token),
+        new ProvenRequests("post-ed25519", "a POST of 1 KiB with a proof and an answer in 8 parts, Ed25519, µs", Credential.Ed25519, isStreamed: true),
+        new ProvenRequests("post-es256", "a POST of 1 KiB with a proof and an answer in 8 parts, ES256, µs", Credential.Es256, isStreamed: true),
+        new ProvenRequests("post-token", "a POST of 1 KiB with a session token and an answer in 8 parts, µs", Credential.Token, isStreamed: true),
+        new ProvenSockets("socket-ed25519", "a WebSocket opened with a proof, Ed25519, µs", Credential.Ed25519),
+        new ProvenSockets("socket-es256", "a WebSocket opened with a proof, ES256, µs", Credential.Es256),
+        new ProvenRequests("forged", "a GET with a forged proof, ES256, refused, µs", Credential.Forged),
         new Idling("idle", "an idle connection of 5,000, bytes", count: 5000),
     ];
 
@@ -60,6 +69,8 @@ internal static class CostBenchmark
                     await HandshakeStorm.RunAsync(peer, areForged: false, warmUp);
                 if (kind.IsGate)
                     await HandshakeStorm.RunAsync(peer, areForged: true, warmUp);
+                foreach (Workload row in rows.Where(r => r.NeedsWarmUp && r.Fits(kind)))
+                    await row.MeasureAsync(peer, agent, warmUp / 3);
             }
 
             var table = new CostTable(rows, kinds);
@@ -70,7 +81,7 @@ internal static class CostBenchmark
                     // Another one begins each time.
                     foreach ((PeerKind kind, Peer peer) in peers.Skip(round % peers.Count).Concat(peers.Take(round % peers.Count)))
                     {
-                        if (row.IsOfTheGateOnly && !kind.IsGate)
+                        if (!row.Fits(kind))
                             continue;
                         Measurement measured = await MeasureAsync(row, kind, peer, agent, redis, duration);
                         Console.Error.WriteLine($"{round + 1}/{rounds} {row.Name}, {kind.Title}: {measured.Figure:N1}");

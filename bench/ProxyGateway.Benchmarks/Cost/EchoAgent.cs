@@ -18,11 +18,15 @@ namespace ProxyGateway.Benchmarks.Cost;
 
 /// <summary>
 /// The agent behind all that is compared: challenges, says hello to everybody, and echoes. HTTP and frames are read by hand, on the thread
-/// that received them, as it must not be what limits a measurement. A request that is no upgrade is answered with its <see cref="AgentCounts"/>.
+/// that received them, as it must not be what limits a measurement. On paths below <c>/proof</c> it does not challenge, and answers requests; any other
+/// request that is no upgrade is answered with its <see cref="AgentCounts"/>.
 /// </summary>
 internal sealed class EchoAgent : ConnectionHandler
 {
     private const int MaskLength = 4;
+
+    private static readonly byte[] Page = [.. "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n"u8, .. new byte[1024]];
+    private static readonly byte[] Part = [.. "80\r\n"u8, .. new byte[0x80], .. "\r\n"u8];
 
     private long _connections;
     private long _messages;
@@ -77,13 +81,20 @@ internal sealed class EchoAgent : ConnectionHandler
             if (TryTakeRequest(read.Buffer, out string request, out SequencePosition end))
             {
                 bool isUpgrade = request.Contains("\r\nUpgrade: websocket", StringComparison.OrdinalIgnoreCase);
+                string path = request.Split(' ', 3)[1];
                 input.AdvanceTo(end);
                 if (isUpgrade)
-                    Challenge(output);
+                    Accept(output, challenges: !path.StartsWith("/proof", StringComparison.Ordinal));
+                else if (path == ProvenRequests.Page)
+                    output.Write(Page);
+                else if (path == ProvenRequests.Stream)
+                    await StreamAsync(request, input, output);
                 else
                     ReportCounts(output);
                 await output.FlushAsync();
-                return isUpgrade;
+                if (isUpgrade || !path.StartsWith("/proof", StringComparison.Ordinal))
+                    return isUpgrade;
+                continue;
             }
 
             input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
@@ -100,13 +111,33 @@ internal sealed class EchoAgent : ConnectionHandler
         return isWhole;
     }
 
-    private void Challenge(PipeWriter output)
+    // Takes the body, and answers in parts, each of which is sent by itself.
+    private static async Task StreamAsync(string request, PipeReader input, PipeWriter output)
+    {
+        const string Length = "\r\nContent-Length: ";
+        int at = request.IndexOf(Length, StringComparison.OrdinalIgnoreCase) + Length.Length;
+        int length = int.Parse(request.AsSpan(at, request.IndexOf('\r', at) is var e and > 0 ? e - at : request.Length - at), CultureInfo.InvariantCulture);
+        ReadResult read = await input.ReadAtLeastAsync(length);
+        input.AdvanceTo(read.Buffer.GetPosition(length));
+        output.Write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"u8);
+        for (int part = 0; part < 8; part++)
+        {
+            output.Write(Part);
+            await output.FlushAsync();
+        }
+
+        output.Write("0\r\n\r\n"u8);
+    }
+
+    private void Accept(PipeWriter output, bool challenges)
     {
         Interlocked.Increment(ref _connections);
 
         // All clients here send the key of the example in RFC 6455 §1.3.
         output.Write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"u8);
         output.Write("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"u8);
+        if (!challenges)
+            return;
         output.Write(FrameWriter.Text(JsonSerializer.SerializeToUtf8Bytes(new
         {
             type = "event",

@@ -12,6 +12,9 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
 {
     public const string Gate = "gate";
 
+    /// <summary>The one that asks a program about each request.</summary>
+    public const string Asking = "nginx-auth";
+
     private const string EarlierGate = "before";
 
     private const string Most = "100000";
@@ -22,6 +25,7 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
         new(Gate, "gate", IsCompiledAsItRuns: true, static (agent, redis) => StartGateAsync(Gate, RunningGateway.Program, agent, redis)),
         new("yarp", "YARP", IsCompiledAsItRuns: true, StartYarpAsync),
         .. IsInstalled("nginx") ? [new PeerKind("nginx", "nginx", IsCompiledAsItRuns: false, StartNginxAsync)] : Array.Empty<PeerKind>(),
+        .. IsInstalled("nginx") ? [new PeerKind(Asking, "nginx, auth_request, Redis", IsCompiledAsItRuns: false, StartAskingNginxAsync)] : Array.Empty<PeerKind>(),
         .. IsInstalled("haproxy") ? [new PeerKind("haproxy", "HAProxy", IsCompiledAsItRuns: false, StartHaproxyAsync)] : Array.Empty<PeerKind>(),
     ];
 
@@ -72,15 +76,32 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     private static async Task<Peer> StartNginxAsync(RunningAgent agent, TemporaryRedis redis)
     {
         var folder = new ConfigurationFolder();
+        (ChildProcess nginx, int port, int[] workers) = await StartNginxAsync(folder, "nginx.conf", agent, auth: 0);
+        return new Peer("nginx", port, workers, nginx, folder);
+    }
+
+    // It asks a program, which asks a Redis of its own. It verifies nothing.
+    private static async Task<Peer> StartAskingNginxAsync(RunningAgent agent, TemporaryRedis ignored)
+    {
+        TemporaryRedis redis = await TemporaryRedis.StartAsync();
+        ChildProcess auth = await ChildProcess.StartAsync(
+            Path.GetTempPath(), "RedisAuth.dll", "Application started", "--urls", "http://127.0.0.1:0", "--redis", redis.EndPoint);
+        var folder = new ConfigurationFolder();
+        (ChildProcess nginx, int port, int[] workers) = await StartNginxAsync(folder, "nginx-auth.conf", agent, new Uri(auth.After("Now listening on:")).Port);
+        return new Peer(Asking, port, [.. workers, auth.Id], nginx, auth, redis, folder) { Registry = redis.ProcessId };
+    }
+
+    private static async Task<(ChildProcess Nginx, int Port, int[] Workers)> StartNginxAsync(ConfigurationFolder folder, string template, RunningAgent agent, int auth)
+    {
         (ChildProcess nginx, int port) = await ChildProcess.StartListenerAsync(
-            folder.Path, "nginx", async port => ["-c", await folder.FillInAsync("nginx.conf", port, agent.Address.Port), "-e", "stderr"]);
+            folder.Path, "nginx", async port => ["-c", await folder.FillInAsync(template, port, agent.Address.Port, auth), "-e", "stderr"]);
         int[] workers;
         while ((workers = Children(nginx.Id)).Length < Environment.ProcessorCount)
         {
             await Task.Delay(10); // they start after it listens
         }
 
-        return new Peer("nginx", port, workers, nginx, folder);
+        return (nginx, port, workers);
     }
 
     private static async Task<Peer> StartHaproxyAsync(RunningAgent agent, TemporaryRedis redis)

@@ -16,6 +16,12 @@ internal abstract class Workload(string name, string title)
     /// <summary>Whether only the gate does anything of the kind.</summary>
     public virtual bool IsOfTheGateOnly => false;
 
+    /// <summary>Whether this peer can do it.</summary>
+    public virtual bool Fits(PeerKind kind) => kind.Name != PeerKind.Asking && (!IsOfTheGateOnly || kind.IsGate);
+
+    /// <summary>Whether it takes ways through the peer that handshakes do not, which have to be compiled first.</summary>
+    public virtual bool NeedsWarmUp => false;
+
     /// <summary>Whether what was done before would hide what is measured, so that each time another peer is started for it.</summary>
     public virtual bool NeedsFreshPeer => false;
 
