@@ -32,7 +32,7 @@ internal static class Configurations
 
     /// <summary>The section <c>DeviceAuth</c>; what is wrong with it is noted.</summary>
     public static DeviceAuthOptions Read(IConfiguration configuration, ConfigurationErrors errors) =>
-        DeviceAuthOptionsReader.Read(configuration, new Users(), [DeviceAuthDefaults.ConnectFrame], errors);
+        DeviceAuthOptionsReader.Read(configuration, new Users(), [DeviceAuthDefaults.ConnectFrame, DeviceAuthDefaults.Proof], errors);
 
     public static DeviceAuthOptions Read(params string[] layers) => Read(DeviceAuth(layers));
 

@@ -149,7 +149,7 @@ public sealed class DeviceAuthOptionsReaderTests
     [InlineData("""{ "MaxHandshakeBytes": 1023 }""", "DeviceAuth:MaxHandshakeBytes: found \"1023\"; allowed: a whole number from 1024 to 16777216.")]
     [InlineData("""{ "MaxHandshakeBytes": 16777217 }""", "DeviceAuth:MaxHandshakeBytes: found")]
     [InlineData("""{ "MaxHandshakeBytes": "64K" }""", "DeviceAuth:MaxHandshakeBytes: found")]
-    [InlineData("""{ "Handshake": "Off" }""", "DeviceAuth:Handshake: found \"Off\"; allowed: ConnectFrame.")]
+    [InlineData("""{ "Handshake": "Off" }""", "DeviceAuth:Handshake: found \"Off\"; allowed: ConnectFrame, Proof.")]
     [InlineData("""{ "HttpRequests": "0" }""", "DeviceAuth:HttpRequests: found \"0\"; allowed: Deny, Allow.")]
     [InlineData("""{ "Limits": { "Handshakes": 0 } }""", "DeviceAuth:Limits:Handshakes: found \"0\"")]
     [InlineData("""{ "Limits": { "Connections": 0 } }""", "DeviceAuth:Limits:Connections: found \"0\"; allowed: a whole number from 1 to 1000000.")]
