@@ -10,6 +10,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Health;
+using ProxyGateway.DeviceAuth.Identity;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -112,6 +113,7 @@ internal sealed class AdminListener(
         builder.Services.AddSingleton(gateway.GetRequiredService<AuditLog>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IGateReadiness>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceAuthSettings>());
+        builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceAssertionKeys>());
         if (gateway.GetService<IAuditStore>() is { } audit)
             builder.Services.AddSingleton(audit);
         builder.Services.AddSingleton<IHostLifetime, GatewaysLifetime>();

@@ -59,12 +59,13 @@ public static class DeviceAdminExtensions
         return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseMiddleware<KeyedConnections>().UseRateLimiter().UseAuthorization();
     }
 
-    /// <summary>Maps <c>/admin/v1</c>, <c>/openapi/v1.json</c>, the page at <c>/</c>, <c>/healthz</c> and <c>/readyz</c>.</summary>
+    /// <summary>Maps <c>/admin/v1</c>, <c>/openapi/v1.json</c>, the page at <c>/</c>, <c>/healthz</c>, <c>/readyz</c> and the JWKS.</summary>
     /// <param name="endpoints">The operators' application.</param>
     internal static IEndpointRouteBuilder MapDeviceAdmin(this IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         HealthEndpoints.Map(endpoints);
+        JwksEndpoints.Map(endpoints);
         AdminDocument.Map(endpoints);
         PageEndpoints.Map(endpoints);
         RouteGroupBuilder admin = endpoints.MapGroup("/admin/v1");

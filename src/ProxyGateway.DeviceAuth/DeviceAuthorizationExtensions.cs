@@ -148,6 +148,11 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton(s => new ClaimedHeaders(() => s.GetRequiredService<IProxyStateLookup>().GetRoutes().Select(route => route.Config)));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigChangeListener, ClaimedHeaders>(s => s.GetRequiredService<ClaimedHeaders>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformFactory, BackendHeaderFactory>());
+        services.TryAddSingleton(s => new AssertionKeySet(
+            s.GetService<ISharedDocumentStore>() ?? new ProcessDocuments(s.GetRequiredService<TimeProvider>()), s.GetRequiredService<TimeProvider>()));
+        services.TryAddSingleton<IDeviceAssertionKeys>(s => s.GetRequiredService<AssertionKeySet>());
+        AddBackgroundService<AssertionKeys>(services);
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IReservedEndpoint, JwksEndpoint>());
         return new DeviceAuthorizationBuilder(services);
     }
 

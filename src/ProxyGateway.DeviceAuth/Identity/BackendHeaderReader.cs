@@ -7,11 +7,16 @@ internal static class BackendHeaderReader
 {
     private const string DeviceHeader = "DeviceHeader";
     private const string Value = "Value";
+    private const string DeviceAssertion = "DeviceAssertion";
+    private const string Algorithm = "Algorithm";
+    private const string Es256 = "ES256";
+    private const string Hs256 = "HS256";
+    private const string SecretFileKey = "SecretFile";
     private const string RequestHeaderFromFile = "RequestHeaderFromFile";
     private const string FileKey = "File";
     private const string PrefixKey = "Prefix";
 
-    private static readonly ImmutableArray<string> Kinds = [DeviceHeader, RequestHeaderFromFile];
+    private static readonly ImmutableArray<string> Kinds = [DeviceHeader, DeviceAssertion, RequestHeaderFromFile];
 
     // YARP and .NET write these, they belong to a connection, or the gate decides by them. YARP's default transforms X-Forwarded come last.
     private static readonly ImmutableHashSet<string> Reserved = ImmutableHashSet.Create(
@@ -43,19 +48,28 @@ internal static class BackendHeaderReader
         int known = errors.Count;
         if (WhyNotName(kind, name) is { } allowed)
             errors.Add($"{kind}: found \"{name}\"; allowed: {allowed}.");
-        BackendHeader? header = kind == DeviceHeader ? ReadDevice(name, transform, errors) : ReadFile(name, transform, errors);
+        BackendHeader? header = kind switch
+        {
+            DeviceHeader => ReadDevice(name, transform, errors),
+            DeviceAssertion => ReadAssertion(name, transform, errors),
+            _ => ReadFile(name, transform, errors),
+        };
         return errors.Count == known ? header : null;
     }
 
     /// <summary>What is wrong with the file of a header now; null if nothing is, or it has none.</summary>
-    public static string? WhyNoSecret(BackendHeader header) =>
-        header is BackendHeader.OfFile file ? WhyNoSecret($"{RequestHeaderFromFile} \"{file.Name}\", {FileKey}", file.File) : null;
+    public static string? WhyNoSecret(BackendHeader header) => header switch
+    {
+        BackendHeader.OfFile { File: var file } => WhyNoSecret($"{RequestHeaderFromFile} \"{header.Name}\", {FileKey}", () => SecretFile.Read(file)),
+        BackendHeader.OfAssertion { SecretFile: { } file } => WhyNoSecret($"{DeviceAssertion} \"{header.Name}\", {SecretFileKey}", () => SecretSigner.Read(file)),
+        _ => null,
+    };
 
-    private static string? WhyNoSecret(string where, string path)
+    private static string? WhyNoSecret(string where, Func<object> read)
     {
         try
         {
-            _ = SecretFile.Read(path);
+            _ = read();
             return null;
         }
         catch (Exception e) when (SecretFile.IsFailure(e))
@@ -81,16 +95,39 @@ internal static class BackendHeaderReader
         return null;
     }
 
+    private static BackendHeader.OfAssertion? ReadAssertion(string name, IReadOnlyDictionary<string, string> transform, ICollection<string> errors)
+    {
+        ReportUnknown(transform, errors, DeviceAssertion, Algorithm, SecretFileKey, PrefixKey);
+        string prefix = ReadPrefix(DeviceAssertion, name, transform, errors);
+        string algorithm = transform.GetValueOrDefault(Algorithm) ?? Es256;
+        string? file = transform.GetValueOrDefault(SecretFileKey);
+        if (algorithm is not (Es256 or Hs256))
+            errors.Add($"{DeviceAssertion} \"{name}\", {Found(transform, Algorithm)}; allowed: {Es256}, {Hs256}.");
+        else if (algorithm == Es256 && file is not null)
+            errors.Add($"{DeviceAssertion} \"{name}\", {SecretFileKey}: is for {Algorithm} {Hs256}; {Es256} signs with a key of the gateway's own.");
+        else if (algorithm == Hs256 && string.IsNullOrWhiteSpace(file))
+            errors.Add($"{DeviceAssertion} \"{name}\", {SecretFileKey}: is missing; it is a file that only its owner can read, with the secret that the backend has too.");
+        else
+            return new BackendHeader.OfAssertion(name, prefix, file);
+        return null;
+    }
+
     private static BackendHeader.OfFile? ReadFile(string name, IReadOnlyDictionary<string, string> transform, ICollection<string> errors)
     {
         ReportUnknown(transform, errors, RequestHeaderFromFile, FileKey, PrefixKey);
-        string prefix = transform.GetValueOrDefault(PrefixKey) ?? "";
-        if (prefix.AsSpan().ContainsAnyExceptInRange(' ', '~'))
-            errors.Add($"{RequestHeaderFromFile} \"{name}\", {PrefixKey}: has a character that no header can carry.");
+        string prefix = ReadPrefix(RequestHeaderFromFile, name, transform, errors);
         if (transform.GetValueOrDefault(FileKey) is { } file && !string.IsNullOrWhiteSpace(file))
             return new BackendHeader.OfFile(name, prefix, file);
         errors.Add($"{RequestHeaderFromFile} \"{name}\", {FileKey}: is missing; it is a file that only its owner can read.");
         return null;
+    }
+
+    private static string ReadPrefix(string kind, string name, IReadOnlyDictionary<string, string> transform, ICollection<string> errors)
+    {
+        string prefix = transform.GetValueOrDefault(PrefixKey) ?? "";
+        if (prefix.AsSpan().ContainsAnyExceptInRange(' ', '~'))
+            errors.Add($"{kind} \"{name}\", {PrefixKey}: has a character that no header can carry.");
+        return prefix;
     }
 
     private static void ReportUnknown(IReadOnlyDictionary<string, string> transform, ICollection<string> errors, params string[] known)

@@ -63,7 +63,14 @@ internal sealed class ClaimedHeaders(Func<IEnumerable<RouteConfig>> routes) : IC
     {
     }
 
-    // A secret is compared, and not believed: it need not be kept from other routes, whose backends may read their clients' credentials there.
     private static FrozenSet<string> With(FrozenSet<string> names, RouteConfig route) =>
-        names.Concat(BackendHeaderReader.Read(route.Transforms).OfType<BackendHeader.OfDevice>().Select(h => h.Name)).ToFrozenSet(HeaderSpelling.Lax);
+        names.Concat(BackendHeaderReader.Read(route.Transforms).Where(IsClaimed).Select(h => h.Name)).ToFrozenSet(HeaderSpelling.Lax);
+
+    // A secret is compared, and an assertion verified. On other routes clients may have credentials of their own, in Authorization above all.
+    private static bool IsClaimed(BackendHeader header) => header switch
+    {
+        BackendHeader.OfDevice => true,
+        BackendHeader.OfAssertion => !header.Name.Equals("Authorization", StringComparison.OrdinalIgnoreCase),
+        _ => false,
+    };
 }

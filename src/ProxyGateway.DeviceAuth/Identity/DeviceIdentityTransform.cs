@@ -14,8 +14,11 @@ namespace ProxyGateway.DeviceAuth.Identity;
 /// Tells the backend which device was admitted, and sets the headers of the route's own transforms of the gate. YARP runs a provider's transforms after those of the
 /// configuration, so none of these can take the headers away or write something else.
 /// </summary>
-internal sealed partial class DeviceIdentityTransform(TimeProvider time, PacedLogger<DeviceIdentityTransform> logger) : ITransformProvider
+internal sealed partial class DeviceIdentityTransform(
+    AssertionKeys keys, IDeviceAuthSettings settings, TimeProvider time, PacedLogger<DeviceIdentityTransform> logger) : ITransformProvider
 {
+    private const string LocalIssuer = "http://localhost"; // of a gateway that has no public origin
+
     public void ValidateRoute(TransformRouteValidationContext context)
     {
     }
@@ -68,11 +71,30 @@ internal sealed partial class DeviceIdentityTransform(TimeProvider time, PacedLo
 
     private Func<HttpContext, ValueTask<string?>> ReaderOf(BackendHeader header)
     {
-        if (header is BackendHeader.OfDevice { Value: var value })
-            return context => new(context.Features.Get<IDeviceFeature>() is { } device ? TextOf(device, value) : null);
-        var (_, prefix, path) = (BackendHeader.OfFile)header;
-        Renewed<string> secret = SecretFile.Follow(path, time);
-        return async context => prefix + await secret.GetAsync().WaitAsync(context.RequestAborted);
+        switch (header)
+        {
+            case BackendHeader.OfDevice { Value: var value }:
+                return context => new(context.Features.Get<IDeviceFeature>() is { } device ? TextOf(device, value) : null);
+            case BackendHeader.OfAssertion { Prefix: var prefix, SecretFile: { } path }:
+                Renewed<SecretSigner> signer = SecretFile.Follow(() => SecretSigner.Read(path), time);
+                return context => AssertAsync(context, prefix, signer.GetAsync);
+            case BackendHeader.OfAssertion { Prefix: var prefix }:
+                keys.Want();
+                return context => AssertAsync(context, prefix, keys.GetAsync);
+            default:
+                var (_, before, file) = (BackendHeader.OfFile)header;
+                Renewed<string> secret = SecretFile.Follow(() => SecretFile.Read(file), time);
+                return async context => before + await secret.GetAsync().WaitAsync(context.RequestAborted);
+        }
+    }
+
+    private async ValueTask<string?> AssertAsync<T>(HttpContext context, string prefix, Func<Task<T>> signer)
+        where T : AssertionSigner
+    {
+        if (context.Features.Get<IDeviceFeature>() is not { } device)
+            return null;
+        T key = await signer().WaitAsync(context.RequestAborted);
+        return prefix + DeviceAssertion.Make(device, settings.Current.PublicOrigins is [var origin, ..] ? origin : LocalIssuer, time.GetUtcNow(), key);
     }
 
     private static string? TextOf(IDeviceFeature device, DeviceValue value) => value switch

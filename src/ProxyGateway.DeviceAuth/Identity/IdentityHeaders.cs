@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Net.Http.Headers;
+using ProxyGateway.DeviceAuth.Handshakes.Proof;
 using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.DeviceAuth.Identity;
@@ -22,16 +23,14 @@ internal static class IdentityHeaders
     /// <summary>The audience of the admission.</summary>
     public const string Audience = "X-Device-Audience";
 
-    private const string ProofHeaderMetadata = "DeviceAuth.ProofHeader";
-
     private static readonly FrozenSet<string> OfBackends = FrozenSet.Create(HeaderSpelling.Lax, DeviceId, Role, Scopes, Audience);
 
     /// <summary>All of them.</summary>
     public static FrozenSet<string> All { get; } =
-        FrozenSet.Create(HeaderSpelling.Lax, [.. OfBackends, "Device-Proof", "Device-Session", "Device-Nonce"]);
+        FrozenSet.Create(HeaderSpelling.Lax, [.. OfBackends, ProofNames.ProofHeader, ProofNames.SessionHeader, ProofNames.NonceHeader]);
 
     /// <summary>The header of a route's proofs, where its metadata names it.</summary>
-    public static string? ProofHeaderOf(RouteConfig route) => route.Metadata?.GetValueOrDefault(ProofHeaderMetadata);
+    public static string? ProofHeaderOf(RouteConfig route) => route.Metadata?.GetValueOrDefault(DeviceAuthDefaults.ProofHeaderMetadata);
 
     /// <summary>Removes what the transforms of a route have put in the place of the gate's own headers.</summary>
     /// <param name="headers">The headers for the backend.</param>

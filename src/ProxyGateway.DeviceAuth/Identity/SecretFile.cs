@@ -28,6 +28,6 @@ internal static class SecretFile
     /// <summary>Whether this is a failure of <see cref="Read"/>.</summary>
     public static bool IsFailure(Exception e) => e is IOException or InvalidDataException or UnauthorizedAccessException;
 
-    /// <summary>A secret that follows its file. It is read off the callers' threads, which may be event loops.</summary>
-    public static Renewed<string> Follow(string path, TimeProvider time) => new(() => Task.Run(() => Read(path)), Interval, time);
+    /// <summary>What follows a file. It is read off the callers' threads, which may be event loops.</summary>
+    public static Renewed<T> Follow<T>(Func<T> read, TimeProvider time) => new(() => Task.Run(read), Interval, time);
 }

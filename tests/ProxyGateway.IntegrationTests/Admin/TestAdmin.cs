@@ -13,6 +13,7 @@ using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Health;
+using ProxyGateway.DeviceAuth.Identity;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
@@ -88,6 +89,7 @@ internal sealed class TestAdmin : IAsyncDisposable
         builder.Services.AddHostedService(s => s.GetRequiredService<AuditLog>());
         builder.Services.AddSingleton(s => new DeviceRegistry(store, s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>()));
         builder.Services.AddSingleton<DeviceFleet>();
+        builder.Services.AddSingleton<IDeviceAssertionKeys>(new AssertionKeySet(store as ISharedDocumentStore ?? new ProcessDocuments(TimeProvider.System), TimeProvider.System));
         builder.Services.AddSingleton<SessionTable>();
         builder.Services.AddSingleton<Draining>();
         builder.Services.AddSingleton(new RegistryFreshness(new FreshnessOptions(), TimeProvider.System));

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Http;
@@ -52,6 +53,31 @@ public sealed class IdentityHeaderTests : IAsyncDisposable
         TestGateway gateway = await StartAsync();
 
         DevicesOf(await IdentitySetting.SendAsync(gateway, "/own", isUpgrade, "X-Device-Id: forged", "x_device_role: forged")).ShouldBe(Admitted);
+    }
+
+    [Theory]
+    [InlineData("/proof", "Device-Proof", "agent.use")]
+    [InlineData("/dpop", "DPoP", "")]
+    public async Task The_backend_gets_the_device_that_has_proved_itself_and_not_its_proof(string path, string header, string scopes)
+    {
+        TestGateway gateway = await StartAsync();
+        HeaderDictionary? heard = null;
+        gateway.Backend.Http = context =>
+        {
+            heard = new HeaderDictionary(context.Request.Headers.ToDictionary(StringComparer.OrdinalIgnoreCase));
+            return Task.CompletedTask;
+        };
+        using ProofSigner signer = ProofSigner.WithP256();
+        using var http = new HttpClient(new ProofHandler(signer) { Header = header, InnerHandler = new HttpClientHandler() });
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{gateway.Port}{path}");
+        foreach (string spelling in Spellings.Where(s => !s.Equals(header, StringComparison.OrdinalIgnoreCase)))
+            request.Headers.TryAddWithoutValidation(spelling, Forged);
+
+        using HttpResponseMessage answer = await http.SendAsync(request);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK, await answer.Content.ReadAsStringAsync());
+        DevicesOf(heard.ShouldNotBeNull()).ShouldBe(["X-Device-Audience: mail", $"X-Device-Id: {signer.Id}", "X-Device-Role: client", $"X-Device-Scopes: {scopes}"]);
+        heard.Keys.ShouldNotContain("DPoP");
     }
 
     [Theory]

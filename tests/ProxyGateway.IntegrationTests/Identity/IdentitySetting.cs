@@ -7,23 +7,23 @@ using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.IntegrationTests.Identity;
 
-/// <summary>A gate with a route of each kind, <c>/open</c>, <c>/allow</c>, <c>/connect</c> and <c>/own</c>, to one backend.</summary>
+/// <summary>A gate with a route of each kind, <c>/open</c>, <c>/allow</c>, <c>/connect</c>, <c>/own</c>, <c>/proof</c> and <c>/dpop</c>, to one backend.</summary>
 internal static class IdentitySetting
 {
     private static readonly string[] Plain = ["Connection: close", "Upgrade:", "Sec-WebSocket-Version:", "Sec-WebSocket-Key:"];
 
     /// <summary>Starts it.</summary>
-    /// <param name="own">The transforms of <c>/own</c>.</param>
+    /// <param name="own">The transforms of the last three.</param>
     /// <param name="others">The transforms of the other routes; null: none.</param>
     /// <param name="requestHeaders">The configured headers.</param>
-    /// <param name="services">Adds services.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="store">The registry; null: one of its own.</param>
     public static Task<TestGateway> StartAsync(
         IReadOnlyList<IReadOnlyDictionary<string, string>> own,
         IReadOnlyList<IReadOnlyDictionary<string, string>>? others = null,
         IReadOnlyList<string>? requestHeaders = null,
-        Action<IServiceCollection>? services = null,
-        TimeProvider? time = null)
+        TimeProvider? time = null,
+        InMemoryDeviceStore? store = null)
     {
         var settings = new Dictionary<string, string?>
         {
@@ -37,9 +37,9 @@ internal static class IdentitySetting
             settings,
             services: s =>
             {
-                s.AddSingleton<IDeviceStore>(new InMemoryDeviceStore(time ?? TimeProvider.System));
+                store ??= new InMemoryDeviceStore(time);
+                s.AddSingleton<IDeviceStore>(store).AddSingleton<ISharedDocumentStore>(store);
                 HandshakeRegistration.Add<AnyDevice>(s, "Own");
-                services?.Invoke(s);
             },
             routes: Routes(own, others),
             time: time);
@@ -53,6 +53,8 @@ internal static class IdentitySetting
         Route("allow", others, ("DeviceAuth", "ConnectFrame"), ("DeviceAuth.Http", "Allow")),
         Route("connect", others, ("DeviceAuth", "ConnectFrame")),
         Route("own", own, ("DeviceAuth", "Own"), ("DeviceAuth.Audience", "mail")),
+        Route("proof", own, ("DeviceAuth", "Proof"), ("DeviceAuth.Audience", "mail"), ("DeviceAuth.Scopes", "agent.use")),
+        Route("dpop", own, ("DeviceAuth", "Proof"), ("DeviceAuth.Audience", "mail"), ("DeviceAuth.ProofHeader", "DPoP")),
     ];
 
     /// <summary>Sends a request, and gives back the headers that the backend got; null if it got no request.</summary>
