@@ -142,6 +142,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>
             new DeviceAuthRouteValidator(s.GetServices<HandshakeRegistration>().Select(h => h.Name))));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigChangeListener, WaitEnder>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigChangeListener, BackendClusters>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GatedUpgradeTransform>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GateRequiredTransform>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, DeviceIdentityTransform>());

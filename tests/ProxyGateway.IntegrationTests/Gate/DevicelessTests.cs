@@ -274,6 +274,41 @@ public sealed class DevicelessTests
         await client.ShouldBeAdmittedAsync();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_refusal_of_the_backends_is_logged_and_audited_and_nothing_is_approved_there(bool asksForPairing)
+    {
+        await using TestGateway gateway = await StartAsync(new() { ["DeviceAuth:Backends:agent:OpenClaw:Token"] = "the-backends" });
+        string refusal = asksForPairing
+            ? """{"type":"res","id":"connect-1","ok":false,"error":{"code":"NOT_PAIRED","message":"pairing required","details":{"code":"PAIRING_REQUIRED","reason":"not-paired","requestId":"r-1"} } }"""
+            : Protocol.Refusal("connect-1");
+        int connections = 0;
+        gateway.Backend.Script = async backend =>
+        {
+            connections++;
+            await backend.SendTextAsync(Protocol.Challenge("a-nonce"));
+            await backend.ReceiveAsync();
+            await backend.SendTextAsync(refusal);
+            await backend.CloseAsync(1008);
+            await backend.ReceiveToEndAsync();
+        };
+
+        Outcome outcome = await TestClient.ConnectAsync(gateway.Port, _device, Deviceless());
+
+        outcome.Answer!.Value.GetRawText().ShouldBe(refusal);
+        outcome.Close!.CloseCode.ShouldBe(1008);
+        gateway.Log.Of(1125).ShouldHaveSingleItem().ShouldBe(
+            $"The backend refused a client without a device, of user {Self}, which was admitted as operator with [operator.write] from 127.0.0.1: "
+            + (asksForPairing ? "NOT_PAIRED PAIRING_REQUIRED not-paired." : "INVALID_REQUEST."));
+        connections.ShouldBe(1, "the gate has opened none of its own");
+        IReadOnlyList<AuditEntry> entries = [];
+        await Eventually.HoldsAsync(
+            async () => (entries = (await gateway.Audit.ListAsync(new AuditFilter(), before: null, 10, default)).Items).Count == 3, "all is entered");
+        AuditEntry refused = entries.Single(e => e.Kind == AuditKinds.BackendRefused);
+        (refused.User, refused.DeviceId).ShouldBe((Self, null));
+    }
+
     [Fact]
     public async Task The_audit_names_the_user_and_no_device()
     {

@@ -21,6 +21,7 @@ internal sealed class SecondQuestion(BackendPairings pairings, Gatekeeper gateke
         if (outcome.Session is not DeviceSession session)
         {
             // Without a device there is no grant, and so nothing that could be approved there.
+            log.BackendRefusedDeviceless(handshake, outcome.Session!, refusal);
             gatekeeper.RefusedByBackend(outcome.Session!, AuditReason(refusal), note: null, handshake.Origin, handshake.Options);
             return null;
         }
@@ -34,7 +35,8 @@ internal sealed class SecondQuestion(BackendPairings pairings, Gatekeeper gateke
 
         var destination = BackendDestination.Of(handshake.Http);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(session.ClosingToken, gone);
-        Approval approval = await pairings.ApproveAsync(destination, ReadGrantAsync, refusal.RequestId!, handshake.Options.HandshakeTimeout / 2, over.Token);
+        Approval approval = await pairings.ApproveAsync(
+            destination, session.Claim.Device, ReadGrantAsync, refusal.RequestId!, handshake.Options.HandshakeTimeout / 2, over.Token);
         if (approval.Problem is null)
         {
             log.ApprovedAtBackend(handshake, session.Claim, refusal);
@@ -47,6 +49,13 @@ internal sealed class SecondQuestion(BackendPairings pairings, Gatekeeper gateke
             log.BackendAsks(handshake, session.Claim, refusal, destination?.Cluster ?? "<cluster>");
             Enter(AuditReason(refusal), refusal.OwnersCommand);
             return refusal.Retries ? null : Answers.BackendAsks(outcome.RequestId, session.Claim, refusal);
+        }
+
+        if (approval.WasWider)
+        {
+            log.ApprovedTooMuch(session.Claim, refusal, approval.Problem);
+            Enter($"{AuditReason(refusal)}: {approval.Problem}", $"openclaw devices remove {session.Claim.Device}");
+            return Answers.TryAgainLater(outcome.RequestId);
         }
 
         log.NotApprovedAtBackend(handshake, session.Claim, refusal, approval.Problem);

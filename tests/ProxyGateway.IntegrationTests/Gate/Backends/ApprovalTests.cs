@@ -253,6 +253,20 @@ public sealed class ApprovalTests
     }
 
     [Fact]
+    public async Task A_backend_of_a_cluster_that_there_is_not_is_warned_of()
+    {
+        await using PairingSetting setting = await PairingSetting.StartAsync(new()
+        {
+            [TokenKey] = PairingBackend.Token,
+            ["DeviceAuth:Backends:agnet:OpenClaw:Token"] = PairingBackend.Token,
+        });
+
+        setting.Gateway.Log.Of(1127).ShouldBe(["DeviceAuth:Backends:agnet:OpenClaw is of no use: the proxy has no cluster agnet. Is it misspelt?"]);
+        setting.Gateway.Reload(("DeviceAuth:Backends:gate:OpenClaw:Token", "another"));
+        setting.Gateway.Log.Of(1127).Last().ShouldContain("no cluster gate.");
+    }
+
+    [Fact]
     public async Task A_refusal_is_found_however_it_comes()
     {
         await using PairingSetting setting = await PairingSetting.StartAsync();

@@ -80,6 +80,73 @@ public sealed class HostileBackendTests
         refused.Reason!.ShouldStartWith("NOT_PAIRED PAIRING_REQUIRED scope-upgrade, request ");
     }
 
+    [Theory]
+    [InlineData("scopes", "removed")]
+    [InlineData("roles", "removed")]
+    [InlineData("token", "removed")]
+    [InlineData("scopes", "refused")]
+    public async Task What_a_backend_approves_beyond_the_gates_grant_is_taken_back_at_once(string where, string removal)
+    {
+        await using PairingSetting setting = await PairingSetting.StartAsync();
+        setting.Backend.AnswerCall = (helper, call) => call.GetProperty("method").GetString() switch
+        {
+            "device.pair.approve" => PairingBackend.RespondAsync(helper, call, new JsonObject
+            {
+                ["requestId"] = Requested(call),
+                ["device"] = Approved(where == "scopes" ? "operator.admin" : "operator.read", where == "roles" ? "node" : "operator", where == "token" ? "operator.pairing" : "operator.read"),
+            }),
+            "device.pair.remove" when removal == "refused" => helper.SendTextAsync(
+                $$"""{"type":"res","id":"{{call.GetProperty("id").GetString()}}","ok":false,"error":{"code":"INVALID_REQUEST","message":"no"} }"""),
+            "device.pair.remove" => PairingBackend.RespondAsync(helper, call, []),
+            _ => setting.Backend.AnswerHonestlyAsync(helper, call),
+        };
+
+        Outcome outcome = await setting.ConnectAsync(_device);
+
+        outcome.ShouldBeClosed(1013, "try again later");
+        setting.Backend.Calls.ShouldBe(["device.pair.list", $"device.pair.approve {setting.Backend.RequestIds.Single()}", "device.pair.remove"]);
+        string line = setting.Gateway.Log.Of(1126).ShouldHaveSingleItem();
+        line.ShouldContain(removal == "removed" ? "the gate has removed the device there" : "the gate could not take it back (it refuses: INVALID_REQUEST");
+        AuditEntry refused = (await setting.AuditAsync(AuditKinds.BackendRefused)).Single(e => e.Kind == AuditKinds.BackendRefused);
+        refused.Note.ShouldBe($"openclaw devices remove {_device.Id}");
+        refused.Reason!.ShouldContain("it has approved more than the gate has granted");
+        setting.Gateway.Log.Of(1123).ShouldBeEmpty();
+
+        JsonObject Approved(string scope, string role, string tokenScope) => new()
+        {
+            ["deviceId"] = _device.Id.ToString(),
+            ["role"] = "operator",
+            ["roles"] = new JsonArray(role),
+            ["scopes"] = new JsonArray("operator.read", scope),
+            ["tokens"] = new JsonArray(new JsonObject { ["role"] = "operator", ["scopes"] = new JsonArray(tokenScope) }),
+        };
+    }
+
+    [Fact]
+    public async Task What_a_device_has_had_at_the_backend_before_is_not_taken_back()
+    {
+        await using PairingSetting setting = await PairingSetting.StartAsync();
+        JsonObject paired = new() { ["deviceId"] = _device.Id.ToString(), ["role"] = "operator", ["roles"] = new JsonArray("operator"), ["scopes"] = new JsonArray("operator.admin") };
+        setting.Backend.AnswerCall = (helper, call) => PairingBackend.RespondAsync(
+            helper,
+            call,
+            call.GetProperty("method").GetString() == "device.pair.list"
+                ? new JsonObject { ["pending"] = new JsonArray(Pending()), ["paired"] = new JsonArray(paired.DeepClone()) }
+                : new JsonObject { ["requestId"] = Requested(call), ["device"] = paired.DeepClone() });
+
+        (await setting.ConnectAsync(_device)).ShouldBeToldToConnectAgain();
+
+        setting.Gateway.Log.Of(1126).ShouldBeEmpty();
+
+        JsonObject Pending() => new()
+        {
+            ["requestId"] = setting.Backend.RequestIds.Single(),
+            ["deviceId"] = _device.Id.ToString(),
+            ["role"] = "operator",
+            ["scopes"] = new JsonArray("operator.read"),
+        };
+    }
+
     [Fact]
     public async Task Two_requests_of_one_id_are_none()
     {

@@ -51,6 +51,25 @@ public sealed class BackendGrantTests
         new BackendGrant(claim, record, ScopeImplications.Default).Covers(new PendingPairing(claim.Device.ToString(), Set(roles), Set(scopes))).ShouldBe(covered);
     }
 
+    [Theory]
+    [InlineData("operator", "operator.read", "operator", "operator.read", true)]
+    [InlineData("", "", "operator", "operator.read operator.sessions.read", true)] // implied
+    [InlineData("operator", "operator.admin", "operator", "operator.admin operator.read", true)] // it had that before, by somebody else's decision
+    [InlineData("node", "camera", "node operator", "camera operator.read", true)]
+    [InlineData("", "", "operator", "operator.read operator.admin", false)]
+    [InlineData("operator", "operator.read", "operator", "operator.read operator.admin", false)]
+    [InlineData("operator", "operator.read", "operator node", "operator.read", false)]
+    [InlineData("", "", "operator", "operator.read *", false)]
+    public void All_that_an_approval_has_added_is_granted(string rolesBefore, string scopesBefore, string roles, string scopes, bool covered)
+    {
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
+        var grant = new BackendGrant(claim, Some.Paired(claim, DateTimeOffset.UnixEpoch), ScopeImplications.Default);
+        string device = claim.Device.ToString();
+        PendingPairing? before = rolesBefore == "" ? null : new PendingPairing(device, Set(rolesBefore), Set(scopesBefore));
+
+        grant.CoversAddition(before, new PendingPairing(device, Set(roles), Set(scopes))).ShouldBe(covered);
+    }
+
     [Fact]
     public void Another_device_is_granted_nothing()
     {

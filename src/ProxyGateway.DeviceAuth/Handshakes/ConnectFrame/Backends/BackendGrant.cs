@@ -17,8 +17,20 @@ internal sealed record BackendGrant(DeviceClaim Claim, DeviceRecord Record, Scop
     public bool Covers(PendingPairing pending) =>
         pending.Device == Claim.Device.ToString()
         && pending.Roles.Count > 0
-        && pending.Roles.All(role => role == Claim.Role || Record.Grants.GetValueOrDefault(KeyOf(role))?.Scopes is not null)
-        && pending.Scopes.All(scope => pending.Roles.Any(role => MayCount(role, scope, pending) && Implications.Covers(role, ScopesOf(role), ScopeSet.Of(scope))));
+        && pending.Roles.All(IsGranted)
+        && pending.Scopes.All(scope => IsGranted(scope, pending));
+
+    /// <summary>Whether all that a device has got at a backend by an approval is granted; not what it had before.</summary>
+    /// <param name="before">What it had; null: nothing.</param>
+    /// <param name="after">What it has.</param>
+    public bool CoversAddition(PendingPairing? before, PendingPairing after) =>
+        after.Roles.All(role => before?.Roles.Contains(role) == true || IsGranted(role))
+        && after.Scopes.All(scope => before?.Scopes.Contains(scope) == true || IsGranted(scope, after));
+
+    private bool IsGranted(string role) => role == Claim.Role || Record.Grants.GetValueOrDefault(KeyOf(role))?.Scopes is not null;
+
+    private bool IsGranted(string scope, PendingPairing pending) =>
+        pending.Roles.Any(role => MayCount(role, scope, pending) && Implications.Covers(role, ScopesOf(role), ScopeSet.Of(scope)));
 
     // The backend gives scopes of operators to the role of operators, also those that were granted to a node, where they mean nothing.
     private static bool MayCount(string role, string scope, PendingPairing pending) =>

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Configuration;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 
@@ -30,6 +31,25 @@ internal sealed partial class BackendLog(ILogger logger)
     /// <summary>The gate could not approve at the backend what it has granted.</summary>
     public void NotApprovedAtBackend(HandshakeContext handshake, DeviceClaim claim, BackendRefusal refusal, string problem) => LogNotApproved(
         claim.Device, claim.Key.ToString(), LogText.Of(claim.Scopes), handshake.Origin.Address, refusal.Describe(), refusal.RequestId!, problem, refusal.OwnersCommand);
+
+    /// <summary>The backend refused a client without a device that the gate had admitted.</summary>
+    public void BackendRefusedDeviceless(HandshakeContext handshake, Session session, BackendRefusal refusal) =>
+        LogBackendRefusedDeviceless(session.User, session.Role, LogText.Of(session.Scopes), handshake.Origin.Address, refusal.Describe());
+
+    /// <summary>The backend has approved more than the gate has granted.</summary>
+    public void ApprovedTooMuch(DeviceClaim claim, BackendRefusal refusal, string problem) => LogApprovedTooMuch(claim.Device, refusal.RequestId!, problem);
+
+    /// <summary>A backend is configured for a cluster that the proxy does not have.</summary>
+    public void UnknownCluster(string cluster) => LogUnknownCluster(OpenClawBackendReader.PathOf(cluster), cluster);
+
+    [LoggerMessage(1127, LogLevel.Warning, "{Key} is of no use: the proxy has no cluster {Cluster}. Is it misspelt?")]
+    private partial void LogUnknownCluster(string key, string cluster);
+
+    [LoggerMessage(1125, LogLevel.Information, "The backend refused a client without a device, of user {User}, which was admitted as {Role} with [{Scopes}] from {Address}: {Refusal}.")]
+    private partial void LogBackendRefusedDeviceless(uint? user, string role, string scopes, string? address, string refusal);
+
+    [LoggerMessage(1126, LogLevel.Error, "The gate approved request {Request} of device {Device} at the backend, and {Problem}. The device may have asked the backend for more, past the gate, at the same time.")]
+    private partial void LogApprovedTooMuch(DeviceId device, string request, string problem);
 
     [LoggerMessage(1120, LogLevel.Information, "Connected to the backend {Destination}, to approve pairings there (DeviceAuth:Backends).")]
     private partial void LogConnected(string destination);

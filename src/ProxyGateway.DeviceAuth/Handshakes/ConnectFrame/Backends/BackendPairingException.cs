@@ -5,4 +5,10 @@ internal sealed class BackendPairingException(string message, Exception? innerEx
 {
     /// <summary>Whether the backend has answered, and refuses: the connection is as good as before.</summary>
     public bool IsRefusal { get; init; }
+
+    /// <summary>Whether the backend has approved more than is granted, and has removed the device again.</summary>
+    public bool IsTakenBack { get; init; }
+
+    /// <summary>Whether the backend has approved more than is granted, and still has the device: its owner must remove it.</summary>
+    public bool MustBeRemoved { get; init; }
 }

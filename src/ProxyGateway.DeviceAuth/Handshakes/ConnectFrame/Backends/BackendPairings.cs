@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
+using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
@@ -30,12 +31,14 @@ internal sealed class BackendPairings : IHostedService, IAsyncDisposable
 
     /// <summary>Approves a pairing request of a backend, if all that it would give is granted.</summary>
     /// <param name="destination">The backend; null if it is not known.</param>
+    /// <param name="device">The device.</param>
     /// <param name="readGrant">Reads what the gate grants now; throws a <see cref="BackendPairingException"/> if that is nothing.</param>
     /// <param name="requestId">The id of the request, as the backend has named it.</param>
     /// <param name="patience">How long it may take.</param>
     /// <param name="gone">Cancelled when the client is gone, or its grant.</param>
     public async Task<Approval> ApproveAsync(
-        BackendDestination? destination, Func<CancellationToken, ValueTask<BackendGrant>> readGrant, string requestId, TimeSpan patience, CancellationToken gone)
+        BackendDestination? destination, DeviceId device, Func<CancellationToken, ValueTask<BackendGrant>> readGrant, string requestId, TimeSpan patience,
+        CancellationToken gone)
     {
         if (destination is null || OptionsOf(destination.Cluster) is null)
             return Approval.NotConfigured;
@@ -46,8 +49,12 @@ internal sealed class BackendPairings : IHostedService, IAsyncDisposable
 
         try
         {
-            await helper.ApproveAsync(destination, readGrant, requestId, patience, gone).WaitAsync(gone);
+            await helper.ApproveAsync(destination, device, readGrant, requestId, patience, gone).WaitAsync(gone);
             return Approval.Done;
+        }
+        catch (BackendPairingException e) when (e.IsTakenBack || e.MustBeRemoved)
+        {
+            return Approval.Wider(e.Message);
         }
         catch (BackendPairingException e)
         {

@@ -18,6 +18,9 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
     /// <summary>How many approvals wait for their turn at most.</summary>
     public const int MaxWaiting = 64;
 
+    /// <summary>How many of these may be for one device: it may have more sessions than others have patience.</summary>
+    public const int MaxWaitingOfDevice = 4;
+
     /// <summary>
     /// How long a connection is kept that is not used. A session with these scopes gets every event of the backend, which would be read for nothing.
     /// </summary>
@@ -25,15 +28,16 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
 
     private const string Gone = "the client has left, or its grant is gone";
 
+    private static readonly TimeSpan TakeBackTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(30);
 
     private readonly SemaphoreSlim _turn = new(1);
+    private readonly Dictionary<DeviceId, int> _waiting = [];
     private readonly CancellationTokenSource _ended = new();
     private PairingConnection? _connection;
     private Uri? _address;
     private ITimer? _idle;
-    private int _waiting;
     private TimeSpan _backoff;
     private long _failedAt;
 
@@ -42,27 +46,25 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
 
     /// <summary>Approves a request at the backend, if all that it would give is granted.</summary>
     /// <param name="destination">The destination, as the proxy has it now.</param>
+    /// <param name="device">The device.</param>
     /// <param name="readGrant">Reads what the gate grants now; throws a <see cref="BackendPairingException"/> if that is nothing.</param>
     /// <param name="requestId">The id of the request, as the backend has named it.</param>
-    /// <param name="patience">How long it may take.</param>
+    /// <param name="patience">How long it may take, the half of it in the queue: who has less time left would blame the backend for it, and so put off all others.</param>
     /// <param name="gone">Cancelled when the client is gone, or its grant: nothing is approved from then on. A call that is under way ends as it does, so that
     /// clients that leave do not cost others the connection.</param>
     /// <exception cref="BackendPairingException">It is not approved.</exception>
     public async Task ApproveAsync(
-        BackendDestination destination, Func<CancellationToken, ValueTask<BackendGrant>> readGrant, string requestId, TimeSpan patience, CancellationToken gone)
+        BackendDestination destination, DeviceId device, Func<CancellationToken, ValueTask<BackendGrant>> readGrant, string requestId, TimeSpan patience,
+        CancellationToken gone)
     {
-        if (Interlocked.Increment(ref _waiting) > MaxWaiting)
-        {
-            Interlocked.Decrement(ref _waiting);
-            throw new BackendPairingException("too many approvals wait for it");
-        }
-
+        Queue(device);
         bool hasTurn = false;
         using var deadline = new CancellationTokenSource(patience, time);
         using var late = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _ended.Token);
         try
         {
-            using (var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, gone))
+            using (var queueing = new CancellationTokenSource(patience / 2, time))
+            using (var either = CancellationTokenSource.CreateLinkedTokenSource(queueing.Token, _ended.Token, gone))
                 await _turn.WaitAsync(either.Token);
             hasTurn = true;
             await ApproveInTurnAsync(destination, readGrant, requestId, gone, late.Token);
@@ -72,13 +74,14 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
             throw new BackendPairingException(
                 gone.IsCancellationRequested ? Gone
                 : _ended.IsCancellationRequested ? "the gateway ends, or its configuration has changed"
-                : $"it took longer than {patience:c}");
+                : hasTurn ? $"it took longer than {patience:c}"
+                : "others were first, and their approvals took too long");
         }
         finally
         {
             if (hasTurn)
                 _turn.Release();
-            Interlocked.Decrement(ref _waiting);
+            Unqueue(device);
         }
     }
 
@@ -90,6 +93,28 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
         await CloseAsync();
     }
 
+    private void Queue(DeviceId device)
+    {
+        lock (_waiting)
+        {
+            int ofDevice = _waiting.GetValueOrDefault(device);
+            if (ofDevice >= MaxWaitingOfDevice)
+                throw new BackendPairingException("too many approvals of this device wait for it");
+            if (_waiting.Values.Sum() >= MaxWaiting)
+                throw new BackendPairingException("too many approvals wait for it");
+            _waiting[device] = ofDevice + 1;
+        }
+    }
+
+    private void Unqueue(DeviceId device)
+    {
+        lock (_waiting)
+        {
+            if (--_waiting[device] == 0)
+                _waiting.Remove(device);
+        }
+    }
+
     private async Task ApproveInTurnAsync(
         BackendDestination destination, Func<CancellationToken, ValueTask<BackendGrant>> readGrant, string requestId, CancellationToken gone,
         CancellationToken cancellationToken)
@@ -99,8 +124,11 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
         bool isInOrder = false;
         try
         {
-            PendingPairing? pending = await connection.CallAsync(
-                "device.pair.list", static _ => { }, payload => PendingPairing.Find(payload, requestId), cancellationToken);
+            (PendingPairing? pending, PendingPairing? paired) = await connection.CallAsync(
+                "device.pair.list",
+                static _ => { },
+                payload => PendingPairing.Find(payload, requestId) is { } found ? (found, PendingPairing.FindPaired(payload, found.Device)) : default,
+                cancellationToken);
             isInOrder = true;
             if (pending is null)
                 throw new BackendPairingException("it has no such request any more");
@@ -118,11 +146,18 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
                 throw new BackendPairingException(Gone);
 
             isInOrder = false;
-            string? device = await connection.CallAsync(
+            PendingPairing? approved = await connection.CallAsync(
                 "device.pair.approve", json => json.WriteString("requestId"u8, requestId), payload => DeviceIn(payload, requestId), cancellationToken);
-            if (device != grant.Claim.Device.ToString())
+            if (approved?.Device != grant.Claim.Device.ToString())
                 throw new BackendPairingException("it says that it has approved another device");
+            if (!grant.CoversAddition(paired, approved))
+                await TakeBackAsync(connection, approved);
             isInOrder = true;
+        }
+        catch (BackendPairingException e) when (e.IsTakenBack)
+        {
+            isInOrder = true;
+            throw;
         }
         catch (BackendPairingException e) when (e.IsRefusal)
         {
@@ -139,9 +174,31 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
         }
     }
 
-    private static string? DeviceIn(JsonElement payload, string requestId) =>
+    /// <summary>
+    /// The device has asked for more past the gate between the list and the approval, and the backend has merged it into the request: the device loses all that it has
+    /// at the backend, as no call takes only that back.
+    /// </summary>
+    /// <exception cref="BackendPairingException">Always.</exception>
+    private async Task TakeBackAsync(PairingConnection connection, PendingPairing approved)
+    {
+        using var deadline = new CancellationTokenSource(TakeBackTimeout, time); // of its own: nothing else may cut it short
+        string wider = $"it has approved more than the gate has granted, {Describe(approved)}";
+        try
+        {
+            _ = await connection.CallAsync(
+                "device.pair.remove", json => json.WriteString("deviceId"u8, approved.Device), static _ => true, deadline.Token);
+        }
+        catch (Exception e) when (e is BackendPairingException or OperationCanceledException)
+        {
+            throw new BackendPairingException($"{wider}, and the gate could not take it back ({e.Message})", e) { MustBeRemoved = true };
+        }
+
+        throw new BackendPairingException($"{wider}, and the gate has removed the device there") { IsTakenBack = true };
+    }
+
+    private static PendingPairing? DeviceIn(JsonElement payload, string requestId) =>
         PendingPairing.Text(payload, "requestId") == requestId && payload.TryGetProperty("device"u8, out JsonElement device)
-            ? PendingPairing.Text(device, "deviceId")
+            ? PendingPairing.Read(device)
             : null;
 
     private static string Describe(PendingPairing pending) =>

@@ -23,13 +23,38 @@ internal sealed record PendingPairing(string Device, ScopeSet Roles, ScopeSet Sc
                 continue;
             if (found is not null)
                 throw new BackendPairingException("it has two requests of this id");
-            found = new PendingPairing(
-                Text(pending, "deviceId") ?? throw NotUnderstood("deviceId"),
-                ScopeSet.Of([.. Texts(pending, "roles"), .. Text(pending, "role") is { } role ? [role] : Array.Empty<string>()]),
-                ScopeSet.Of(Texts(pending, "scopes")));
+            found = Read(pending) ?? throw NotUnderstood("deviceId");
         }
 
         return found;
+    }
+
+    /// <summary>What a device has at the backend by the answer to <c>device.pair.list</c>; null if it has nothing.</summary>
+    /// <exception cref="BackendPairingException">The answer is not what the protocol says.</exception>
+    public static PendingPairing? FindPaired(JsonElement payload, string device)
+    {
+        foreach (JsonElement paired in List(payload, "paired"))
+        {
+            if (Text(paired, "deviceId") == device)
+                return Read(paired);
+        }
+
+        return null;
+    }
+
+    /// <summary>A device with its roles and scopes; null if the device is not named.</summary>
+    /// <exception cref="BackendPairingException">It is not what the protocol says.</exception>
+    public static PendingPairing? Read(JsonElement element)
+    {
+        // Of a paired device: a role each, with its scopes. Some versions may have them in another form.
+        JsonElement[] tokens = Member(element, "tokens") is { ValueKind: JsonValueKind.Array } list ? [.. list.EnumerateArray()] : [];
+        string[] alone = Text(element, "role") is { } role ? [role] : [];
+        return Text(element, "deviceId") is { } device
+            ? new PendingPairing(
+                device,
+                ScopeSet.Of([.. Texts(element, "roles"), .. alone, .. tokens.Select(token => Text(token, "role")).OfType<string>()]),
+                ScopeSet.Of([.. Texts(element, "scopes"), .. tokens.SelectMany(token => Texts(token, "scopes"))]))
+            : null;
     }
 
     /// <summary>The text of a member; null if it is absent or null.</summary>
