@@ -104,7 +104,7 @@ internal static class RequestEndpoints
                 AdminLog.GrantSet(logger, by.Name, key.ToString(), approved.DeviceId, LogText.Of(decision.Record.ScopesOf(key)), decision.Record.Grants[key].Until);
         }
 
-        return Problem(decision) ?? (IResult)TypedResults.Json(DeviceView.Of(decision!.Record), AdminJsonContext.Default.DeviceView);
+        return Problem(decision, terms.Also.Keys) ?? (IResult)TypedResults.Json(DeviceView.Of(decision!.Record), AdminJsonContext.Default.DeviceView);
     }
 
     private static async Task<IResult> RejectAsync(
@@ -120,16 +120,23 @@ internal static class RequestEndpoints
         return Problem(decision) ?? (IResult)TypedResults.Json(RequestView.Of(decision!.Request!), AdminJsonContext.Default.RequestView);
     }
 
-    private static AdminProblem? Problem(Decision? decision) => decision?.Outcome switch
+    private static AdminProblem? Problem(Decision? decision, params IEnumerable<string> also) => decision?.Outcome switch
     {
         null or DecisionOutcome.NotFound => AdminProblems.RequestNotFound,
         DecisionOutcome.AboveCeiling => AdminProblems.AboveCeiling,
         DecisionOutcome.WiderThanAsked => AdminProblems.WiderThanAsked with { Detail = $"Asked for: {decision.Request?.Scopes}" },
         DecisionOutcome.UntilIsPast => AdminProblems.UntilIsPast,
-        DecisionOutcome.HeldWithoutEnd => AdminProblems.HeldWithoutEnd,
+        DecisionOutcome.HeldWithoutEnd => AdminProblems.HeldWithoutEnd with { Detail = HeldWithoutEnd(decision, also) },
         DecisionOutcome.AlreadyResolved => AdminProblems.AlreadyResolved with { Detail = Resolution(decision.Request!) },
         _ => null,
     };
+
+    private static string HeldWithoutEnd(Decision decision, IEnumerable<string> also)
+    {
+        PairingRequest request = decision.Request!;
+        IEnumerable<GrantKey> wanted = also.Prepend(request.Role).Distinct().Select(role => new GrantKey(request.Audience, role));
+        return $"Held without end: {string.Join(", ", wanted.Where(key => decision.Record.Grants.GetValueOrDefault(key) is { Until: null }))}";
+    }
 
     private static string Resolution(PairingRequest request) =>
         $"It is {request.Status.ToString().ToLowerInvariant()}" + (request.ResolvedBy is { } by ? $", by {by}." : ".");

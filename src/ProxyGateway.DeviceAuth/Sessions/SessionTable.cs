@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -11,12 +12,16 @@ namespace ProxyGateway.DeviceAuth.Sessions;
 /// </summary>
 internal sealed class SessionTable
 {
+    private const int FirstNumber = 1_000_000_000; // ten digits
+
     private readonly Dictionary<DeviceId, List<DeviceSession>> _byDevice = [];
     private readonly Dictionary<uint, List<DevicelessSession>> _byUser = [];
     private readonly Lock _lock = new();
     private readonly IDeviceAuthSettings _settings;
     private readonly TimeProvider _time;
-    private long _lastNumber;
+
+    // At random: if the numbers began anew with each process, an operator's order to end a session could end another one's after a restart.
+    private long _lastNumber = RandomNumberGenerator.GetInt32(FirstNumber, int.MaxValue);
 
     public SessionTable(DeviceRegistry registry, IDeviceAuthSettings settings, TimeProvider time, PairingWaits? waits = null)
     {

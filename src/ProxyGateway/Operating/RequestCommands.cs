@@ -69,10 +69,14 @@ internal static class RequestCommands
             Tables.In(r.ExpiresAt),
         ]);
 
+    /// <summary>The other open requests of a request's device.</summary>
+    internal static async Task<RequestView[]> OthersAsync(AdminClient client, RequestView request, CancellationToken cancellationToken) =>
+        [.. (await ListAsync(client, cancellationToken)).Where(r => r.DeviceId == request.DeviceId && r.Id != request.Id)];
+
     private static async Task ShowAsync(AdminClient client, ParseResult parsed, CancellationToken cancellationToken)
     {
         RequestView request = await GetAsync(client, await ResolveAsync(client, parsed, cancellationToken), cancellationToken);
-        RequestView[] others = [.. (await ListAsync(client, cancellationToken)).Where(r => r.DeviceId == request.DeviceId && r.Id != request.Id)];
+        RequestView[] others = await OthersAsync(client, request, cancellationToken);
         OperatorCommand.Print(parsed, request, AdminJson.Answer<RequestView>(indented: true), () => Tables.Write(RequestText.Of(request, others)));
     }
 

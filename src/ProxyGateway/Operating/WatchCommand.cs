@@ -100,7 +100,7 @@ internal static class WatchCommand
     private static async Task<bool> DecideAsync(AdminClient client, RequestView request, CancellationToken cancellationToken)
     {
         Console.Out.WriteLine();
-        Tables.Write(RequestText.Of(request));
+        Tables.Write(RequestText.Of(request, await RequestCommands.OthersAsync(client, request, cancellationToken)));
         while (Console.KeyAvailable)
             Console.ReadKey(intercept: true); // pressed before the request was shown
         while (true)

@@ -83,6 +83,9 @@ public sealed class DeviceChangeEndpointTests : IAsyncLifetime
         const string hour = """{"until":"2999-01-01T00:00:00Z"}""";
 
         (await _admin.PostAsync($"/admin/v1/requests/{asked.Id}/approve", json: hour)).ShouldBeProblem(422, "held-without-end");
+        Answer named = await _admin.PostAsync($"/admin/v1/requests/{node.Id}/approve", json: """{"until":"2999-01-01T00:00:00Z","also":{"operator":["operator.read"]}}""");
+        named.ShouldBeProblem(422, "held-without-end");
+        named.Json.GetProperty("detail").GetString().ShouldBe("Held without end: operator");
         Answer approved = await _admin.PostAsync($"/admin/v1/requests/{node.Id}/approve", json: hour);
 
         approved.Status.ShouldBe(200);

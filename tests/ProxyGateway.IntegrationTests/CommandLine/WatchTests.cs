@@ -60,8 +60,13 @@ public sealed class WatchTests(GatewayFixture gateway) : IClassFixture<GatewayFi
         terminal.Type("camera\r");
         await terminal.ShowsAsync("Approved. node: camera");
 
+        string earlier = await gateway.AskAsync(other, "screen");
+        await terminal.ShowsAsync(earlier);
+        await terminal.ShowsAsync("[q]uit");
+        terminal.Type(" ");
         string rejected = await gateway.AskAsync(other, "contacts");
         await terminal.ShowsAsync(rejected);
+        await terminal.ShowsAsync($"node: screen (request {earlier})");
         await terminal.ShowsAsync("[q]uit");
         terminal.Type("r");
         await terminal.ShowsAsync("Rejected.");

@@ -30,6 +30,19 @@ public sealed class ConnectFrameTests : IDisposable
     // ---- admitted
 
     [Fact]
+    public async Task A_client_that_does_not_take_the_challenge_is_to_blame_for_it_and_not_the_backend()
+    {
+        MemoryTunnel tunnel = await _gate.ConnectAsync(room: 1);
+        await tunnel.Backend.SendAsync(Challenge);
+
+        await _gate.AdvanceAsync(Timeout);
+        await Eventually.HoldsAsync(() => Task.FromResult(_gate.Logged.Any()), "it is logged");
+
+        _gate.Logged.ShouldBe([1101]);
+        _gate.Audited.ShouldBe(["device-refused handshake timeout"]);
+    }
+
+    [Fact]
     public async Task An_admitted_devices_bytes_are_relayed_both_ways_as_they_are()
     {
         MemoryTunnel tunnel = await _gate.ConnectAsync();

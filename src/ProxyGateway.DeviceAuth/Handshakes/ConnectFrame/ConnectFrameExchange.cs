@@ -50,6 +50,7 @@ internal sealed class ConnectFrameExchange(
     private ByteBuffer? _held; // what may be a refusal of the backend's, from a boundary between two frames on
     private Task _relaying = Task.CompletedTask;
     private ConnectOutcome _outcome;
+    private bool _isChallenged;
     private bool _isOpen;
 
     /// <summary>The session, once the device is admitted.</summary>
@@ -128,6 +129,8 @@ internal sealed class ConnectFrameExchange(
             return false;
         if (handshake.Place.GivesWay.IsCancellationRequested || draining.IsUnderWay)
             return Refuse(decision.TimedOut(handshake));
+        if (_isChallenged)
+            return Refuse(decision.TimedOut(handshake)); // the client did not take it
         log.NoChallenge(handshake);
         return Refuse(new Refusal(Closing.BackendHandshakeFailed));
     }
@@ -164,6 +167,7 @@ internal sealed class ConnectFrameExchange(
                         return null;
                     break;
                 case FrameEvent.Message when Challenge.ReadNonce(received.Message) is { } nonce:
+                    _isChallenged = true;
                     return await TryTellClientAsync(received.MessageFrames, patience) ? nonce : null;
                 default:
                     return null;
