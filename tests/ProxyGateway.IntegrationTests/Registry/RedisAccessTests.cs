@@ -48,6 +48,12 @@ public sealed class RedisAccessTests : IDisposable
         (await registry.ListOpenRequestsAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem();
         (await registry.ApproveAsync(id, scopes: null, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);
         (await registry.AdmitAsync(claim, Some.Loopback, Some.Rules, None)).ShouldBeOfType<Admission.Admitted>();
+        (await registry.AdmitAsync(claim, Some.Loopback, Some.Rules, new UseOnce("a", UseOnce.Longest), None)).ShouldBeOfType<Admission.Admitted>();
+        (await registry.AdmitAsync(claim, Some.Loopback, Some.Rules, new UseOnce("b", UseOnce.Longest), None)).ShouldBeOfType<Admission.Admitted>();
+        var shared = new SharedDocument("keys", "a", "1"u8.ToArray(), DateTimeOffset.UtcNow.AddMinutes(5));
+        (await store.SwapAsync(previousVersion: null, shared, None)).ShouldBeTrue();
+        (await store.SwapAsync(shared.Version, new SharedDocument("keys", "a", "2"u8.ToArray(), shared.ExpiresAt), None)).ShouldBeTrue();
+        (await store.ListAsync("keys", None)).Items.ShouldHaveSingleItem();
         (await registry.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldHaveSingleItem();
         id = (await registry.AdmitAsync(claim.Asking("node"), Some.Loopback, Some.Rules, None)).ShouldBeOfType<Admission.Refused>().Request.Id;
         (await registry.RejectAsync(id, Some.Operator, Some.Rules, None))!.Outcome.ShouldBe(DecisionOutcome.Done);

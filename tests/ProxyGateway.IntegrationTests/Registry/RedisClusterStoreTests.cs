@@ -43,6 +43,8 @@ public sealed class RedisClusterStoreTests(SharedCluster.Fixture redis) : OwnSto
             await Registry.SetGrantAsync(claim.Device, claim.Key, scopes: null, Some.Operator, Some.Rules, CancellationToken.None);
             await Registry.RemoveAsync(claim.Device, Some.Operator, Some.Rules, CancellationToken.None);
             await PairAsync(Some.Claim());
+            await UseAsync(claim, "used", Some.Loopback, Some.Rules with { Policy = PairingPolicy.Default });
+            await UseAsync(Some.Claim(), "used", Some.Loopback, Some.Rules with { Policy = PairingPolicy.Default });
         }
 
         await Store.ListDevicesAsync(cursor: null, 3, CancellationToken.None);
