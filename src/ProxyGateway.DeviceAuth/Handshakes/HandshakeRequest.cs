@@ -53,6 +53,9 @@ public sealed class HandshakeRequest
 
     internal HandshakeContext Handshake { get; }
 
+    /// <summary>The authentication type of the device's identity in <see cref="HttpContext.User"/>; null: that of every handshake without one.</summary>
+    internal string? AuthenticationType { get; set; }
+
     internal IReadOnlyCollection<string> OwnHeaders { get; }
 
     private bool IsUndecided
@@ -210,7 +213,10 @@ public sealed class HandshakeRequest
 
     private async Task<bool> ForwardOnceAsync(DeviceSession session, Admission.Admitted admitted)
     {
-        DeviceFeature.Set(Http, session);
+        if (AuthenticationType is null)
+            DeviceFeature.Set(Http, session);
+        else
+            DeviceFeature.Set(Http, session, AuthenticationType);
         _desk.Opened(Handshake, session, wasPaired: admitted.Rule is null);
         try
         {

@@ -33,9 +33,31 @@ internal static class ProofAnswers
 
     private static readonly ProofAnswer Unavailable = Later("registry_unavailable", "The registry is unavailable.", Closing.RegistryUnavailable);
 
-    private static readonly ProofAnswer Busy = Later("try_again_later", "Too much is going on.", Closing.TryAgainLater);
+    public static readonly ProofAnswer Busy = Later("try_again_later", "Too much is going on.", Closing.TryAgainLater);
 
-    private static readonly ProofAnswer Restarting = Later("restarting", "The gateway is restarting.", Closing.Restarting);
+    public static readonly ProofAnswer Restarting = Later("restarting", "The gateway is restarting.", Closing.Restarting);
+
+    /// <summary>The page's origin is not allowed.</summary>
+    public static readonly ProofAnswer OriginRefused = new(
+        StatusCodes.Status403Forbidden, "origin_refused", "Pages of this origin may not connect.", "Its owner can add the origin to DeviceAuth:AllowedOrigins.", Closing.Unauthorized)
+    {
+        IsRetryable = false,
+    };
+
+    /// <summary>A budget of the client's own is used up.</summary>
+    public static readonly ProofAnswer TooMany = new(
+        StatusCodes.Status429TooManyRequests, "too_many_handshakes", "Too many requests come from this address.", "Try again later.", Closing.TryAgainLater)
+    {
+        IsRetryable = true,
+        RetryAfter = Soon,
+    };
+
+    /// <summary>The device is known, and the application's authorization does not let it do this.</summary>
+    public static readonly ProofAnswer Forbidden = new(
+        StatusCodes.Status403Forbidden, "insufficient_scope", "The device may not do this.", "The application asks for a role or scopes that this request does not have.", Closing.InsufficientScope)
+    {
+        IsRetryable = false,
+    };
 
     /// <summary>There is no proof in the request.</summary>
     public static ProofAnswer ProofRequired(ProofRoute route) => new(

@@ -36,7 +36,7 @@ internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings
 
         ProofRoute route = ProofRoute.Of(http.GetRouteModel().Config);
         PresentedProof presented = PresentedProof.Find(http.Request.Headers, route, request.IsUpgrade);
-        var answering = new Answering(http, route, presented.IsSubprotocol, verifier, time);
+        var answering = new ProofAnswering(http, route, presented.IsSubprotocol, verifier, time);
         answering.SetNonce(isFresh: false);
         await verifier.RenewAsync(http.RequestAborted);
         try
@@ -49,7 +49,7 @@ internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings
         }
     }
 
-    private async Task AnswerAsync(HandshakeRequest request, ProofRoute route, PresentedProof presented, Answering answering)
+    private async Task AnswerAsync(HandshakeRequest request, ProofRoute route, PresentedProof presented, ProofAnswering answering)
     {
         if (presented is { Text: null, Fault: null })
         {
@@ -75,7 +75,7 @@ internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings
         await DecideAsync(request, route, proof, answering);
     }
 
-    private async Task DecideAsync(HandshakeRequest request, ProofRoute route, VerifiedProof proof, Answering answering)
+    private async Task DecideAsync(HandshakeRequest request, ProofRoute route, VerifiedProof proof, ProofAnswering answering)
     {
         DeviceClaim claim = proof.Claim;
         DeviceAuthOptions options = settings.Current;
@@ -86,6 +86,7 @@ internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings
             return;
         }
 
+        request.AuthenticationType = DeviceProofDefaults.AuthenticationScheme;
         TimeSpan life = ProofNonce.LifeOf(options);
         Admission admission = await request.DecideAsync(claim, sharedToken: null, ProofNonce.OnceOf(proof.Id, life));
         if (admission is not Admission.Admitted)
@@ -104,67 +105,11 @@ internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings
         new(request.IsUpgrade ? HttpMethods.Get : request.Http.Request.Method, path, route.IsDPoP ? TokenHashOf(request.Http.Request) : null, route.Role, route.Scopes);
 
     // RFC 9449 §4.3, 12: the token that comes with the proof is the backend's own.
-    private static string? TokenHashOf(HttpRequest request)
+    internal static string? TokenHashOf(HttpRequest request)
     {
         const string scheme = ProofNames.DPoP + " ";
         return request.Headers.Authorization is [{ } value] && value.StartsWith(scheme, StringComparison.OrdinalIgnoreCase)
             ? Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(value[scheme.Length..].Trim(' '))))
             : null;
-    }
-
-    /// <summary>How one request is answered: with which nonce, and where its proof was.</summary>
-    private sealed class Answering(HttpContext http, ProofRoute route, bool isSubprotocol, ProofVerifier verifier, TimeProvider time)
-    {
-        private bool _isFresh;
-        private bool _isSet;
-
-        /// <summary>Says that the answer has a nonce, unless the client's is fresh.</summary>
-        public void SetNonce(bool isFresh)
-        {
-            _isFresh = isFresh;
-            if (_isSet)
-                return;
-            _isSet = true;
-            http.Response.OnStarting(static state => ((Answering)state).SetHeaderAsync(), this);
-        }
-
-        public void PrepareForwarding()
-        {
-            PresentedProof.RemoveFrom(http.Request.Headers);
-            if (isSubprotocol)
-                http.Features.Set(new FallbackSubprotocol(ProofNames.Subprotocol));
-        }
-
-        public Task WriteAsync(ProofAnswer answer)
-        {
-            _isFresh = false;
-            if (!isSubprotocol)
-                return ProofResponse.WriteAsync(http, answer, route.Scheme);
-            Closing closing = answer.Closing == Closing.NonceRequired && TryIssue() is { } nonce ? Closing.NonceRequiredWith(nonce) : answer.Closing;
-            return ProofResponse.CloseAsync(http, closing, time);
-        }
-
-        // A backend that sent a nonce of its own would have its devices refused.
-        private Task SetHeaderAsync()
-        {
-            string? nonce = _isFresh ? null : TryIssue();
-            if (nonce is null)
-                http.Response.Headers.Remove(route.NonceHeader);
-            else
-                http.Response.Headers[route.NonceHeader] = nonce;
-            return Task.CompletedTask;
-        }
-
-        private string? TryIssue()
-        {
-            try
-            {
-                return verifier.IssueNonce();
-            }
-            catch (RegistryUnavailableException)
-            {
-                return null;
-            }
-        }
     }
 }
