@@ -15,7 +15,7 @@ public sealed class DocumentedProofTests
     [Fact]
     public async Task The_example_holds()
     {
-        string proof = Regex.Match(Page, "^Device-Proof: (.*)$", RegexOptions.Multiline, TimeSpan.FromSeconds(1)).Groups[1].Value;
+        string proof = Regex.Match(Page, "^Device-Proof: (?<proof>.*)$", RegexOptions.Multiline | RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["proof"].Value;
         var key = new NonceKey(7, [.. Enumerable.Range(0, NonceKey.Size).Select(i => (byte)i)]);
         using var verifier = new ProofVerifier(new OneKey(key), new FakeTimeProvider(DateTimeOffset.FromUnixTimeSeconds(1796101203)));
 
