@@ -93,6 +93,19 @@ public sealed class AudienceTests : IAsyncLifetime
         gateway.Log.Of(1001).ShouldContain(line => line.Contains("as agent-2/operator", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task A_client_that_waits_at_one_agent_is_not_approved_by_what_it_holds_at_the_other()
+    {
+        await using TestGateway gateway = await StartAsync("sqlite", RuleForOne);
+        (await ConnectAsync(gateway, One)).ShouldBeAdmitted();
+        FrameConnection waiting = await AskAsync(gateway, Two, PairingWaitTests.Asking());
+        string request = (await waiting.ReceiveJsonAsync()).GetProperty("error").GetProperty("details").GetProperty("requestId").GetString()!;
+
+        await gateway.RejectAsync(request);
+
+        await PairingWaitTests.ShouldHearAsync(waiting, request, "rejected");
+    }
+
     private async Task<TestGateway> StartAsync(string store, Dictionary<string, string?>? settings = null)
     {
         if (store == "redis")
@@ -106,11 +119,14 @@ public sealed class AudienceTests : IAsyncLifetime
     private static RouteConfig Route(string id, string path, Dictionary<string, string>? metadata) =>
         new() { RouteId = id, ClusterId = "agent", Match = new RouteMatch { Path = path }, Metadata = metadata };
 
-    private async Task<Outcome> ConnectAsync(TestGateway gateway, string path, Ask? ask = null)
+    private async Task<Outcome> ConnectAsync(TestGateway gateway, string path, Ask? ask = null) =>
+        await TestClient.OutcomeAsync(await AskAsync(gateway, path, ask ?? new Ask()));
+
+    private async Task<FrameConnection> AskAsync(TestGateway gateway, string path, Ask ask)
     {
         FrameConnection client = await TestClient.OpenAsync(gateway.Port, path);
         string nonce = (await client.ReceiveJsonAsync()).GetProperty("payload").GetProperty("nonce").GetString()!;
-        await client.SendTextAsync(((ask ?? new Ask()) with { Nonce = nonce }).SignedBy(_device));
-        return await TestClient.OutcomeAsync(client);
+        await client.SendTextAsync((ask with { Nonce = nonce }).SignedBy(_device));
+        return client;
     }
 }

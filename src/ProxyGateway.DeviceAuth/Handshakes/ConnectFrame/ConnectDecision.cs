@@ -40,7 +40,7 @@ internal sealed class ConnectDecision(
         if (found.Failure != ProofFailure.None)
             return new ConnectOutcome(request.Id, Refuse(handshake, Answers.ProofFailed(request.Id, found.Failure)));
 
-        DeviceClaim claim = found.Claim!;
+        DeviceClaim claim = found.Claim! with { Audience = handshake.Audience };
         (Admission admission, DeviceSession? session) = await desk.DecideAsync(handshake, claim, request.SharedToken);
         if (session is not null)
             return new ConnectOutcome(request.Id, Refusal: null, session, WasPaired: admission is Admission.Admitted { Rule: null });
