@@ -90,6 +90,7 @@ async function startGateOn(agentGateway, approves, port, adminPort, config, sett
   await service.ready(`http://127.0.0.1:${adminPort}/readyz`);
   service.url = `ws://127.0.0.1:${port}/`;
   service.port = port;
+  service.adminPort = adminPort;
   service.admin = new Admin(`http://127.0.0.1:${adminPort}/admin/v1`, readFileSync(keyFile, "utf8").trim());
   return service;
 }
