@@ -6,9 +6,6 @@ internal enum Credential
     Ed25519,
     Es256,
 
-    /// <summary>A session token, with a proof of Ed25519 only where one is asked for.</summary>
-    Token,
-
     /// <summary>A proof with a good nonce and another device's signature.</summary>
     Forged,
 }

@@ -1,10 +1,9 @@
 using System.Diagnostics;
-using System.Net.Http.Json;
 using ProxyGateway.DeviceAuth.Testing;
 
 namespace ProxyGateway.Benchmarks.Cost;
 
-/// <summary>Devices that make proofs, and the nonces and session tokens that they have got.</summary>
+/// <summary>Devices that make proofs, and the nonce that they have got.</summary>
 internal sealed class ProofSource : IDisposable
 {
     private const int Devices = 50;
@@ -12,7 +11,6 @@ internal sealed class ProofSource : IDisposable
 
     private readonly HttpClient _http = new();
     private readonly ProofSigner[] _devices;
-    private readonly string[] _tokens = new string[Devices];
     private readonly Credential _credential;
     private readonly Uri _gate;
     private volatile Task<(string Nonce, long At)> _nonce;
@@ -27,23 +25,13 @@ internal sealed class ProofSource : IDisposable
     public static async Task<ProofSource> CreateAsync(int port, Credential credential)
     {
         var source = new ProofSource(port, credential);
-        if (credential == Credential.Token)
-        {
-            for (int i = 0; i < Devices; i++)
-                source._tokens[i] = await source.AskForTokenAsync(i);
-        }
-
+        await source._nonce;
         return source;
     }
 
     /// <summary>Adds what the request shows.</summary>
-    public async Task ShowAsync(HttpRequestMessage request, int number)
-    {
-        if (_credential == Credential.Token)
-            request.Headers.Add("Device-Session", _tokens[number % Devices]);
-        else
-            request.Headers.Add("Device-Proof", await ProveAsync(request.Method.Method, request.RequestUri!, number));
-    }
+    public async Task ShowAsync(HttpRequestMessage request, int number) =>
+        request.Headers.Add("Device-Proof", await ProveAsync(request.Method.Method, request.RequestUri!, number));
 
     public async Task<string> ProveAsync(string method, Uri url, int number)
     {
@@ -73,15 +61,5 @@ internal sealed class ProofSource : IDisposable
         using HttpResponseMessage answer = await _http.GetAsync(new Uri(_gate, "/.well-known/proxygateway/nonce"));
         answer.EnsureSuccessStatusCode();
         return (answer.Headers.GetValues("Device-Nonce").Single(), Stopwatch.GetTimestamp());
-    }
-
-    private async Task<string> AskForTokenAsync(int number)
-    {
-        var url = new Uri(_gate, "/.well-known/proxygateway/session");
-        using var request = new HttpRequestMessage(HttpMethod.Post, url) { Content = JsonContent.Create(new { route = "proof" }) };
-        request.Headers.Add("Device-Proof", await ProveAsync("POST", url, number));
-        using HttpResponseMessage answer = await _http.SendAsync(request);
-        answer.EnsureSuccessStatusCode();
-        return (await answer.Content.ReadFromJsonAsync<Dictionary<string, string>>())!["token"];
     }
 }
