@@ -36,6 +36,20 @@ public sealed class BackendGrantTests
     }
 
     [Theory]
+    [InlineData("operator", "operator.read", true)]
+    [InlineData("operator", "operator.write", false)]
+    [InlineData("operator node", "operator.read", false)]
+    public void What_was_granted_for_another_agent_is_not_approved_at_this_backend(string roles, string scopes, bool covered)
+    {
+        DeviceClaim claim = Some.Claim("operator", "operator.read").In("agent-2");
+        DeviceRecord paired = Some.Paired(claim, DateTimeOffset.UnixEpoch);
+        Grant wide = paired.Grants[claim.Key] with { Scopes = ScopeSet.Of("operator.admin") };
+        DeviceRecord record = paired with { Grants = paired.Grants.Add("operator", wide).Add("node", wide) };
+
+        new BackendGrant(claim, record, ScopeImplications.Default).Covers(new PendingPairing(claim.Device.ToString(), Set(roles), Set(scopes))).ShouldBe(covered);
+    }
+
+    [Theory]
     [InlineData("node", "operator.admin", true)]
     [InlineData("operator node", "operator.admin", false)]
     [InlineData("operator node", "operator.read camera", true)]
