@@ -104,16 +104,13 @@ internal sealed partial class DeviceAuthorizationMiddleware(
             return Problems.Draining(context);
         }
 
-        return ShakeHandsAsync(context, kind, _handshakes[name], options); // an unknown name throws: fails closed
+        // A device is admitted to what this route leads to. The same backend may have paths of other agents, and some that need other scopes.
+        return PlainPath.Is(context.Request.Path, mayEncodeSlashes: true)
+            ? ShakeHandsAsync(context, kind, _handshakes[name], options) // an unknown name throws: fails closed
+            : Problems.PathRefused(context);
     }
 
-    // This request passes without a check, so its path must be unambiguous.
-    private Task PassAsync(HttpContext context)
-    {
-        if (!OpenPath.IsPlain(context.Request.Path))
-            return Problems.PathRefused(context);
-        return PassOnAsync(context);
-    }
+    private Task PassAsync(HttpContext context) => PlainPath.Is(context.Request.Path) ? PassOnAsync(context) : Problems.PathRefused(context);
 
     private Task PassOnAsync(HttpContext context)
     {

@@ -1,28 +1,32 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Http;
 
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// Finds paths that a backend may read differently from the gateway's routes. A request that passes a route without a check must not reach
-/// a path of a gated route behind it: <c>/open/..%2fagent</c>, <c>/agent%2fx</c>, <c>//agent</c>, <c>/agent;v=1</c>. (In a target of
-/// absolute form the server also decodes slashes, after it has resolved dots.)
+/// Finds paths that a backend may read differently from the gateway's routes. What passes by one route must not reach a path of another, which is gated, or is
+/// another agent's, or needs other scopes: <c>/open/..%2fagent</c>, <c>/agent%2fx</c>, <c>//agent</c>, <c>/agent;v=1</c>. Nor a path that no route leads to. (In a
+/// target of absolute form the server also decodes slashes, after it has resolved dots; the proxy then resolves them again.)
 /// </summary>
-internal static class OpenPath
+internal static class PlainPath
 {
     private const int MaxDecodings = 4;
 
     /// <summary>
     /// Whether every server reads the path alike: after any number of decodings it has no empty segment, no dots, no parameters, no
-    /// backslash, and no more slashes.
+    /// backslash, and no more slashes, and no letter that was encoded although none needs to be.
     /// </summary>
     /// <param name="path">The path that was matched: decoded once, except for slashes.</param>
-    public static bool IsPlain(PathString path)
+    /// <param name="mayEncodeSlashes">
+    /// Whether segments may have encoded slashes. The proxy encodes them once more, so they divide segments only for a server that decodes twice.
+    /// </param>
+    public static bool Is(PathString path, bool mayEncodeSlashes = false)
     {
         string text = path.Value ?? "";
         int slashes = text.AsSpan().Count('/');
         for (int i = 0; i < MaxDecodings; i++)
         {
-            if (!IsPlain(text) || text.AsSpan().Count('/') != slashes)
+            if (!IsPlain(text) || (!mayEncodeSlashes && text.AsSpan().Count('/') != slashes) || HasNeedlessEscape(text))
                 return false;
             string decoded = Uri.UnescapeDataString(text);
             if (decoded == text)
@@ -53,6 +57,21 @@ internal static class OpenPath
         }
 
         return true;
+    }
+
+    /// <summary>Whether there is an escape of a character that needs none (RFC 3986 §2.3): <c>/%61gent</c> is <c>/agent</c> to a server that decodes once more.</summary>
+    private static bool HasNeedlessEscape(string text)
+    {
+        for (int i = text.IndexOf('%'); i >= 0 && i < text.Length - 2; i = text.IndexOf('%', i + 1))
+        {
+            if (byte.TryParse(text.AsSpan(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte code)
+                && (char.IsAsciiLetterOrDigit((char)code) || (char)code is '-' or '.' or '_' or '~'))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>Whether there are escapes that are no UTF-8, which lenient decoders still read: <c>%c0%ae</c> as a dot.</summary>
