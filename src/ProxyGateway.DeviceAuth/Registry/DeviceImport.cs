@@ -21,7 +21,7 @@ internal static class DeviceImport
             return (ImportOutcome.Blocked, null);
         if (current.Refusals is { } marks && (marks.WholeDevice || device.Grants.Keys.Any(marks.Covers)))
             return (ImportOutcome.RefusedBefore, null);
-        if (!device.Grants.All(g => by.MayGrant(g.Key, g.Value.Scopes ?? ScopeSet.Empty, implications)) || (device.Legacy && !by.MayImportLegacy))
+        if (!device.Grants.All(g => by.MayGrant(g.Key, g.Value.Scopes ?? ScopeSet.Empty, implications)) || (device.Legacy && !by.MayApproveLegacy))
             return (ImportOutcome.AboveCeiling, null);
         if (device.Grants.Values.Any(terms => terms.Until <= now))
             return (ImportOutcome.UntilIsPast, null);

@@ -13,7 +13,7 @@ public sealed record Operator(string Name, ImmutableDictionary<string, ScopeSet>
     public ImmutableSortedSet<Audience>? Audiences { get; init; }
 
     /// <summary>Whether the ceiling allows a legacy device, which counts as approved for no role in particular.</summary>
-    internal bool MayImportLegacy => UpTo is null && Audiences?.Contains(Audience.Default) != false;
+    internal bool MayApproveLegacy => UpTo is null && Audiences?.Contains(Audience.Default) != false;
 
     /// <summary>Whether the operator's ceiling allows this grant.</summary>
     public bool MayGrant(GrantKey key, ScopeSet scopes, ScopeImplications implications)

@@ -214,7 +214,7 @@ public static class Transitions
         });
     }
 
-    /// <summary>An operator unblocks a device. Its grants must be within the operator's ceiling.</summary>
+    /// <summary>An operator unblocks a device. All that it is approved for must be within the operator's ceiling.</summary>
     internal static Decision Unblock(
         DeviceRecord record, Operator by, ScopeImplications implications, DateTimeOffset now, Lifetimes lifetimes)
     {
@@ -222,7 +222,7 @@ public static class Transitions
         DeviceRecord next = Prune(record, now, lifetimes);
         if (next.Block is null)
             return new Decision(DecisionOutcome.NotFound, record);
-        return next.Grants.Keys.All(key => by.MayGrant(key, next.ScopesOf(key), implications))
+        return (!next.Legacy || by.MayApproveLegacy) && next.Grants.Keys.All(key => by.MayGrant(key, next.ScopesOf(key), implications))
             ? new Decision(DecisionOutcome.Done, next with { Block = null })
             : new Decision(DecisionOutcome.AboveCeiling, record);
     }

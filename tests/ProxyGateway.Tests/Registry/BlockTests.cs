@@ -84,6 +84,26 @@ public sealed class BlockTests
         Unblock(blocked, new Operator("lim", ceiling.SetItem("operator", ScopeSet.Of("operator.admin")))).Outcome.ShouldBe(DecisionOutcome.Done);
     }
 
+    // A legacy device counts as approved for no role in particular, and only in the audience default.
+    [Fact]
+    public void Only_an_operator_who_could_import_a_legacy_device_may_unblock_it()
+    {
+        DeviceRecord blocked = Block(Some.Paired(_claim, Start) with { Legacy = true, Grants = ImmutableSortedDictionary<GrantKey, Grant>.Empty }).Record;
+
+        Unblock(blocked, new Operator("lim", ImmutableDictionary<string, ScopeSet>.Empty)).Outcome.ShouldBe(DecisionOutcome.AboveCeiling);
+        Unblock(blocked, new Operator("mail") { Audiences = [Audience.Parse("mail")] }).Outcome.ShouldBe(DecisionOutcome.AboveCeiling);
+        Unblock(blocked, new Operator("all") { Audiences = [Audience.Default] }).Outcome.ShouldBe(DecisionOutcome.Done);
+    }
+
+    [Fact]
+    public void An_operator_of_one_audience_does_not_unblock_a_device_of_another()
+    {
+        DeviceRecord blocked = Block(Some.Paired(_claim with { Audience = Audience.Parse("mail") }, Start)).Record;
+
+        Unblock(blocked, new Operator("ops") { Audiences = [Audience.Default] }).Outcome.ShouldBe(DecisionOutcome.AboveCeiling);
+        Unblock(blocked, new Operator("ops") { Audiences = [Audience.Parse("mail")] }).Outcome.ShouldBe(DecisionOutcome.Done);
+    }
+
     private static Decision Unblock(DeviceRecord record, Operator? by = null) =>
         Transitions.Unblock(record, by ?? Some.Operator, ScopeImplications.Default, Start, Some.Lifetimes);
 
