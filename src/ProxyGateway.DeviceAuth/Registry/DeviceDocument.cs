@@ -50,16 +50,17 @@ public static class DeviceDocument
         catch (JsonException e)
         {
             // A newer format may have a type or a name that this version cannot read.
-            throw ReadFormat(document) is { } format and > Format
-                ? new NewerDocumentException(new NewerDocument(id, format, version), e)
+            throw ReadFormat(document) is { } newer and > Format
+                ? new NewerDocumentException(new NewerDocument(id, newer, version), e)
                 : new DamagedDocumentException(id, "it is not the JSON of a record", e);
         }
 
         if (record is null)
             throw new DamagedDocumentException(id, "it is the JSON value null");
+        int format = 1;
         if (record.Unknown?.TryGetValue(FormatMember, out JsonElement member) == true)
         {
-            if (member.ValueKind != JsonValueKind.Number || !member.TryGetInt32(out int format) || format < 1)
+            if (member.ValueKind != JsonValueKind.Number || !member.TryGetInt32(out format) || format < 1)
                 throw new DamagedDocumentException(id, "its format is no positive number");
             if (format > Format)
                 throw new NewerDocumentException(new NewerDocument(id, format, version));
@@ -67,6 +68,9 @@ public static class DeviceDocument
                 record.Unknown.Remove(FormatMember); // it is written again where it is still needed
         }
 
+        if (format < Format && record.NamesAudiences)
+            // A version that knows no formats has written it: it loses the audiences of requests, and what it takes for a role becomes a grant of an audience.
+            throw new DamagedDocumentException(id, "it names an audience, which its format does not have");
         if (record.Id != id)
             throw new DamagedDocumentException(id, "it is another device's");
         if (record.Version != version)

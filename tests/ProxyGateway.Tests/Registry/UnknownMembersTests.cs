@@ -148,6 +148,21 @@ public sealed class UnknownMembersTests
         Should.Throw<RegistryUnavailableException>(() => AuditDocument.Deserialize("{\"kind\":\"\\ud800\",\"locality\":\"x\"}"u8, id: 1));
     }
 
+    // Written by a version from before formats: it drops the format, and the audience of each request, and keeps the rest.
+    [Theory]
+    [InlineData("")]
+    [InlineData("\"format\":1,")]
+    public void Audiences_without_their_format_are_damage(string format)
+    {
+        DeviceRecord record = Some.Paired(Device with { Audience = Audience.Parse("mail") }, Now);
+        string document = Encoding.UTF8.GetString(DeviceDocument.Serialize(record));
+        string rewritten = document.Replace("\"format\":2,", format, StringComparison.Ordinal);
+
+        Should.Throw<DamagedDocumentException>(() => DeviceDocument.Deserialize(Encoding.UTF8.GetBytes(rewritten), record.Id, record.Version))
+            .Message.ShouldContain("names an audience");
+        DeviceDocument.Deserialize(Encoding.UTF8.GetBytes(document), record.Id, record.Version).Grants.ShouldContainKey(new GrantKey(Audience.Parse("mail"), "operator"));
+    }
+
     private static byte[] WithFormat(DeviceRecord record, string format) =>
         Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(DeviceDocument.Serialize(record))[..^1] + $",\"format\":{format}}}");
 
