@@ -35,6 +35,18 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
     /// <summary>How many handshakes are under way.</summary>
     public int InUse => Volatile.Read(ref _all);
 
+    /// <summary>How many budgets of clients and destinations are remembered: those that a handshake takes from.</summary>
+    internal int Remembered
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _byClient.Count + _byDestination.Count;
+            }
+        }
+    }
+
     /// <summary>Takes a place in all budgets, or in none.</summary>
     /// <param name="client">The client that begins the handshake.</param>
     /// <param name="familiarity">The keys of the client from which paired devices were admitted recently.</param>

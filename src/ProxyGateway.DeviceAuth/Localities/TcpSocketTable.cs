@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
@@ -21,29 +20,13 @@ internal static partial class TcpSocketTable
     /// <summary>Matches any socket with these ends, in place of a socket's cookie.</summary>
     public const ulong AnyCookie = ulong.MaxValue; // INET_DIAG_NOCOOKIE, twice
 
-    private const int InterNetwork = 2; // AF_INET, and so on, of Linux
-    private const int InterNetworkV6 = 10;
-    private const int Netlink = 16;
+    private const int Netlink = 16; // AF_NETLINK, and so on, of Linux
     private const int DatagramSocket = 2;
     private const int CloseOnExec = 0x80000;
     private const int SocketDiagnosis = 4; // NETLINK_SOCK_DIAG
     private const int DontWait = 0x40;
-    private const int NoSuchEntry = 2; // ENOENT
-    private const int StaleHandle = 116; // ESTALE: another cookie
-    private const byte Tcp = 6;
-    private const byte Established = 1;
-
-    private const int HeaderLength = 16; // struct nlmsghdr
-    private const int EndsOffset = HeaderLength + 8; // in a request, struct inet_diag_req_v2; then struct inet_diag_sockid
-    private const int RequestLength = HeaderLength + 56;
-    private const int AnswerLength = HeaderLength + 72; // struct inet_diag_msg
-    private const ushort ErrorMessage = 2; // NLMSG_ERROR
-    private const ushort ByFamily = 20; // SOCK_DIAG_BY_FAMILY
-    private const ushort IsRequest = 1; // NLM_F_REQUEST
 
     private static int _sequence;
-
-    private static ReadOnlySpan<byte> MappedPrefix => [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]; // RFC 4291 §2.5.5.2
 
     /// <summary>The socket with these ends; null if there is none, or only one with another cookie.</summary>
     /// <param name="local">Its own end.</param>
@@ -52,8 +35,8 @@ internal static partial class TcpSocketTable
     /// <exception cref="SocketException">The kernel refuses the query.</exception>
     public static TcpSocket? Find(IPEndPoint local, IPEndPoint remote, ulong cookie)
     {
-        (IPAddress localAddress, IPAddress remoteAddress) = (Unmap(local.Address), Unmap(remote.Address));
-        if (localAddress.AddressFamily != remoteAddress.AddressFamily)
+        (local, remote) = (Unmap(local), Unmap(remote));
+        if (local.AddressFamily != remote.AddressFamily)
             return null;
 
         using SafeFileHandle netlink = OpenSocket(Netlink, DatagramSocket | CloseOnExec, SocketDiagnosis);
@@ -61,34 +44,18 @@ internal static partial class TcpSocketTable
             throw LastError();
 
         // An IPv6 socket may have connected to an IPv4 address. Kernels find it in either family; this code does not rely on it.
-        bool isIPv6 = localAddress.AddressFamily == AddressFamily.InterNetworkV6;
-        return Ask(netlink, isIPv6 ? InterNetworkV6 : InterNetwork, (localAddress, local.Port), (remoteAddress, remote.Port), cookie)
-            ?? (isIPv6 ? null : Ask(netlink, InterNetworkV6, (localAddress.MapToIPv6(), local.Port), (remoteAddress.MapToIPv6(), remote.Port), cookie));
+        return Ask(netlink, local, remote, cookie)
+            ?? (local.AddressFamily == AddressFamily.InterNetworkV6 ? null : Ask(netlink, Map(local), Map(remote), cookie));
     }
 
-    private static TcpSocket? Ask(
-        SafeFileHandle netlink, int family, (IPAddress Address, int Port) local, (IPAddress Address, int Port) remote, ulong cookie)
+    private static TcpSocket? Ask(SafeFileHandle netlink, IPEndPoint local, IPEndPoint remote, ulong cookie)
     {
         uint sequence = (uint)Interlocked.Increment(ref _sequence);
-        Span<byte> request = stackalloc byte[RequestLength];
-        request.Clear();
-        MemoryMarshal.Write(request, (uint)RequestLength);
-        MemoryMarshal.Write(request[4..], ByFamily);
-        MemoryMarshal.Write(request[6..], IsRequest);
-        MemoryMarshal.Write(request[8..], sequence);
-        request[HeaderLength] = (byte)family;
-        request[HeaderLength + 1] = Tcp;
-        // all states: the kernel ignores this when it is asked for one socket
-        MemoryMarshal.Write(request[(HeaderLength + 4)..], uint.MaxValue);
-        Span<byte> ends = request[EndsOffset..];
-        BinaryPrimitives.WriteUInt16BigEndian(ends, (ushort)local.Port);
-        BinaryPrimitives.WriteUInt16BigEndian(ends[2..], (ushort)remote.Port);
-        local.Address.TryWriteBytes(ends[4..], out _);
-        remote.Address.TryWriteBytes(ends[20..], out _);
-        MemoryMarshal.Write(ends[40..], cookie);
+        Span<byte> query = stackalloc byte[TcpSocketQuery.Length];
+        TcpSocketQuery.Write(query, sequence, local, remote, cookie);
 
         // An unbound socket sends to port 0, the kernel, which handles the request before send returns. So there is nothing to wait for.
-        if (Send(netlink, request, (nuint)request.Length, 0) != request.Length)
+        if (Send(netlink, query, (nuint)query.Length, 0) != query.Length)
             throw LastError();
         Span<byte> answer = stackalloc byte[1024];
         Span<uint> sender = stackalloc uint[3]; // struct sockaddr_nl: family, port, groups
@@ -96,41 +63,10 @@ internal static partial class TcpSocketTable
         nint length = ReceiveFrom(netlink, answer, (nuint)answer.Length, DontWait, sender, ref senderLength);
         if (length < 0)
             throw LastError();
-
         bool isOfKernel = senderLength == 12 && sender[1] == 0;
-        if (!isOfKernel || length < HeaderLength + 4 || MemoryMarshal.Read<uint>(answer[8..]) != sequence || MemoryMarshal.Read<uint>(answer[12..]) != PortOf(netlink))
+        if (!isOfKernel)
             throw new SocketException((int)SocketError.ProtocolNotSupported);
-        ushort type = MemoryMarshal.Read<ushort>(answer[4..]);
-        if (type == ErrorMessage)
-        {
-            int error = -MemoryMarshal.Read<int>(answer[HeaderLength..]);
-            return error is NoSuchEntry or StaleHandle ? null : throw Error(error);
-        }
-
-        if (type != ByFamily || length < AnswerLength)
-            throw new SocketException((int)SocketError.ProtocolNotSupported);
-        ReadOnlySpan<byte> message = answer[HeaderLength..AnswerLength];
-
-        // The kernel falls back to a socket that listens on the port.
-        ReadOnlySpan<byte> found = message[4..];
-        if (!found[..4].SequenceEqual(ends[..4]) || !IsAddress(found[4..20], message[0], local.Address) || !IsAddress(found[20..36], message[0], remote.Address))
-            return null;
-        return new TcpSocket(
-            IsEstablished: message[1] == Established,
-            IsOwned: MemoryMarshal.Read<uint>(message[68..]) != 0,
-            UserId: MemoryMarshal.Read<uint>(message[64..]));
-    }
-
-    private static bool IsAddress(ReadOnlySpan<byte> found, byte family, IPAddress expected)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        expected.TryWriteBytes(bytes, out int length);
-        ReadOnlySpan<byte> wanted = EndOf(bytes[..length]);
-        return EndOf(family == InterNetwork ? found[..4] : found).SequenceEqual(wanted);
-
-        // An IPv4 address is the same in either family. Scopes are left out: loopback addresses have none.
-        static ReadOnlySpan<byte> EndOf(ReadOnlySpan<byte> address) =>
-            address.Length == 16 && address.StartsWith(MappedPrefix) ? address[12..] : address;
+        return TcpSocketQuery.ReadAnswer(answer[..(int)length], sequence, PortOf(netlink), local, remote);
     }
 
     private static uint PortOf(SafeFileHandle netlink)
@@ -140,11 +76,11 @@ internal static partial class TcpSocketTable
         return GetSocketName(netlink, own, ref length) == 0 ? own[1] : throw LastError();
     }
 
-    private static IPAddress Unmap(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
+    private static IPEndPoint Unmap(IPEndPoint end) => end.Address.IsIPv4MappedToIPv6 ? new IPEndPoint(end.Address.MapToIPv4(), end.Port) : end;
 
-    private static SocketException LastError() => Error(Marshal.GetLastPInvokeError());
+    private static IPEndPoint Map(IPEndPoint end) => new(end.Address.MapToIPv6(), end.Port);
 
-    private static SocketException Error(int error) => new((int)SocketError.SocketError, Marshal.GetPInvokeErrorMessage(error));
+    private static SocketException LastError() => TcpSocketQuery.Error(Marshal.GetLastPInvokeError());
 
     [LibraryImport("libc", EntryPoint = "socket", SetLastError = true)]
     private static partial SafeFileHandle OpenSocket(int family, int type, int protocol);

@@ -44,8 +44,7 @@ internal sealed class ByteBuffer : IDisposable
         byte[] bytes = _bytes;
         _bytes = [];
         Clear();
-        if (bytes.Length > 0)
-            ArrayPool<byte>.Shared.Return(bytes, clearArray: true); // it may have held tokens
+        ArrayPool<byte>.Shared.Return(bytes, clearArray: true); // it may have held tokens
     }
 
     private void Grow(int count)
@@ -56,7 +55,6 @@ internal sealed class ByteBuffer : IDisposable
         byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(1024, length + Math.Max(length, count)));
         old.AsSpan(_start, length).CopyTo(larger);
         (_bytes, _start, _end) = (larger, 0, length);
-        if (old.Length > 0)
-            ArrayPool<byte>.Shared.Return(old, clearArray: true);
+        ArrayPool<byte>.Shared.Return(old, clearArray: true);
     }
 }

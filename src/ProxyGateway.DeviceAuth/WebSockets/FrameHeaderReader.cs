@@ -20,16 +20,13 @@ internal struct FrameHeaderReader
     /// <param name="header">The header, if it is whole now.</param>
     public FrameHeaderStatus Read(ref ReadOnlySpan<byte> data, out FrameHeader header)
     {
+        header = default;
         FrameHeaderStatus status = FrameHeaderStatus.NeedsMore;
         if (_length == 0)
         {
             status = FrameHeader.TryRead(data, out header);
             if (status == FrameHeaderStatus.Complete)
                 data = data[header.HeaderLength..];
-        }
-        else
-        {
-            header = default;
         }
 
         while (status == FrameHeaderStatus.NeedsMore && !data.IsEmpty)

@@ -1,5 +1,7 @@
 using System.Text;
+using System.Text.Json;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
+using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.WebSockets;
@@ -11,6 +13,8 @@ public sealed class AnswersTests
 {
     private static readonly DateTimeOffset Start = new(2026, 11, 22, 10, 0, 0, TimeSpan.Zero);
     private static readonly RequestId Id = RequestId.Parse("0123456789abcdefghjkmnpqrs");
+
+    private static readonly BackendRefusal Asks = new("NOT_PAIRED", "PAIRING_REQUIRED", "scope-upgrade", "r1", Retries: false);
 
     private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read", "operator.write");
 
@@ -120,6 +124,70 @@ public sealed class AnswersTests
             "1008 not on Sundays",
             """{"type":"res","id":"17","ok":false,"error":{"code":"INVALID_REQUEST","message":"not on Sundays"}}""");
     }
+
+    // ---- the backend's own pairing
+
+    [Fact]
+    public void A_device_that_was_approved_at_the_backend_comes_again_at_once() => ShouldBe(
+        Answers.ApprovedAtBackend("17"),
+        "1013 try again later",
+        """
+        {"type":"res","id":"17","ok":false,"error":{"code":"UNAVAILABLE","message":"try again later",
+        "details":{"reason":"startup-sidecars","recommendedNextStep":"wait_then_retry","pauseReconnect":false},"retryable":true,"retryAfterMs":250}}
+        """);
+
+    [Fact]
+    public void A_device_that_could_not_be_approved_at_the_backend_is_told_who_can_do_that() => ShouldBe(
+        Answers.NotApprovedAtBackend("17", Asks),
+        "1013 try again later",
+        """
+        {"type":"res","id":"17","ok":false,"error":{"code":"UNAVAILABLE","message":"try again later",
+        "details":{"reason":"backend-pairing","requestId":"r1","remediationHint":"The backend has not approved this device yet. Its owner can: openclaw devices approve r1",
+        "recommendedNextStep":"wait_then_retry","pauseReconnect":false},"retryable":true,"retryAfterMs":1000}}
+        """);
+
+    [Theory]
+    [InlineData("scope-upgrade", "scope-upgrade", "\"reason\":\"scope-upgrade\",")]
+    [InlineData(null, "not-paired", "")]
+    public void A_device_that_the_backend_asks_is_told_to_try_again(string? reason, string message, string member) => ShouldBe(
+        Answers.BackendAsks("17", _claim, Asks with { Reason = reason }),
+        "1008 pairing required: by the backend (requestId: r1)",
+        $$$$"""
+        {"type":"res","id":"17","ok":false,"error":{"code":"NOT_PAIRED","message":"pairing required at the backend: {{{{message}}}}",
+        "details":{"code":"PAIRING_REQUIRED",{{{{member}}}}"requestId":"r1","deviceId":"{{{{_claim.Device}}}}","requestedRole":"operator","requestedScopes":["operator.read","operator.write"],
+        "remediationHint":"The gateway has admitted this device, and the backend behind it asks again. Its owner can approve it: openclaw devices approve r1",
+        "retryable":true,"recommendedNextStep":"wait_then_retry","pauseReconnect":false}}}
+        """);
+
+    [Fact]
+    public void Of_a_large_grant_as_much_is_told_as_rules_may_approve()
+    {
+        DeviceRecord record = Some.Paired(_claim.Asking("operator", [.. Enumerable.Range(0, 200).Select(i => $"s{i}")]), Start);
+        for (int i = 0; i < 20; i++)
+            record = record with { Grants = record.Grants.SetItem($"r{i}", record.Grants.Of("operator")) };
+
+        Refusal refusal = Answers.Refused("17", _claim, new Admission.Refused(PairingReason.ScopeUpgrade, Request(), record, IsNew: true));
+
+        FrameHeader.TryRead(refusal.Answer, out FrameHeader header);
+        using JsonDocument answer = JsonDocument.Parse(refusal.Answer.AsMemory(header.HeaderLength));
+        JsonElement details = answer.RootElement.GetProperty("error").GetProperty("details");
+        (details.GetProperty("approvedRoles").GetArrayLength(), details.GetProperty("approvedScopes").GetArrayLength()).ShouldBe((RuleBounds.Roles, RuleBounds.Scopes));
+    }
+
+    [Theory]
+    [InlineData(false, "1008 not today", "not today")]
+    [InlineData(true, "1011 internal error", "internal error")]
+    public void A_filter_that_fails_is_an_error_of_the_gate(bool hasFailed, string close, string message) => ShouldBe(
+        Answers.Refused("17", _claim, new Admission.RefusedByFilter("not today", hasFailed)),
+        close,
+        $$$$"""{"type":"res","id":"17","ok":false,"error":{"code":"INVALID_REQUEST","message":"{{{{message}}}}"}}""");
+
+    [Fact]
+    public void A_client_without_a_device_whose_rule_is_gone_is_told_that_it_needs_one() =>
+        Answers.ClosedMeanwhile("17", Closing.IdentityRequired).ShouldBeEquivalentTo(Answers.ProofFailed("17", ProofFailure.IdentityRequired));
+
+    [Fact]
+    public void A_gateway_that_ends_says_so() => Unavailable(Answers.Refused("17", _claim, new Admission.Restarting()), "1012", "gateway restarting");
 
     private PairingRequest Request() => new()
     {

@@ -19,6 +19,7 @@ public sealed class BoundedMemoryTests
         known.ShouldBeSameAs(first);
         memory.TryGet("b", out _).ShouldBeFalse();
         memory.See("b", () => new object()).ShouldNotBeSameAs(second);
+        memory.Count.ShouldBe(2);
     }
 
     [Fact]

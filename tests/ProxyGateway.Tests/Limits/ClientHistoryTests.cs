@@ -122,6 +122,14 @@ public sealed class ClientHistoryTests
     }
 
     [Fact]
+    public void The_longest_delay_of_a_clients_budgets_counts()
+    {
+        _history.Fail(Site(0), free: 1).ShouldBe(TimeSpan.Zero);
+
+        _history.Fail(Site(0), free: 1).ShouldBe(FailurePacer.ShortestDelay, "its own is used up, that of its /48 is not");
+    }
+
+    [Fact]
     public void A_48_is_audited_once_a_minute_for_any_number_of_64s()
     {
         _history.IsAuditDue(Site(0)).ShouldBeTrue();

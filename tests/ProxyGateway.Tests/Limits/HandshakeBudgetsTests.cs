@@ -257,6 +257,116 @@ public sealed class HandshakeBudgetsTests
         _budgets.InUse.ShouldBe(4);
     }
 
+    [Fact]
+    public void An_evicted_handshake_that_has_left_the_backend_leaves_one_place_there_and_no_more()
+    {
+        DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 8 };
+        HandshakePlace[] heavy = [.. Enumerable.Range(0, 6).Select(_ => Take("heavy", "x", limits))];
+        Take("new", "x", limits).Speak();
+
+        heavy[0].LeaveDestination();
+
+        heavy[0].GivesWay.IsCancellationRequested.ShouldBeTrue();
+        foreach (HandshakePlace place in heavy)
+            place.Speak();
+        Refuse("another", "x", limits).ShouldBe(BudgetScope.Destination);
+    }
+
+    [Fact]
+    public void A_place_whose_backend_is_gone_frees_one_place_there_and_no_more()
+    {
+        HandshakePlace first = Take("a", "x", Few with { Handshakes = 100 });
+        Take("b", "x", Few with { Handshakes = 100 }).Speak();
+        first.LeaveDestination();
+        first.LeaveDestination();
+        first.Dispose();
+
+        Take("c", "x", Few with { Handshakes = 100 }).Speak();
+        Take("d", "x", Few with { Handshakes = 100 }).Speak();
+        Refuse("e", "x", Few with { Handshakes = 100 }).ShouldBe(BudgetScope.Destination);
+    }
+
+    [Fact]
+    public void For_a_place_at_a_backend_none_gives_way_that_is_not_there()
+    {
+        DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 8 };
+        HandshakePlace elsewhere = Take("heavy", "y", limits);
+        HandshakePlace gone = Take("heavy", "x", limits);
+        gone.LeaveDestination();
+        HandshakePlace[] there = [.. Enumerable.Range(0, 6).Select(_ => Take("heavy", "x", limits))];
+
+        Take("new", "x", limits);
+
+        new[] { elsewhere, gone }.Concat(there).Select(p => p.GivesWay.IsCancellationRequested).ShouldBe([false, false, true, false, false, false, false, false]);
+    }
+
+    // Of eight places strangers have six. Who holds them all, who comes, and whether one of them gives way.
+    [Theory]
+    [InlineData(nameof(BudgetScope.Destination), false, false, true)]
+    [InlineData(nameof(BudgetScope.Destination), true, false, false)]
+    [InlineData(nameof(BudgetScope.Destination), true, true, true)]
+    [InlineData(nameof(BudgetScope.All), false, false, true)]
+    [InlineData(nameof(BudgetScope.All), true, false, false)]
+    [InlineData(nameof(BudgetScope.All), true, true, true)]
+    public void A_familiar_client_gives_way_to_a_familiar_one_alone(string scope, bool isHolderFamiliar, bool isNewcomerFamiliar, bool givesWay)
+    {
+        DeviceAuthLimits limits = scope == nameof(BudgetScope.All)
+            ? new() { HandshakesPerAddress = 8, HandshakesPerDestination = 1000, Handshakes = 8 }
+            : new() { HandshakesPerAddress = 8, HandshakesPerDestination = 8, Handshakes = 1000 };
+        HandshakePlace[] places = [.. Enumerable.Range(0, isNewcomerFamiliar ? 8 : 6).Select(_ => Take("holder", "x", limits, isHolderFamiliar))];
+
+        Refuse("new", "x", limits, isNewcomerFamiliar).ToString().ShouldBe(givesWay ? nameof(BudgetScope.None) : scope);
+
+        places.Count(p => p.GivesWay.IsCancellationRequested).ShouldBe(givesWay ? 1 : 0);
+    }
+
+    [Fact]
+    public void A_familiar_user_may_evict_another_familiar_user()
+    {
+        DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 2, HandshakesPerDestination = 1000 };
+        HandshakePlace[] places = [.. Enumerable.Range(0, 8).Select(i => Take(User(i / 2), "x", limits, Familiar(0, 1)))];
+
+        Take(User(9), "x", limits, Familiar(0, 1));
+
+        places.Count(p => p.GivesWay.IsCancellationRequested).ShouldBe(1);
+    }
+
+    [Fact]
+    public void For_a_place_among_users_no_client_gives_way_that_is_none()
+    {
+        DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 2, HandshakesPerDestination = 1000 };
+        HandshakePlace other = Take("192.0.2.1", "x", limits);
+        HandshakePlace[] users = [.. Enumerable.Range(0, 8).Select(i => Take(User(i / 2), "x", limits))];
+
+        Take(User(9), "x", limits);
+
+        other.GivesWay.IsCancellationRequested.ShouldBeFalse();
+        users.Count(p => p.GivesWay.IsCancellationRequested).ShouldBe(1);
+    }
+
+    [Fact]
+    public void Clients_of_one_block_are_compared_as_far_as_both_have_budgets()
+    {
+        DeviceAuthLimits limits = Eight with { HandshakesPerAddress = 2 };
+        var block = new Client([new("loopback", 4)], Host: 0);
+        HandshakePlace[] places = [.. Enumerable.Range(0, 6).Select(_ => Take(block, "x", limits))];
+
+        Take(User(1), "x", limits);
+
+        places[0].GivesWay.IsCancellationRequested.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Clients_and_backends_without_handshakes_are_not_remembered()
+    {
+        for (int i = 0; i < 100; i++)
+            Take(User(i), $"backend {i}", Few).Dispose();
+
+        _budgets.Remembered.ShouldBe(0);
+        Take(User(1), "x", Few);
+        _budgets.Remembered.ShouldBe(3);
+    }
+
     /// <summary>
     /// Whatever happens in whatever order: no budget is overdrawn, strangers leave the kept quarter of a block, no place gives way once its client has
     /// spoken, and once all is over nothing is taken.
@@ -357,6 +467,16 @@ public sealed class HandshakeBudgetsTests
         Refuse("a", "x", lowered).ToString().ShouldBe(expected);
 
         places.Count(p => p.GivesWay.IsCancellationRequested).ShouldBe(expected == nameof(BudgetScope.None) ? 1 : 0);
+    }
+
+    [Fact]
+    public void Where_two_budgets_of_a_client_have_more_taken_than_may_be_nobody_gives_way()
+    {
+        HandshakePlace[] places = [.. Enumerable.Range(0, 5).Select(_ => Take(User(1), "x", Eight))];
+
+        Refuse(User(1), "x", Eight with { HandshakesPerAddress = 1 }).ShouldBe(BudgetScope.Address, "of its own by four, and of all users by one");
+
+        places.ShouldAllBe(p => !p.GivesWay.IsCancellationRequested);
     }
 
     [Theory]

@@ -18,6 +18,9 @@ public sealed class OperatingSystemUsersTests
     public void An_unknown_user_is_not_found() => _users.FindId("no-such-user-here").ShouldBeNull();
 
     [Fact]
+    public void A_user_has_a_name() => Should.Throw<ArgumentException>(() => _users.FindId(""));
+
+    [Fact]
     public void The_current_user_is_the_effective_one()
     {
         string[] ids = File.ReadLines("/proc/self/status").Single(l => l.StartsWith("Uid:", StringComparison.Ordinal)).Split('\t');

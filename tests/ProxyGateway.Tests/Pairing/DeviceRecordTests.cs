@@ -35,6 +35,64 @@ public sealed class DeviceRecordTests
         (record.IsPaired, record.IsListed, record.IsByRulesAlone).ShouldBe((isPaired, isListed, isByRulesAlone));
     }
 
+    // The audience of a grant, of a request, of a marked role and of a cleared one; "": there is none.
+    [Theory]
+    [InlineData("", "", "", "", false)]
+    [InlineData("default", "default", "default", "default", false)]
+    [InlineData("work", "", "", "", true)]
+    [InlineData("", "work", "", "", true)]
+    [InlineData("", "", "work", "", true)]
+    [InlineData("", "", "", "work", true)]
+    [InlineData("default work", "default", "default", "default", true)]
+    [InlineData("default", "default work", "default", "default", true)]
+    [InlineData("default", "default", "default work", "default", true)]
+    [InlineData("default", "default", "default", "default work", true)]
+    public void A_document_says_whether_an_older_gateway_would_mistake_one_audience_for_another(string granted, string asked, string marked, string cleared, bool names)
+    {
+        DeviceRecord record = Record() with
+        {
+            Grants = Keys(granted).ToImmutableSortedDictionary(k => k, _ => new Grant { ApprovedAt = Start }),
+            Requests =
+            [
+                .. Keys(asked).Select(k => new PairingRequest
+                {
+                    Id = RequestId.New(Start),
+                    DeviceId = DeviceId.Of([]),
+                    Audience = k.Audience,
+                    Role = k.Role,
+                    Scopes = ScopeSet.Empty,
+                    Reason = PairingReason.NotPaired,
+                    Client = new ClientDescription(),
+                    Locality = LocalityKind.Remote,
+                    CreatedAt = Start,
+                    ExpiresAt = Later,
+                }),
+            ],
+            Refusals = marked.Length + cleared.Length == 0 ? null : new RefusalMarks { At = Start, WholeDevice = true, Roles = GrantKeySet.Of(Keys(marked)), Cleared = GrantKeySet.Of(Keys(cleared)) },
+        };
+
+        record.NamesAudiences.ShouldBe(names);
+
+        static IEnumerable<GrantKey> Keys(string audiences) =>
+            audiences.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(a => new GrantKey(Audience.Parse(a), "operator"));
+    }
+
+    [Theory]
+    [InlineData("", false, false, false)]
+    [InlineData("", true, true, false)]
+    [InlineData("operator", false, true, false)]
+    [InlineData("work/operator", false, false, true)]
+    [InlineData("work/operator", true, true, true)]
+    [InlineData("home/operator", false, false, false)]
+    public void A_device_is_paired_for_the_audiences_of_its_grants(string grant, bool isLegacy, bool forDefault, bool forWork)
+    {
+        DeviceRecord record = Record() with { Legacy = isLegacy };
+        if (GrantKey.TryParse(grant, out GrantKey key))
+            record = record with { Grants = record.Grants.Add(key, new Grant { ApprovedAt = Start }) };
+
+        (record.IsPairedFor(Audience.Default), record.IsPairedFor(Audience.Parse("work"))).ShouldBe((forDefault, forWork));
+    }
+
     [Fact]
     public void A_record_that_was_never_stored_has_no_version() => Record().Version.ShouldBeEmpty();
 

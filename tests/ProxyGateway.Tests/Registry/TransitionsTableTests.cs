@@ -103,6 +103,20 @@ public sealed class TransitionsTableTests
         approved.FindRequest(ask.Request.Id)!.Status.ShouldBe(PairingRequestStatus.Rejected);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void An_idle_device_loses_its_label_once_nothing_is_approved_for_it(bool isPairedElsewhere)
+    {
+        DeviceClaim atWork = _claim with { Audience = Audience.Parse("work") };
+        DeviceRecord? before = isPairedElsewhere ? Some.Paired(_claim, Start) : null;
+        DeviceRecord record = Transitions.AutoApprove(before, atWork, "lan", Implications, Start, Lifetimes) with { Label = "Anna's" };
+
+        DeviceRecord forgotten = Transitions.ForgetIdle(record, Now, Now, Lifetimes).ShouldNotBeNull();
+
+        (forgotten.Grants.Count, forgotten.Label).ShouldBe(isPairedElsewhere ? (1, "Anna's") : (0, null));
+    }
+
     // ---- setting a grant
 
     // what the device holds, which role is set to what (null: taken away), and what becomes of that

@@ -60,6 +60,23 @@ public sealed class ByteBufferTests
         buffer.Dispose();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Memory_that_is_given_back_holds_no_tokens(bool grows)
+    {
+        using var buffer = new ByteBuffer();
+        buffer.Append([.. Enumerable.Repeat((byte)'t', 300_000)]);
+        ReadOnlyMemory<byte> memory = buffer.Memory;
+
+        if (grows)
+            buffer.Reserve(1_000_000);
+        else
+            buffer.Dispose();
+
+        memory.Span.IndexOfAnyExcept((byte)0).ShouldBe(-1);
+    }
+
     // RFC 6455 §5.7: a masked "Hello".
     [Theory]
     [InlineData("48656C6C6F", 0x3D21FA37u, "7F9F4D5158")]

@@ -60,6 +60,24 @@ public sealed class FrameTrackerTests
     }
 
     [Theory]
+    [InlineData("8800")]
+    [InlineData("88008800")]
+    [InlineData("88008100")]
+    [InlineData("810088800000000081")]
+    public void A_close_frame_that_has_passed_stays_seen(string hex)
+    {
+        byte[] stream = Convert.FromHexString(hex);
+        foreach (int chunk in (int[])[1, 2, stream.Length])
+        {
+            var tracker = default(FrameTracker);
+            foreach (byte[] bytes in stream.Chunk(chunk))
+                tracker.Advance(bytes);
+
+            tracker.SawClose.ShouldBeTrue($"chunks of {chunk}");
+        }
+    }
+
+    [Theory]
     [InlineData("C100")] // a reserved bit
     [InlineData("8300")] // a reserved opcode
     [InlineData("897E0000")] // a control frame of more than 125 bytes

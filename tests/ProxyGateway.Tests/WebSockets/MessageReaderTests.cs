@@ -90,6 +90,7 @@ public sealed class MessageReaderTests
     [InlineData("8902FF", true)]
     [InlineData("81", false)]
     [InlineData("8180", false)]
+    [InlineData("8102FF", false)]
     [InlineData("898000000000", false)] // masked, as no backend's is
     [InlineData("C9", true)] // what is wrong with it shows with the next byte
     [InlineData("C900", false)]
@@ -104,6 +105,29 @@ public sealed class MessageReaderTests
         reader.TryReadControlFrame().ShouldBeFalse();
         reader.ExpectsControlFrame.ShouldBe(expects);
         reader.Rest.ToArray().ShouldBe(Convert.FromHexString(hex));
+    }
+
+    [Fact]
+    public void A_control_frame_that_is_whole_needs_no_more_bytes()
+    {
+        using var reader = new MessageReader(FrameSource.Backend, Limit);
+        reader.Receive([0x89, 0x00]);
+
+        reader.ExpectsControlFrame.ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("C3BC", nameof(FrameEvent.Message))]
+    [InlineData("C328", nameof(FrameEvent.Violation))]
+    [InlineData("C3", nameof(FrameEvent.Violation))]
+    [InlineData("EDA080", nameof(FrameEvent.Violation))] // half a surrogate pair
+    public void A_text_message_is_UTF_8(string hex, string expected)
+    {
+        using var reader = new MessageReader(FrameSource.Backend, Limit);
+        reader.Receive(SomeFrames.Encode(Opcode.Text, Convert.FromHexString(hex)));
+
+        reader.Next().ToString().ShouldBe(expected);
+        reader.Violation.ShouldBe(expected == nameof(FrameEvent.Message) ? null : Closing.InvalidUtf8);
     }
 
     private static byte[] Message(int[] fragments)
@@ -194,6 +218,7 @@ public sealed class MessageReaderTests
             reader.Receive(SomeFrames.Encode(Opcode.Ping, [], masked: isClient));
 
         Enumerable.Range(0, count).Select(_ => reader.Next()).Count(e => e == FrameEvent.Control).ShouldBe(Math.Min(count, isClient ? 64 : count));
+        reader.Violation?.Reason.ShouldBe("invalid handshake: too many control frames");
         (reader.Violation is not null).ShouldBe(isViolation);
     }
 
