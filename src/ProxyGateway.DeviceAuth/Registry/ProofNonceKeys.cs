@@ -30,6 +30,7 @@ internal sealed partial class ProofNonceKeys(IDeviceStore devices, TimeProvider 
     private static readonly TimeSpan KeptFor = TimeSpan.FromDays(3); // unless a gateway rotates them
 
     private readonly Lock _lock = new();
+    private readonly DateTimeOffset? _remembersSince = (devices as IReplayStore)?.RemembersSince;
     private volatile Keys? _keys; // null: none was ever read
     private TimeMark? _readAt;
     private Task _reading = Task.CompletedTask;
@@ -108,7 +109,7 @@ internal sealed partial class ProofNonceKeys(IDeviceStore devices, TimeProvider 
             SharedDocument? document = found.Items.FirstOrDefault(d => d.Name == Name);
             StoredNonceKeys? keys = Parse(document);
             if (keys is not null)
-                _keys = Keys.Of(keys);
+                _keys = Read(keys);
             if (keys is not null && (found.Now - keys.Current.MadeAt).Duration() < RotateAfter) // also if the registry's clock was set back
                 return;
             StoredNonceKeys next = Rotate(keys, found.Now);
@@ -116,7 +117,7 @@ internal sealed partial class ProofNonceKeys(IDeviceStore devices, TimeProvider 
                 Group, Name, JsonSerializer.SerializeToUtf8Bytes(next, RegistryJsonContext.Default.StoredNonceKeys), found.Now + KeptFor);
             if (!await shared.SwapAsync(document?.Version, replacement, CancellationToken.None))
                 continue; // another gateway was faster: its keys count
-            _keys = Keys.Of(next);
+            _keys = Read(next);
             return;
         }
 
@@ -148,12 +149,14 @@ internal sealed partial class ProofNonceKeys(IDeviceStore devices, TimeProvider 
         return null;
     }
 
-    private sealed record Keys(NonceKey Current, NonceKey? Previous)
-    {
-        public static Keys Of(StoredNonceKeys stored) => new(Of(stored.Current), stored.Previous is { } previous ? Of(previous) : null);
+    private Keys Read(StoredNonceKeys stored) => new(Read(stored.Current), stored.Previous is { } previous ? Read(previous) : null);
 
-        private static NonceKey Of(StoredNonceKey stored) => new(stored.Id, [.. stored.Secret]);
-    }
+    // Where the memory of used proofs ends with the process, so do its nonces: by NotBefore alone they would count again if the clock was behind at the start, as
+    // that of a board without a battery is.
+    private NonceKey Read(StoredNonceKey stored) =>
+        new(stored.Id, [.. _remembersSince is { } since ? HMACSHA256.HashData(stored.Secret, BitConverter.GetBytes(since.UtcTicks)) : stored.Secret]);
+
+    private sealed record Keys(NonceKey Current, NonceKey? Previous);
 
     [LoggerMessage(1520, LogLevel.Warning, "The keys of nonces cannot be read from the registry or written to it. Routes with the handshake Proof give no nonces until they can, or use the keys that are known.")]
     private partial void LogFailed(Exception exception);

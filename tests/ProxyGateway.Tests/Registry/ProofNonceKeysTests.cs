@@ -185,6 +185,19 @@ public sealed class ProofNonceKeysTests : IAsyncDisposable
         await restarted.DisposeAsync();
     }
 
+    [Fact]
+    public async Task Nonces_of_a_process_whose_memory_is_gone_do_not_count_although_the_clock_was_behind_at_the_start()
+    {
+        NonceKey before = (await CurrentAsync(Gateway()))!;
+        var behind = new FakeTimeProvider(_time.GetUtcNow() - TimeSpan.FromHours(1));
+        await using var restarted = new InMemoryDeviceStore(behind);
+        var keys = new ProofNonceKeys(restarted, behind, NullLogger<ProofNonceKeys>.Instance, _store); // the file is the same
+        behind.SetUtcNow(_time.GetUtcNow() + TimeSpan.FromSeconds(60)); // and now it is right
+
+        (await CurrentAsync(keys))!.Secret.ShouldNotBe(before.Secret);
+        (await keys.FindAsync(before.Id, None))?.Secret.ShouldNotBe(before.Secret);
+    }
+
     private ProofNonceKeys Gateway() => new(_registry, _time, NullLogger<ProofNonceKeys>.Instance, _store);
 
     // As a request does it; null if there is no key.
