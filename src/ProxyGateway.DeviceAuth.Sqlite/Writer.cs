@@ -86,7 +86,7 @@ internal sealed class Writer : IDisposable
             return SwapResult.TooManyRequests;
         if (swap.Pairing is { } pairing && TryPair(pairing, id, now, transaction) is { } tooMany)
             return tooMany;
-        if (swap.Once is { } once && !_marks.TryUse(swap.Id, once, isKnown: true))
+        if (swap.Once is { } once && !_marks.TryUse(swap.Id, once, swap.Next.IsListed))
             return SwapResult.UsedBefore;
 
         Put(swap.Next, swap.ExpiresAt, transaction);

@@ -81,7 +81,7 @@ public abstract partial class DeviceStoreContract
     }
 
     [Fact]
-    public async Task A_device_of_which_nothing_is_on_record_leaves_no_mark()
+    public async Task A_device_of_which_nothing_is_on_record_leaves_a_mark_only_beside_the_request_that_it_opens()
     {
         if (!RemembersUses)
             return;
@@ -90,9 +90,24 @@ public abstract partial class DeviceStoreContract
 
         (await store.GetAsync(claim.Device, new UseOnce("a", UseOnce.Longest), None)).Mark.ShouldBe(UseMark.None);
         RequestId asked = (await UseAsync(claim, "a")).ShouldBeOfType<Admission.Refused>().Request.Id;
-        (await UseAsync(claim, "a")).ShouldBeOfType<Admission.Refused>("it only asks again").Request.Id.ShouldBe(asked);
-        (await UseAsync(claim, "a")).ShouldBeOfType<Admission.UsedBefore>("there is a request to mark beside");
+        (await UseAsync(claim, "a")).ShouldBeOfType<Admission.UsedBefore>("the swap that wrote the request has marked it");
+        (await UseAsync(claim, "b")).ShouldBeOfType<Admission.Refused>("it asks again").Request.Id.ShouldBe(asked);
+        (await UseAsync(claim, "b")).ShouldBeOfType<Admission.UsedBefore>("there is a request to mark beside");
         (await store.GetAsync(claim.Device, None)).Mark.ShouldBe(UseMark.None);
+    }
+
+    // Somebody who has seen the proof of the request could else be the device once, for as long as the nonce is good.
+    [Fact]
+    public async Task The_proof_that_asked_does_not_admit_once_the_request_is_approved()
+    {
+        if (!RemembersUses)
+            return;
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
+        PairingRequest asked = (await UseAsync(claim, "a")).ShouldBeOfType<Admission.Refused>().Request;
+        await Registry.ApproveAsync(asked.Id, scopes: null, Some.Operator, Some.Rules, None);
+
+        (await UseAsync(claim, "a")).ShouldBeOfType<Admission.UsedBefore>();
+        (await UseAsync(claim, "b")).ShouldBeOfType<Admission.Admitted>();
     }
 
     [Fact]

@@ -286,7 +286,7 @@ public sealed class InMemoryDeviceStore(TimeProvider? time = null, ILogger<InMem
             return SwapResult.TooManyRequests;
         if (swap.Pairing is { } pairing && TryPair(pairing, swap.Id, now) is { } tooMany)
             return tooMany;
-        if (swap.Once is { } once && !_marks.TryUse(swap.Id, once, isKnown: true))
+        if (swap.Once is { } once && !_marks.TryUse(swap.Id, once, swap.Next.IsListed))
             return SwapResult.UsedBefore;
 
         Put(swap.Next, swap.ExpiresAt);

@@ -414,7 +414,10 @@ public sealed partial class DeviceRegistry
                 DeviceRecord? next = ask.Outcome is AskOutcome.Opened or AskOutcome.Renewed ? ask.Next : null;
                 if (judgement.IsBehind || ask.Outcome == AskOutcome.Opened)
                     next = Stamp(judgement, next ?? record!, now); // the lost restriction is written again
-                return new(new Admission.Refused(require.Reason, ask.Request!, record, IsNew: ask.Outcome == AskOutcome.Opened), next);
+                return new(new Admission.Refused(require.Reason, ask.Request!, record, IsNew: ask.Outcome == AskOutcome.Opened), next)
+                {
+                    Once = use?.Open, // else whoever has seen the proof could show it again once the request is approved
+                };
             default:
                 throw new InvalidOperationException("The policy asks for a user that was looked up.");
         }

@@ -6,7 +6,8 @@ namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>
 /// The name by which a proof is recognised when it comes again, so that it is used once. The registry marks it by device and name in the step that reads the
-/// device's record, or that writes a rule's approval. A device of which nothing is on record gets no mark: coming again it only asks again.
+/// device's record, or that writes a rule's approval or a new request. A device of which nothing is on record, and for whose request there is no room, gets no
+/// mark: coming again it only asks again.
 /// </summary>
 public sealed class UseOnce
 {

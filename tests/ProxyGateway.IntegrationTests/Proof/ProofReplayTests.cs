@@ -91,6 +91,21 @@ public sealed class ProofReplayTests : IAsyncLifetime, IDisposable
         }
     }
 
+    // Whoever reads a log of requests could else be the device once, within two minutes.
+    [Fact]
+    public async Task The_proof_that_asked_does_not_admit_once_the_request_is_approved()
+    {
+        string proof = await ProveAsync("GET");
+        using HttpResponseMessage asked = await SendAsync(_gate, proof);
+        JsonNode problem = await ProofSetting.ProblemOf(asked, HttpStatusCode.Forbidden, "pairing_required");
+        await _gate.ApproveAsync(RequestId.Parse((string)problem["requestId"]!));
+
+        using HttpResponseMessage again = await SendAsync(_gate, proof);
+
+        await ProofSetting.ProblemOf(again, HttpStatusCode.Unauthorized, "proof_already_used");
+        _gate.State.Requests.ShouldBe(0);
+    }
+
     // What a rule approves has no record to be marked beside.
     [Fact]
     public async Task A_proof_that_a_rule_approves_is_used_up_by_it()
