@@ -32,6 +32,12 @@ public sealed record DeviceView(
     /// </summary>
     public int? NewerFormat { get; init; }
 
+    /// <summary>The algorithm of its proofs, <c>Ed25519</c> or <c>ES256</c>; absent if its key is unknown.</summary>
+    public string? Algorithm { get; init; }
+
+    /// <summary>The thumbprint of its key (RFC 7638), as other systems know it; absent if its key is unknown.</summary>
+    public string? Jkt { get; init; }
+
     internal static DeviceView Of(NewerDocument document) => new(
         document.Device,
         PublicKey: null,
@@ -57,5 +63,9 @@ public sealed record DeviceView(
         record.Grants,
         record.CreatedAt,
         record.LastSeenAt,
-        record.Version);
+        record.Version)
+    {
+        Algorithm = DeviceKey.AlgorithmOf(record.PublicKey),
+        Jkt = DeviceKey.ThumbprintOf(record.PublicKey),
+    };
 }

@@ -83,10 +83,9 @@ internal static class FleetEndpoints
     private static bool TryRead(ImportDeviceBody given, out ImportedDevice? device, out string? problem)
     {
         device = null;
-        Span<byte> key = stackalloc byte[PublicKeyText.KeySize];
-        if (!PublicKeyText.TryDecodeKey(given.PublicKey, key))
+        if (!DeviceKey.TryRead(given.PublicKey, out byte[] key))
         {
-            problem = "publicKey is not an Ed25519 key";
+            problem = "publicKey is not an Ed25519 or P-256 key";
             return false;
         }
 

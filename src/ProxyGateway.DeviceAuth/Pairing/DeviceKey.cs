@@ -14,6 +14,7 @@ public static class DeviceKey
     public const int P256Size = 65;
 
     private const int CoordinateSize = 32;
+    private const byte Uncompressed = 4;
 
     /// <summary>The algorithm of the key's signatures, <c>Ed25519</c> or <c>ES256</c>; null for any other key.</summary>
     /// <param name="publicKey">The raw key as base64url without padding.</param>
@@ -40,6 +41,24 @@ public static class DeviceKey
             _ => null,
         };
         return jwk is null ? null : Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes(jwk)));
+    }
+
+    /// <summary>
+    /// Reads a key in any form that devices and other gateways write: an Ed25519 key raw in base64url or base64, or as PEM; a P-256 key as its raw point.
+    /// </summary>
+    /// <param name="text">The text, unchanged.</param>
+    /// <param name="key">The raw key.</param>
+    public static bool TryRead(string text, out byte[] key)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        key = new byte[Ed25519Size];
+        if (PublicKeyText.TryDecodeKey(text, key))
+            return true;
+        key = new byte[P256Size];
+        if (PublicKeyText.TryDecode(text, key) && key[0] == Uncompressed)
+            return true;
+        key = [];
+        return false;
     }
 
     private static int Decode(string publicKey, Span<byte> key)

@@ -41,8 +41,9 @@ public sealed class DeviceEndpointTests : IAsyncLifetime
         Answer answer = await _admin.GetAsync($"/admin/v1/devices/{claim.Device}");
 
         answer.Status.ShouldBe(200);
-        answer.Members.ShouldBe(["id", "publicKey", "client", "grants", "createdAt", "version"]);
+        answer.Members.ShouldBe(["id", "publicKey", "client", "grants", "createdAt", "version", "algorithm", "jkt"]);
         answer.Json.GetProperty("publicKey").GetString().ShouldBe(claim.PublicKey);
+        (answer.Json.GetProperty("algorithm").GetString(), answer.Json.GetProperty("jkt").GetString()).ShouldBe(("Ed25519", DeviceKey.ThumbprintOf(claim.PublicKey)));
         JsonElement grant = answer.Json.GetProperty("grants").GetProperty("operator");
         grant.EnumerateObject().Select(m => m.Name).ShouldBe(["scopes", "approvedAt", "approvedBy"]);
         grant.GetProperty("approvedAt").GetString().ShouldEndWith("Z");

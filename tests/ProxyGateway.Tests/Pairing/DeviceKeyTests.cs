@@ -26,6 +26,19 @@ public sealed class DeviceKeyTests
     }
 
     [Theory]
+    [InlineData("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", 32)]
+    [InlineData("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", 32)]
+    [InlineData("BJfLRa4cft-LVd4USEgQ2PcwpA5aQYReNlEFH1lQFgRb9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA", 65)]
+    [InlineData("ApfLRa4cft-LVd4USEgQ2PcwpA5aQYReNlEFH1lQFgRb9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA", 0)]
+    [InlineData("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHUR", 0)]
+    [InlineData("", 0)]
+    public void Keys_of_both_kinds_are_read(string text, int size)
+    {
+        DeviceKey.TryRead(text, out byte[] key).ShouldBe(size > 0);
+        key.Length.ShouldBe(size);
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("AAAA")]
     [InlineData("not base64!")]

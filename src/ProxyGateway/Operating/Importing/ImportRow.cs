@@ -22,8 +22,8 @@ internal sealed record ImportRow(int Row, DeviceId? Id, ImportDeviceBody? Device
     /// <summary>Reads a key in any form that devices send.</summary>
     public static bool TryReadKey(string? text, out DeviceId id, out string publicKey)
     {
-        Span<byte> key = stackalloc byte[PublicKeyText.KeySize];
-        bool valid = text is not null && PublicKeyText.TryDecodeKey(text, key);
+        byte[] key = [];
+        bool valid = text is not null && DeviceKey.TryRead(text, out key);
         (id, publicKey) = valid ? (DeviceId.Of(key), Base64Url.EncodeToString(key)) : (default, "");
         return valid;
     }
