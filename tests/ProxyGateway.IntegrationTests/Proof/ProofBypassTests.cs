@@ -88,7 +88,7 @@ public sealed class ProofBypassTests(ProofBypassTests.Paired gate) : IClassFixtu
         NetworkStream stream = socket.GetStream();
         await stream.WriteAsync(Encoding.ASCII.GetBytes(request));
         using var reader = new StreamReader(stream, Encoding.ASCII);
-        return await (toEnd ? reader.ReadToEndAsync() : reader.ReadLineAsync()).WaitAsync(Eventually.Patience) ?? "";
+        return (toEnd ? await reader.ReadToEndAsync().WaitAsync(Eventually.Patience) : await reader.ReadLineAsync().WaitAsync(Eventually.Patience)) ?? "";
     }
 
     public sealed class Paired : IAsyncLifetime
