@@ -68,9 +68,6 @@ public static class DeviceDocument
                 record.Unknown.Remove(FormatMember); // it is written again where it is still needed
         }
 
-        if (format < Format && record.NamesAudiences)
-            // A version that knows no formats has written it: it loses the audiences of requests, and what it takes for a role becomes a grant of an audience.
-            throw new DamagedDocumentException(id, "it names an audience, which its format does not have");
         if (record.Id != id)
             throw new DamagedDocumentException(id, "it is another device's");
         if (record.Version != version)
@@ -78,6 +75,9 @@ public static class DeviceDocument
         if (record.Grants.Values.Any(g => g is null || g.Parts?.Rules.Values.Any(s => s is null) == true) || record.Requests.Any(r => r is null || r.DeviceId != id))
             // nullability annotations do not cover collection items in JSON
             throw new DamagedDocumentException(id, "a grant or a part of one is null, or a request null or another device's");
+        if (format < Format && record.NamesAudiences)
+            // A version that knows no formats has written it: it loses the audiences of requests, and what it takes for a role becomes a grant of an audience.
+            throw new DamagedDocumentException(id, "it names an audience, which its format does not have");
         return record;
     }
 

@@ -18,6 +18,10 @@ public sealed class PlainPathTests
     [InlineData("/open/50%2")]
     [InlineData("/open/50%2520off")]
     [InlineData("/open/50%+1off")]
+    [InlineData("/open/50%g1")]
+    [InlineData("/open/50%1g")]
+    [InlineData("/open/0%g")]
+    [InlineData("/open/a%252520b")] // encoded three times
     [InlineData("/open/grüße")]
     public void A_path_that_every_server_reads_alike_passes(string path) => PlainPath.Is(new PathString(path)).ShouldBeTrue();
 
@@ -39,6 +43,9 @@ public sealed class PlainPathTests
     [InlineData("/open%00")]
     [InlineData("/%25252525252e")]
     [InlineData("/open/%c0%ae%c0%ae/agent")]
+    [InlineData("/open/%c0")]
+    [InlineData("/open/%zz%c0")]
+    [InlineData("/open/a%25252520b")]
     [InlineData("/open/..;/agent")]
     [InlineData("/agent%2fx")]
     [InlineData("/agent%252fx")]
