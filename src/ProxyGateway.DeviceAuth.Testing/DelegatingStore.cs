@@ -9,7 +9,7 @@ internal abstract class DelegatingStore(IDeviceStore inner) : IReplayStore
     public virtual ValueTask<StoredDevice> GetAsync(DeviceId id, CancellationToken cancellationToken) =>
         inner.GetAsync(id, cancellationToken);
 
-    public DateTimeOffset? RemembersSince => ((IReplayStore)inner).RemembersSince;
+    public DateTimeOffset? RemembersSince => (inner as IReplayStore)?.RemembersSince;
 
     public virtual ValueTask<StoredDevice> GetAsync(DeviceId id, UseOnce once, CancellationToken cancellationToken) =>
         ((IReplayStore)inner).GetAsync(id, once, cancellationToken);
