@@ -23,7 +23,7 @@ namespace ProxyGateway.IntegrationTests.Identity;
 
 /// <summary>A backend that trusts no header verifies the gate's assertion: here by ASP.NET Core's own handler, from the gateway's own keys.</summary>
 [UnsupportedOSPlatform("windows")]
-public sealed class AssertionTests : IAsyncDisposable
+public sealed class AssertionTests : IAsyncLifetime, IAsyncDisposable
 {
     private static readonly Dictionary<string, string> Assertion = new() { ["DeviceAssertion"] = "X-Device-Assertion" };
 
@@ -32,6 +32,10 @@ public sealed class AssertionTests : IAsyncDisposable
     private readonly List<IAsyncDisposable> _toDispose = [];
 
     private string Secret => Path.Combine(_folder, "secret");
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    Task IAsyncLifetime.DisposeAsync() => DisposeAsync().AsTask();
 
     public async ValueTask DisposeAsync()
     {
@@ -229,7 +233,7 @@ public sealed class AssertionTests : IAsyncDisposable
         await HeardAsync(gateway); // until the registry's next sign of life nobody is admitted, since a minute has passed at once
     }
 
-    private static Task InRegistryAsync(TestGateway gateway, int keys) => Eventually.HoldsAsync(
+    private static async Task InRegistryAsync(TestGateway gateway, int keys) => await Eventually.HoldsAsync(
         async () => (await gateway.Services.GetRequiredService<ISharedDocumentStore>().ListAsync(AssertionKeySet.Group, default)).Items.Count >= keys, "they are announced");
 
     private static async Task HeardAsync(TestGateway gateway) =>

@@ -9,7 +9,7 @@ namespace ProxyGateway.IntegrationTests.Identity;
 
 /// <summary>The gate's transforms: what a route's configuration makes the gate tell its backend.</summary>
 [UnsupportedOSPlatform("windows")]
-public sealed class BackendHeaderTests : IAsyncDisposable
+public sealed class BackendHeaderTests : IAsyncLifetime
 {
     private static readonly Dictionary<string, string> User = new() { ["DeviceHeader"] = "X-Forwarded-User", ["Value"] = "id" };
 
@@ -22,7 +22,9 @@ public sealed class BackendHeaderTests : IAsyncDisposable
 
     private static string Device => AnyDevice.Claim.Device.ToString();
 
-    public async ValueTask DisposeAsync()
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
     {
         if (_gateway is not null)
             await _gateway.DisposeAsync();

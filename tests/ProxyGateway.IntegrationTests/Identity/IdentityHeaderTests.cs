@@ -8,7 +8,7 @@ using ProxyGateway.IntegrationTests.Gate;
 namespace ProxyGateway.IntegrationTests.Identity;
 
 /// <summary>The backend learns from the gate which device it is, and from nobody else.</summary>
-public sealed class IdentityHeaderTests : IAsyncDisposable
+public sealed class IdentityHeaderTests : IAsyncLifetime
 {
     private const string Forged = "forged";
 
@@ -23,7 +23,13 @@ public sealed class IdentityHeaderTests : IAsyncDisposable
 
     private TestGateway? _gateway;
 
-    public ValueTask DisposeAsync() => _gateway?.DisposeAsync() ?? default;
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        if (_gateway is not null)
+            await _gateway.DisposeAsync();
+    }
 
     // RequestHeaders names them, as an operator could by mistake.
     [Theory]

@@ -10,7 +10,7 @@ internal static class ExportFile
 {
     // An unknown member of a row may restrict the rest, as a block does; so such a row is skipped.
     private static readonly ImmutableHashSet<string> Members =
-        ["id", "publicKey", "client", "label", "legacy", "block", "grants", "createdAt", "lastSeenAt", "version"];
+        ["id", "publicKey", "client", "label", "legacy", "block", "grants", "createdAt", "lastSeenAt", "version", "algorithm", "jkt"];
 
     private static readonly ImmutableHashSet<string> GrantMembers = ["scopes", "until", "approvedAt", "approvedBy", "rule", "parts"];
 
@@ -26,7 +26,7 @@ internal static class ExportFile
             return ImportRow.Skipped(number, id: null, "it is not an object");
         DeviceId? shown = DeviceId.TryParse(row.Text("id"), out DeviceId parsed) ? parsed : null;
         if (!ImportRow.TryReadKey(row.Text("publicKey"), out DeviceId id, out string publicKey))
-            return ImportRow.Skipped(number, shown, row.Member("block") is null ? "publicKey is not an Ed25519 key" : "it is blocked there");
+            return ImportRow.Skipped(number, shown, row.Member("block") is null ? "publicKey is not an Ed25519 or P-256 key" : "it is blocked there");
         if (row.Member("id") is not null && row.Text("id") != id.ToString())
             return ImportRow.Skipped(number, shown, "its id is not that of publicKey");
         if (row.Member("block") is not null)
