@@ -134,11 +134,19 @@ public sealed class RedisOutageTests(ITestOutputHelper output) : IAsyncLifetime
 
         output.WriteLine($"{asks.Count(a => a.IsFaulted)} of {asks.Length} asks failed.");
         asks.Where(a => a.IsFaulted).ShouldAllBe(a => a.Exception!.InnerException is RegistryUnavailableException);
-        var listed = (await _store.ListOpenRequestsAsync(cursor: null, 1000, None)).Items.Select(r => r.DeviceId).ToHashSet();
-        foreach (DeviceClaim claim in claims)
+        await Eventually.HoldsAsync(AreThoseThatAreWrittenListedAsync, "what is written is listed"); // a write that the server got before it hung may be made only now
+
+        async Task<bool> AreThoseThatAreWrittenListedAsync()
         {
-            bool written = (await _store.GetAsync(claim.Device, None)).Record is not null;
-            listed.Contains(claim.Device).ShouldBe(written);
+            var listed = (await _store.ListOpenRequestsAsync(cursor: null, 1000, None)).Items.Select(r => r.DeviceId).ToHashSet();
+            foreach (DeviceClaim claim in claims)
+            {
+                bool written = (await _store.GetAsync(claim.Device, None)).Record is not null;
+                if (listed.Contains(claim.Device) != written)
+                    return false;
+            }
+
+            return true;
         }
     }
 
