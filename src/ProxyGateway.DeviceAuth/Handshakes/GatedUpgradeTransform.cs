@@ -8,9 +8,9 @@ using Yarp.ReverseProxy.Transforms.Builder;
 namespace ProxyGateway.DeviceAuth.Handshakes;
 
 /// <summary>
-/// To a device that is admitted already it passes the backend's answer. Else it passes only one answer of a backend to a gated upgrade: 101. Then the proxy gets its stream only once the device is admitted. With any
-/// other answer the backend would talk to an unverified client, so the client gets a 502 with nothing from the backend. Of a 101 the client
-/// gets only the headers that complete the upgrade: cookies and server names are for admitted devices.
+/// Decides which answer of a backend to an upgrade the client gets. A device that was admitted before gets whatever it is. Anybody else gets only a 101, of which
+/// only the headers that complete the upgrade, since cookies and server names are for admitted devices; and 502 instead of any other answer, since with it the
+/// backend would talk to an unverified client.
 /// </summary>
 internal sealed class GatedUpgradeTransform : ITransformProvider
 {
@@ -34,15 +34,16 @@ internal sealed class GatedUpgradeTransform : ITransformProvider
             if (http.Features.Get<GatedUpgrade>() is not { } gated || response.ProxyResponse is not { } answer)
                 return default;
 
-            if (gated.IsAdmitted && answer.StatusCode != HttpStatusCode.SwitchingProtocols && !Switches(http, answer))
+            bool switches = Switches(http, answer);
+            if (gated.IsAdmitted && !switches && answer.StatusCode != HttpStatusCode.SwitchingProtocols)
                 return default;
 
             // Headers that the proxy has copied by now, and that the route's own transforms have added.
             IHeaderDictionary headers = http.Response.Headers;
-            if (!gated.IsAdmitted || !Switches(http, answer))
+            if (!gated.IsAdmitted || !switches)
                 headers.Clear();
             http.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = null;
-            if (Switches(http, answer))
+            if (switches)
             {
                 answer.Content = gated.Wrap(answer.Content);
                 SayWhatSwitches(http, answer);

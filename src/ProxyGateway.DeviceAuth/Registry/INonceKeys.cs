@@ -7,12 +7,6 @@ internal interface INonceKeys
     /// <exception cref="RegistryUnavailableException">There is none yet, and the registry cannot be reached.</exception>
     NonceKey Current { get; }
 
-    /// <summary>
-    /// From when on a nonce counts, in whole seconds: the proofs of earlier ones may have been used at a time that the registry does not remember. A nonce that
-    /// is made before then has this time. Null if all count.
-    /// </summary>
-    DateTimeOffset? NotBefore => null;
-
     /// <summary>Reads the registry if that is due, so that <see cref="Current"/> is there and is what other gateways have. It never fails.</summary>
     /// <param name="cancellationToken">The caller waits no more.</param>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>

@@ -6,8 +6,7 @@ namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>
 /// The keys of nonces, in one document that the gateways of a registry share: the current one, which is a day old at most, and the one before it. Any gateway
-/// replaces them when it is time. They are first read, or made, when a nonce is
-/// asked for; so a registry whose gateways make none has no keys.
+/// replaces them when it is time. They are first read, or made, when a nonce is asked for; so a registry whose gateways make none has no keys.
 /// </summary>
 internal sealed partial class ProofNonceKeys(IDeviceStore devices, TimeProvider time, ILogger<ProofNonceKeys> logger, ISharedDocumentStore? store = null) : INonceKeys
 {
@@ -35,10 +34,6 @@ internal sealed partial class ProofNonceKeys(IDeviceStore devices, TimeProvider 
     private TimeMark? _readAt;
     private Task _reading = Task.CompletedTask;
     private volatile bool _hasFailed;
-
-    /// <inheritdoc/>
-    public DateTimeOffset? NotBefore { get; } =
-        (devices as IReplayStore)?.RemembersSince is { } since ? DateTimeOffset.FromUnixTimeSeconds(since.ToUnixTimeSeconds() + 1) : null;
 
     /// <inheritdoc/>
     public NonceKey Current => _keys?.Current ?? throw Missing();
@@ -151,8 +146,7 @@ internal sealed partial class ProofNonceKeys(IDeviceStore devices, TimeProvider 
 
     private Keys Read(StoredNonceKeys stored) => new(Read(stored.Current), stored.Previous is { } previous ? Read(previous) : null);
 
-    // Where the memory of used proofs ends with the process, so do its nonces: by NotBefore alone they would count again if the clock was behind at the start, as
-    // that of a board without a battery is.
+    // Where the memory of used proofs ends with the process, so do its nonces, whatever its clock says: else a proof that was used before a restart could be sent again.
     private NonceKey Read(StoredNonceKey stored) =>
         new(stored.Id, [.. _remembersSince is { } since ? HMACSHA256.HashData(stored.Secret, BitConverter.GetBytes(since.UtcTicks)) : stored.Secret]);
 

@@ -174,18 +174,6 @@ public sealed class ProofNonceKeysTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Nonces_from_before_the_memory_of_used_proofs_do_not_count()
-    {
-        _time.Advance(TimeSpan.FromMilliseconds(300));
-        var restarted = new InMemoryDeviceStore(_time);
-
-        new ProofNonceKeys(restarted, _time, NullLogger<ProofNonceKeys>.Instance, restarted).NotBefore
-            .ShouldBe(new DateTimeOffset(2026, 11, 22, 10, 0, 1, TimeSpan.Zero), "whole seconds: one of the second in which it began may be from before");
-        new ProofNonceKeys(new OneDeviceStore(), _time, NullLogger<ProofNonceKeys>.Instance).NotBefore.ShouldBeNull();
-        await restarted.DisposeAsync();
-    }
-
-    [Fact]
     public async Task Nonces_of_a_process_whose_memory_is_gone_do_not_count_although_the_clock_was_behind_at_the_start()
     {
         NonceKey before = (await CurrentAsync(Gateway()))!;

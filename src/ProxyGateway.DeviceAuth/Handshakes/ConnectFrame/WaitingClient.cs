@@ -148,7 +148,7 @@ internal sealed class WaitingClient(
         }
     }
 
-    // A write that were cancelled would leave no room for the close frame.
+    // The write itself is not cancelled with the wait: half a frame would be left, and no close frame can follow that.
     private Task SendAsync(byte[] frame) =>
         pipe.Outlet.WriteAsync(frame, handshake.Http.RequestAborted).AsTask().WaitAsync(PingAfter, time, wait.Over);
 }

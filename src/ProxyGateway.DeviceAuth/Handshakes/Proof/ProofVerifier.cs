@@ -31,8 +31,7 @@ internal sealed class ProofVerifier(INonceKeys keys, TimeProvider time) : IDispo
         if (!ProofNonce.TryRead(token.Nonce, out ProofNonce nonce)
             || await keys.FindAsync(nonce.KeyId, cancellationToken) is not { } key
             || !ProofNonce.IsIssuedBy(key, token.Nonce!)
-            || !nonce.IsFresh(now, life)
-            || nonce.Seconds < keys.NotBefore?.ToUnixTimeSeconds())
+            || !nonce.IsFresh(now, life))
         {
             return new ProofExamination(Proof: null, ProofFault.NonceRequired, offset);
         }
@@ -53,11 +52,7 @@ internal sealed class ProofVerifier(INonceKeys keys, TimeProvider time) : IDispo
 
     /// <summary>A nonce of this time.</summary>
     /// <exception cref="RegistryUnavailableException">There is no key yet, and the registry cannot be reached.</exception>
-    public string IssueNonce()
-    {
-        DateTimeOffset now = time.GetUtcNow();
-        return ProofNonce.Issue(keys.Current, keys.NotBefore is { } start && start > now ? start : now);
-    }
+    public string IssueNonce() => ProofNonce.Issue(keys.Current, time.GetUtcNow());
 
     /// <summary>Has the keys of nonces read if that is due; to be called before <see cref="IssueNonce"/>. It never fails.</summary>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>

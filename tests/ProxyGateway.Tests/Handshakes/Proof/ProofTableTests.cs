@@ -351,26 +351,6 @@ public sealed class ProofTableTests
         PartOf(proof.Verify(keys: new Keys(proof.NonceKey))).ShouldBeNull();
     }
 
-    // The registry does not remember which proofs were used before then.
-    [Theory]
-    [InlineData(0, true)]
-    [InlineData(1, false)]
-    public void A_nonce_of_before_the_registrys_memory_does_not_count(int seconds, bool isGood)
-    {
-        using var proof = new SomeProof();
-        PartOf(proof.Verify(keys: new Keys(proof.NonceKey) { NotBefore = proof.Time.GetUtcNow().AddSeconds(seconds) })).ShouldBe(isGood ? null : "nonce");
-    }
-
-    [Fact]
-    public void A_nonce_that_is_made_before_the_registrys_memory_begins_counts_from_then_on()
-    {
-        using var proof = new SomeProof();
-        var keys = new Keys(proof.NonceKey) { NotBefore = proof.Time.GetUtcNow().AddSeconds(1) };
-        using var verifier = new ProofVerifier(keys, proof.Time);
-        proof.Claims["nonce"] = verifier.IssueNonce();
-        PartOf(proof.Verify(keys: keys)).ShouldBeNull();
-    }
-
     // A mark must outlive the acceptance by every gateway: twice the life, and twice what one may be ahead.
     [Theory]
     [InlineData(120, 120, 250)]
@@ -420,8 +400,6 @@ public sealed class ProofTableTests
     private sealed class Keys(NonceKey? key) : INonceKeys
     {
         public NonceKey Current => key!;
-
-        public DateTimeOffset? NotBefore { get; init; }
 
         public ValueTask<NonceKey?> FindAsync(byte id, CancellationToken cancellationToken) => new(key);
     }
