@@ -1,12 +1,8 @@
 using System.Buffers.Text;
-using System.Globalization;
 using System.Net;
 using System.Net.WebSockets;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
-using NSec.Cryptography;
+using ProxyGateway.DeviceAuth.Client;
 using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Testing;
@@ -14,13 +10,13 @@ namespace ProxyGateway.DeviceAuth.Testing;
 /// <summary>A device: an Ed25519 key that proves its identity in the handshake of the OpenClaw gateway protocol. Thread-safe.</summary>
 public sealed class DeviceClient : IDisposable
 {
-    private readonly Key _key;
+    private readonly DeviceIdentity _identity;
     private readonly TimeProvider _time;
 
     /// <summary>A device with a new key.</summary>
     /// <param name="time">The device's clock for signatures; null for the system's.</param>
     public DeviceClient(TimeProvider? time = null)
-        : this(RandomNumberGenerator.GetBytes(SignatureAlgorithm.Ed25519.PrivateKeySize), time)
+        : this(DeviceIdentity.Create(), time)
     {
     }
 
@@ -29,12 +25,15 @@ public sealed class DeviceClient : IDisposable
     /// <param name="time">The device's clock for signatures; null for the system's.</param>
     /// <exception cref="FormatException">The key is invalid.</exception>
     public DeviceClient(ReadOnlySpan<byte> seed, TimeProvider? time = null)
+        : this(DeviceIdentity.FromSeed(seed), time)
     {
-        _key = Key.Import(SignatureAlgorithm.Ed25519, seed, KeyBlobFormat.RawPrivateKey);
-        _time = time ?? TimeProvider.System;
-        byte[] publicKey = _key.PublicKey.Export(KeyBlobFormat.RawPublicKey);
-        Id = DeviceId.Of(publicKey);
-        PublicKey = Base64Url.EncodeToString(publicKey);
+    }
+
+    private DeviceClient(DeviceIdentity identity, TimeProvider? time)
+    {
+        (_identity, _time) = (identity, time ?? TimeProvider.System);
+        Id = DeviceId.Parse(identity.Id);
+        PublicKey = Base64Url.EncodeToString(identity.PublicKey.Span);
     }
 
     /// <summary>The device's id.</summary>
@@ -89,19 +88,20 @@ public sealed class DeviceClient : IDisposable
     }
 
     /// <summary>Deletes the key from memory.</summary>
-    public void Dispose() => _key.Dispose();
+    public void Dispose() => _identity.Dispose();
 
     private async Task<ConnectResult> ShakeHandsAsync(
         ClientWebSocket socket, string role, IReadOnlyCollection<string> scopes, ConnectOptions options, CancellationToken cancellationToken)
     {
         string id = Guid.NewGuid().ToString("N");
+        ConnectFrame connect = ConnectFrameOf(role, scopes, options);
         JsonElement? error = null;
         while (await ReceiveAsync(socket, cancellationToken) is { } message)
         {
             using JsonDocument document = JsonDocument.Parse(message);
             JsonElement frame = document.RootElement;
             if (IsText(frame, "event", "connect.challenge"))
-                await socket.SendTextAsync(ConnectFrame(id, NonceOf(frame), role, scopes, options), cancellationToken);
+                await socket.SendTextAsync(await connect.SignAsync(_identity, id, NonceOf(frame), _time.GetUtcNow(), cancellationToken), cancellationToken);
             else if (IsText(frame, "type", "res") && IsText(frame, "id", id) && frame.TryGetProperty("ok", out JsonElement ok) && ok.ValueKind == JsonValueKind.True)
                 return new ConnectResult.Admitted(socket, frame.TryGetProperty("payload", out JsonElement payload) ? payload.Clone() : default);
             else if (IsText(frame, "type", "res") && frame.TryGetProperty("error", out JsonElement refusal))
@@ -124,45 +124,23 @@ public sealed class DeviceClient : IDisposable
         }
     }
 
-    private string ConnectFrame(string id, string nonce, string role, IReadOnlyCollection<string> scopes, ConnectOptions options)
+    private static ConnectFrame ConnectFrameOf(string role, IReadOnlyCollection<string> scopes, ConnectOptions options) => new()
     {
-        long signedAt = _time.GetUtcNow().ToUnixTimeMilliseconds();
-        string signed = string.Join(
-            '|',
-            "v3", Id, options.ClientId, options.ClientMode, role, string.Join(',', scopes), signedAt.ToString(CultureInfo.InvariantCulture), options.Token, nonce,
-            Normalized(options.Platform), Normalized(options.DeviceFamily));
-        var client = new JsonObject
+        MinProtocol = options.Protocol,
+        MaxProtocol = options.Protocol,
+        Role = role,
+        Scopes = scopes,
+        Client = new ClientClaim
         {
-            ["id"] = options.ClientId,
-            ["version"] = options.ClientVersion,
-            ["platform"] = options.Platform,
-            ["mode"] = options.ClientMode,
-        };
-        if (options.DeviceFamily is not null)
-            client["deviceFamily"] = options.DeviceFamily;
-        if (options.DisplayName is not null)
-            client["displayName"] = options.DisplayName;
-        var parameters = new JsonObject
-        {
-            ["minProtocol"] = options.Protocol,
-            ["maxProtocol"] = options.Protocol,
-            ["client"] = client,
-            ["role"] = role,
-            ["scopes"] = new JsonArray([.. scopes.Select(s => (JsonNode)s)]),
-            ["caps"] = new JsonArray(),
-            ["device"] = new JsonObject
-            {
-                ["id"] = Id.ToString(),
-                ["publicKey"] = PublicKey,
-                ["signature"] = Base64Url.EncodeToString(SignatureAlgorithm.Ed25519.Sign(_key, Encoding.UTF8.GetBytes(signed))),
-                ["signedAt"] = signedAt,
-                ["nonce"] = nonce,
-            },
-        };
-        if (options.Token is not null)
-            parameters["auth"] = new JsonObject { ["token"] = options.Token };
-        return new JsonObject { ["type"] = "req", ["id"] = id, ["method"] = "connect", ["params"] = parameters }.ToJsonString();
-    }
+            Id = options.ClientId,
+            DisplayName = options.DisplayName,
+            Version = options.ClientVersion,
+            Platform = options.Platform,
+            Mode = options.ClientMode,
+        },
+        DeviceFamily = options.DeviceFamily,
+        Token = options.Token,
+    };
 
     private static string NonceOf(JsonElement challenge) =>
         challenge.TryGetProperty("payload", out JsonElement payload) && payload.ValueKind == JsonValueKind.Object
@@ -172,10 +150,6 @@ public sealed class DeviceClient : IDisposable
 
     private static bool IsText(JsonElement frame, string name, string text) =>
         frame.ValueKind == JsonValueKind.Object && frame.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
-
-    // Only ASCII letters are lowered, on every platform.
-    private static string? Normalized(string? text) =>
-        text is null ? null : string.Concat(text.Trim().Select(c => char.IsAsciiLetterUpper(c) ? char.ToLowerInvariant(c) : c));
 
     private static Uri WebSocketAddress(Uri address) => new UriBuilder(address)
     {

@@ -2,28 +2,26 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
-using NSec.Cryptography;
+using ProxyGateway.DeviceAuth.Client;
 using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Testing;
 
 /// <summary>A device that makes proofs (RFC 9449) for the handshake <c>Proof</c>, with an Ed25519 or a P-256 key. Thread-safe.</summary>
-public sealed class ProofSigner : IDisposable
+public sealed class ProofSigner : IDeviceSigner, IDisposable
 {
-    private readonly Key? _ed25519;
-    private readonly ECDsa? _p256;
-    private readonly Lock _lock = new();
+    private readonly DeviceIdentity _identity;
     private readonly TimeProvider _time;
 
-    private ProofSigner(Key? ed25519, ECDsa? p256, TimeProvider? time)
+    private ProofSigner(DeviceIdentity identity, TimeProvider? time)
     {
-        (_ed25519, _p256, _time) = (ed25519, p256, time ?? TimeProvider.System);
-        byte[] key = ed25519?.PublicKey.Export(KeyBlobFormat.RawPublicKey) ?? PointOf(p256!);
+        (_identity, _time) = (identity, time ?? TimeProvider.System);
+        ReadOnlySpan<byte> key = identity.PublicKey.Span;
         Id = DeviceId.Of(key);
         PublicKey = Base64Url.EncodeToString(key);
         Jwk = key.Length == DeviceKey.Ed25519Size
             ? new JsonObject { ["kty"] = "OKP", ["crv"] = "Ed25519", ["x"] = PublicKey }
-            : new JsonObject { ["kty"] = "EC", ["crv"] = "P-256", ["x"] = Base64Url.EncodeToString(key.AsSpan(1, 32)), ["y"] = Base64Url.EncodeToString(key.AsSpan(33)) };
+            : new JsonObject { ["kty"] = "EC", ["crv"] = "P-256", ["x"] = Base64Url.EncodeToString(key.Slice(1, 32)), ["y"] = Base64Url.EncodeToString(key[33..]) };
     }
 
     /// <summary>The device's id.</summary>
@@ -33,7 +31,11 @@ public sealed class ProofSigner : IDisposable
     public string PublicKey { get; }
 
     /// <summary>The algorithm of its proofs, <c>Ed25519</c> or <c>ES256</c>.</summary>
-    public string Algorithm => _p256 is null ? "Ed25519" : "ES256";
+    public string Algorithm => _identity.Algorithm.ToString();
+
+    DeviceAlgorithm IDeviceSigner.Algorithm => _identity.Algorithm;
+
+    ReadOnlyMemory<byte> IDeviceSigner.PublicKey => _identity.PublicKey;
 
     /// <summary>The public key as a JWK; a copy for each caller.</summary>
     public JsonObject Jwk { get => field.DeepClone().AsObject(); }
@@ -42,15 +44,12 @@ public sealed class ProofSigner : IDisposable
     /// <param name="seed">The private key, 32 bytes (RFC 8032 §5.1.5); null for a new one.</param>
     /// <param name="time">The device's clock; null for the system's.</param>
     /// <exception cref="FormatException">The key is invalid.</exception>
-    public static ProofSigner WithEd25519(byte[]? seed = null, TimeProvider? time = null)
-    {
-        seed ??= RandomNumberGenerator.GetBytes(SignatureAlgorithm.Ed25519.PrivateKeySize);
-        return new ProofSigner(Key.Import(SignatureAlgorithm.Ed25519, seed, KeyBlobFormat.RawPrivateKey), p256: null, time);
-    }
+    public static ProofSigner WithEd25519(byte[]? seed = null, TimeProvider? time = null) =>
+        new(seed is null ? DeviceIdentity.Create() : DeviceIdentity.FromSeed(seed), time);
 
     /// <summary>A device with a new P-256 key.</summary>
     /// <param name="time">The device's clock; null for the system's.</param>
-    public static ProofSigner WithP256(TimeProvider? time = null) => new(ed25519: null, ECDsa.Create(ECCurve.NamedCurves.nistP256), time);
+    public static ProofSigner WithP256(TimeProvider? time = null) => new(DeviceIdentity.Create(DeviceAlgorithm.ES256), time);
 
     /// <summary>Makes a proof.</summary>
     /// <param name="method">The request's method, <c>GET</c> for a WebSocket.</param>
@@ -86,7 +85,7 @@ public sealed class ProofSigner : IDisposable
     public string Sign(string header, string payload)
     {
         string signed = $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header))}.{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(payload))}";
-        return $"{signed}.{Base64Url.EncodeToString(SignatureOf(Encoding.ASCII.GetBytes(signed)))}";
+        return $"{signed}.{Base64Url.EncodeToString(_identity.Sign(Encoding.ASCII.GetBytes(signed)))}";
     }
 
     /// <summary>The URL as a proof has it: <c>http</c> or <c>https</c>, no query, no fragment.</summary>
@@ -97,26 +96,8 @@ public sealed class ProofSigner : IDisposable
         return $"{scheme}://{url.Authority}{url.AbsolutePath}";
     }
 
+    ValueTask<byte[]> IDeviceSigner.SignAsync(ReadOnlyMemory<byte> data, CancellationToken cancellationToken) => _identity.SignAsync(data, cancellationToken);
+
     /// <summary>Deletes the key from memory.</summary>
-    public void Dispose()
-    {
-        _ed25519?.Dispose();
-        _p256?.Dispose();
-    }
-
-    private byte[] SignatureOf(byte[] signed)
-    {
-        if (_ed25519 is not null)
-            return SignatureAlgorithm.Ed25519.Sign(_ed25519, signed);
-        lock (_lock)
-        {
-            return _p256!.SignData(signed, HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
-        }
-    }
-
-    private static byte[] PointOf(ECDsa key)
-    {
-        ECPoint point = key.ExportParameters(includePrivateParameters: false).Q;
-        return [4, .. point.X!, .. point.Y!];
-    }
+    public void Dispose() => _identity.Dispose();
 }

@@ -38,6 +38,7 @@ public sealed class DirectionTests
             ["(composition)"],
             ["Admin.Page"],
             ["Admin", "Admin.OpenApi", "Admin.Webhooks"], // accepted: an endpoint carries its description, and a webhook sends what the events endpoint shows
+            ["Client"],
             ["Testing"],
         ],
         type => OptionTypes.Contains(type) ? Options : ToolTypes.Contains(type) ? "(tools)" : "(composition)");

@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Client;
 using ProxyGateway.DeviceAuth.Redis;
 using ProxyGateway.DeviceAuth.Sqlite;
 using ProxyGateway.Serving;
@@ -17,7 +18,7 @@ public sealed class FriendTests
 
     private static Dictionary<string, Assembly> All { get; } = new[]
     {
-        typeof(DeviceAuthOptions), typeof(AdminOptions), typeof(RedisStoreOptions), typeof(SqliteStoreOptions), typeof(InMemoryDeviceStore), typeof(GatewayHost),
+        typeof(DeviceAuthOptions), typeof(AdminOptions), typeof(RedisStoreOptions), typeof(SqliteStoreOptions), typeof(InMemoryDeviceStore), typeof(DeviceIdentity), typeof(GatewayHost),
     }.ToDictionary(type => type.Assembly.GetName().Name!, type => type.Assembly);
 
     [Theory]
