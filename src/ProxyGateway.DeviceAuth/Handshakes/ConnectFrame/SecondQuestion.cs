@@ -67,7 +67,7 @@ internal sealed class SecondQuestion(BackendPairings pairings, Gatekeeper gateke
             try
             {
                 return await gatekeeper.ReadGrantingAsync(session, cancellationToken) is { } record
-                    ? new BackendGrant(session.Claim, record, settings.Current.Policy.Implications)
+                    ? new BackendGrant(session.Claim, record, settings.Current.Policy.Implications) { Question = refusal }
                     : throw new BackendPairingException("the gate does not grant it any more, or cannot know");
             }
             catch (RegistryUnavailableException e)

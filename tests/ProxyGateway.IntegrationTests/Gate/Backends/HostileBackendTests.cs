@@ -122,21 +122,36 @@ public sealed class HostileBackendTests
         };
     }
 
-    [Fact]
-    public async Task What_a_device_has_had_at_the_backend_before_is_not_taken_back()
+    [Theory]
+    [InlineData("list")]
+    [InlineData("refusal")] // its list has less
+    public async Task What_a_device_has_had_at_the_backend_before_is_not_taken_back(string said)
     {
         await using PairingSetting setting = await PairingSetting.StartAsync();
-        JsonObject paired = new() { ["deviceId"] = _device.Id.ToString(), ["role"] = "operator", ["roles"] = new JsonArray("operator"), ["scopes"] = new JsonArray("operator.admin") };
+        if (said == "refusal")
+        {
+            setting.Backend.DistortRefusal = error =>
+                (error["details"]!["approvedRoles"], error["details"]!["approvedScopes"]) = (new JsonArray("operator"), new JsonArray("operator.admin"));
+        }
+
         setting.Backend.AnswerCall = (helper, call) => PairingBackend.RespondAsync(
             helper,
             call,
             call.GetProperty("method").GetString() == "device.pair.list"
-                ? new JsonObject { ["pending"] = new JsonArray(Pending()), ["paired"] = new JsonArray(paired.DeepClone()) }
-                : new JsonObject { ["requestId"] = Requested(call), ["device"] = paired.DeepClone() });
+                ? new JsonObject { ["pending"] = new JsonArray(Pending()), ["paired"] = new JsonArray(Paired(said == "list" ? "operator.admin" : "operator.talk")) }
+                : new JsonObject { ["requestId"] = Requested(call), ["device"] = Paired("operator.admin") });
 
         (await setting.ConnectAsync(_device)).ShouldBeToldToConnectAgain();
 
         setting.Gateway.Log.Of(1126).ShouldBeEmpty();
+
+        JsonObject Paired(string scope) => new()
+        {
+            ["deviceId"] = _device.Id.ToString(),
+            ["role"] = "operator",
+            ["roles"] = new JsonArray("operator"),
+            ["scopes"] = new JsonArray(scope),
+        };
 
         JsonObject Pending() => new()
         {

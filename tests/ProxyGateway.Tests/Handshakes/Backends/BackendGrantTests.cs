@@ -84,6 +84,27 @@ public sealed class BackendGrantTests
         grant.CoversAddition(before, new PendingPairing(device, Set(roles), Set(scopes))).ShouldBe(covered);
     }
 
+    // What the backend's list has of the device; what its refusal has told; and what the device has after the approval.
+    [Theory]
+    [InlineData("operator", "operator.read", "operator", "operator.admin", "operator", "operator.admin operator.read", true)] // its owner's decision
+    [InlineData("operator", "operator.read", "operator node", "operator.read", "operator node", "operator.read", true)]
+    [InlineData("operator", "operator.read", "operator", "operator.admin", "operator node", "operator.read", false)]
+    [InlineData("operator", "operator.read", "operator", "operator.pairing", "operator", "operator.admin operator.read", false)]
+    [InlineData("", "", "operator", "operator.admin", "operator", "operator.admin operator.read", false)] // removed there since
+    public void What_the_backend_has_told_that_the_device_had_is_no_addition(
+        string roles, string scopes, string rolesTold, string scopesTold, string rolesAfter, string scopesAfter, bool covered)
+    {
+        DeviceClaim claim = Some.Claim("operator", "operator.read");
+        string device = claim.Device.ToString();
+        var grant = new BackendGrant(claim, Some.Paired(claim, DateTimeOffset.UnixEpoch), ScopeImplications.Default)
+        {
+            Question = BackendRefusal.Unknown with { ApprovedRoles = Set(rolesTold), ApprovedScopes = Set(scopesTold) },
+        };
+        PendingPairing? before = roles == "" ? null : new PendingPairing(device, Set(roles), Set(scopes));
+
+        grant.CoversAddition(before, new PendingPairing(device, Set(rolesAfter), Set(scopesAfter))).ShouldBe(covered);
+    }
+
     [Fact]
     public void Another_device_is_granted_nothing()
     {

@@ -18,6 +18,18 @@ public sealed class BackendRefusalTests
     }
 
     [Theory]
+    [InlineData("""{"details":{"approvedRoles":["operator","node"],"approvedScopes":["operator.read",1,"\ud800",null]}}""", "node operator", "operator.read")]
+    [InlineData("""{"details":{"approvedRoles":"operator","approvedScopes":{"0":"operator.read"}}}""", "", "")]
+    [InlineData("""{"approvedRoles":["operator"],"details":{}}""", "", "")]
+    [InlineData("""{}""", "", "")]
+    public void What_the_device_has_there_is_read(string error, string roles, string scopes)
+    {
+        BackendRefusal refusal = Read(error);
+
+        (string.Join(' ', refusal.ApprovedRoles), string.Join(' ', refusal.ApprovedScopes)).ShouldBe((roles, scopes));
+    }
+
+    [Theory]
     [InlineData("""{"code":"NOT_PAIRED","details":{"requestId":"an-id"}}""", true)] // as versions before details had a code
     [InlineData("""{"code":"NOT_PAIRED","details":{"code":"DEVICE_IDENTITY_REQUIRED","requestId":"an-id"}}""", false)]
     [InlineData("""{"code":"INVALID_REQUEST","details":{"requestId":"an-id"}}""", false)]

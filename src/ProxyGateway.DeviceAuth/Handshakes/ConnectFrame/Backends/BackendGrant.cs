@@ -11,6 +11,12 @@ internal sealed record BackendGrant(DeviceClaim Claim, DeviceRecord Record, Scop
     private const string Operator = "operator";
 
     /// <summary>
+    /// The refusal by which the backend asks. It names what the device had there; the backend's list can name less, since OpenClaw leaves <c>approvedScopes</c> out of
+    /// it, and its answer to an approval names all.
+    /// </summary>
+    public BackendRefusal Question { get; init; } = BackendRefusal.Unknown;
+
+    /// <summary>
     /// Whether all that a backend would approve is granted in the audience of its route: each role, and each scope in one of these roles. A backend keeps one list of scopes for all
     /// roles of a request, and merges what a device asked for before into it, also what the device has asked for past the gate.
     /// </summary>
@@ -21,11 +27,15 @@ internal sealed record BackendGrant(DeviceClaim Claim, DeviceRecord Record, Scop
         && pending.Scopes.All(scope => IsGranted(scope, pending));
 
     /// <summary>Whether all that a device has got at a backend by an approval is granted; not what it had before.</summary>
-    /// <param name="before">What it had; null: nothing.</param>
+    /// <param name="before">What it had by the backend's list; null: nothing, whatever the refusal has said.</param>
     /// <param name="after">What it has.</param>
-    public bool CoversAddition(PendingPairing? before, PendingPairing after) =>
-        after.Roles.All(role => before?.Roles.Contains(role) == true || IsGranted(role))
-        && after.Scopes.All(scope => before?.Scopes.Contains(scope) == true || IsGranted(scope, after));
+    public bool CoversAddition(PendingPairing? before, PendingPairing after)
+    {
+        ScopeSet roles = before?.Roles.Union(Question.ApprovedRoles) ?? ScopeSet.Empty;
+        ScopeSet scopes = before?.Scopes.Union(Question.ApprovedScopes) ?? ScopeSet.Empty;
+        return after.Roles.All(role => roles.Contains(role) || IsGranted(role))
+            && after.Scopes.All(scope => scopes.Contains(scope) || IsGranted(scope, after));
+    }
 
     private bool IsGranted(string role) => role == Claim.Role || Record.Grants.GetValueOrDefault(KeyOf(role))?.Scopes is not null;
 

@@ -24,6 +24,12 @@ internal sealed record BackendRefusal(string? Code, string? DetailsCode, string?
     /// <summary>The error's message, for people.</summary>
     public string? Message { get; init; }
 
+    /// <summary>The roles that the device has at the backend already, as it says.</summary>
+    public ScopeSet ApprovedRoles { get; init; } = ScopeSet.Empty;
+
+    /// <summary>The scopes that the device has at the backend already, as it says.</summary>
+    public ScopeSet ApprovedScopes { get; init; } = ScopeSet.Empty;
+
     /// <summary>Whether it asks its own pairing question, which an operator of the backend can answer.</summary>
     public bool AsksForPairing => RequestId is not null && (DetailsCode == "PAIRING_REQUIRED" || (DetailsCode is null && Code == "NOT_PAIRED"));
 
@@ -65,6 +71,8 @@ internal sealed record BackendRefusal(string? Code, string? DetailsCode, string?
             Retries: Is(details, "pauseReconnect", JsonValueKind.False) || Raw(details, "recommendedNextStep") == "wait_then_retry")
         {
             Message = SafeText.Of(Raw(error, "message")),
+            ApprovedRoles = Texts(details, "approvedRoles"),
+            ApprovedScopes = Texts(details, "approvedScopes"),
         };
     }
 
@@ -84,13 +92,18 @@ internal sealed record BackendRefusal(string? Code, string? DetailsCode, string?
 
     private static bool Is(JsonElement? element, string name, JsonValueKind kind) => Member(element, name)?.ValueKind == kind;
 
-    private static string? Raw(JsonElement? element, string name)
+    private static string? Raw(JsonElement? element, string name) => Member(element, name) is { } member ? Text(member) : null;
+
+    private static ScopeSet Texts(JsonElement? element, string name) =>
+        Member(element, name) is { ValueKind: JsonValueKind.Array } list ? ScopeSet.Of([.. list.EnumerateArray().Select(Text).OfType<string>()]) : ScopeSet.Empty;
+
+    private static string? Text(JsonElement element)
     {
-        if (Member(element, name) is not { ValueKind: JsonValueKind.String } member)
+        if (element.ValueKind != JsonValueKind.String)
             return null;
         try
         {
-            return member.GetString();
+            return element.GetString();
         }
         catch (InvalidOperationException)
         {
