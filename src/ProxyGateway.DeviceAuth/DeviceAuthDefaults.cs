@@ -32,6 +32,9 @@ public static class DeviceAuthDefaults
     /// <summary>The route metadata for <see cref="Proof"/>: <c>DPoP</c> if the proof comes in the standard's header, for clients that know no other.</summary>
     public const string ProofHeaderMetadata = "DeviceAuth.ProofHeader";
 
+    /// <summary>The route metadata for <see cref="Proof"/>: <c>Allow</c> if devices may send a session token in place of a proof.</summary>
+    public const string SessionTokensMetadata = "DeviceAuth.SessionTokens";
+
     /// <summary>The role of a proof that names none, on a route that names none.</summary>
     public const string ProofRole = "client";
 }

@@ -136,8 +136,10 @@ public static class DeviceAuthorizationExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IPostConfigureOptions<HostOptions>, DrainingPatience>());
         HandshakeRegistration.Add<ConnectFrameHandshake>(services, DeviceAuthDefaults.ConnectFrame);
         services.TryAddSingleton<ProofVerifier>();
+        services.TryAddSingleton<SessionTokens>();
         HandshakeRegistration.Add<ProofHandshake>(services, DeviceAuthDefaults.Proof);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IReservedEndpoint, NonceEndpoint>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IReservedEndpoint, SessionEndpoint>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, ReservedPaths>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>
             new DeviceAuthRouteValidator(s.GetServices<HandshakeRegistration>().Select(h => h.Name))));

@@ -12,12 +12,15 @@ internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) :
     private static readonly ImmutableArray<string> Keys =
     [
         DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.HttpMetadata, DeviceAuthDefaults.AudienceMetadata,
-        DeviceAuthDefaults.RoleMetadata, DeviceAuthDefaults.ScopesMetadata, DeviceAuthDefaults.ProofHeaderMetadata,
+        DeviceAuthDefaults.RoleMetadata, DeviceAuthDefaults.ScopesMetadata, DeviceAuthDefaults.ProofHeaderMetadata, DeviceAuthDefaults.SessionTokensMetadata,
     ];
 
-    private static readonly ImmutableArray<string> OfProof = [DeviceAuthDefaults.RoleMetadata, DeviceAuthDefaults.ScopesMetadata, DeviceAuthDefaults.ProofHeaderMetadata];
+    private static readonly ImmutableArray<string> OfProof =
+        [DeviceAuthDefaults.RoleMetadata, DeviceAuthDefaults.ScopesMetadata, DeviceAuthDefaults.ProofHeaderMetadata, DeviceAuthDefaults.SessionTokensMetadata];
 
     private static readonly ImmutableArray<string> ProofHeaders = ["Device-Proof", "DPoP"];
+
+    private static readonly ImmutableArray<string> SessionTokens = ["Allow", "Deny"];
 
     private readonly ImmutableArray<string> _handshakes = [.. handshakes, DeviceAuthDefaults.Off];
     private readonly ImmutableArray<string> _httpRequests = [.. Enum.GetNames<HttpRequests>()];
@@ -73,6 +76,7 @@ internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) :
                 {
                     DeviceAuthDefaults.HttpMetadata => _httpRequests,
                     DeviceAuthDefaults.ProofHeaderMetadata => ProofHeaders,
+                    DeviceAuthDefaults.SessionTokensMetadata => SessionTokens,
                     _ => _handshakes,
                 };
                 allowed = string.Join(", ", names);

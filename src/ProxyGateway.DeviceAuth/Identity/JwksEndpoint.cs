@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Handshakes.Proof;
+using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Identity;
@@ -12,7 +13,7 @@ internal sealed class JwksEndpoint(IDeviceAssertionKeys keys) : IReservedEndpoin
 
     public string Method => HttpMethods.Get;
 
-    public async Task AnswerAsync(HttpContext http)
+    public async Task AnswerAsync(HttpContext http, ClaimOrigin origin)
     {
         ReadOnlyMemory<byte> jwks;
         try

@@ -11,6 +11,12 @@ public sealed record DeviceClaim(DeviceId Device, string PublicKey, string Role,
     /// <summary>The audience of the route, set by the gate: nothing that a device or a handshake says changes it.</summary>
     public Audience Audience { get; init; }
 
+    /// <summary>
+    /// The version of the record by which the claim's session token was made; null if the device proves itself now. Such a claim is covered by that version
+    /// alone, and asks for nothing: a thief of the token must get no approval by it.
+    /// </summary>
+    internal string? RecordVersion { get; init; }
+
     /// <summary>The role in this audience.</summary>
     public GrantKey Key => new(Audience, Role);
 

@@ -24,6 +24,9 @@ public abstract record Admission
     /// <summary>The proof was used before: it proves nothing now. Nothing was written.</summary>
     public sealed record UsedBefore : Admission;
 
+    /// <summary>The claim was proved while the record was another, or the record does not cover it any more. Nothing was written.</summary>
+    public sealed record Outdated : Admission;
+
     /// <summary>An operator must approve, or has rejected.</summary>
     /// <param name="Reason">What is not covered.</param>
     /// <param name="Request">The request for this claim.</param>

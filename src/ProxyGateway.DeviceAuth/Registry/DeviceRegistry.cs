@@ -383,6 +383,8 @@ public sealed partial class DeviceRegistry
         PairingPolicy policy = rules.Policy.Without(exhausted);
         Locality locality = origin.Locality;
         PairingDecision decision = policy.Decide(record, claim, locality);
+        if (claim.RecordVersion is { } version && decision is not PairingDecision.Refuse && !(decision is PairingDecision.Admit && record!.Version == version))
+            return new(new Admission.Outdated());
         if (!mayAsk && decision is not (PairingDecision.Admit or PairingDecision.Refuse))
             return new(new Admission.Unauthorized());
         if (decision is PairingDecision.LookUpPeerUser)

@@ -211,6 +211,9 @@ internal sealed partial class Gatekeeper(
                     case Admission.UsedBefore used:
                         LogUsedBefore(claim.Device, origin.Address);
                         return Refuse(used, claim, origin, options, "proof-already-used");
+                    case Admission.Outdated outdated:
+                        LogOutdated(claim.Device, origin.Address);
+                        return Refuse(outdated, claim, origin, options, "session-token-outdated");
                     case Admission.Blocked blocked:
                         LogBlocked(claim.Device, origin.Address);
                         return Refuse(blocked, claim, origin, options, "blocked");
@@ -308,6 +311,9 @@ internal sealed partial class Gatekeeper(
 
     [LoggerMessage(1016, LogLevel.Warning, "Device {Device} from {Address} has shown a proof that was used before, and was refused.")]
     private partial void LogUsedBefore(DeviceId device, string? address);
+
+    [LoggerMessage(1017, LogLevel.Information, "Device {Device} from {Address} has shown a session token from before its record changed, and was refused.")]
+    private partial void LogOutdated(DeviceId device, string? address);
 
     [LoggerMessage(1110, LogLevel.Warning, "A device from {Address} must try again later: its turn did not come within {Timeout} (DeviceAuth:HandshakeTimeout).")]
     private partial void LogBusy(string? address, TimeSpan timeout);

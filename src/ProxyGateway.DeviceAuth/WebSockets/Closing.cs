@@ -32,6 +32,8 @@ internal sealed record Closing(ushort Code, string Reason)
     public static readonly Closing NonceMismatch = new(PolicyViolation, "device nonce mismatch");
 
     public static readonly Closing ProofUsed = new(PolicyViolation, "proof already used");
+    public static readonly Closing SessionTokenInvalid = new(PolicyViolation, "session token invalid");
+    public static readonly Closing SessionTokensOff = new(PolicyViolation, "session tokens not allowed");
 
     // Admission.
     public static readonly Closing InsufficientScope = new(PolicyViolation, "insufficient scope");

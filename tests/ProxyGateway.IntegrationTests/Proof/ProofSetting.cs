@@ -55,7 +55,8 @@ internal sealed class ProofSetting : IAsyncDisposable
         Action<IServiceCollection>? services = null,
         Action<WebApplication>? mapBackend = null,
         TimeProvider? time = null,
-        InMemoryDeviceStore? store = null)
+        InMemoryDeviceStore? store = null,
+        IEnumerable<RouteConfig>? others = null)
     {
         var state = new BackendState();
         var heard = new ConcurrentQueue<IHeaderDictionary>();
@@ -68,6 +69,7 @@ internal sealed class ProofSetting : IAsyncDisposable
         of.TryAdd(DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.Proof);
         builder.Services.AddReverseProxy().LoadFromMemory(
             [
+                .. others ?? [],
                 new RouteConfig { RouteId = "grpc", ClusterId = "http2", Match = new RouteMatch { Path = "/test.Echo/{**rest}" }, Metadata = of },
                 new RouteConfig { RouteId = "scoped", ClusterId = "http1", Match = new RouteMatch { Path = "/scoped/{**rest}" }, Metadata = new Dictionary<string, string>(of) { ["DeviceAuth.Scopes"] = "files.read files.write" } },
                 new RouteConfig { RouteId = "agent", ClusterId = "http1", Match = new RouteMatch { Path = "/{**path}" }, Metadata = of },
@@ -117,6 +119,36 @@ internal sealed class ProofSetting : IAsyncDisposable
         return answer.Headers.GetValues("Device-Nonce").Single();
     }
 
+    /// <summary>Asks for a session token; the answer.</summary>
+    public async Task<HttpResponseMessage> AskForTokenAsync(ProofSigner signer, string body, ProofOptions? options = null)
+    {
+        using var client = new HttpClient { Timeout = Eventually.Patience };
+        var url = new Uri(Address, "/.well-known/proxygateway/session");
+        using var request = new HttpRequestMessage(HttpMethod.Post, url) { Content = new StringContent(body) };
+        request.Headers.Add("Device-Proof", signer.Prove("POST", url, await NonceAsync(), options));
+        return await client.SendAsync(request);
+    }
+
+    /// <summary>A session token of a paired device.</summary>
+    public async Task<string> TokenAsync(ProofSigner signer, string body = """{"audience":"default"}""", ProofOptions? options = null)
+    {
+        using HttpResponseMessage answer = await AskForTokenAsync(signer, body, options);
+        string text = await answer.Content.ReadAsStringAsync();
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK, text);
+        return (string)JsonNode.Parse(text)!["token"]!;
+    }
+
+    /// <summary>Sends a session token, and a proof if there is one.</summary>
+    public async Task<HttpResponseMessage> SendTokenAsync(string token, string path = "/work", string? proof = null)
+    {
+        using var client = new HttpClient { Timeout = Eventually.Patience };
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(Address, path));
+        request.Headers.TryAddWithoutValidation("Device-Session", token);
+        if (proof is not null)
+            request.Headers.Add("Device-Proof", proof);
+        return await client.SendAsync(request);
+    }
+
     /// <summary>Has the device ask for what a route gives, and an operator approve it.</summary>
     public async Task PairAsync(ProofSigner signer, string path = "/work", ProofOptions? options = null, string header = "Device-Proof")
     {
@@ -130,6 +162,9 @@ internal sealed class ProofSetting : IAsyncDisposable
 
     public async Task ApproveAsync(RequestId request) =>
         (await Registry.ApproveAsync(request, new GrantTerms(), Ops, Rules, default)).ShouldNotBeNull().Outcome.ShouldBe(DecisionOutcome.Done);
+
+    public async Task ChangeAsync(ProofSigner signer, DeviceChange change) =>
+        (await Registry.ChangeAsync(signer.Id, change, Ops, Rules, default)).ShouldNotBeNull().Outcome.ShouldBe(DecisionOutcome.Done);
 
     public async Task RemoveAsync(ProofSigner signer) => (await Registry.RemoveAsync(signer.Id, Ops, Rules, default)).ShouldBeTrue();
 

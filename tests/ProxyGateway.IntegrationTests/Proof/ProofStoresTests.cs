@@ -11,6 +11,8 @@ namespace ProxyGateway.IntegrationTests.Proof;
 /// <summary>Proofs and nonces of gateways on a real Redis, and of one on a file that is restarted.</summary>
 public sealed class ProofStoresTests : IDisposable
 {
+    private static readonly Dictionary<string, string> Allowed = new() { ["DeviceAuth.SessionTokens"] = "Allow" };
+
     private readonly ProofSigner _device = ProofSigner.WithEd25519();
     private readonly HttpClient _plain = new() { Timeout = Eventually.Patience };
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("proxygateway-proof-");
@@ -72,6 +74,60 @@ public sealed class ProofStoresTests : IDisposable
         (await SendAsync(restarted, next)).ShouldBe(HttpStatusCode.OK);
         (await SendAsync(restarted, next)).ShouldBe(HttpStatusCode.Unauthorized);
         (await VersionOfKeysAsync(restarted)).ShouldBe(keys);
+    }
+
+    [Fact]
+    public async Task Two_gateways_on_one_Redis_take_each_others_session_tokens_and_a_removal_at_one_holds_at_the_other_at_once()
+    {
+        await using RedisServer server = await RedisServer.StartAsync();
+        void Store(IServiceCollection services) =>
+            services.AddRedisDeviceStore(new RedisStoreOptions { Configuration = server.EndPoint, Timeout = TimeSpan.FromSeconds(10) });
+        await using ProofSetting a = await ProofSetting.StartAsync(services: Store, metadata: Allowed);
+        await using ProofSetting b = await ProofSetting.StartAsync(services: Store, metadata: Allowed);
+        await a.PairAsync(_device);
+        string token = await a.TokenAsync(_device);
+        (await SendTokenAsync(a, token), await SendTokenAsync(b, token)).ShouldBe((HttpStatusCode.OK, HttpStatusCode.OK));
+
+        await a.RemoveAsync(_device);
+        (await SendTokenAsync(b, token)).ShouldBe(HttpStatusCode.Unauthorized);
+        await b.PairAsync(_device);
+        (await SendTokenAsync(a, token), await SendTokenAsync(b, token)).ShouldBe((HttpStatusCode.Unauthorized, HttpStatusCode.Unauthorized));
+
+        token = await b.TokenAsync(_device);
+        (await SendTokenAsync(a, token)).ShouldBe(HttpStatusCode.OK);
+        await server.KillAsync();
+        (await SendTokenAsync(a, token)).ShouldBe(HttpStatusCode.ServiceUnavailable);
+        (a.State.Requests, b.State.Requests).ShouldBe((2, 0), "a's first and last; b has counted anew since it paired the device");
+    }
+
+    // There the keys of nonces, and with them session tokens, end with the process.
+    [Fact]
+    public async Task A_session_token_is_read_from_a_file_at_each_request_and_ends_with_a_restart()
+    {
+        void Store(IServiceCollection services) => services.AddSqliteDeviceStore(new SqliteStoreOptions { Path = Path.Combine(_folder.FullName, "registry.db") });
+        string token;
+        await using (ProofSetting gate = await ProofSetting.StartAsync(services: Store, metadata: Allowed))
+        {
+            await gate.PairAsync(_device);
+            token = await gate.TokenAsync(_device);
+            (await SendTokenAsync(gate, token)).ShouldBe(HttpStatusCode.OK);
+            await gate.RemoveAsync(_device);
+            (await SendTokenAsync(gate, token)).ShouldBe(HttpStatusCode.Unauthorized);
+            await gate.PairAsync(_device);
+            (await SendTokenAsync(gate, token)).ShouldBe(HttpStatusCode.Unauthorized);
+            token = await gate.TokenAsync(_device);
+            (await SendTokenAsync(gate, token)).ShouldBe(HttpStatusCode.OK);
+        }
+
+        await using ProofSetting restarted = await ProofSetting.StartAsync(services: Store, metadata: Allowed);
+        (await SendTokenAsync(restarted, token)).ShouldBe(HttpStatusCode.Unauthorized);
+        (await SendTokenAsync(restarted, await restarted.TokenAsync(_device))).ShouldBe(HttpStatusCode.OK);
+    }
+
+    private static async Task<HttpStatusCode> SendTokenAsync(ProofSetting gate, string token)
+    {
+        using HttpResponseMessage answer = await gate.SendTokenAsync(token);
+        return answer.StatusCode;
     }
 
     private static async Task<string> VersionOfKeysAsync(ProofSetting gate) =>

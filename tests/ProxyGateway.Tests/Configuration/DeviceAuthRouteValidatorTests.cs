@@ -22,6 +22,11 @@ public sealed class DeviceAuthRouteValidatorTests
     [InlineData("DeviceAuth.ProofHeader", "Device-Proof", true)]
     [InlineData("DeviceAuth.ProofHeader", "dpop", false)]
     [InlineData("DeviceAuth.ProofHeader", "Authorization", false)]
+    [InlineData("DeviceAuth.SessionTokens", "Allow", true)]
+    [InlineData("DeviceAuth.SessionTokens", "Deny", true)]
+    [InlineData("DeviceAuth.SessionTokens", "allow", false)]
+    [InlineData("DeviceAuth.SessionTokens", "", false)]
+    [InlineData("DeviceAuth.SessionToken", "Allow", false)]
     [InlineData("DeviceAuth.Audience", "agent-2", true)]
     [InlineData("DeviceAuth.Audience", "default", true)]
     [InlineData("DeviceAuth.Audience", "Agent", false)]
@@ -62,6 +67,7 @@ public sealed class DeviceAuthRouteValidatorTests
     [InlineData("DeviceAuth.Role", "node")]
     [InlineData("DeviceAuth.Scopes", "a")]
     [InlineData("DeviceAuth.ProofHeader", "DPoP")]
+    [InlineData("DeviceAuth.SessionTokens", "Allow")]
     public async Task What_only_a_proof_reads_is_refused_on_another_route(string key, string value)
     {
         (await Errors(StringComparer.OrdinalIgnoreCase, (key, value), ("deviceauth", "Off"))).ShouldHaveSingleItem();

@@ -70,6 +70,34 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
         _store.Writes.ShouldBe(0);
     }
 
+    // A thief of a session token must get nothing by it that its device did not have when it was made, not even an open request.
+    [Fact]
+    public async Task A_claim_by_a_version_of_the_record_is_covered_by_that_version_alone_and_asks_for_nothing()
+    {
+        DeviceRecord record = Some.Paired(_claim, _store.Time.GetUtcNow()) with { Version = "one" };
+        DeviceClaim held = _claim with { RecordVersion = "one" };
+        (DeviceRecord? Record, DeviceClaim Claim, Type Expected)[] table =
+        [
+            (record, held, typeof(Admission.Admitted)),
+            (record with { Version = "two" }, held, typeof(Admission.Outdated)),
+            (record, held.Asking("operator", "operator.write") with { RecordVersion = "one" }, typeof(Admission.Outdated)),
+            (record, held.Asking("node") with { RecordVersion = "one" }, typeof(Admission.Outdated)),
+            (record, held with { Audience = Audience.Parse("mail") }, typeof(Admission.Outdated)),
+            (record with { Grants = record.Grants.SetItem(_claim.Key, record.Grants[_claim.Key] with { Until = _store.Time.GetUtcNow() }) }, held, typeof(Admission.Outdated)),
+            (record with { Block = new Block { At = _store.Time.GetUtcNow(), By = "ops" }, Version = "two" }, held, typeof(Admission.Blocked)),
+            (null, held, typeof(Admission.Outdated)),
+            (null, held with { RecordVersion = "" }, typeof(Admission.Outdated)),
+        ];
+        foreach ((DeviceRecord? stored, DeviceClaim claim, Type expected) in table)
+        {
+            _store.Record = stored;
+            foreach (PairingRules rules in (PairingRules[])[Some.Rules, Silent])
+                (await _registry.AdmitAsync(claim, Some.Loopback, rules, None)).ShouldBeOfType(expected);
+        }
+
+        _store.Writes.ShouldBe(0);
+    }
+
     [Fact]
     public async Task An_admission_whose_swap_fails_decides_again()
     {

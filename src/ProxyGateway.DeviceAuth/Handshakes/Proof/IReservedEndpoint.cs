@@ -1,8 +1,9 @@
 using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Localities;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.Proof;
 
-/// <summary>An endpoint of the gate's own below <see cref="ReservedPaths.Prefix"/>. No route sees its requests, and they need no proof.</summary>
+/// <summary>An endpoint of the gate's own below <see cref="ReservedPaths.Prefix"/>. No route sees its requests.</summary>
 internal interface IReservedEndpoint
 {
     /// <summary>The rest of its path, without a slash.</summary>
@@ -12,5 +13,7 @@ internal interface IReservedEndpoint
     string Method { get; }
 
     /// <summary>Answers a request, whose rate and origin are checked.</summary>
-    Task AnswerAsync(HttpContext http);
+    /// <param name="http">The request.</param>
+    /// <param name="origin">Where it comes from.</param>
+    Task AnswerAsync(HttpContext http, ClaimOrigin origin);
 }

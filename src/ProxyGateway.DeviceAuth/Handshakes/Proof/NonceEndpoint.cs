@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.Proof;
@@ -10,7 +11,7 @@ internal sealed class NonceEndpoint(ProofVerifier verifier) : IReservedEndpoint
 
     public string Method => HttpMethods.Get;
 
-    public async Task AnswerAsync(HttpContext http)
+    public async Task AnswerAsync(HttpContext http, ClaimOrigin origin)
     {
         await verifier.RenewAsync(http.RequestAborted);
         string nonce;

@@ -59,6 +59,28 @@ internal static class ProofAnswers
         IsRetryable = false,
     };
 
+    /// <summary>No session token is taken where one is asked for. Strangers do not learn which routes there are.</summary>
+    public static readonly ProofAnswer SessionTokensOff = new(
+        StatusCodes.Status403Forbidden,
+        "session_tokens_not_allowed",
+        "There are no session tokens for this route or audience.",
+        "No such route has DeviceAuth.SessionTokens set to Allow. Send a proof with each request.",
+        Closing.SessionTokensOff)
+    {
+        IsRetryable = false,
+    };
+
+    /// <summary>What a session token is to be for is not said as it must be.</summary>
+    public static readonly ProofAnswer InvalidSessionRequest = new(
+        StatusCodes.Status400BadRequest,
+        "invalid_request",
+        "The request for a session token is malformed.",
+        $$"""Its body must be {"route":"<name>"} or {"audience":"<name>"}, in at most {{SessionRequest.MaxSize}} bytes.""",
+        Closing.InvalidHandshake("the request for a session token"))
+    {
+        IsRetryable = false,
+    };
+
     /// <summary>There is no proof in the request.</summary>
     public static ProofAnswer ProofRequired(ProofRoute route) => new(
         route.IsDPoP ? StatusCodes.Status401Unauthorized : StatusCodes.Status403Forbidden,
@@ -92,6 +114,15 @@ internal static class ProofAnswers
         };
     }
 
+    /// <summary>The session token does not hold.</summary>
+    public static ProofAnswer Invalid(SessionTokenFault fault) => new(
+        StatusCodes.Status401Unauthorized, "invalid_session_token", "The session token does not hold.", fault.Detail, Closing.SessionTokenInvalid)
+    {
+        Challenge = "error=\"invalid_token\"",
+        Reason = fault.Reason,
+        IsRetryable = true,
+    };
+
     /// <summary>The claim asks for less than the route needs.</summary>
     public static ProofAnswer InsufficientScope(DeviceClaim claim, ProofRoute route) => new(
         StatusCodes.Status403Forbidden,
@@ -120,6 +151,7 @@ internal static class ProofAnswers
             IsRetryable = false,
         },
         Admission.UsedBefore => UsedBefore,
+        Admission.Outdated => Invalid(SessionTokenFault.Outdated),
         Admission.RefusedByFilter { HasFailed: true } => InternalError,
         Admission.RefusedByFilter refused => new ProofAnswer(
             StatusCodes.Status403Forbidden, "refused", "The application refuses the device.", refused.Reason, Closing.ByApplication(refused.Reason))

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Primitives;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.WebSockets;
@@ -13,7 +14,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.Proof;
 /// The handshake for backends of any protocol: each request carries a proof of the device's key. It is decided before the backend hears of the request, and
 /// without reading its body.
 /// </summary>
-internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings settings, TimeProvider time) : IDeviceHandshake
+internal sealed class ProofHandshake(ProofVerifier verifier, SessionTokens tokens, IDeviceAuthSettings settings, TimeProvider time) : IDeviceHandshake
 {
     private static readonly string[] OfDevices = [ProofNames.ProofHeader, ProofNames.SessionHeader, ProofNames.NonceHeader];
     private static readonly string[] OfDPoP = [.. OfDevices, ProofNames.DPoP, ProofNames.DPoPNonceHeader];
@@ -51,17 +52,40 @@ internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings
 
     private async Task AnswerAsync(HandshakeRequest request, ProofRoute route, PresentedProof presented, ProofAnswering answering)
     {
-        if (presented is { Text: null, Fault: null })
+        bool isProved = presented is not { Text: null, Fault: null };
+        StringValues lines = route.TakesSessionTokens ? request.Http.Request.Headers[ProofNames.SessionHeader] : default;
+        if (!isProved && lines.Count == 0)
         {
             await answering.WriteAsync(ProofAnswers.ProofRequired(route));
             return;
         }
 
-        DeviceAuthOptions options = settings.Current;
-        string path = ProofUrl.PathOfTarget(request.Http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
         await Task.Yield(); // leaves the event loop, where this work would delay other connections
+        SessionToken? token = null;
+        if (lines.Count > 0)
+        {
+            (token, SessionTokenFault? fault) = await tokens.OpenAsync(lines, request.Audience, request.Http.RequestAborted);
+            if (token is null)
+            {
+                // No failure either, if it is old or forged: after a restart on a file nobody can tell these apart.
+                await answering.WriteAsync(ProofAnswers.Invalid(fault!));
+                return;
+            }
+        }
+
+        if (isProved)
+            await VerifyAsync(request, route, presented, token, answering);
+        else
+            await DecideAsync(request, route, token!.Claim, once: null, isFresh: token.Age <= SessionTokens.Life / 2, answering);
+    }
+
+    private async Task VerifyAsync(HandshakeRequest request, ProofRoute route, PresentedProof presented, SessionToken? token, ProofAnswering answering)
+    {
+        DeviceAuthOptions options = settings.Current;
+        TimeSpan life = ProofNonce.LifeOf(options);
+        string path = ProofUrl.PathOfTarget(request.Http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
         ProofExamination found = presented.Text is { } text
-            ? await verifier.VerifyAsync(text, TargetOf(request, route, path), options.PublicOrigins, ProofNonce.LifeOf(options), request.Http.RequestAborted)
+            ? await verifier.VerifyAsync(text, TargetOf(request, route, token, path), options.PublicOrigins, life, request.Http.RequestAborted)
             : new ProofExamination(Proof: null, presented.Fault, ClockOffset: null);
         if (found.Proof is not { } proof)
         {
@@ -72,14 +96,25 @@ internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings
             return;
         }
 
-        await DecideAsync(request, route, proof, answering);
+        DeviceClaim claim = proof.Claim;
+        if (token is not null)
+        {
+            if (Exceeds(claim, token.Claim, options) is { } fault)
+            {
+                request.Decline(claim, Closing.SessionTokenInvalid);
+                await answering.WriteAsync(ProofAnswers.Invalid(fault));
+                return;
+            }
+
+            claim = claim with { RecordVersion = token.Claim.RecordVersion };
+        }
+
+        await DecideAsync(request, route, claim, ProofNonce.OnceOf(proof.Id, life), isFresh: proof.NonceAge <= life / 2, answering);
     }
 
-    private async Task DecideAsync(HandshakeRequest request, ProofRoute route, VerifiedProof proof, ProofAnswering answering)
+    private async Task DecideAsync(HandshakeRequest request, ProofRoute route, DeviceClaim claim, UseOnce? once, bool isFresh, ProofAnswering answering)
     {
-        DeviceClaim claim = proof.Claim;
-        DeviceAuthOptions options = settings.Current;
-        if (!options.Policy.Implications.Covers(claim.Role, claim.Scopes, route.Scopes))
+        if (!settings.Current.Policy.Implications.Covers(claim.Role, claim.Scopes, route.Scopes))
         {
             request.Decline(claim, Closing.InsufficientScope);
             await answering.WriteAsync(ProofAnswers.InsufficientScope(claim, route));
@@ -87,29 +122,44 @@ internal sealed class ProofHandshake(ProofVerifier verifier, IDeviceAuthSettings
         }
 
         request.AuthenticationType = DeviceProofDefaults.AuthenticationScheme;
-        TimeSpan life = ProofNonce.LifeOf(options);
-        Admission admission = await request.DecideAsync(claim, sharedToken: null, ProofNonce.OnceOf(proof.Id, life));
+        Admission admission = await request.DecideAsync(claim, sharedToken: null, once);
         if (admission is not Admission.Admitted)
         {
             await answering.WriteAsync(ProofAnswers.Refused(claim, admission));
             return;
         }
 
-        answering.SetNonce(isFresh: proof.NonceAge <= life / 2);
+        answering.SetNonce(isFresh);
         answering.PrepareForwarding();
         if (!await request.ForwardAsync() && !request.Http.RequestAborted.IsCancellationRequested)
             await answering.WriteAsync(ProofAnswers.EndedMeanwhile(claim, request.Closing ?? Closing.RegistryUnavailable));
     }
 
-    private static ProofTarget TargetOf(HandshakeRequest request, ProofRoute route, string path) =>
-        new(request.IsUpgrade ? HttpMethods.Get : request.Http.Request.Method, path, route.IsDPoP ? TokenHashOf(request.Http.Request) : null, route.Role, route.Scopes);
+    // With both, neither gives more than the other: the proof may ask for a part of what the token is for.
+    private static SessionTokenFault? Exceeds(DeviceClaim proved, DeviceClaim held, DeviceAuthOptions options)
+    {
+        if (proved.Device != held.Device)
+            return SessionTokenFault.OtherDevice;
+        return proved.Role == held.Role && options.Policy.Implications.Covers(held.Role, held.Scopes, proved.Scopes) ? null : SessionTokenFault.Narrower;
+    }
+
+    private static ProofTarget TargetOf(HandshakeRequest request, ProofRoute route, SessionToken? token, string path)
+    {
+        HttpRequest http = request.Http.Request;
+        string method = request.IsUpgrade ? HttpMethods.Get : http.Method;
+        return token is null
+            ? new ProofTarget(method, path, route.IsDPoP ? TokenHashOf(http) : null, route.Role, route.Scopes)
+            : new ProofTarget(method, path, HashOf(http.Headers[ProofNames.SessionHeader].ToString()), token.Claim.Role, token.Claim.Scopes) { NeedsTokenHash = true };
+    }
 
     // RFC 9449 §4.3, 12: the token that comes with the proof is the backend's own.
     internal static string? TokenHashOf(HttpRequest request)
     {
         const string scheme = ProofNames.DPoP + " ";
         return request.Headers.Authorization is [{ } value] && value.StartsWith(scheme, StringComparison.OrdinalIgnoreCase)
-            ? Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(value[scheme.Length..].Trim(' '))))
+            ? HashOf(value[scheme.Length..].Trim(' '))
             : null;
     }
+
+    private static string HashOf(string token) => Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
 }

@@ -12,6 +12,12 @@ internal sealed record ProofRoute(string Role, ScopeSet Scopes, bool IsDPoP)
 {
     private static readonly ConditionalWeakTable<RouteConfig, ProofRoute> Known = [];
 
+    /// <summary>The audience of the route.</summary>
+    public Audience Audience { get; init; }
+
+    /// <summary>Whether a session token is taken in place of a proof.</summary>
+    public bool TakesSessionTokens { get; init; }
+
     /// <summary>The header of the proof.</summary>
     public string ProofHeader => IsDPoP ? ProofNames.DPoP : ProofNames.ProofHeader;
 
@@ -30,6 +36,10 @@ internal sealed record ProofRoute(string Role, ScopeSet Scopes, bool IsDPoP)
         string role = metadata?.GetValueOrDefault(DeviceAuthDefaults.RoleMetadata) ?? DeviceAuthDefaults.ProofRole;
         if (!ScopeSet.IsValidName(role) || !ScopeText.TryRead(metadata?.GetValueOrDefault(DeviceAuthDefaults.ScopesMetadata), out ScopeSet? scopes))
             throw new InvalidOperationException("The route's role or scopes are malformed.");
-        return new ProofRoute(role, scopes ?? ScopeSet.Empty, metadata?.GetValueOrDefault(DeviceAuthDefaults.ProofHeaderMetadata) == ProofNames.DPoP);
+        return new ProofRoute(role, scopes ?? ScopeSet.Empty, metadata?.GetValueOrDefault(DeviceAuthDefaults.ProofHeaderMetadata) == ProofNames.DPoP)
+        {
+            Audience = metadata?.GetValueOrDefault(DeviceAuthDefaults.AudienceMetadata) is { } audience ? Audience.Parse(audience) : Audience.Default,
+            TakesSessionTokens = metadata?.GetValueOrDefault(DeviceAuthDefaults.SessionTokensMetadata) == "Allow",
+        };
     }
 }

@@ -8,4 +8,8 @@ namespace ProxyGateway.DeviceAuth.Handshakes.Proof;
 /// <param name="TokenHash">The hash of the token that came with the proof; null if there was none.</param>
 /// <param name="Role">The role of a proof that names none.</param>
 /// <param name="Scopes">The scopes of a proof that names none.</param>
-internal sealed record ProofTarget(string Method, string Path, string? TokenHash, string Role, ScopeSet Scopes);
+internal sealed record ProofTarget(string Method, string Path, string? TokenHash, string Role, ScopeSet Scopes)
+{
+    /// <summary>Whether the proof must name the token's hash: with a session token, which would else go with any proof.</summary>
+    public bool NeedsTokenHash { get; init; }
+}

@@ -67,7 +67,7 @@ internal sealed class ProofVerifier(INonceKeys keys, TimeProvider time) : IDispo
             return ProofFault.Method;
         if (!ProofUrl.Fits(token.Url, target.Path, publicOrigins))
             return ProofFault.Url;
-        if (token.TokenHash is not null && token.TokenHash != target.TokenHash)
+        if ((token.TokenHash is not null || target.NeedsTokenHash) && token.TokenHash != target.TokenHash)
             return ProofFault.TokenHash;
         return token.Key.Verify(token.Signed, token.Signature);
     }

@@ -77,7 +77,7 @@ internal sealed partial class ReservedPaths(
             return Task.CompletedTask;
         }
 
-        return endpoint.AnswerAsync(context);
+        return endpoint.AnswerAsync(context, origin);
     }
 
     [LoggerMessage(1217, LogLevel.Error, "A request of {Path} failed in the gate itself.")]

@@ -180,6 +180,24 @@ public sealed class ProofTableTests
         PartOf(proof.Verify()).ShouldBe(part);
     }
 
+    [Theory]
+    [InlineData(null, false, false, null)]
+    [InlineData(null, true, false, null)]
+    [InlineData(null, true, true, "ath")]
+    [InlineData("hash", true, true, null)]
+    [InlineData("hash", true, false, null)]
+    [InlineData("hash", false, false, "ath")]
+    [InlineData("HASH", true, true, "ath")]
+    [InlineData("other", true, false, "ath")]
+    public void Of_the_token_beside_it(string? hash, bool hasToken, bool isNeeded, string? part)
+    {
+        using var proof = new SomeProof();
+        proof.Target = proof.Target with { TokenHash = hasToken ? "hash" : null, NeedsTokenHash = isNeeded };
+        if (hash is not null)
+            proof.Claims["ath"] = hash;
+        PartOf(proof.Verify()).ShouldBe(part);
+    }
+
     [Fact]
     public void An_id_has_at_most_128_characters_and_a_proof_64_scopes()
     {
