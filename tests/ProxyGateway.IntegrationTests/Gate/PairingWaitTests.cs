@@ -79,8 +79,9 @@ public sealed class PairingWaitTests
     public async Task A_client_for_which_there_is_no_place_is_refused_as_ever(string limit, string value, int places)
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { [limit] = value });
+        var waiting = new List<FrameConnection>(); // a socket that nobody holds is closed when it is collected
         for (int i = 0; i < places; i++)
-            await WaitAsync(gateway);
+            waiting.Add((await WaitAsync(gateway)).Client);
 
         Outcome outcome = await TestClient.ConnectAsync(gateway.RemotePort, _device, Asking());
 
@@ -88,6 +89,7 @@ public sealed class PairingWaitTests
         outcome.Details.TryGetProperty("waitForResolution", out _).ShouldBeFalse();
         gateway.Log.Of(1108).ShouldNotBeEmpty();
         Waits(gateway).Count.ShouldBe(places);
+        GC.KeepAlive(waiting);
     }
 
     [Fact]

@@ -93,7 +93,14 @@ public sealed class DevicelessConnectTests
         Task<string> refused = FailAsync(tunnel);
         await Eventually.HoldsAsync(() => Task.FromResult(gate.Audited.Count(e => e.StartsWith("device-refused", StringComparison.Ordinal)) == 2), "it is refused", Endpoint.Patience);
         refused.IsCompleted.ShouldBeFalse();
-        await gate.AdvanceAsync(FailurePacer.ShortestDelay);
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                await gate.AdvanceAsync(FailurePacer.ShortestDelay); // the delay may begin a moment after the audit's entry
+                return refused.IsCompleted;
+            },
+            "it is told",
+            Endpoint.Patience);
 
         (await refused).ShouldContain("\"DEVICE_IDENTITY_REQUIRED\"");
 

@@ -68,7 +68,7 @@ public sealed class WaitingClientTests : IDisposable
         await tunnel.Client.SendAsync(Waiting(tunnel));
         await Eventually.HoldsAsync(() => Task.FromResult(_gate.Get<PairingWaits>().Count == 1), "it waits");
 
-        await _gate.AdvanceAsync(WaitingClient.PingAfter);
+        DateTimeOffset start = _gate.Time.GetUtcNow();
         await Eventually.HoldsAsync(
             async () =>
             {
@@ -76,6 +76,7 @@ public sealed class WaitingClientTests : IDisposable
                 return tunnel.IsAborted;
             },
             "its connection is aborted");
+        (_gate.Time.GetUtcNow() - start).ShouldBeInRange(WaitingClient.PingAfter, 20 * WaitingClient.PingAfter, "and not by the hour that a client may wait");
 
         await tunnel.EndAsync();
         _gate.Get<PairingWaits>().Count.ShouldBe(0);

@@ -1,5 +1,10 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using NSec.Cryptography;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -12,6 +17,7 @@ namespace ProxyGateway.Tests.Handshakes.Backends;
 public sealed class PairingHelperCallTests : IAsyncLifetime, IDisposable
 {
     private const string Token = "the-token";
+    private const string MissingScope = """{"type":"res","id":"@","ok":false,"error":{"code":"INVALID_REQUEST","message":"missing scope: operator.pairing"}}""";
     private const string FailedJustNow = "the connection to it has failed just now";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
@@ -173,6 +179,61 @@ public sealed class PairingHelperCallTests : IAsyncLifetime, IDisposable
 
         (await ApproveAsync()).ShouldBe("it sends what is no text");
         (await ApproveAsync()).ShouldBe(FailedJustNow);
+    }
+
+    // ---- a device of the gate's own
+
+    [Fact]
+    public async Task A_backend_that_gives_scopes_to_devices_alone_gets_one()
+    {
+        GiveScopesToDevicesAlone();
+
+        (await ApproveAsync()).ShouldBe("approved");
+        (await ApproveAsync(destination: _backend.Destination("ws://127.0.0.1:2/"))).ShouldBe("approved");
+
+        JsonElement[] connects = [.. _backend.Calls.Where(c => c.StartsWith("connect ", StringComparison.Ordinal)).Select(c => JsonSerializer.Deserialize<JsonElement>(c["connect ".Length..]))];
+        connects.Length.ShouldBe(3, "without a device, with it, and with the same one at another address");
+        connects[0].TryGetProperty("device", out _).ShouldBeFalse();
+        JsonElement device = connects[1].GetProperty("device");
+        byte[] key = Base64Url.DecodeFromChars(device.GetProperty("publicKey").GetString());
+        string id = device.GetProperty("id").GetString()!;
+        id.ShouldBe(Convert.ToHexStringLower(SHA256.HashData(key)));
+        device.GetProperty("nonce").GetString().ShouldBe("n");
+        device.GetProperty("signedAt").GetInt64().ShouldBe(_time.GetUtcNow().ToUnixTimeMilliseconds());
+        string signed = $"v2|{id}|gateway-client|backend|operator|operator.admin,operator.pairing|{_time.GetUtcNow().ToUnixTimeMilliseconds()}|the-token|n";
+        SignatureAlgorithm.Ed25519.Verify(
+            PublicKey.Import(SignatureAlgorithm.Ed25519, key, KeyBlobFormat.RawPublicKey),
+            Encoding.UTF8.GetBytes(signed),
+            Base64Url.DecodeFromChars(device.GetProperty("signature").GetString())).ShouldBeTrue();
+        connects[2].GetProperty("device").GetProperty("id").GetString().ShouldBe(id);
+    }
+
+    [Fact]
+    public async Task A_backend_that_gives_no_scopes_to_a_device_either_is_not_asked_again_and_again()
+    {
+        const string missing = "it refuses: INVALID_REQUEST (missing scope: operator.pairing)";
+        _backend.Answers["device.pair.list"] = [MissingScope];
+
+        (await ApproveAsync()).ShouldBe(missing);
+        (await ApproveAsync()).ShouldBe(missing);
+
+        _backend.Connections.Count.ShouldBe(2);
+    }
+
+    [Theory]
+    [InlineData("""{"event":"connect.challenge"}""", "its connect.challenge has no nonce")]
+    [InlineData("""{"event":"connect.challenge","payload":{}}""", "its connect.challenge has no nonce")]
+    [InlineData("""{"event":"connect.challenge","payload":{"nonce":1}}""", "what it says of its requests is not understood (nonce)")]
+    [InlineData("""{"event":"connect.challenge","payload":1}""", "what it says of its requests is not understood (nonce)")]
+    public async Task Without_a_nonce_nothing_is_signed(string challenge, string expected)
+    {
+        GiveScopesToDevicesAlone();
+        _backend.Challenge = challenge;
+
+        (await ApproveAsync()).ShouldBe(expected);
+        (await ApproveAsync()).ShouldBe(FailedJustNow);
+
+        _backend.Calls.Count(c => c.StartsWith("connect ", StringComparison.Ordinal)).ShouldBe(1);
     }
 
     // ---- what the gate grants
@@ -358,6 +419,18 @@ public sealed class PairingHelperCallTests : IAsyncLifetime, IDisposable
         _backend.Calls.Where(c => c.StartsWith("connect ", StringComparison.Ordinal)).Select(c => c.Split("\"token\":\"")[1]).ShouldBe(["first\"}}", "second\"}}"]);
         malformed.ShouldBe($"its token cannot be read: {file} holds no token of an OpenClaw gateway; allowed: 1 to 4096 visible ASCII characters.");
         missing.ShouldBe($"its token cannot be read: There is no file {file} with the token of an OpenClaw gateway.");
+    }
+
+    // As OpenClaw 2026.3.28.
+    private void GiveScopesToDevicesAlone()
+    {
+        _backend.Answers["device.pair.list"] = [MissingScope];
+        _backend.OnCall = _ =>
+        {
+            if (_backend.Calls[^1].Contains("\"device\":", StringComparison.Ordinal))
+                _backend.AnswerHonestly();
+            return Task.CompletedTask;
+        };
     }
 
     private PairingHelper Helper(OpenClawBackendOptions options, string contentRoot = "/") => new(options, contentRoot, _time, new BackendLog(NullLogger.Instance));

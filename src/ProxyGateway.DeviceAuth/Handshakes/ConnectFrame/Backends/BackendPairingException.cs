@@ -6,6 +6,9 @@ internal sealed class BackendPairingException(string message, Exception? innerEx
     /// <summary>Whether the backend has answered, and refuses: the connection is as good as before.</summary>
     public bool IsRefusal { get; init; }
 
+    /// <summary>Whether the backend has let the gate in, and given it no scopes.</summary>
+    public bool LacksScope { get; init; }
+
     /// <summary>Whether the backend has approved more than is granted, and has removed the device again.</summary>
     public bool IsTakenBack { get; init; }
 

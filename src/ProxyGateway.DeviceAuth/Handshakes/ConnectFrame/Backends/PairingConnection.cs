@@ -9,7 +9,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
 
 /// <summary>
 /// A connection of the gate itself to an OpenClaw gateway, on which it approves pairings: a client of the kind <c>gateway-client</c>, mode
-/// <c>backend</c>, without a device, with the shared token. One call at a time. Whatever the backend sends, it takes no more memory than one message may.
+/// <c>backend</c>, with the shared token, without a device unless the backend wants one. One call at a time. Whatever the backend sends, it takes no more memory than one message may.
 /// </summary>
 internal sealed class PairingConnection : IAsyncDisposable
 {
@@ -29,11 +29,12 @@ internal sealed class PairingConnection : IAsyncDisposable
     private readonly Lock _lock = new();
     private Task _reading = Task.CompletedTask;
     private readonly string _token;
+    private readonly HelperDevice? _device;
     private Call? _call;
     private long _calls;
     private long _unasked;
 
-    private PairingConnection(ClientWebSocket socket, string token) => (_socket, _token) = (socket, token);
+    private PairingConnection(ClientWebSocket socket, string token, HelperDevice? device) => (_socket, _token, _device) = (socket, token, device);
 
     /// <summary>Whether calls can be made. Once it is false it stays so.</summary>
     public bool IsOpen => !_ended.IsCancellationRequested;
@@ -41,15 +42,16 @@ internal sealed class PairingConnection : IAsyncDisposable
     /// <summary>Opens a connection.</summary>
     /// <param name="destination">Where to.</param>
     /// <param name="token">The backend's shared token.</param>
+    /// <param name="device">The device that the gate is there; null: none.</param>
     /// <param name="cancellationToken">There is no more waiting.</param>
     /// <exception cref="BackendPairingException">The backend cannot be reached, or does not let the gate in.</exception>
     /// <exception cref="OperationCanceledException">There is no more waiting.</exception>
-    public static async Task<PairingConnection> OpenAsync(BackendDestination destination, string token, CancellationToken cancellationToken)
+    public static async Task<PairingConnection> OpenAsync(BackendDestination destination, string token, HelperDevice? device, CancellationToken cancellationToken)
     {
         var socket = new ClientWebSocket();
         if (destination.Host is { } host)
             socket.Options.SetRequestHeader("Host", host);
-        var connection = new PairingConnection(socket, token);
+        var connection = new PairingConnection(socket, token, device);
         try
         {
             await socket.ConnectAsync(destination.Address, destination.Client, cancellationToken);
@@ -130,7 +132,7 @@ internal sealed class PairingConnection : IAsyncDisposable
 
     private static BackendPairingException NotUnderstood(Exception cause) => new("its answer is not understood", cause);
 
-    /// <summary>Waits for the challenge, which a client without a device does not sign, and sends the <c>connect</c>.</summary>
+    /// <summary>Waits for the challenge, which only a device signs, and sends the <c>connect</c>.</summary>
     private async Task ConnectAsync(CancellationToken cancellationToken)
     {
         using var buffer = new ByteBuffer();
@@ -144,7 +146,8 @@ internal sealed class PairingConnection : IAsyncDisposable
                 if (!IsChallenge(message.Span))
                     throw new BackendPairingException("it does not begin with a connect.challenge");
                 isChallenged = true;
-                await SendAsync(id, "connect", json => WriteConnect(json, _token), cancellationToken);
+                string nonce = NonceIn(message);
+                await SendAsync(id, "connect", json => WriteConnect(json, nonce), cancellationToken);
             }
             else if (IsAnswerTo(id, message.Span))
             {
@@ -161,7 +164,7 @@ internal sealed class PairingConnection : IAsyncDisposable
         }
     }
 
-    private static void WriteConnect(Utf8JsonWriter json, string token)
+    private void WriteConnect(Utf8JsonWriter json, string nonce)
     {
         json.WriteNumber("minProtocol"u8, 3);
         json.WriteNumber("maxProtocol"u8, 4);
@@ -180,8 +183,9 @@ internal sealed class PairingConnection : IAsyncDisposable
         json.WriteStartArray("caps"u8);
         json.WriteEndArray();
         json.WriteStartObject("auth"u8);
-        json.WriteString("token"u8, token);
+        json.WriteString("token"u8, _token);
         json.WriteEndObject();
+        _device?.Write(json, "gateway-client|backend|operator|operator.admin,operator.pairing", _token, nonce);
     }
 
     private async Task SendAsync(string id, string method, Action<Utf8JsonWriter> writeParameters, CancellationToken cancellationToken)
@@ -322,6 +326,16 @@ internal sealed class PairingConnection : IAsyncDisposable
         return false;
     }
 
+    private string NonceIn(ReadOnlyMemory<byte> challenge)
+    {
+        if (_device is null)
+            return "";
+        using JsonDocument read = Parse(challenge);
+        return read.RootElement.TryGetProperty("payload"u8, out JsonElement payload) && PendingPairing.Text(payload, "nonce") is { } nonce
+            ? nonce
+            : throw new BackendPairingException("its connect.challenge has no nonce");
+    }
+
     private static JsonDocument Parse(ReadOnlyMemory<byte> message)
     {
         try
@@ -347,7 +361,11 @@ internal sealed class PairingConnection : IAsyncDisposable
         if (answer.GetRawText().Contains(_token, StringComparison.Ordinal))
             throw new BackendPairingException("it refuses, in words that have the token in them, which must not get into a log") { IsRefusal = true };
         BackendRefusal refusal = BackendRefusal.Of(answer);
-        throw new BackendPairingException($"it refuses: {refusal.Describe()} ({refusal.Message})") { IsRefusal = true };
+        throw new BackendPairingException($"it refuses: {refusal.Describe()} ({refusal.Message})")
+        {
+            IsRefusal = true,
+            LacksScope = refusal.Message?.StartsWith("missing scope", StringComparison.Ordinal) == true,
+        };
     }
 
     private sealed class Call(string id)

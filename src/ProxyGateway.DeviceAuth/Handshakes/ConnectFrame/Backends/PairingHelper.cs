@@ -36,6 +36,7 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
     private readonly Dictionary<DeviceId, int> _waiting = [];
     private readonly CancellationTokenSource _ended = new();
     private PairingConnection? _connection;
+    private HelperDevice? _device; // null as long as the backend gives scopes to clients without one
     private Uri? _address;
     private ITimer? _idle;
     private TimeSpan _backoff;
@@ -67,7 +68,16 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
             using (var either = CancellationTokenSource.CreateLinkedTokenSource(queueing.Token, _ended.Token, gone))
                 await _turn.WaitAsync(either.Token);
             hasTurn = true;
-            await ApproveInTurnAsync(destination, readGrant, requestId, gone, late.Token);
+            try
+            {
+                await ApproveInTurnAsync(destination, readGrant, requestId, gone, late.Token);
+            }
+            catch (BackendPairingException e) when (e.LacksScope && _device is null)
+            {
+                _device = new HelperDevice(time);
+                await CloseAsync();
+                await ApproveInTurnAsync(destination, readGrant, requestId, gone, late.Token);
+            }
         }
         catch (OperationCanceledException)
         {
@@ -91,6 +101,7 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
         await _ended.CancelAsync();
         await _turn.WaitAsync(CancellationToken.None); // for good
         await CloseAsync();
+        _device?.Dispose();
     }
 
     private void Queue(DeviceId device)
@@ -216,7 +227,7 @@ internal sealed class PairingHelper(OpenClawBackendOptions options, string conte
         try
         {
             _address = destination.Address;
-            _connection = await PairingConnection.OpenAsync(destination, ReadToken(), cancellationToken);
+            _connection = await PairingConnection.OpenAsync(destination, ReadToken(), _device, cancellationToken);
             log.Connected(destination);
             return _connection;
         }
