@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Handshakes.Proof;
+using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.Tests.Handshakes.InMemory;
 
@@ -240,7 +241,7 @@ public sealed class ReservedPathsTests : IDisposable
 
         public string Method => "PUT";
 
-        public Task AnswerAsync(HttpContext http) => Task.CompletedTask;
+        public Task AnswerAsync(HttpContext http, ClaimOrigin origin) => Task.CompletedTask;
     }
 
     private sealed class Broken : IReservedEndpoint
@@ -249,7 +250,7 @@ public sealed class ReservedPathsTests : IDisposable
 
         public string Method => "GET";
 
-        public Task AnswerAsync(HttpContext http) => throw new NotSupportedException();
+        public Task AnswerAsync(HttpContext http, ClaimOrigin origin) => throw new NotSupportedException();
     }
 
     private sealed class Peer(EndPoint? remote) : IConnectionEndPointFeature
