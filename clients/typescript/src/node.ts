@@ -75,7 +75,7 @@ async function read(path: string): Promise<string | undefined> {
     const status = await file.stat();
     if (!status.isFile()) throw unusable(`${path} is no regular file`);
     if (status.size > MAX_BYTES) throw unusable(`${path} is longer than ${MAX_BYTES} bytes, so it holds no device's key`);
-    if (process.getuid) {
+    if (process.geteuid) {
       if (!isTrusted(status.uid)) throw unusable(`${path} belongs to another user`);
       if (status.mode & OTHERS) throw unusable(`${path} can be read or written by others than its owner; run: chmod 600 ${path}`);
       await checkFolder(dirname(resolve(path)));
@@ -93,7 +93,7 @@ async function checkFolder(folder: string): Promise<void> {
 }
 
 function isTrusted(user: number): boolean {
-  return user === 0 || user === process.getuid?.();
+  return user === 0 || user === process.geteuid?.();
 }
 
 function create(algorithm: KeyAlgorithm): string {
