@@ -14,13 +14,17 @@ using ProxyGateway.IntegrationTests.Gate;
 namespace ProxyGateway.IntegrationTests.Embedding;
 
 /// <summary>The operators' listener of an application that is not the program.</summary>
-public sealed class AdminListenerTests : IAsyncDisposable
+public sealed class AdminListenerTests : IAsyncLifetime, IAsyncDisposable
 {
     private static readonly HttpClient Http = new();
 
     private readonly string _folder = Directory.CreateTempSubdirectory("listener-").FullName;
     private readonly CapturedLog _log = new();
     private WebApplication? _app;
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    Task IAsyncLifetime.DisposeAsync() => DisposeAsync().AsTask();
 
     public async ValueTask DisposeAsync()
     {

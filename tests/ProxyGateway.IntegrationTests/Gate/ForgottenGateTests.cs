@@ -12,7 +12,7 @@ using Yarp.ReverseProxy.Model;
 namespace ProxyGateway.IntegrationTests.Gate;
 
 /// <summary>Applications that add the gate, and put it into their pipeline wrongly or not at all: they forward nothing, and say why.</summary>
-public sealed class ForgottenGateTests : IAsyncDisposable
+public sealed class ForgottenGateTests : IAsyncLifetime, IAsyncDisposable
 {
     private static readonly string[] Plain = ["Connection: close", "Upgrade:", "Sec-WebSocket-Version:", "Sec-WebSocket-Key:"];
 
@@ -116,6 +116,10 @@ public sealed class ForgottenGateTests : IAsyncDisposable
 
         (await TestClient.ConnectAsync(port, new TestDevice())).ShouldBeAdmitted();
     }
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    Task IAsyncLifetime.DisposeAsync() => DisposeAsync().AsTask();
 
     public async ValueTask DisposeAsync()
     {

@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.Tests.Registry;
 
-public sealed class DeviceRegistryTests : IAsyncDisposable
+public sealed class DeviceRegistryTests : IAsyncLifetime, IAsyncDisposable
 {
     private static readonly CancellationToken None = CancellationToken.None;
     private static readonly PairingRules Silent = Some.Rules with { Policy = PairingPolicy.Default };
@@ -19,6 +19,10 @@ public sealed class DeviceRegistryTests : IAsyncDisposable
         _registry = new DeviceRegistry(_store);
         _registry.Changed += (record, _) => _changed.Add(record);
     }
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    Task IAsyncLifetime.DisposeAsync() => DisposeAsync().AsTask();
 
     public ValueTask DisposeAsync() => _store.DisposeAsync();
 

@@ -5,7 +5,7 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.Tests.Registry;
 
 /// <summary>The keys of nonces: one set for all gateways of a registry, renewed daily, read again at a bounded rate.</summary>
-public sealed class ProofNonceKeysTests : IAsyncDisposable
+public sealed class ProofNonceKeysTests : IAsyncLifetime, IAsyncDisposable
 {
     private static readonly CancellationToken None = CancellationToken.None;
     private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 22, 10, 0, 0, TimeSpan.Zero));
@@ -17,6 +17,10 @@ public sealed class ProofNonceKeysTests : IAsyncDisposable
         _registry = new InMemoryDeviceStore(_time);
         _store = new CountedStore(_registry);
     }
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    Task IAsyncLifetime.DisposeAsync() => DisposeAsync().AsTask();
 
     public ValueTask DisposeAsync() => _registry.DisposeAsync();
 

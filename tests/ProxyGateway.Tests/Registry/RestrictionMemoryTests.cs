@@ -4,7 +4,7 @@ using ProxyGateway.DeviceAuth.Registry;
 namespace ProxyGateway.Tests.Registry;
 
 /// <summary>A registry that goes back behind what was taken from a device is not believed, whoever took it.</summary>
-public sealed class RestrictionMemoryTests : IAsyncDisposable
+public sealed class RestrictionMemoryTests : IAsyncLifetime, IAsyncDisposable
 {
     private static readonly CancellationToken None = CancellationToken.None;
     private static readonly PairingRules Silent = Some.Rules with { Policy = PairingPolicy.Default };
@@ -15,6 +15,10 @@ public sealed class RestrictionMemoryTests : IAsyncDisposable
     private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read", "operator.write");
 
     public RestrictionMemoryTests() => (_gateway, _elsewhere) = (new DeviceRegistry(_store), new DeviceRegistry(_store));
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    Task IAsyncLifetime.DisposeAsync() => DisposeAsync().AsTask();
 
     public ValueTask DisposeAsync() => _store.DisposeAsync();
 
