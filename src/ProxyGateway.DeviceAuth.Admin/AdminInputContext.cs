@@ -15,4 +15,5 @@ namespace ProxyGateway.DeviceAuth.Admin;
 [JsonSerializable(typeof(ProofBody))]
 [JsonSerializable(typeof(ImportBody))]
 [JsonSerializable(typeof(RemoveByRuleBody))]
+[JsonSerializable(typeof(InvitationBody))]
 internal sealed partial class AdminInputContext : JsonSerializerContext;

@@ -23,4 +23,6 @@ namespace ProxyGateway.DeviceAuth.Admin;
 [JsonSerializable(typeof(ProofView))]
 [JsonSerializable(typeof(WebhookBody))]
 [JsonSerializable(typeof(RemovedByRuleView))]
+[JsonSerializable(typeof(InvitationView))]
+[JsonSerializable(typeof(PageView<InvitationView>))]
 internal sealed partial class AdminJsonContext : JsonSerializerContext;

@@ -109,6 +109,7 @@ internal sealed class AdminListener(
         builder.Services.AddSingleton(gateway.GetRequiredService<ILoggerFactory>());
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceRegistry>());
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceFleet>());
+        builder.Services.AddSingleton(gateway.GetRequiredService<Invitations>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceConnections>());
         builder.Services.AddSingleton(gateway.GetRequiredService<AuditLog>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IGateReadiness>());

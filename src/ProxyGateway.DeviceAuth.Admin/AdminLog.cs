@@ -38,6 +38,12 @@ internal static partial class AdminLog
     [LoggerMessage(317, LogLevel.Information, "Operator {Operator} ended session {Session} of device {Device}, user {User}")]
     public static partial void SessionEnded(ILogger logger, string @operator, long session, DeviceId? device, uint? user);
 
+    [LoggerMessage(318, LogLevel.Information, "Operator {Operator} made invitation {Invitation}: role {Role}, scopes [{Scopes}], uses {Uses}, until {Until}")]
+    public static partial void Invited(ILogger logger, string @operator, string invitation, string role, string scopes, int uses, DateTimeOffset until);
+
+    [LoggerMessage(319, LogLevel.Information, "Operator {Operator} withdrew invitation {Invitation}: role {Role}")]
+    public static partial void Withdrawn(ILogger logger, string @operator, string invitation, string role);
+
     [LoggerMessage(304, LogLevel.Warning, "The registry does not answer an operator's request: {Reason}")]
     public static partial void RegistryUnavailable(ILogger logger, string reason);
 

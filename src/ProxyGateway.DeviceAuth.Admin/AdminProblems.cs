@@ -1,4 +1,5 @@
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -42,11 +43,18 @@ internal static class AdminProblems
 
     public static AdminProblem SessionNotFound { get; } = Of("session-not-found", "This gateway has no such session, or it is over", 404);
 
+    public static AdminProblem InvitationNotFound { get; } = Of("invitation-not-found", "There is no such invitation, or it has expired", 404);
+
     public static AdminProblem AuditOff { get; } = Of("audit-off", "No audit is kept (Registry:AuditEntries is 0)", 404);
 
     public static AdminProblem MethodNotAllowed { get; } = Of("method-not-allowed", "This path does not take that method", 405);
 
     public static AdminProblem AlreadyResolved { get; } = Of("already-resolved", "The pairing request was resolved otherwise before", 409);
+
+    public static AdminProblem TooManyInvitations { get; } = Of("too-many-invitations", "Too many invitations are open; withdraw some", 409) with
+    {
+        Detail = $"At most {Invitations.MaxOpen} are open at a time.",
+    };
 
     public static AdminProblem NewerFormat { get; } = Of("newer-format", "A newer gateway wrote what is on record of this device; upgrade this gateway, or use a newer one", 409);
 
@@ -57,6 +65,8 @@ internal static class AdminProblems
     public static AdminProblem NotJson { get; } = Of("not-json", "The body must be application/json", 415);
 
     public static AdminProblem WiderThanAsked { get; } = Of("wider-than-asked", "The scopes are not covered by those asked for", 422);
+
+    public static AdminProblem InvitationTooLarge { get; } = Of("invitation-too-large", "An invitation cannot hold so many scopes", 422);
 
     /// <summary>Sent with <c>Retry-After</c>.</summary>
     public static AdminProblem TooManyRequests { get; } = Of("too-many-requests", "Too many requests; try again in a while", 429);

@@ -76,7 +76,7 @@ public static class DeviceAdminExtensions
     }
 
     /// <summary>
-    /// Maps the resources of the operators' endpoint (<c>requests</c>, <c>devices</c>, <c>sessions</c>, <c>audit</c>, <c>events</c>) into
+    /// Maps the resources of the operators' endpoint (<c>requests</c>, <c>devices</c>, <c>invitations</c>, <c>sessions</c>, <c>audit</c>, <c>events</c>) into
     /// an application with its own authentication. The audit has the user's name as the operator's, and the operator has no ceiling. Needs
     /// <see cref="AddAdminEndpoints"/>, <c>UseAuthentication</c> and <c>UseAuthorization</c>.
     /// </summary>
@@ -115,6 +115,7 @@ public static class DeviceAdminExtensions
         RequestEndpoints.Map(admin);
         DeviceEndpoints.Map(admin);
         FleetEndpoints.Map(admin);
+        InvitationEndpoints.Map(admin);
         SessionEndpoints.Map(admin);
         AuditEndpoints.Map(admin);
         EventEndpoints.Map(admin);

@@ -17,4 +17,10 @@ public sealed record ProofClaims
     /// <c>ath</c> (RFC 9449 §4.2). Null: none.
     /// </summary>
     public string? Token { get; init; }
+
+    /// <summary>The secret of an invitation, which pairs the device without an operator; null: none.</summary>
+    public string? Invitation { get; init; }
+
+    /// <summary>The members without the token and the secret, which must not come into a log.</summary>
+    public override string ToString() => $"{nameof(ProofClaims)} {{ {Role}, {string.Join(' ', Scopes ?? [])} }}";
 }

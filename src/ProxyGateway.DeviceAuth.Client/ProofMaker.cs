@@ -92,6 +92,8 @@ public sealed class ProofMaker
             json.WriteString("role"u8, role);
         if (claims?.Scopes is { } scopes)
             json.WriteString("scope"u8, string.Join(' ', scopes));
+        if (claims?.Invitation is { } invitation)
+            json.WriteString("invitation"u8, invitation);
         if (claims?.Client is { } client)
             WriteClient(json, client);
         json.WriteEndObject();

@@ -17,6 +17,9 @@ public sealed record ProofOptions
     /// <summary>The token that the proof goes with (<c>ath</c>); null: none.</summary>
     public string? Token { get; init; }
 
+    /// <summary>The secret of an invitation; null: none.</summary>
+    public string? Invitation { get; init; }
+
     /// <summary>The proof's id; null: a new one.</summary>
     public string? Id { get; init; }
 }

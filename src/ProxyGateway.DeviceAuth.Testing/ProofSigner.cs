@@ -74,6 +74,8 @@ public sealed class ProofSigner : IDeviceSigner, IDisposable
             claims["role"] = role;
         if (options?.Scopes is { } scopes)
             claims["scope"] = scopes.ToString();
+        if (options?.Invitation is { } invitation)
+            claims["invitation"] = invitation;
         if (options?.Client is { } client)
             claims["client"] = new JsonObject { ["id"] = client.Id ?? "", ["displayName"] = client.DisplayName ?? "", ["platform"] = client.Platform ?? "", ["mode"] = client.Mode ?? "" };
         return Sign(new JsonObject { ["typ"] = "dpop+jwt", ["alg"] = Algorithm, ["jwk"] = Jwk }.ToJsonString(), claims.ToJsonString());

@@ -105,6 +105,8 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton(s => new DeviceRegistry(
             s.GetRequiredService<IDeviceStore>(), s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>()));
         services.TryAddSingleton<DeviceFleet>();
+        services.TryAddSingleton(s => new Invitations(
+            s.GetRequiredService<DeviceRegistry>(), s.GetService<ISharedDocumentStore>(), s.GetRequiredService<AuditLog>()));
         services.TryAddSingleton<INonceKeys, ProofNonceKeys>();
         AddBackgroundService<IdleDevices>(services);
         AddBackgroundService<ReachedBounds>(services);

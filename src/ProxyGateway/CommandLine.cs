@@ -47,7 +47,7 @@ internal static class CommandLine
     {
         var root = new RootCommand(Description)
         {
-            RequestCommands.Build(), DeviceCommands.Build(), SessionCommands.Build(), AuditCommand.Build(), RegistryCommands.Build(), ConnectCommand.Build(),
+            RequestCommands.Build(), DeviceCommands.Build(), InvitationCommands.BuildInvite(), InvitationCommands.Build(), SessionCommands.Build(), AuditCommand.Build(), RegistryCommands.Build(), ConnectCommand.Build(),
             CompletionCommand.Build(),
         };
         Command serve = ServeCommand.Build();

@@ -18,6 +18,8 @@ internal sealed record AdminParameter(string Name, ParameterLocation In, string 
 
     public static AdminParameter RequestId { get; } = new("id", ParameterLocation.Path, "The pairing request's id.", AdminSchemas.RequestId);
 
+    public static AdminParameter InvitationId { get; } = new("id", ParameterLocation.Path, "The invitation's id.", AdminSchemas.InvitationId);
+
     public static AdminParameter SessionId { get; } = new("id", ParameterLocation.Path, "The session's id.", AdminSchemas.LongNumber);
 
     public static AdminParameter Role { get; } = new("role", ParameterLocation.Path, "The role.", AdminSchemas.Name);

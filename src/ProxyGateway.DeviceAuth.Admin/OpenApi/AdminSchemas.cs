@@ -13,6 +13,8 @@ internal static class AdminSchemas
 
     public static OpenApiSchema RequestId() => Text("^[0-9a-hjkmnp-tv-z]{26}$");
 
+    public static OpenApiSchema InvitationId() => Text("^[0-9a-f]{32}$");
+
     /// <summary>A role or a scope.</summary>
     public static OpenApiSchema Name() => Text("^(?!\\.{1,2}$)[A-Za-z0-9._:-]{1,128}$");
 

@@ -17,6 +17,9 @@ public sealed record DeviceClaim(DeviceId Device, string PublicKey, string Role,
     /// </summary>
     internal string? RecordVersion { get; init; }
 
+    /// <summary>The invitation whose secret the device has shown; null if it has shown none.</summary>
+    internal string? InvitationId { get; init; }
+
     /// <summary>The role in this audience.</summary>
     public GrantKey Key => new(Audience, Role);
 

@@ -32,7 +32,11 @@ public abstract record Admission
     /// <param name="Request">The request for this claim.</param>
     /// <param name="Record">The record at the time of the decision; null if there was none.</param>
     /// <param name="IsNew">Whether this claim opened the request.</param>
-    public sealed record Refused(PairingReason Reason, PairingRequest Request, DeviceRecord? Record, bool IsNew) : Admission;
+    public sealed record Refused(PairingReason Reason, PairingRequest Request, DeviceRecord? Record, bool IsNew) : Admission
+    {
+        /// <summary>Why the invitation that the device has shown does not bring it in; null if it has shown none.</summary>
+        public InvitationFault? InvitationFault { get; init; }
+    }
 
     /// <summary>No more requests can be opened now.</summary>
     public sealed record TooManyRequests : Admission;

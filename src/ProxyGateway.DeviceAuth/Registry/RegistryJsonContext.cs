@@ -13,5 +13,6 @@ namespace ProxyGateway.DeviceAuth.Registry;
 [JsonSerializable(typeof(ImmutableSortedDictionary<GrantKey, Grant>))]
 [JsonSerializable(typeof(AuditEntry))]
 [JsonSerializable(typeof(StoredNonceKeys))]
+[JsonSerializable(typeof(Invitation))]
 [JsonSerializable(typeof(Dictionary<string, JsonElement>))]
 internal sealed partial class RegistryJsonContext : JsonSerializerContext;

@@ -12,7 +12,7 @@ namespace ProxyGateway.DeviceAuth.Sessions;
 /// admission ends the session again.
 /// </summary>
 internal sealed partial class Gatekeeper(
-    DeviceRegistry registry, SessionTable sessions, RegistryFreshness freshness, AuditLog audit, LastSeenTracker lastSeen,
+    DeviceRegistry registry, Invitations invitations, SessionTable sessions, RegistryFreshness freshness, AuditLog audit, LastSeenTracker lastSeen,
     IDeviceAuthSettings settings, DecisionQueue queue, TimeProvider time, PacedLogger<Gatekeeper> logger)
 {
     // A record that changes between the reading and the admission is read again, but only this often.
@@ -189,7 +189,7 @@ internal sealed partial class Gatekeeper(
             for (int attempt = 0; attempt < MaxAttempts; attempt++)
             {
                 var asOf = new TimeMark(time);
-                switch (await registry.AdmitAsync(claim, origin, Terms, use, cancellationToken))
+                switch (await AdmitAsync(claim, origin, Terms, use, cancellationToken))
                 {
                     case Admission.Admitted when freshness.IsStale: // the machine may have slept since the record was read
                         LogStale(claim.Device);
@@ -250,6 +250,24 @@ internal sealed partial class Gatekeeper(
             LogContended(claim.Device);
             return Refuse(new Admission.Busy(), claim, origin, options, "busy");
         }
+    }
+
+    // A device with an invitation asks like any other; the invitation approves what it asks for, and it is decided again.
+    private async ValueTask<Admission> AdmitAsync(
+        DeviceClaim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, PendingUse? use, CancellationToken cancellationToken)
+    {
+        Admission admission = await registry.AdmitAsync(claim, origin, terms, use, cancellationToken);
+        if (claim.InvitationId is null)
+            return admission;
+        if (admission is Admission.Unauthorized && await invitations.LetsAskAsync(claim, terms().Rules, cancellationToken))
+            admission = await registry.AdmitAsync(claim, origin, Invited, use, cancellationToken);
+        if (admission is not Admission.Refused refused)
+            return admission;
+        return await invitations.RedeemAsync(claim, refused, origin.Address, terms().Rules, cancellationToken) is { } fault
+            ? refused with { InvitationFault = fault }
+            : await registry.AdmitAsync(claim, origin, Invited, use, cancellationToken);
+
+        AdmissionTerms Invited() => terms() with { MayAsk = true };
     }
 
     private Admission Refuse(Admission refusal, DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, string reason)

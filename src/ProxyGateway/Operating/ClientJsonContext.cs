@@ -11,6 +11,7 @@ namespace ProxyGateway.Operating;
 [JsonSerializable(typeof(RemovedDevice))]
 [JsonSerializable(typeof(ProblemAnswer))]
 [JsonSerializable(typeof(EndedSession))]
+[JsonSerializable(typeof(WithdrawnInvitation))]
 [JsonSerializable(typeof(CopiedRegistry))]
 [JsonSerializable(typeof(ImportReport))]
 internal sealed partial class ClientJsonContext : JsonSerializerContext;

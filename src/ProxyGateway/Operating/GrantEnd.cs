@@ -31,7 +31,18 @@ internal static class GrantEnd
         return span is null ? null : time.GetUtcNow() + ReadSpan(span);
     }
 
-    private static TimeSpan ReadSpan(string text)
+    /// <summary>A span in the form in which it is given, in the largest unit of which it is a whole number.</summary>
+    public static string Text(TimeSpan span) => span switch
+    {
+        { TotalSeconds: var seconds } when seconds % 60 != 0 => string.Create(CultureInfo.InvariantCulture, $"{seconds:0}s"),
+        { TotalMinutes: var minutes } when minutes % 60 != 0 => string.Create(CultureInfo.InvariantCulture, $"{minutes:0}m"),
+        { TotalHours: var hours } when hours % 24 != 0 => string.Create(CultureInfo.InvariantCulture, $"{hours:0}h"),
+        { TotalDays: var days } => string.Create(CultureInfo.InvariantCulture, $"{days:0}d"),
+    };
+
+    /// <summary>Reads a span, as in 30m, 8h or 7d.</summary>
+    /// <exception cref="CommandFailedException">It is none.</exception>
+    public static TimeSpan ReadSpan(string text)
     {
         TimeSpan unit = text.Length == 0 ? default : text[^1] switch
         {

@@ -89,6 +89,7 @@ internal sealed class TestAdmin : IAsyncDisposable
         builder.Services.AddHostedService(s => s.GetRequiredService<AuditLog>());
         builder.Services.AddSingleton(s => new DeviceRegistry(store, s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>()));
         builder.Services.AddSingleton<DeviceFleet>();
+        builder.Services.AddSingleton(s => new Invitations(s.GetRequiredService<DeviceRegistry>(), store as ISharedDocumentStore, s.GetRequiredService<AuditLog>()));
         builder.Services.AddSingleton<IDeviceAssertionKeys>(new AssertionKeySet(store as ISharedDocumentStore ?? new ProcessDocuments(TimeProvider.System), TimeProvider.System));
         builder.Services.AddSingleton<SessionTable>();
         builder.Services.AddSingleton<Draining>();

@@ -193,7 +193,7 @@ internal static class ProofAnswers
             isRejected ? "Pairing rejected." : $"Pairing required: {Closing.Describe(refused.Reason)}.",
             isRejected
                 ? "An operator of the gateway has rejected this request. Ask them before you try again."
-                : $"An operator of the gateway can approve it: proxygateway requests approve {request.Id}",
+                : $"{Invitation(refused.InvitationFault)}An operator of the gateway can approve it: proxygateway requests approve {request.Id}",
             isRejected ? Closing.PairingRejected(request.Id) : Closing.PairingRequired(refused.Reason, request.Id))
         {
             DeviceId = claim.Device.ToString(),
@@ -203,6 +203,15 @@ internal static class ProofAnswers
             RetryAfter = isRejected ? null : WhileAnOperatorDecides,
         };
     }
+
+    private static string? Invitation(InvitationFault? fault) => fault switch
+    {
+        null => null,
+        InvitationFault.UsedUp => "The invitation was used before, as often as it can be. ",
+        InvitationFault.OtherGrant => "The invitation is for another audience or role, or for fewer scopes. ",
+        InvitationFault.DecidedOtherwise => "The invitation does not change what an operator has decided about this device. ",
+        _ => "There is no such invitation, or it has expired. ",
+    };
 
     private static ProofAnswer Blocked(DeviceClaim claim) => new(
         StatusCodes.Status403Forbidden,

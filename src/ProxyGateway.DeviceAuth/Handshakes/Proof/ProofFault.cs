@@ -37,6 +37,7 @@ internal sealed record ProofFault(string Part, string Detail, Closing Closing)
     public static readonly ProofFault Role = Of("role", "It must be 1 to 128 of A-Z a-z 0-9 . _ : -.");
     public static readonly ProofFault Scope = Of("scope", "It must be at most 64 scopes with one blank between two.");
     public static readonly ProofFault Client = Of("client", "It must be an object, and its members texts.");
+    public static readonly ProofFault Invitation = Of("invitation", "It must be the secret of an invitation, as its address has it.");
 
     public static readonly ProofFault Signature = new("signature", "The signature is not the key's.", Closing.SignatureInvalid);
 

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.DeviceAuth.Handshakes.Proof;
 
@@ -78,6 +79,8 @@ internal static class ProofReader
             return ProofFault.Role;
         if (!TryGetText(claims, "scope"u8, out string? scope) || !ScopeText.TryRead(scope, out ScopeSet? scopes))
             return ProofFault.Scope;
+        if (!TryGetText(claims, "invitation"u8, out string? invitation) || (invitation is not null && InvitationSecret.IdOf(invitation) is null))
+            return ProofFault.Invitation;
         if (!TryGetClient(claims, out ClientDescription client))
             return ProofFault.Client;
         token = new ProofToken
@@ -92,6 +95,7 @@ internal static class ProofReader
             Role = role,
             Scopes = scopes,
             Client = client,
+            InvitationId = invitation is null ? null : InvitationSecret.IdOf(invitation),
             Signed = signed,
             Signature = signature,
         };

@@ -35,6 +35,9 @@ internal sealed record ProofToken
     /// <summary>The client's description of itself.</summary>
     public required ClientDescription Client { get; init; }
 
+    /// <summary>The invitation whose secret it has; null if it has none.</summary>
+    public string? InvitationId { get; init; }
+
     /// <summary>The bytes that are signed: header and payload as they came, with the dot between.</summary>
     public required byte[] Signed { get; init; }
 

@@ -76,6 +76,11 @@ internal sealed class ProofVerifier(INonceKeys keys, TimeProvider time) : IDispo
     {
         byte[] key = token.Key.Raw;
         return new VerifiedProof(
-            new DeviceClaim(DeviceId.Of(key), Base64Url.EncodeToString(key), token.Role ?? target.Role, token.Scopes ?? target.Scopes, token.Client), token.Id, nonceAge);
+            new DeviceClaim(DeviceId.Of(key), Base64Url.EncodeToString(key), token.Role ?? target.Role, token.Scopes ?? target.Scopes, token.Client)
+            {
+                InvitationId = token.InvitationId,
+            },
+            token.Id,
+            nonceAge);
     }
 }

@@ -36,6 +36,12 @@ public static class AuditKinds
     /// <summary>An operator tried to grant more than their ceiling allows.</summary>
     public const string OperatorRefused = "operator-refused";
 
+    /// <summary>An operator made an invitation: the entry's end is that of the invitation, not of the grant.</summary>
+    public const string InvitationMade = "invitation-made";
+
+    /// <summary>An operator withdrew an invitation.</summary>
+    public const string InvitationWithdrawn = "invitation-withdrawn";
+
     /// <summary>A rule approved a device's claim.</summary>
     public const string DeviceAutoApproved = "device-auto-approved";
 
@@ -87,7 +93,7 @@ public static class AuditKinds
     public static IReadOnlyCollection<string> All { get; } =
     [
         RequestApproved, RequestRejected, DeviceRemoved, GrantChanged, GrantRemoved,
-        DeviceLabelled, DeviceBlocked, DeviceUnblocked, DeviceImported, SessionEnded, OperatorRefused,
+        DeviceLabelled, DeviceBlocked, DeviceUnblocked, DeviceImported, SessionEnded, OperatorRefused, InvitationMade, InvitationWithdrawn,
         DeviceAutoApproved, DeviceAdmitted, BackendRefused, BackendApproved, SessionOpened, SessionClosed, GrantExpired, DeviceForgotten, RequestCovered,
         RequestOpened, RequestExpired, DeviceRefused, UpgradeRefused, RefusalsLeftOut,
     ];
@@ -114,7 +120,8 @@ public static class AuditKinds
     public static AuditSource SourceOf(string kind) => kind switch
     {
         RequestApproved or RequestRejected or DeviceRemoved or GrantChanged or GrantRemoved
-            or DeviceLabelled or DeviceBlocked or DeviceUnblocked or DeviceImported or SessionEnded or OperatorRefused => AuditSource.Operators,
+            or DeviceLabelled or DeviceBlocked or DeviceUnblocked or DeviceImported or SessionEnded or OperatorRefused
+            or InvitationMade or InvitationWithdrawn => AuditSource.Operators,
         DeviceAutoApproved or GrantExpired or DeviceForgotten or RequestCovered => AuditSource.Changes,
         DeviceAdmitted or BackendRefused or BackendApproved or SessionOpened or SessionClosed => AuditSource.Devices,
         _ => AuditSource.Strangers,
