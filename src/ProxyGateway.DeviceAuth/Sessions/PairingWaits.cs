@@ -98,7 +98,7 @@ internal sealed class PairingWaits(DeviceRegistry registry, IDeviceAuthSettings 
     }
 
     /// <summary>Whether a client of the device waits that has not seen this version of its record.</summary>
-    public bool NeedsRecheck(DeviceId device, string? version) => Of(device).Any(wait => wait.Version is null || wait.Version != version);
+    public bool NeedsRecheck(DeviceId device, string? version) => Of(device).Any(wait => wait.Version != version);
 
     /// <summary>The device's record has this version now.</summary>
     public void Recheck(DeviceId device, string? version)

@@ -1,9 +1,13 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
+using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.Tests.Handshakes.InMemory;
 
@@ -112,6 +116,88 @@ public sealed class DevicelessConnectTests
         }
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_reload_between_its_connection_and_its_decision_makes_it_come_again(bool anotherDoor)
+    {
+        var settings = new Settings();
+        using MemoryGate gate = new(add: services => services.AddSingleton<IDeviceAuthSettings>(settings));
+        settings.Current = With(gate.Options, Rule);
+        DeviceAuthOptions then = anotherDoor ? settings.Current with { RequestHeaders = ["X-Other"] } : With(settings.Current, rule: null);
+        MemoryTunnel tunnel = await gate.ConnectAsync(Local with
+        {
+            LookUpPeerUser = () =>
+            {
+                if (!anotherDoor)
+                    settings.Current = then; // the last moment: what was read before covers it
+                return PeerUser.Known(User);
+            },
+        });
+        await tunnel.ChallengeAsync();
+        if (anotherDoor)
+            settings.Current = then;
+
+        await tunnel.Client.SendAsync(Connect("right"));
+
+        (await tunnel.Client.ReceiveAsync()).ShouldContain("\"UNAVAILABLE\"");
+        (await tunnel.Client.ReceiveAsync()).ShouldBe("Close 1013 try again later");
+        gate.Audited.ShouldBe(["device-refused reloaded"]);
+        gate.Get<SessionTable>().Count.ShouldBe(0);
+    }
+
+    [Theory]
+    [InlineData(true)] // before the rule is asked
+    [InlineData(false)] // just before it is entered
+    public async Task A_gateway_that_stops_while_it_decides_lets_nobody_in(bool early)
+    {
+        var settings = new Settings();
+        using MemoryGate gate = new(add: services => services.AddSingleton<IDeviceAuthSettings>(settings));
+        settings.Current = With(gate.Options, Rule);
+        var draining = gate.Get<Draining>();
+        MemoryTunnel tunnel = await gate.ConnectAsync(Local with
+        {
+            LookUpPeerUser = () =>
+            {
+                Stop();
+                return PeerUser.Known(User);
+            },
+        });
+        await tunnel.ChallengeAsync();
+        if (early)
+            settings.OnRead = Stop;
+
+        await tunnel.Client.SendAsync(Connect("right"));
+
+        (await tunnel.Client.ReceiveAsync()).ShouldContain("\"UNAVAILABLE\"");
+        (await tunnel.Client.ReceiveAsync()).ShouldBe("Close 1012 gateway restarting");
+        if (early)
+            gate.Audited.ShouldBeEmpty();
+
+        void Stop()
+        {
+            settings.OnRead = null;
+            Task.Run(() => draining.StoppingAsync(default)).Wait();
+        }
+    }
+
+    [Theory]
+    [InlineData("wrong", null)]
+    [InlineData("right", "operator")]
+    public async Task Nothing_that_it_says_is_kept_unless_it_has_shown_the_token(string token, string? role)
+    {
+        var audit = new Entries();
+        using MemoryGate gate = Gate(hasRule: true, add: services => services.AddSingleton<IAuditListener>(audit));
+        MemoryTunnel tunnel = await gate.ConnectAsync(Local);
+        await tunnel.ChallengeAsync();
+
+        await tunnel.Client.SendAsync(Connect(token, scope: "operator.admin"));
+
+        (await tunnel.Client.ReceiveAsync()).ShouldContain("\"DEVICE_IDENTITY_REQUIRED\"");
+        AuditEntry entry = audit.All.ShouldHaveSingleItem();
+        (entry.User, entry.Role, entry.Scopes?.ToString()).ShouldBe((User, role, role is null ? null : "operator.admin"));
+    }
+
     [Fact]
     public async Task A_backend_that_refuses_it_is_heard_and_asked_nothing()
     {
@@ -135,18 +221,42 @@ public sealed class DevicelessConnectTests
         return connect.ToJsonString();
     }
 
-    private static MemoryGate Gate(bool hasRule, int maxSessions = 10, int freeFailures = 10)
+    private static DevicelessRule Rule { get; } = new()
     {
-        var rule = new DevicelessRule
+        Users = [User],
+        UpTo = ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Of("operator.write")),
+    };
+
+    private static DeviceAuthOptions With(DeviceAuthOptions options, DevicelessRule? rule) =>
+        options with { SharedTokenSha256 = [.. SHA256.HashData("right"u8)], Policy = options.Policy with { Deviceless = rule } };
+
+    private static MemoryGate Gate(bool hasRule, int maxSessions = 10, int freeFailures = 10, Action<IServiceCollection>? add = null) => new(
+        options => With(options, hasRule ? Rule : null) with
         {
-            Users = [User],
-            UpTo = ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Of("operator.write")),
-        };
-        return new MemoryGate(options => options with
-        {
-            SharedTokenSha256 = [.. SHA256.HashData("right"u8)],
-            Policy = options.Policy with { Deviceless = hasRule ? rule : null },
             Limits = options.Limits with { SessionsPerDevice = maxSessions, FailuresPerAddress = freeFailures },
-        });
+        },
+        add);
+
+    private sealed class Settings : IDeviceAuthSettings
+    {
+        public DeviceAuthOptions Current
+        {
+            get
+            {
+                OnRead?.Invoke();
+                return field;
+            }
+            set;
+        }
+        = new();
+
+        public Action? OnRead { get; set; }
+    }
+
+    private sealed class Entries : IAuditListener
+    {
+        public ConcurrentQueue<AuditEntry> All { get; } = [];
+
+        public void Entered(AuditEntry entry) => All.Enqueue(entry);
     }
 }

@@ -211,6 +211,12 @@ public sealed class WaitingClientTests : IDisposable
         await left.Client.CloseAsync();
         await ShouldBeOverAsync(left);
 
+        MemoryTunnel aborted = await WaitAsync();
+        await aborted.HangUpAsync();
+        await Eventually.HoldsAsync(() => Task.FromResult(_gate.Get<PairingWaits>().Count == 0), "its place is free, though its stream says nothing of it");
+        await aborted.Client.ResetAsync();
+        await ShouldBeOverAsync(aborted);
+
         MemoryTunnel reset = await WaitAsync();
         await reset.HangUpAsync();
         await reset.Client.ResetAsync();

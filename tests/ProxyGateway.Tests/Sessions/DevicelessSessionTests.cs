@@ -3,6 +3,7 @@ using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.Tests.Sessions;
 
@@ -16,6 +17,9 @@ public sealed class DevicelessSessionTests
         Policy = new() { Deviceless = new() { Users = [1000], UpTo = ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Empty) } },
     };
 
+    private static readonly DevicelessAsk Ask =
+        new(Audience.Default, "operator", ScopeSet.Empty, new ClientDescription("cli"), ShowsSharedToken: true, ActsForAnother: false);
+
     [Theory]
     [InlineData(false, "Authorization")]
     [InlineData(false, "Authorization", "X-Other")]
@@ -25,14 +29,27 @@ public sealed class DevicelessSessionTests
     {
         var settings = new Settings { Current = Before };
         var table = new SessionTable(new DeviceRegistry(null!), settings, TimeProvider.System);
-        var ask = new DevicelessAsk(Audience.Default, "operator", ScopeSet.Empty, new ClientDescription("cli"), ShowsSharedToken: true, ActsForAnother: false);
-        using DevicelessSession session = table.TryEnter(1000, ask, Some.Loopback, limit: 1)!;
+        using DevicelessSession session = table.TryEnter(1000, Ask, Some.Loopback, limit: 1)!;
         session.TryAdmit(Before, settings).ShouldBeTrue();
 
-        settings.Current = Before with { RequestHeaders = [.. headers] };
-        table.RecheckDeviceless();
+        settings.Reload(Before with { RequestHeaders = [.. headers] });
 
         session.IsLive.ShouldBe(stays);
+    }
+
+    [Fact]
+    public void What_ends_the_sessions_of_all_devices_does_not_end_it()
+    {
+        var settings = new Settings { Current = Before };
+        var table = new SessionTable(new DeviceRegistry(null!), settings, TimeProvider.System);
+        using DevicelessSession session = table.TryEnter(1000, Ask, Some.Loopback, limit: 1)!;
+        session.TryAdmit(Before, settings).ShouldBeTrue();
+        using DeviceSession device = table.TryEnter(Some.Claim(), Some.Loopback, limit: 1)!;
+
+        table.CloseDevices(Closing.RegistryUnavailable);
+
+        session.IsLive.ShouldBeTrue("the registry knows nothing of it");
+        device.Closing.ShouldBe(Closing.RegistryUnavailable);
     }
 
     [Theory]
@@ -44,6 +61,14 @@ public sealed class DevicelessSessionTests
 
     private sealed class Settings : IDeviceAuthSettings
     {
+        public event Action? Changed;
+
         public required DeviceAuthOptions Current { get; set; }
+
+        public void Reload(DeviceAuthOptions options)
+        {
+            Current = options;
+            Changed?.Invoke();
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -121,6 +122,73 @@ public sealed class PairingWaitTests
         waits.Recheck(_claim.Device, "2");
         news.IsCompleted.ShouldBeTrue();
         wait.NextNews().IsCompleted.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_registry_that_is_away_is_asked_again_after_ten_seconds()
+    {
+        var time = new FakeTimeProvider();
+        var store = new AnnouncingStore();
+        store.Unreadable.TryAdd(_claim.Device, true);
+        var waits = new PairingWaits(new DeviceRegistry(store), new Settings(), time);
+        using PairingWait wait = Enter(waits)!;
+        Task watching = waits.WatchAsync(wait);
+        store.Write(Make("approved")!);
+        store.Unreadable.Clear();
+
+        time.Advance(TimeSpan.FromSeconds(10));
+
+        await watching.WaitAsync(Eventually.Patience);
+        wait.Resolution.ShouldBe(PairingResolution.Approved);
+    }
+
+    [Fact]
+    public async Task A_wait_that_ends_while_its_record_is_read_is_no_error()
+    {
+        var store = new AnnouncingStore();
+        store.HoldReads();
+        var waits = new PairingWaits(new DeviceRegistry(store), new Settings(), TimeProvider.System);
+        using PairingWait wait = Enter(waits)!;
+        Task watching = waits.WatchAsync(wait);
+
+        wait.End(Closing.Restarting);
+
+        await watching.WaitAsync(Eventually.Patience);
+        (wait.Closing, wait.Resolution).ShouldBe((Closing.Restarting, null));
+    }
+
+    [Fact]
+    public async Task A_request_whose_time_was_over_long_before_it_is_read_has_expired()
+    {
+        var store = new AnnouncingStore(); // by its clock it is 1970
+        store.Write(_asked with { Requests = [_request with { ExpiresAt = DateTimeOffset.UnixEpoch - TimeSpan.FromMinutes(1) }] });
+        var waits = new PairingWaits(new DeviceRegistry(store), new Settings(), TimeProvider.System);
+        using PairingWait wait = Enter(waits)!;
+
+        await waits.WatchAsync(wait).WaitAsync(Eventually.Patience);
+
+        wait.Resolution.ShouldBe(PairingResolution.Expired);
+    }
+
+    [Fact]
+    public void The_table_of_sessions_passes_on_what_it_hears()
+    {
+        var registry = new DeviceRegistry(null!);
+        var settings = new Settings();
+        var waits = new PairingWaits(registry, settings, TimeProvider.System);
+        var sessions = new SessionTable(registry, settings, TimeProvider.System, waits);
+        using PairingWait wait = Enter(waits)!;
+
+        sessions.Devices().ShouldBe([_claim.Device]);
+        sessions.NeedsRecheck(_claim.Device, "1").ShouldBeTrue();
+        Task news = wait.NextNews();
+        sessions.Recheck(_claim.Device, record: _asked with { Version = "1" }, Now);
+        news.IsCompleted.ShouldBeTrue();
+
+        sessions.Close(Some.Claim().Device, Closing.RegistryUnavailable);
+        wait.Closing.ShouldBeNull();
+        sessions.Close(_claim.Device, Closing.RegistryUnavailable);
+        wait.Closing.ShouldBe(Closing.RegistryUnavailable);
     }
 
     private static DeviceAuthOptions Limits(int handshakes, int perAddress) =>

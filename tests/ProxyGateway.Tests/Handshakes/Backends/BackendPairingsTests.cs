@@ -129,6 +129,23 @@ public sealed class BackendPairingsTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task A_token_that_is_changed_at_the_last_moment_is_not_shown_any_more()
+    {
+        int reads = 0;
+        _settings.AfterRead = () =>
+        {
+            if (++reads != 2)
+                return;
+            _settings.AfterRead = null;
+            _settings.Set("agent", new OpenClawBackendOptions { Token = "another-token" });
+        };
+
+        (await ApproveAsync()).ShouldBe(Approval.Done);
+
+        _backend.Calls.Where(c => c.StartsWith("connect ", StringComparison.Ordinal)).ShouldHaveSingleItem().ShouldContain("another-token");
+    }
+
+    [Fact]
     public async Task A_reload_that_changes_nothing_closes_nothing()
     {
         await ApproveAsync();
@@ -196,7 +213,19 @@ public sealed class BackendPairingsTests : IAsyncLifetime, IDisposable
             remove => _changed -= value;
         }
 
-        public DeviceAuthOptions Current { get; private set; } = new();
+        public DeviceAuthOptions Current
+        {
+            get
+            {
+                DeviceAuthOptions current = field;
+                AfterRead?.Invoke();
+                return current;
+            }
+            private set;
+        }
+        = new();
+
+        public Action? AfterRead { get; set; }
 
         public int Handlers => _changed?.GetInvocationList().Length ?? 0;
 

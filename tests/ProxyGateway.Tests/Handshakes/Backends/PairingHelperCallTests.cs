@@ -299,6 +299,21 @@ public sealed class PairingHelperCallTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task A_backend_that_does_not_answer_the_removal_is_left_after_five_seconds()
+    {
+        _backend.Answers["device.pair.approve"] =
+            [$$"""{"type":"res","id":"@","ok":true,"payload":{"requestId":"r1","device":{"deviceId":"{{_claim.Device}}","roles":["operator"],"scopes":["operator.admin"]} } }"""];
+        _backend.Answers["device.pair.remove"] = [];
+        Task<string> approving = ApproveAsync();
+        await Eventually.HoldsAsync(() => Task.FromResult(_backend.Calls.Count == 4), "it is called", Endpoint.Patience);
+
+        _time.Advance(TimeSpan.FromSeconds(5));
+
+        (await approving).ShouldContain("and the gate could not take it back");
+        (await ApproveAsync()).ShouldBe(FailedJustNow);
+    }
+
+    [Fact]
     public async Task Each_failure_in_a_row_doubles_the_wait_for_the_next_attempt_up_to_half_a_minute()
     {
         _backend.IsReachable = false;
