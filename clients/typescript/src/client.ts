@@ -58,7 +58,9 @@ export class DeviceClient {
    * @throws {DeviceAuthError} The URL may not get a proof, or the answer is a redirect.
    */
   readonly fetch = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
-    const request = typeof input === "object" && "url" in input ? input : undefined;
+    const request = input instanceof Request ? input : undefined;
+    // What another runtime's Request is, only that runtime knows; the global fetch would take its text for the URL.
+    if (!request && typeof input === "object" && "url" in input) throw new TypeError("Not a Request of this runtime: pass its URL and options");
     const url = this.#urlOf(request ? request.url : (input as string | URL));
     const method = new Request(url, { method: init.method ?? request?.method ?? "GET" }).method;
     const isSentOnce = isStream(init.body) || (request !== undefined && init.body == null && !["GET", "HEAD"].includes(request.method));

@@ -53,7 +53,7 @@ test("no server but the gateway gets a proof", async () => {
     await assert.rejects(device.waitUntilPaired(url), { code: "unsafe_url" }, url);
   }
   await assert.rejects(device.fetch(new Request("https://evil/")), { code: "unsafe_url" });
-  await assert.rejects(device.fetch({ url: "https://evil/", method: "GET", headers: [] }), { code: "unsafe_url" });
+  await assert.rejects(device.fetch({ url: "https://gate.example/", toString: () => "https://evil/" }), TypeError);
   assert.deepEqual(sent, []);
 });
 

@@ -332,8 +332,7 @@ suite("through the real gateway", { timeout: 120_000, concurrency: 3 }, () => {
         return page;
       }));
       const ids = await Promise.all(pages.map((page) => page.evaluate(async () => {
-        const { deviceIdOf, forgetBrowserKey, loadBrowserKey } = await import("/dist/index.js");
-        globalThis.forget = forgetBrowserKey;
+        const { deviceIdOf, loadBrowserKey } = await import("/dist/index.js");
         const keys = await Promise.all([1, 2].map(() => loadBrowserKey({ name: "shared", algorithm: "Ed25519" })));
         return Promise.all(keys.map(deviceIdOf));
       })));
@@ -347,6 +346,23 @@ suite("through the real gateway", { timeout: 120_000, concurrency: 3 }, () => {
         };
       }));
       assert.equal(stored, "InvalidAccessError");
+
+      const planted = await pages[0].evaluate(() => new Promise((resolve) => {
+        const open = indexedDB.open("proxygateway-device-auth");
+        open.onsuccess = async () => {
+          const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]);
+          const { loadBrowserKey } = await import("/dist/index.js");
+          open.result.transaction("keys", "readwrite").objectStore("keys").put(pair, "planted").onsuccess = () =>
+            loadBrowserKey({ name: "planted" }).then(() => resolve("loaded"), (error) => resolve(error.code));
+        };
+      }));
+      assert.equal(planted, "key_unusable");
+      const forgotten = await pages[0].evaluate(async () => {
+        const { deviceIdOf, forgetBrowserKey, loadBrowserKey } = await import("/dist/index.js");
+        await forgetBrowserKey("shared");
+        return deviceIdOf(await loadBrowserKey({ name: "shared" }));
+      });
+      assert.notEqual(forgotten, ids[0][0]);
       await context.close();
     });
   });
