@@ -83,6 +83,26 @@ public sealed class BackendPairingsTests : IAsyncLifetime, IDisposable
         (await ApproveAsync()).ShouldBe(new Approval(IsConfigured: true, "it has no such request any more"));
     }
 
+    // The device has asked for more past the gate between list and approval.
+    [Theory]
+    [InlineData("""{"type":"res","id":"@","ok":true,"payload":{}}""", ", and the gate has removed the device there")]
+    [InlineData("""{"type":"res","id":"@","ok":false,"error":{"code":"NO","message":"not now"}}""", ", and the gate could not take it back (it refuses: NO (not now))")]
+    public async Task An_approval_of_more_than_is_granted_costs_the_device_all_that_it_has_there(string removal, string outcome)
+    {
+        string device = _claim.Device.ToString();
+        _backend.Answers["device.pair.approve"] =
+            [$$$"""{"type":"res","id":"@","ok":true,"payload":{"requestId":"r1","device":{"deviceId":"{{{device}}}","role":"operator","scopes":["operator.admin"]} } }"""];
+        _backend.Answers["device.pair.remove"] = [removal];
+
+        Approval approval = await ApproveAsync();
+
+        (approval.IsConfigured, approval.WasWider).ShouldBe((true, true));
+        approval.Problem.ShouldNotBeNull().ShouldStartWith("it has approved more than the gate has granted, ");
+        approval.Problem.ShouldEndWith($" as operator with [operator.admin]{outcome}");
+        _backend.Calls[^1].ShouldBe($$"""device.pair.remove {"deviceId":"{{device}}"}""");
+        Approval.Done.WasWider.ShouldBeFalse();
+    }
+
     [Fact]
     public async Task A_client_that_leaves_is_not_waited_for()
     {

@@ -37,6 +37,12 @@ public sealed class BackendRefusalTests
     public void A_pairing_question_names_a_request(string error, bool asks) => Read(error).AsksForPairing.ShouldBe(asks);
 
     [Theory]
+    [InlineData("""{"details":{"code":"AUTH_DEVICE_TOKEN_MISMATCH"}}""", true)]
+    [InlineData("""{"code":"AUTH_DEVICE_TOKEN_MISMATCH","details":{"code":"AUTH_TOKEN_MISMATCH"}}""", false)]
+    [InlineData("""{"code":"AUTH_DEVICE_TOKEN_MISMATCH"}""", false)]
+    public void A_backend_that_does_not_know_the_token_it_has_issued_has_forgotten_the_device(string error, bool forgot) => Read(error).ForgotDevice.ShouldBe(forgot);
+
+    [Theory]
     [InlineData("""{"details":{"pauseReconnect":false}}""", true)]
     [InlineData("""{"details":{"recommendedNextStep":"wait_then_retry"}}""", true)]
     [InlineData("""{"details":{"pauseReconnect":true,"recommendedNextStep":"contact_operator"}}""", false)]

@@ -204,7 +204,19 @@ public sealed class DeviceProofHandlerTests : IDisposable
             await request.RunAsync(() => isForbidden ? request.Http.ForbidAsync() : request.Http.ChallengeAsync());
 
             request.Answer.ShouldBe("403 device_proof_required");
+            request.Http.Response.Headers.ContainsKey("Device-Nonce").ShouldBeTrue();
         }
+    }
+
+    [Fact]
+    public async Task What_the_application_answers_to_anybody_has_a_nonce_too()
+    {
+        MemoryRequest request = Prepare(Gate(), new MemoryRequest());
+        (await request.Http.AuthenticateAsync()).None.ShouldBeTrue();
+
+        await request.StartAsync();
+
+        (request.Answer, request.Http.Response.Headers.ContainsKey("Device-Nonce")).ShouldBe(("200", true));
     }
 
     [Fact]

@@ -27,6 +27,7 @@ public sealed class PresentedProofTests
     [InlineData(null, null, "device-proof.v1, device-proof.v1.one", false, true, "one", null, true)]
     [InlineData(null, null, "device-proof.v1.one,device-proof.v1", false, true, "one", null, true)]
     [InlineData(null, null, "device-proof.v1|chat, device-proof.v1.one, more", false, true, "one", null, true)]
+    [InlineData(null, null, "device-proof.v1, device-proof.v1, device-proof.v1.one", false, true, "one", null, true)]
     [InlineData(null, null, "device-proof.v1, device-proof.v1.one", true, true, "one", null, true)]
     [InlineData(null, null, "device-proof.v1, device-proof.v1.", false, true, "", null, true)]
     [InlineData(null, null, "device-proof.v1", false, true, null, null, false)]

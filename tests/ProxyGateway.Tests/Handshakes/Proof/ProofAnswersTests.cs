@@ -101,6 +101,10 @@ public sealed class ProofAnswersTests
     {
         var route = new ProofRoute("client", ScopeSet.Of("a", "b"), IsDPoP: false);
 
+        (await WriteAsync(ProofAnswers.Invalid(new ProofExamination(Proof: null, ProofFault.Method, ClockOffset: null), "https://gate.example/"))).Words
+            .ShouldBe("The proof does not hold: htm. It must be the method of the request, and GET for a WebSocket.");
+        (await WriteAsync(ProofAnswers.Invalid(new ProofExamination(Proof: null, ProofFault.NonceRequired, ClockOffset: null), "https://gate.example/"))).Words
+            .ShouldStartWith("The proof needs a fresh nonce. ");
         (await WriteAsync(ProofAnswers.InsufficientScope(Claim, route))).Words.ShouldEndWith("This route needs: a b.");
         (await WriteAsync(ProofAnswers.EndedMeanwhile(Claim, Closing.GrantRevoked))).Words.ShouldEndWith(": grant revoked.");
         (await WriteAsync(ProofAnswers.ProofRequired(route))).Words.ShouldEndWith("with the nonce of Device-Nonce) in the header Device-Proof.");

@@ -38,6 +38,12 @@ public sealed class ProofUrlTests
     [InlineData("https://gate.example/a%", "/a%", true)]
     [InlineData("https://gate.example/a b", "/a%20b", false)]
     [InlineData("https://gate.example/%7Ea", "/~a", true)]
+    [InlineData("https://gate.example/%2Da%2Eb%5Fc", "/-a.b_c", true)]
+    [InlineData("https://gate.example/%61%", "/a%", true)]
+    [InlineData("https://gate.example/%61%4", "/a%4", true)]
+    [InlineData("https://gate.example/a%2fb", "/a%3fb", false)]
+    [InlineData("https://gate.example/a%2fb", "/a%2cb", false)]
+    [InlineData("https://gate.example/%41x42", "/AB", false)] // an x encodes nothing
     [InlineData("127.0.0.1/agent", "/agent", false)]
     [InlineData("http://127.0.0.1/agent", "/agent", false)] // there are public origins
     public void With_public_origins(string url, string path, bool fits) =>
@@ -56,7 +62,11 @@ public sealed class ProofUrlTests
     [InlineData("http://127.1/agent", false)]
     [InlineData("http://2130706433/agent", false)]
     [InlineData("http://localhost.evil.example/agent", false)]
+    [InlineData("http://localhost:65535/agent", true)]
     [InlineData("http://user@localhost/agent", false)]
+    [InlineData("http://user@gate.localhost/agent", false)]
+    [InlineData("httpx://localhost/agent", false)]
+    [InlineData("x://a/agent", false)]
     [InlineData("http://localhost:x@evil.example/agent", false)]
     [InlineData("http://localhost:/agent", false)]
     [InlineData("http://localhost:80:80/agent", false)]
