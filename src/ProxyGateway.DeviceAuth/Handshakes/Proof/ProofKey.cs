@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json;
 using ProxyGateway.DeviceAuth.Pairing;
 
@@ -9,7 +8,6 @@ internal sealed class ProofKey
 {
     private const byte Uncompressed = 4;
     private const int CoordinateSize = 32;
-    private const int P256SignatureSize = 64; // RFC 7518 §3.4: r and s, not DER
 
     private ProofKey(byte[] raw) => Raw = raw;
 
@@ -48,34 +46,10 @@ internal sealed class ProofKey
     public ProofFault? Verify(ReadOnlySpan<byte> signed, ReadOnlySpan<byte> signature)
     {
         if (Raw.Length == DeviceKey.P256Size)
-            return VerifyP256(signed, signature);
+            return P256.Verify(Raw, signed, signature);
         if (!Ed25519.IsAcceptableKey(Raw))
             return ProofFault.KeyWeak;
         return Ed25519.Verify(Raw, signed, signature) ? null : ProofFault.Signature;
-    }
-
-    private ProofFault? VerifyP256(ReadOnlySpan<byte> signed, ReadOnlySpan<byte> signature)
-    {
-        if (signature.Length != P256SignatureSize)
-            return ProofFault.Signature;
-        ECDsa key;
-        try
-        {
-            key = ECDsa.Create(new ECParameters
-            {
-                Curve = ECCurve.NamedCurves.nistP256,
-                Q = new ECPoint { X = Raw[1..(1 + CoordinateSize)], Y = Raw[(1 + CoordinateSize)..] },
-            });
-        }
-        catch (CryptographicException)
-        {
-            return ProofFault.KeyWeak; // no point of the curve
-        }
-
-        using (key)
-        {
-            return key.VerifyData(signed, signature, HashAlgorithmName.SHA256, DSASignatureFormat.IeeeP1363FixedFieldConcatenation) ? null : ProofFault.Signature;
-        }
     }
 
     private static bool Is(JsonElement jwk, ReadOnlySpan<byte> member, ReadOnlySpan<byte> text) =>
