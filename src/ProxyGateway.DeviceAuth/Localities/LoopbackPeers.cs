@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
@@ -22,6 +23,9 @@ internal sealed partial class LoopbackPeers(PacedLogger<LoopbackPeers> logger, F
     private const int TcpInfo = 11;
     private const byte Established = 1;
 
+    // The other end of a connection stays the same socket, and its owner is who made it. Only what is certain is kept.
+    private readonly ConditionalWeakTable<Socket, object> _known = [];
+
     public LoopbackPeers(PacedLogger<LoopbackPeers> logger)
         : this(logger, TcpSocketTable.Find)
     {
@@ -29,13 +33,13 @@ internal sealed partial class LoopbackPeers(PacedLogger<LoopbackPeers> logger, F
 
     /// <summary>
     /// A function that finds the user who owns the client's end of the request's connection; unknown unless that is certain. It may be
-    /// called at any time, and more than once: also after the request or the connection has ended.
+    /// called at any time, and more than once: also after the request or the connection has ended. The kernel is asked once for all requests of a connection.
     /// </summary>
     public Func<PeerUser> Of(HttpContext context)
     {
         // When the request has ended, its context serves another request; the socket never does.
         Socket? socket = OperatingSystem.IsLinux() ? context.Features.Get<IConnectionSocketFeature>()?.Socket : null;
-        return socket is null ? static () => PeerUser.Unknown : () => FindUser(socket);
+        return socket is null ? static () => PeerUser.Unknown : () => FindOnce(socket);
     }
 
     /// <summary>The user who owns the other end of this socket; unknown unless that is certain.</summary>
@@ -54,6 +58,16 @@ internal sealed partial class LoopbackPeers(PacedLogger<LoopbackPeers> logger, F
         {
             return PeerUser.Unknown; // the connection is gone
         }
+    }
+
+    private PeerUser FindOnce(Socket socket)
+    {
+        if (_known.TryGetValue(socket, out object? known))
+            return (PeerUser)known;
+        PeerUser found = FindUser(socket);
+        if (found.State == PeerUserState.Known)
+            _known.AddOrUpdate(socket, found);
+        return found;
     }
 
     private static PeerUser OfUnixSocket(Socket socket)

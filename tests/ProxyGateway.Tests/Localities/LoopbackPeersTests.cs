@@ -150,6 +150,30 @@ public sealed class LoopbackPeersTests : IDisposable
         peers.Of(context)().ShouldBe(PeerUser.Known(1000));
     }
 
+    [Fact]
+    public void The_kernel_is_asked_once_for_the_requests_of_a_connection_but_again_while_the_user_is_unknown()
+    {
+        var context = new DefaultHttpContext();
+        context.Features.Set<IConnectionSocketFeature>(new Connected(_accepted));
+        int asked = 0;
+        bool knows = false;
+        var peers = new LoopbackPeers(_paced, (_, _, _) => ++asked > 0 && knows ? Open : null);
+        peers.Of(context)().ShouldBe(PeerUser.Unknown);
+        knows = true;
+
+        peers.Of(context)().ShouldBe(PeerUser.Known(1000));
+        int before = asked;
+        peers.Of(context)().ShouldBe(PeerUser.Known(1000));
+
+        asked.ShouldBe(before);
+        using var client = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        client.Connect(_listener.LocalEndPoint!);
+        using Socket other = _listener.Accept();
+        context.Features.Set<IConnectionSocketFeature>(new Connected(other));
+        peers.Of(context)().ShouldBe(PeerUser.Known(1000));
+        asked.ShouldBeGreaterThan(before, "another connection may be another user's");
+    }
+
     private PeerUser UserOf(FindTcpSocket find) => new LoopbackPeers(_paced, find).FindUser(_accepted);
 
     private sealed class Connected(Socket socket) : IConnectionSocketFeature
