@@ -16,6 +16,8 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
     /// <summary>What <see cref="SwapAsync"/> returns if the name that it should mark was used before: no replication id.</summary>
     public const string UsedBefore = "used";
 
+    private readonly ParsedDocuments _parsed = new();
+
     public async Task<StoredDevice> GetAsync(DeviceId id, Deadline deadline, CancellationToken cancellationToken) =>
         Read(id, await redis.RunAsync(Script.Get, keys.Device(id), [], deadline, cancellationToken));
 
@@ -141,7 +143,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         deadline,
         cancellationToken);
 
-    private static StoredDevice Read(DeviceId id, RedisResult result)
+    private StoredDevice Read(DeviceId id, RedisResult result)
     {
         DateTimeOffset now = ServerTime.Read(result[1]);
         try
@@ -166,7 +168,7 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
         .. record.IsListed ? Encoding.UTF8.GetBytes(SeenAt.Format(record.LastSeenAt)) : [],
     ];
 
-    private static DeviceRecord? Parse(DeviceId id, byte[]? value)
+    private DeviceRecord? Parse(DeviceId id, byte[]? value)
     {
         if (value is null)
             return null;
@@ -175,7 +177,15 @@ internal sealed class Documents(RedisConnection redis, Keys keys)
             throw new DamagedDocumentException(id, "it is not a version and a document");
         ReadOnlySpan<byte> document = value.AsSpan(firstLine + 1);
         DateTimeOffset? seenAt = SeenAt.Take(ref document);
-        return DeviceDocument.Deserialize(document, id, Encoding.UTF8.GetString(value, 0, firstLine)) with { LastSeenAt = seenAt };
+        ReadOnlySpan<byte> whole = value.AsSpan(0, firstLine + 1 + document.Length);
+        DeviceRecord? record = _parsed.Find(id, whole);
+        if (record is null)
+        {
+            record = DeviceDocument.Deserialize(document, id, Encoding.UTF8.GetString(value, 0, firstLine));
+            _parsed.Keep(whole, record);
+        }
+
+        return record with { LastSeenAt = seenAt };
     }
 }
 

@@ -33,21 +33,24 @@ internal sealed class Script(string text)
     /// </summary>
     public static Script GetOnce { get; } = new(
         """
-        local mark = 0
-        if redis.call('EXISTS', KEYS[1]) == 1 then
+        local mark, left = 0, redis.call('PTTL', KEYS[1])
+        if left ~= -2 then
           local count = tonumber(redis.call('GET', KEYS[3]) or 0)
-          if redis.call('EXISTS', KEYS[2]) == 1 then
-            mark = 2
-          elseif count >= tonumber(redis.call('PTTL', KEYS[1]) < 0 and ARGV[2] or ARGV[3]) then
-            mark = 3
-          else
-            redis.call('SET', KEYS[2], '', 'NX', 'PX', ARGV[1])
+          local room = count < tonumber(left == -1 and ARGV[2] or ARGV[3])
+          local made = room and redis.pcall('SET', KEYS[2], '', 'NX', 'PX', ARGV[1])
+          if made and not made.err then
+            mark = 1
             if count == 0 then
               redis.call('SET', KEYS[3], 1, 'PX', ARGV[1])
             else
               redis.call('SET', KEYS[3], count + 1, 'KEEPTTL')
             end
-            mark = 1
+          elseif redis.call('EXISTS', KEYS[2]) == 1 then
+            mark = 2
+          elseif made then
+            return made
+          else
+            mark = 3
           end
         end
         local value = redis.pcall('GETEX', KEYS[1])
