@@ -80,9 +80,11 @@ internal sealed class RunningGateway : IAsyncDisposable
     {
         settings["Urls"] = "http://127.0.0.1:0";
         settings["Admin"] = new JsonObject { ["Url"] = "http://127.0.0.1:0" };
-        var routes = new JsonObject { ["agent"] = new JsonObject { ["ClusterId"] = "agent", ["Match"] = new JsonObject { ["Path"] = "/" } } };
-        if (program == Program)
-            routes["proof"] = ProofRoute();
+        var routes = new JsonObject
+        {
+            ["agent"] = new JsonObject { ["ClusterId"] = "agent", ["Match"] = new JsonObject { ["Path"] = "/" } },
+            ["proof"] = ProofRoute(),
+        };
         settings["ReverseProxy"] = new JsonObject
         {
             ["Routes"] = routes,

@@ -30,7 +30,10 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     ];
 
     /// <summary>Whether it refuses strangers.</summary>
-    public bool IsGate => Name is Gate or EarlierGate;
+    public bool IsGate => IsGateNamed(Name);
+
+    /// <summary>Whether a peer of this name refuses strangers.</summary>
+    public static bool IsGateNamed(string name) => name is Gate or EarlierGate;
 
     /// <summary>The gate as another commit built it, with a Redis of its own.</summary>
     /// <param name="program">Its <c>proxygateway.dll</c>.</param>

@@ -12,13 +12,13 @@ internal abstract class ProvenWorkload(string name, string title, Credential cre
 
     protected Credential Credential => credential;
 
-    public override bool Fits(PeerKind kind) => kind.Name == PeerKind.Gate || (!kind.IsGate && !IsOfTheGateOnly);
+    public override bool Fits(PeerKind kind) => kind.IsGate || !IsOfTheGateOnly;
 
     public override bool NeedsWarmUp => true;
 
     public override async Task<Measurement> MeasureAsync(Peer peer, RunningAgent agent, TimeSpan duration)
     {
-        using ProofSource? proofs = peer.Name == PeerKind.Gate ? await ProofSource.CreateAsync(peer.Port, credential) : null;
+        using ProofSource? proofs = PeerKind.IsGateNamed(peer.Name) ? await ProofSource.CreateAsync(peer.Port, credential) : null;
         var window = new LoadWindow(peer);
         Task<long>[] clients = [.. Enumerable.Range(0, AtATime).Select(number => Task.Run(() => LoadAsync(peer, window, proofs, number)))];
         await window.PassAsync(duration);
