@@ -55,7 +55,7 @@ internal sealed class AdmissionDesk(
     /// <summary>Decides a verified claim. There is a session if, and only if, the device is admitted.</summary>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>
     public async ValueTask<(Admission Admission, DeviceSession? Session)> DecideAsync(
-        HandshakeContext handshake, DeviceClaim claim, string? sharedToken, UseOnce? once = null)
+        HandshakeContext handshake, DeviceClaim claim, string? sharedToken, UseOnce? once = null, bool isPlain = false)
     {
         if (draining.IsUnderWay)
             return (new Admission.Restarting(), null);
@@ -67,7 +67,7 @@ internal sealed class AdmissionDesk(
         }
 
         (Admission admission, DeviceSession? session) = await gatekeeper.DecideAsync(
-            claim, handshake.Origin, handshake.Options, inForce => MayAsk(sharedToken, inForce), once, handshake.Http.RequestAborted);
+            claim, handshake.Origin, handshake.Options, inForce => MayAsk(sharedToken, inForce), once, handshake.Http.RequestAborted, isPlain);
         if (draining.IsUnderWay)
             session?.Close(Closing.Restarting); // the others may have been closed before this one was entered
         return (admission, session);

@@ -205,7 +205,7 @@ public sealed class HandshakeRequest
 
     private async Task<Admission> DecideOnceAsync(DeviceClaim claim, string? sharedToken, UseOnce? once)
     {
-        (_admission, _session) = await _desk.DecideAsync(Handshake, claim, sharedToken, once);
+        (_admission, _session) = await _desk.DecideAsync(Handshake, claim, sharedToken, once, isPlain: !IsUpgrade);
         if (_admission is Admission.Unauthorized)
             await _desk.HoldBackAsync(Handshake, _desk.Fail(Handshake));
         return _admission;

@@ -18,6 +18,9 @@ internal sealed partial class Gatekeeper(
     // A record that changes between the reading and the admission is read again, but only this often.
     private const int MaxAttempts = 4;
 
+    // A plain request that the audit only counts, and that runs for longer, is entered when it ends.
+    private static readonly TimeSpan Brief = TimeSpan.FromSeconds(10);
+
     private const string RegistryUnavailable = "registry-unavailable";
 
     /// <summary>
@@ -31,12 +34,13 @@ internal sealed partial class Gatekeeper(
     /// <param name="mayAsk">Whether a claim that no grant covers may be approved or become a request.</param>
     /// <param name="once">What names the claim's proof; null if it cannot come again.</param>
     /// <param name="cancellationToken">Cancelled when the client is gone.</param>
+    /// <param name="isPlain">Whether it is a plain HTTP request.</param>
     /// <returns>
     /// The result; and for <see cref="Admission.Admitted"/>, and nothing else, the session, to be disposed of when the connection ends.
     /// </returns>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>
     public async ValueTask<(Admission Admission, DeviceSession? Session)> DecideAsync(
-        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, CancellationToken cancellationToken)
+        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, CancellationToken cancellationToken, bool isPlain = false)
     {
         // A device that waits in this queue has not reached the registry: its answer must not say that the registry is unavailable.
         if (!await TryEnterAsync(options.HandshakeTimeout, cancellationToken))
@@ -47,7 +51,7 @@ internal sealed partial class Gatekeeper(
 
         try
         {
-            return await DecideInTurnAsync(claim, origin, options, mayAsk, once, cancellationToken);
+            return await DecideInTurnAsync(claim, origin, options, mayAsk, once, isPlain, cancellationToken);
         }
         finally
         {
@@ -85,8 +89,11 @@ internal sealed partial class Gatekeeper(
     }
 
     /// <summary>Enters that the backend has accepted an admitted client.</summary>
-    public void Opened(Session session, ClaimOrigin origin, DeviceAuthOptions options) =>
-        audit.Enter(Entry(AuditKinds.SessionOpened, session, origin, options));
+    public void Opened(Session session, ClaimOrigin origin, DeviceAuthOptions options)
+    {
+        if (!session.IsCounted)
+            audit.Enter(Entry(AuditKinds.SessionOpened, session, origin, options));
+    }
 
     /// <summary>The backend has refused an admitted device.</summary>
     /// <param name="session">The session.</param>
@@ -114,7 +121,8 @@ internal sealed partial class Gatekeeper(
     {
         if (session.Device is { } device)
             lastSeen.Note(device);
-        audit.Enter(Entry(AuditKinds.SessionClosed, session, origin, options) with { CloseCode = closing?.Code, Reason = closing?.Reason });
+        if (!session.IsCounted || closing is not null || time.GetUtcNow() - session.StartedAt > Brief)
+            audit.Enter(Entry(AuditKinds.SessionClosed, session, origin, options) with { CloseCode = closing?.Code, Reason = closing?.Reason });
     }
 
     private async ValueTask<bool> TryEnterAsync(TimeSpan timeout, CancellationToken cancellationToken)
@@ -135,7 +143,7 @@ internal sealed partial class Gatekeeper(
     }
 
     private async ValueTask<(Admission Admission, DeviceSession? Session)> DecideInTurnAsync(
-        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions cameBy, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, CancellationToken cancellationToken)
+        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions cameBy, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, bool isPlain, CancellationToken cancellationToken)
     {
         DeviceAuthOptions options = settings.Current;
         if (!options.HasTheSameDoor(cameBy))
@@ -164,7 +172,7 @@ internal sealed partial class Gatekeeper(
         await using CancellationTokenRegistration left = cancellationToken.UnsafeRegister(static e => ((CancellationTokenSource)e!).Cancel(), either);
         try
         {
-            admission = await DecideAsync(session, origin, mayAsk, once, either.Token);
+            admission = await DecideAsync(session, origin, mayAsk, once, isPlain, either.Token);
             return (admission, admission is Admission.Admitted ? session : null);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -179,7 +187,7 @@ internal sealed partial class Gatekeeper(
     }
 
     private async ValueTask<Admission> DecideAsync(
-        DeviceSession session, ClaimOrigin origin, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, CancellationToken cancellationToken)
+        DeviceSession session, ClaimOrigin origin, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, bool isPlain, CancellationToken cancellationToken)
     {
         PendingUse? use = PendingUse.Of(once); // of all attempts together: none of them may take the mark of an earlier one for a replay
         DeviceClaim claim = session.Claim;
@@ -200,7 +208,11 @@ internal sealed partial class Gatekeeper(
                         if (!ReferenceEquals(options.Policy, settings.Current.Policy) || !session.TryAdmit(admitted.Record, admitted.Now, asOf))
                             continue;
                         LogAdmitted(claim.Device, claim.Key.ToString(), LogText.Of(claim.Scopes), origin.Address, admitted.Rule ?? "grant");
-                        audit.Enter(Entry(AuditKinds.DeviceAdmitted, claim.Audience, claim, origin, options) with { Rule = admitted.Rule });
+                        AuditEntry entry = Entry(AuditKinds.DeviceAdmitted, claim.Audience, claim, origin, options) with { Rule = admitted.Rule };
+                        if (isPlain && admitted.Rule is null)
+                            session.IsCounted = !audit.TryEnterRequest(entry);
+                        else
+                            audit.Enter(entry);
                         lastSeen.Note(claim.Device);
                         return admitted;
                     case Admission.Refused refused:

@@ -42,6 +42,9 @@ internal abstract class Session : IDisposable
 
     public DateTimeOffset StartedAt { get; }
 
+    /// <summary>Whether it is one of many plain requests of its device, which the audit only counts unless they last.</summary>
+    public bool IsCounted { get; set; }
+
     /// <summary>When its grant ends; null if it has no end.</summary>
     public virtual DateTimeOffset? EndsAt => null;
 

@@ -504,6 +504,42 @@ public sealed class HandshakeRequestTests : IDisposable
         gate.Audited.ShouldContain("session-closed device removed");
     }
 
+    // What happens to the twelfth request of a minute, and what the audit then has of it.
+    [Theory]
+    [InlineData("ends", new string[0])]
+    [InlineData("lasts", new[] { "session-closed" })]
+    [InlineData("is ended", new[] { "session-closed device removed" })]
+    [InlineData("is a WebSocket", new[] { "device-admitted", "session-opened", "session-closed" })]
+    public async Task Of_many_plain_requests_the_audit_has_those_that_last_or_that_the_gate_ends(string what, string[] audited)
+    {
+        MemoryGate gate = Gate();
+        await PairAsync(gate);
+        int before = gate.Audited.Count;
+        for (int i = 0; i < 11; i++)
+            await AskAsync(_ => Task.CompletedTask);
+        gate.Audited.Skip(before).ShouldBe(Enumerable.Repeat(new[] { "device-admitted", "session-opened", "session-closed" }, 10).SelectMany(entries => entries));
+        before = gate.Audited.Count;
+
+        await AskAsync(
+            async _ =>
+            {
+                gate.Get<SessionTable>().List(_claim.Device, after: 0, limit: 10).Length.ShouldBe(1, "it is a session like any other");
+                if (what == "lasts")
+                    await gate.AdvanceAsync(TimeSpan.FromSeconds(11));
+                else if (what == "is ended")
+                    gate.Get<SessionTable>().CloseAll(Closing.DeviceRemoved);
+            },
+            isUpgrade: what == "is a WebSocket");
+
+        gate.Audited.Skip(before).ShouldBe(audited);
+
+        Task AskAsync(Func<HandshakeRequest, Task> forward, bool isUpgrade = false) => RunAsync(Request(gate, forward, isUpgrade: isUpgrade), async request =>
+        {
+            await request.DecideAsync(_claim);
+            await request.ForwardAsync();
+        });
+    }
+
     [Fact]
     public async Task A_plain_request_that_is_over_is_not_aborted()
     {

@@ -90,6 +90,7 @@ export const KINDS = {
   "request-expired": "Request expired",
   "device-auto-approved": "Approved by a rule",
   "device-admitted": "Admitted",
+  "admissions-left-out": "More requests",
   "backend-refused": "Refused by the backend",
   "backend-approved": "Approved at the backend",
   "session-opened": "Session opened",

@@ -125,7 +125,7 @@ internal sealed class DeviceProofHandler(
             return ProofAnswers.InsufficientScope(claim, _route);
         }
 
-        (Admission admission, DeviceSession? session) = await desk.DecideAsync(handshake, AdmissionDesk.Check(claim), sharedToken: null, ProofNonce.OnceOf(proof.Id, life));
+        (Admission admission, DeviceSession? session) = await desk.DecideAsync(handshake, AdmissionDesk.Check(claim), sharedToken: null, ProofNonce.OnceOf(proof.Id, life), isPlain: !isUpgrade);
         if (admission is Admission.Unauthorized)
             await desk.HoldBackAsync(handshake, desk.Fail(handshake));
         if (session is null || admission is not Admission.Admitted admitted)

@@ -90,7 +90,7 @@ public sealed record AuditEntry : StoredObject
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ClientDescription? Client { get; init; }
 
-    /// <summary>How many refusals were left out; only for <see cref="AuditKinds.RefusalsLeftOut"/>.</summary>
+    /// <summary>How many were left out; only for <see cref="AuditKinds.RefusalsLeftOut"/> and <see cref="AuditKinds.AdmissionsLeftOut"/>.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int Count { get; init; }
 

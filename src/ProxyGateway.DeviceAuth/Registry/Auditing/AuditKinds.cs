@@ -48,6 +48,12 @@ public static class AuditKinds
     /// <summary>A device was admitted. Each admission ends with a <see cref="SessionClosed"/>, unless the gateway is killed.</summary>
     public const string DeviceAdmitted = "device-admitted";
 
+    /// <summary>
+    /// Counts further admissions of one device by plain HTTP requests within a minute, with the same role and scopes and from the same address, that were not entered
+    /// one by one. Of these requests only one that lasted, or that the gate ended, has a <see cref="SessionClosed"/>.
+    /// </summary>
+    public const string AdmissionsLeftOut = "admissions-left-out";
+
     /// <summary>The backend has accepted an admitted device.</summary>
     public const string SessionOpened = "session-opened";
 
@@ -94,7 +100,7 @@ public static class AuditKinds
     [
         RequestApproved, RequestRejected, DeviceRemoved, GrantChanged, GrantRemoved,
         DeviceLabelled, DeviceBlocked, DeviceUnblocked, DeviceImported, SessionEnded, OperatorRefused, InvitationMade, InvitationWithdrawn,
-        DeviceAutoApproved, DeviceAdmitted, BackendRefused, BackendApproved, SessionOpened, SessionClosed, GrantExpired, DeviceForgotten, RequestCovered,
+        DeviceAutoApproved, DeviceAdmitted, AdmissionsLeftOut, BackendRefused, BackendApproved, SessionOpened, SessionClosed, GrantExpired, DeviceForgotten, RequestCovered,
         RequestOpened, RequestExpired, DeviceRefused, UpgradeRefused, RefusalsLeftOut,
     ];
 
@@ -123,7 +129,7 @@ public static class AuditKinds
             or DeviceLabelled or DeviceBlocked or DeviceUnblocked or DeviceImported or SessionEnded or OperatorRefused
             or InvitationMade or InvitationWithdrawn => AuditSource.Operators,
         DeviceAutoApproved or GrantExpired or DeviceForgotten or RequestCovered => AuditSource.Changes,
-        DeviceAdmitted or BackendRefused or BackendApproved or SessionOpened or SessionClosed => AuditSource.Devices,
+        DeviceAdmitted or AdmissionsLeftOut or BackendRefused or BackendApproved or SessionOpened or SessionClosed => AuditSource.Devices,
         _ => AuditSource.Strangers,
     };
 }

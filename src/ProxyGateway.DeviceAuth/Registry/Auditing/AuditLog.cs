@@ -29,6 +29,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private readonly string _writer = Guid.NewGuid().ToString("N");
     private readonly string _gateway = Environment.MachineName;
     private readonly AuditPace _pace;
+    private readonly RequestPace _requests;
     private readonly Throttle _warningsOfDrops;
     private readonly Throttle _warningsOfStore;
     private readonly Throttle _warningsOfShortage;
@@ -55,7 +56,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     {
         ArgumentNullException.ThrowIfNull(meters);
         (_time, _logger, _store, _listeners) = (time, logger, store, [.. listeners ?? []]);
-        _pace = new AuditPace(time, Take);
+        (_pace, _requests) = (new AuditPace(time, Take), new RequestPace(time, Take));
         (_warningsOfDrops, _warningsOfStore, _warningsOfShortage) = (Throttle.OncePerMinute(time), Throttle.OncePerMinute(time), Throttle.OncePerMinute(time));
         _giveUp = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         _dropped = meters.Create(Telemetry.MeterName).CreateCounter<long>(
@@ -73,6 +74,17 @@ public sealed partial class AuditLog : IHostedService, IDisposable
             Take(entry);
     }
 
+    /// <summary>
+    /// Enters the admission of a plain HTTP request; false if it was only counted, since its device has made many within a minute.
+    /// </summary>
+    internal bool TryEnterRequest(AuditEntry admission)
+    {
+        if (!_requests.MayEnter(admission))
+            return false;
+        Enter(admission);
+        return true;
+    }
+
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -85,6 +97,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         _pace.Tell();
+        _requests.Tell();
         _queue.Writer.TryComplete();
         await _stopping.CancelAsync();
         _giveUp.CancelAfter(FlushTimeout);
@@ -95,6 +108,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     public void Dispose()
     {
         _pace.Dispose();
+        _requests.Dispose();
         _queue.Writer.TryComplete();
         _stopping.Cancel();
         _giveUp.Cancel();
