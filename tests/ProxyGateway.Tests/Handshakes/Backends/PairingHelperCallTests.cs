@@ -282,12 +282,15 @@ public sealed class PairingHelperCallTests : IAsyncLifetime, IDisposable
 
     // ---- time
 
-    [Fact]
-    public async Task A_backend_that_does_not_answer_is_left_after_the_patience()
+    [Theory]
+    [InlineData("connect", 1)]
+    [InlineData("device.pair.list", 2)]
+    [InlineData("device.pair.approve", 3)]
+    public async Task A_backend_that_does_not_answer_is_left_after_the_patience(string method, int calls)
     {
-        _backend.Answers["device.pair.list"] = [];
+        _backend.Answers[method] = [];
         Task<string> approving = ApproveAsync();
-        await Eventually.HoldsAsync(() => Task.FromResult(_backend.Calls.Count == 2), "it is called", Endpoint.Patience);
+        await Eventually.HoldsAsync(() => Task.FromResult(_backend.Calls.Count == calls), "it is called", Endpoint.Patience);
 
         _time.Advance(Patience - TimeSpan.FromMilliseconds(1));
         approving.IsCompleted.ShouldBeFalse();
