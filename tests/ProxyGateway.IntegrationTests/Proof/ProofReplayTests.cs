@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -91,6 +93,33 @@ public sealed class ProofReplayTests : IAsyncLifetime, IDisposable
         }
     }
 
+    // From each signature of a P-256 key anybody makes another that is valid: r and n - s.
+    [Fact]
+    public async Task A_proof_with_the_other_signature_of_its_key_is_the_same_proof()
+    {
+        using ProofSigner device = ProofSigner.WithP256();
+        await _gate.PairAsync(device);
+        string proof = device.Prove("GET", Url, await _gate.NonceAsync());
+
+        using HttpResponseMessage first = await SendAsync(_gate, proof);
+        using HttpResponseMessage second = await SendAsync(_gate, SignatureOf.Other(proof));
+
+        first.StatusCode.ShouldBe(HttpStatusCode.OK);
+        await ProofSetting.ProblemOf(second, HttpStatusCode.Unauthorized, "proof_already_used");
+    }
+
+    [Fact]
+    public async Task A_proof_whose_path_is_spelled_otherwise_is_the_same_proof()
+    {
+        await _gate.PairAsync(_device);
+        string proof = _device.Prove("GET", new Uri(_gate.Address, "/work/~anna"), await _gate.NonceAsync());
+
+        string[] answers = [await AtAsync("/work/%7Eanna", proof), await AtAsync("/work/%7eanna", proof), await AtAsync("/work/~anna", proof), await AtAsync("/work/~anna?x=1", proof)];
+
+        answers.Select(a => a[..12]).ShouldBe(["HTTP/1.1 200", "HTTP/1.1 401", "HTTP/1.1 401", "HTTP/1.1 401"]);
+        _gate.State.Requests.ShouldBe(1);
+    }
+
     // Whoever reads a log of requests could else be the device once, within two minutes.
     [Fact]
     public async Task The_proof_that_asked_does_not_admit_once_the_request_is_approved()
@@ -151,6 +180,17 @@ public sealed class ProofReplayTests : IAsyncLifetime, IDisposable
         options with { Limits = options.Limits with { HandshakesPerAddress = 1000, HandshakesPerDestination = 1000 } };
 
     private async Task<string> ProveAsync(string method) => _device.Prove(method, Url, await _gate.NonceAsync());
+
+    // HttpClient would spell the path its own way.
+    private async Task<string> AtAsync(string target, string proof)
+    {
+        using var socket = new TcpClient();
+        await socket.ConnectAsync(_gate.Address.Host, _gate.Address.Port);
+        NetworkStream stream = socket.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"GET {target} HTTP/1.1\r\nHost: {_gate.Address.Authority}\r\nDevice-Proof: {proof}\r\nConnection: close\r\n\r\n"));
+        using var reader = new StreamReader(stream, Encoding.ASCII);
+        return await reader.ReadLineAsync().WaitAsync(Eventually.Patience) ?? "";
+    }
 
     private async Task<HttpResponseMessage> SendAsync(ProofSetting gate, string proof)
     {

@@ -178,14 +178,18 @@ public sealed class AudienceTests
         decision.Record.Grants.Keys.Names().ShouldBe(["operator", "agent-2/node", "agent-2/operator"]);
     }
 
-    [Fact]
-    public void The_same_ask_at_two_agents_is_two_requests_and_a_grant_covers_one()
+    // A grant covers scopes that are none, if it is not asked of which agent it is.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_same_ask_at_two_agents_is_two_requests_and_a_grant_covers_one(bool hasScopes)
     {
-        Ask first = Transitions.Ask(null, _claim, PairingReason.NotPaired, LocalityKind.Remote, null, Start, Some.Lifetimes);
-        Ask second = Transitions.Ask(first.Next, _claim.In(Other), PairingReason.NotPaired, LocalityKind.Remote, null, Start, Some.Lifetimes);
+        DeviceClaim claim = hasScopes ? _claim : _claim with { Scopes = ScopeSet.Empty };
+        Ask first = Transitions.Ask(null, claim, PairingReason.NotPaired, LocalityKind.Remote, null, Start, Some.Lifetimes);
+        Ask second = Transitions.Ask(first.Next, claim.In(Other), PairingReason.NotPaired, LocalityKind.Remote, null, Start, Some.Lifetimes);
 
         second.Outcome.ShouldBe(AskOutcome.Opened);
-        DeviceRecord granted = Transitions.AutoApprove(second.Next, _claim, "any", Implications, Start, Some.Lifetimes);
+        DeviceRecord granted = Transitions.AutoApprove(second.Next, claim, "any", Implications, Start, Some.Lifetimes);
         granted.Requests.Select(r => (r.Key.ToString(), r.Status)).ShouldBe(
             [("operator", PairingRequestStatus.Covered), ("agent-2/operator", PairingRequestStatus.Open)]);
     }
@@ -259,6 +263,27 @@ public sealed class AudienceTests
         ((forgotten ?? record).Label is null).ShouldBe(isWhole);
         (forgotten is null).ShouldBe(asks);
         Transitions.ForgetIdle(record with { LastSeenAt = later }, later.AddDays(-1), later, Some.Lifetimes).ShouldBeNull();
+    }
+
+    [Fact]
+    public void A_request_to_one_agent_keeps_no_idle_grant_at_another()
+    {
+        DeviceRecord record = Transitions.AutoApprove(null, _claim, "any", Implications, Start, Some.Lifetimes);
+        DateTimeOffset later = Start.AddDays(30);
+        record = Transitions.Ask(record, _claim.In(Other), PairingReason.NotPaired, LocalityKind.Remote, null, later, Some.Lifetimes).Next;
+
+        Transitions.ForgetIdle(record, later.AddDays(-1), later, Some.Lifetimes).ShouldNotBeNull().Grants.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("default", false)]
+    [InlineData(Other, true)]
+    public void A_device_is_imported_as_legacy_unless_it_is_paired_in_default(string pairedIn, bool becomesLegacy)
+    {
+        DeviceRecord paired = Nothing with { Id = _claim.Device, PublicKey = _claim.PublicKey, Grants = Nothing.Grants.Add(new GrantKey(Audience.Parse(pairedIn), "node"), new Grant { Scopes = ScopeSet.Empty, ApprovedAt = Start }) };
+        var imported = new ImportedDevice(_claim.Device, _claim.PublicKey, ImmutableSortedDictionary<GrantKey, GrantTerms>.Empty) { Legacy = true };
+
+        DeviceImport.Apply(paired, imported, Some.Operator, Implications, Start).Next.ShouldBe(becomesLegacy ? paired with { Legacy = true } : null);
     }
 
     [Fact]
