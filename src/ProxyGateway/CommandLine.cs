@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ProxyGateway.Connecting;
+using ProxyGateway.Forwarding;
 using ProxyGateway.Operating;
 using ProxyGateway.Serving;
 
@@ -48,6 +49,7 @@ internal static class CommandLine
         var root = new RootCommand(Description)
         {
             RequestCommands.Build(), DeviceCommands.Build(), InvitationCommands.BuildInvite(), InvitationCommands.Build(), SessionCommands.Build(), AuditCommand.Build(), RegistryCommands.Build(), ConnectCommand.Build(),
+            PairCommand.Build(), ForwardCommand.Build(),
             CompletionCommand.Build(),
         };
         Command serve = ServeCommand.Build();

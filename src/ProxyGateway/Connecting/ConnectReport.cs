@@ -14,9 +14,11 @@ internal sealed record ConnectReport
     /// <summary>The fingerprint that people compare before they approve the device.</summary>
     public required string Fingerprint { get; init; }
 
-    public required string Role { get; init; }
+    /// <summary>The role that was asked for; null: the route's.</summary>
+    public required string? Role { get; init; }
 
-    public required IReadOnlyList<string> Scopes { get; init; }
+    /// <summary>The scopes that were asked for; null: the route's.</summary>
+    public required IReadOnlyList<string>? Scopes { get; init; }
 
     /// <summary>The backend's protocol version, once admitted.</summary>
     public int? Protocol { get; init; }
@@ -63,6 +65,18 @@ internal sealed record ConnectReport
                 : code == "UNAVAILABLE",
         };
     }
+
+    /// <summary>Sets the answer to a proof.</summary>
+    public ConnectReport WithAnswer(ProofAnswer answer) => this with
+    {
+        HttpStatus = answer.Status,
+        Code = answer.Problem?.Code,
+        Message = answer.Problem?.Title,
+        Reason = answer.Problem?.Reason,
+        RequestId = answer.Problem?.RequestId,
+        RemediationHint = answer.Problem?.Detail,
+        MayRetry = answer.Problem?.IsRetryable ?? answer.Status is 429 or 502 or 503 or 504,
+    };
 
     /// <summary>Sets the refusal of an upgrade.</summary>
     public ConnectReport WithHttpStatus(HttpStatusCode status) => this with

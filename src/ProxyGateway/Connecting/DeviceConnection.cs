@@ -1,30 +1,98 @@
 using System.Buffers;
-using System.Globalization;
 using System.Net.WebSockets;
+using System.Text;
 using System.Text.Json;
-using ProxyGateway.DeviceAuth.Pairing;
+using ProxyGateway.DeviceAuth.Client;
 
 namespace ProxyGateway.Connecting;
 
-/// <summary>One connection of a device, up to the end of the handshake: challenge, signed <c>connect</c>, answer.</summary>
-internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
+/// <summary>
+/// One connection of a device, up to the end of the handshake: challenge, signed <c>connect</c>, answer; or, where the gateway's answer says that the route
+/// wants a proof, a request with one.
+/// </summary>
+internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask) : IDisposable
 {
     private const string RequestId = "connect-1";
-    private const string ClientId = "cli";
-    private const string ClientMode = "cli";
-    private const int MinProtocol = 3;
-    private const int MaxProtocol = 4;
+    private const string DefaultRole = "operator";
     private const int MaxMessageBytes = 16 * 1024 * 1024;
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(5);
-    private static readonly string Platform = OperatingSystem.IsLinux() ? "linux" : OperatingSystem.IsMacOS() ? "darwin" : "win32";
+    private static readonly ClientClaim Client = new()
+    {
+        Id = "cli",
+        DisplayName = "proxygateway connect",
+        Version = "1.0.0",
+        Platform = ClientClaim.CurrentPlatform,
+        Mode = "cli",
+    };
 
-    /// <summary>The device.</summary>
-    public DeviceId Identity => identity.Id;
+    private readonly ProofProbe _probe = new(identity, ask.HttpUrl, new ProofClaims { Role = ask.Role, Scopes = ask.Scopes, Client = Client, Invitation = ask.Invitation });
+    private bool _isOfProofRoute = !ask.IsWebSocket;
+
+    /// <summary>What people compare before they let the device in.</summary>
+    public string Fingerprint => DeviceFingerprint.Of(identity.Id);
 
     /// <summary>Connects, reports and disconnects.</summary>
-    /// <exception cref="CommandFailedException">No WebSocket server is at the address.</exception>
+    /// <exception cref="CommandFailedException">No gateway is at the address.</exception>
     public async Task<ConnectReport> TryAsync(CancellationToken cancellationToken)
+    {
+        if (!_isOfProofRoute && await TryWebSocketAsync(cancellationToken) is { } report)
+            return report;
+        _isOfProofRoute = true;
+        try
+        {
+            ProofAnswer answer = await _probe.AskAsync(cancellationToken);
+            return answer.IsOfProofRoute
+                ? new ConnectReport { Admitted = answer.IsAdmitted, DeviceId = identity.Id, Fingerprint = Fingerprint, Role = ask.Role, Scopes = ask.Scopes }.WithAnswer(answer)
+                : throw new CommandFailedException(
+                    ExitCodes.Refused, $"{ask.HttpUrl} answers {answer.Status} and wants no proof; a gateway before an OpenClaw server has a URL with ws or wss");
+        }
+        catch (HttpRequestException e) when (e.InnerException is ArgumentException)
+        {
+            throw new CommandFailedException(ExitCodes.Refused, e.Message); // a proof must not go there
+        }
+        catch (Exception e) when (e is HttpRequestException or TimeoutException)
+        {
+            throw new CommandFailedException(ExitCodes.Unreachable, $"No gateway answers at {ask.HttpUrl} ({(e.InnerException ?? e).Message})");
+        }
+    }
+
+    /// <summary>Tries until the device is let in, or it makes no sense to go on.</summary>
+    /// <param name="onWaiting">Hears of each new reason to wait: the report, or null if nothing answers; and the reason in words.</param>
+    /// <param name="cancellationToken">Cancels the operation.</param>
+    /// <exception cref="CommandFailedException">It is no gateway.</exception>
+    public async Task<ConnectReport> WaitAsync(Action<ConnectReport?, string> onWaiting, CancellationToken cancellationToken)
+    {
+        string? said = null;
+        for (TimeSpan pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        {
+            ConnectReport? report = null;
+            string why;
+            try
+            {
+                report = await TryAsync(cancellationToken);
+                if (report.Admitted || !report.MayRetry)
+                    return report;
+                why = report.RemediationHint ?? report.Message ?? report.CloseReason ?? $"HTTP {report.HttpStatus}";
+            }
+            catch (CommandFailedException e) when (e.ExitCode == ExitCodes.Unreachable)
+            {
+                why = e.Message;
+            }
+
+            if (why != said)
+                onWaiting(report, why);
+            said = why;
+            await Task.Delay(pause, cancellationToken);
+        }
+    }
+
+    public void Dispose() => _probe.Dispose();
+
+    /// <summary>Null if the route wants a proof.</summary>
+    private async Task<ConnectReport?> TryWebSocketAsync(CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(HandshakeTimeout);
@@ -39,6 +107,8 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
         }
         catch (WebSocketException) when ((int)socket.HttpStatusCode >= 200)
         {
+            if (socket.HttpResponseHeaders is { } headers && (headers.ContainsKey("Device-Nonce") || headers.ContainsKey("DPoP-Nonce")))
+                return null;
             return NewReport().WithHttpStatus(socket.HttpStatusCode);
         }
         catch (WebSocketException e)
@@ -58,7 +128,9 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
             return Closed(socket, NewReport());
         string nonce = challenge.RootElement.GetProperty("payload").GetProperty("nonce").GetString() ?? "";
 
-        await socket.SendAsync(ConnectFrame(nonce), WebSocketMessageType.Text, endOfMessage: true, cancellationToken);
+        ConnectFrame connect = new() { Role = ask.Role ?? DefaultRole, Scopes = ask.Scopes ?? [], Client = Client, Token = ask.Token };
+        string frame = await connect.SignAsync(identity, RequestId, nonce, TimeProvider.System.GetUtcNow(), cancellationToken);
+        await socket.SendAsync(Encoding.UTF8.GetBytes(frame), WebSocketMessageType.Text, endOfMessage: true, cancellationToken);
         using JsonDocument? answer = await ReceiveAsync(socket, IsAnswer, cancellationToken);
         if (answer is null)
             return Closed(socket, NewReport());
@@ -75,7 +147,7 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
         return Closed(socket, refused);
     }
 
-    private ConnectReport NewReport() => new() { Admitted = false, DeviceId = identity.Id.ToString(), Fingerprint = identity.Id.Fingerprint, Role = ask.Role, Scopes = ask.Scopes };
+    private ConnectReport NewReport() => new() { Admitted = false, DeviceId = identity.Id, Fingerprint = Fingerprint, Role = ask.Role ?? DefaultRole, Scopes = ask.Scopes ?? [] };
 
     private ConnectReport Admitted(JsonElement answer)
     {
@@ -168,58 +240,4 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask)
     private static bool Is(JsonElement message, string name, string value) =>
         message.ValueKind == JsonValueKind.Object && message.TryGetProperty(name, out JsonElement member)
         && member.ValueKind == JsonValueKind.String && member.ValueEquals(value);
-
-    private ReadOnlyMemory<byte> ConnectFrame(string nonce)
-    {
-        string signedAt = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture);
-        string signature = identity.Sign(string.Join('|',
-            "v3", identity.Id, ClientId, ClientMode, ask.Role, string.Join(',', ask.Scopes), signedAt, ask.Token, nonce, Platform, ""));
-
-        var frame = new ArrayBufferWriter<byte>(1024);
-        using var json = new Utf8JsonWriter(frame);
-        json.WriteStartObject();
-        json.WriteString("type", "req");
-        json.WriteString("id", RequestId);
-        json.WriteString("method", "connect");
-        json.WriteStartObject("params");
-        json.WriteNumber("minProtocol", MinProtocol);
-        json.WriteNumber("maxProtocol", MaxProtocol);
-
-        json.WriteStartObject("client");
-        json.WriteString("id", ClientId);
-        json.WriteString("displayName", "proxygateway connect");
-        json.WriteString("version", "1.0.0");
-        json.WriteString("platform", Platform);
-        json.WriteString("mode", ClientMode);
-        json.WriteEndObject();
-
-        json.WriteString("role", ask.Role);
-        json.WriteStartArray("scopes");
-        foreach (string scope in ask.Scopes)
-            json.WriteStringValue(scope);
-        json.WriteEndArray();
-        json.WriteStartArray("caps");
-        json.WriteEndArray();
-
-        if (ask.Token is not null)
-        {
-            json.WriteStartObject("auth");
-            json.WriteString("token", ask.Token);
-            json.WriteEndObject();
-        }
-
-        json.WriteStartObject("device");
-        json.WriteString("id", identity.Id.ToString());
-        json.WriteString("publicKey", identity.PublicKey);
-        json.WriteString("signature", signature);
-        json.WritePropertyName("signedAt");
-        json.WriteRawValue(signedAt);
-        json.WriteString("nonce", nonce);
-        json.WriteEndObject();
-
-        json.WriteEndObject();
-        json.WriteEndObject();
-        json.Flush();
-        return frame.WrittenMemory;
-    }
 }

@@ -1,4 +1,5 @@
 using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Client;
 using ProxyGateway.DeviceAuth.Pairing;
 using Spectre.Console;
 
@@ -17,6 +18,7 @@ internal static class RequestText
         table.AddTextRow("request", r.Id.ToString());
         table.AddTextRow("device", r.DeviceId.ToString());
         table.AddTextRow("fingerprint", r.DeviceId.Fingerprint);
+        table.AddTextRow("in words", DeviceFingerprint.WordsOf(r.DeviceId.ToString()));
         table.AddTextRow("says it is", $"{Tables.Name(r.Client)}, {r.Client.Id ?? "-"}, {r.Client.Mode ?? "-"}");
         table.AddTextRow("from", From(r));
         table.AddTextRow("asks to be", $"{KeyOf(r)}: {Tables.Scopes(r.Scopes)}");

@@ -38,6 +38,9 @@ internal sealed class ProofSetting : IAsyncDisposable
 
     public Uri Address => new(_gate.Urls.First());
 
+    /// <summary>The backend itself, to which no device should come.</summary>
+    public Uri BackendAddress => new(_backend.Urls.First());
+
     /// <summary>HTTP/2 without TLS, by prior knowledge.</summary>
     public Uri Http2Address => new(_gate.Urls.Last());
 
@@ -56,7 +59,8 @@ internal sealed class ProofSetting : IAsyncDisposable
         Action<WebApplication>? mapBackend = null,
         TimeProvider? time = null,
         InMemoryDeviceStore? store = null,
-        IEnumerable<RouteConfig>? others = null)
+        IEnumerable<RouteConfig>? others = null,
+        int port = 0)
     {
         var state = new BackendState();
         var heard = new ConcurrentQueue<IHeaderDictionary>();
@@ -64,7 +68,7 @@ internal sealed class ProofSetting : IAsyncDisposable
         store ??= new InMemoryDeviceStore(time);
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(Listen);
+        builder.WebHost.ConfigureKestrel(options => Listen(options, port));
         var of = new Dictionary<string, string>(metadata ?? []);
         of.TryAdd(DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.Proof);
         builder.Services.AddReverseProxy().LoadFromMemory(
@@ -72,7 +76,7 @@ internal sealed class ProofSetting : IAsyncDisposable
                 .. others ?? [],
                 new RouteConfig { RouteId = "grpc", ClusterId = "http2", Match = new RouteMatch { Path = "/test.Echo/{**rest}" }, Metadata = of },
                 new RouteConfig { RouteId = "scoped", ClusterId = "http1", Match = new RouteMatch { Path = "/scoped/{**rest}" }, Metadata = new Dictionary<string, string>(of) { ["DeviceAuth.Scopes"] = "files.read files.write" } },
-                new RouteConfig { RouteId = "agent", ClusterId = "http1", Match = new RouteMatch { Path = "/{**path}" }, Metadata = of },
+                new RouteConfig { RouteId = "agent", ClusterId = "http1", Match = new RouteMatch { Path = "/{**path}" }, Metadata = of, MaxRequestBodySize = -1 },
             ],
             [
                 new ClusterConfig { ClusterId = "http1", Destinations = To(backend.Urls.First()) },
@@ -166,10 +170,17 @@ internal sealed class ProofSetting : IAsyncDisposable
     public async Task ChangeAsync(ProofSigner signer, DeviceChange change) =>
         (await Registry.ChangeAsync(signer.Id, change, Ops, Rules, default)).ShouldNotBeNull().Outcome.ShouldBe(DecisionOutcome.Done);
 
-    public async Task RemoveAsync(ProofSigner signer) => (await Registry.RemoveAsync(signer.Id, Ops, Rules, default)).ShouldBeTrue();
+    public async Task RejectAsync(RequestId request) =>
+        (await Registry.RejectAsync(request, Ops, Rules, default)).ShouldNotBeNull().Outcome.ShouldBe(DecisionOutcome.Done);
 
-    public async Task BlockAsync(ProofSigner signer) =>
-        (await Registry.ChangeAsync(signer.Id, new DeviceChange.Block("lost"), Ops, Rules, default)).ShouldNotBeNull().Outcome.ShouldBe(DecisionOutcome.Done);
+    public Task RemoveAsync(ProofSigner signer) => RemoveAsync(signer.Id);
+
+    public async Task RemoveAsync(DeviceId device) => (await Registry.RemoveAsync(device, Ops, Rules, default)).ShouldBeTrue();
+
+    public Task BlockAsync(ProofSigner signer) => BlockAsync(signer.Id);
+
+    public async Task BlockAsync(DeviceId device) =>
+        (await Registry.ChangeAsync(device, new DeviceChange.Block("lost"), Ops, Rules, default)).ShouldNotBeNull().Outcome.ShouldBe(DecisionOutcome.Done);
 
     public Task StopAsync() => _gate.StopAsync();
 
@@ -194,9 +205,9 @@ internal sealed class ProofSetting : IAsyncDisposable
         await _backend.DisposeAsync();
     }
 
-    private static void Listen(KestrelServerOptions options)
+    private static void Listen(KestrelServerOptions options, int port = 0)
     {
-        options.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http1);
+        options.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http1);
         options.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http2);
     }
 
@@ -206,7 +217,7 @@ internal sealed class ProofSetting : IAsyncDisposable
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(Listen);
+        builder.WebHost.ConfigureKestrel(options => Listen(options));
         builder.Services.AddGrpc();
         WebApplication backend = builder.Build();
         backend.Use(async (context, next) =>

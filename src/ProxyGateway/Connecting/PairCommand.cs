@@ -1,0 +1,93 @@
+using System.CommandLine;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Primitives;
+using ProxyGateway.DeviceAuth.Client;
+using ProxyGateway.Operating;
+using QRCoder;
+
+namespace ProxyGateway.Connecting;
+
+/// <summary><c>proxygateway pair &lt;url&gt;</c>: has this machine's device let in, and waits until it is.</summary>
+internal static class PairCommand
+{
+    private static readonly Argument<string> Url = new("url") { Description = "The agent's URL at the gateway, as in https://gate.example/agent; ws or wss for an OpenClaw server" };
+
+    private static readonly Option<bool> NoQrCode = new("--no-qr") { Description = "No QR code; without a terminal there is none anyway" };
+
+    public static Command Build()
+    {
+        var command = new Command("pair", "Ask a gateway to let this device in, and wait until an operator has decided")
+        {
+            Url, ConnectCommand.Role, OperatorCommand.ScopesOption, IdentityFile.Option, NoQrCode,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
+    {
+        ConnectAsk ask = Invited(ConnectCommand.ReadAsk(parsed, ReadUrl(parsed), token: null));
+        using DeviceIdentity identity = IdentityFile.Open(parsed);
+        using var connection = new DeviceConnection(identity, ask);
+        Line("device", identity.Id);
+        Line("fingerprint", connection.Fingerprint);
+        Line("in words", DeviceFingerprint.WordsOf(identity.Id));
+        bool showsQrCode = !parsed.GetValue(NoQrCode) && !Console.IsOutputRedirected;
+        ConnectReport report = await connection.WaitAsync((refused, why) => PrintWaiting(refused, why, connection.Fingerprint, showsQrCode), cancellationToken);
+        if (!report.Admitted)
+        {
+            throw new CommandFailedException(
+                ExitCodes.Refused, $"The device is not let in: {report.Message ?? report.CloseReason ?? $"HTTP {report.HttpStatus}"} {report.RemediationHint}".TrimEnd());
+        }
+
+        Line("paired", $"The device is let in at {ask.Url}");
+        return ExitCodes.Ok;
+    }
+
+    private static void PrintWaiting(ConnectReport? refused, string why, string fingerprint, bool showsQrCode)
+    {
+        if (refused?.RequestId is { } request)
+        {
+            Line("request", request);
+            if (showsQrCode)
+                Console.Out.WriteLine(QrCodeOf($"proxygateway requests approve {PlainText.Of(request)} ({fingerprint})"));
+        }
+
+        Line("waiting", why);
+    }
+
+    /// <summary>Half blocks, two rows of the code in one line: a phone reads it off the screen, so the fingerprint need not be typed.</summary>
+    private static string QrCodeOf(string text)
+    {
+        using QRCodeData data = QRCodeGenerator.GenerateQrCode(text, QRCodeGenerator.ECCLevel.L);
+        using var code = new AsciiQRCode(data);
+        return code.GetGraphicSmall(drawQuietZones: true);
+    }
+
+    /// <summary>Takes an invitation out of the URL, as <c>proxygateway invite</c> prints it: it goes to the gateway in the proof alone.</summary>
+    private static ConnectAsk Invited(ConnectAsk ask)
+    {
+        Dictionary<string, StringValues> parts = QueryHelpers.ParseQuery(ask.Url.Fragment.TrimStart('#'));
+        if (parts.GetValueOrDefault("invitation") is not [{ Length: > 0 } secret])
+            return ask;
+        return ask with
+        {
+            Url = new Uri(ask.Url.GetLeftPart(UriPartial.Query)),
+            Invitation = secret,
+            Role = ask.Role ?? NameIn(parts, "role"),
+            Scopes = ask.Scopes ?? (NameIn(parts, "scopes") is { } scopes ? OperatorCommand.ScopesIn(scopes) : null),
+        };
+    }
+
+    private static string? NameIn(Dictionary<string, StringValues> parts, string name) => parts.GetValueOrDefault(name) is [{ Length: > 0 } text] ? text : null;
+
+    private static Uri ReadUrl(ParseResult parsed)
+    {
+        string text = parsed.GetRequiredValue(Url);
+        return Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https" or "ws" or "wss"
+            ? url
+            : throw new CommandFailedException(ExitCodes.Usage, $"'{text}' is no URL, as in https://gate.example/agent");
+    }
+
+    private static void Line(string name, string value) => Console.Out.WriteLine($"{name,-11} {PlainText.Of(value)}");
+}

@@ -1,0 +1,13 @@
+using ProxyGateway.DeviceAuth.Client;
+
+namespace ProxyGateway.Connecting;
+
+/// <summary>What a gateway answers to a proof.</summary>
+/// <param name="Status">The HTTP status: of the backend, if the device is let in.</param>
+/// <param name="Problem">The gateway's refusal; null if there is none.</param>
+/// <param name="IsOfProofRoute">Whether it is a route with the handshake Proof.</param>
+internal sealed record ProofAnswer(int Status, GateProblem? Problem, bool IsOfProofRoute)
+{
+    /// <summary>Whether the device is let in.</summary>
+    public bool IsAdmitted => IsOfProofRoute && Problem is null && Status is not (401 or 403 or 407 or 429 or 502 or 503 or 504);
+}
