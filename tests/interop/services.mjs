@@ -132,7 +132,7 @@ class Admin {
   }
 
   get = (path) => this.#send("GET", path, 200);
-  post = (path) => this.#send("POST", path, 200);
+  post = (path, body) => this.#send("POST", path, 200, body);
   put = (path, body) => this.#send("PUT", path, 200, body);
   delete = (path) => this.#send("DELETE", path, 204);
 

@@ -160,6 +160,9 @@ class Gate:
     def reject(self, request_id):
         self._post(f"/requests/{request_id}/reject")
 
+    def invite(self):
+        return json.loads(self._post("/invitations", {"role": "client"}))["secret"]
+
     def log(self):
         self._log.seek(0)
         return self._log.read()
@@ -175,12 +178,15 @@ class Gate:
         self._sockets.stop()
         shutil.rmtree(self._folder)
 
-    def _post(self, path):
+    def _post(self, path, body=None):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self._admin_port}/admin/v1{path}", method="POST", headers={"Authorization": f"Bearer {self._key}"}
+            f"http://127.0.0.1:{self._admin_port}/admin/v1{path}",
+            method="POST",
+            headers={"Authorization": f"Bearer {self._key}", **({} if body is None else {"Content-Type": "application/json"})},
+            data=None if body is None else json.dumps(body).encode(),
         )
-        with _direct.open(request, timeout=30):
-            pass
+        with _direct.open(request, timeout=30) as answer:
+            return answer.read()
 
     def _wait(self):
         deadline = time.monotonic() + START_TIMEOUT

@@ -52,6 +52,12 @@ class GateTests(unittest.TestCase):
             self.assertEqual((seen["path"], seen["headers"]["x-device-id"]), ("/work?query=is-not-signed", device_id_of(key)))
             self.assertNotIn("device-proof", seen["headers"])
 
+    def test_an_invitation_lets_a_device_in_and_then_no_other(self):
+        invitation = self.gate.invite()
+        with self.client(self.device(invitation=invitation)) as client:
+            self.assertEqual(client.get("/work").status_code, 200)
+        self.assertEqual(self.ask(self.device(invitation=invitation)).code, "pairing_required")
+
     def test_the_command_connect_and_this_package_share_the_file_of_a_key(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "identity.json")

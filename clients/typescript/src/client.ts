@@ -37,11 +37,16 @@ export class DeviceClient {
   readonly #fetch: typeof fetch;
   readonly #WebSocket: typeof WebSocket | undefined;
 
-  constructor({ gateway, key, role, scopes, client, fetch: fetcher, WebSocket: socket }: DeviceClientOptions) {
+  constructor({ gateway, key, role, scopes, client, invitation, fetch: fetcher, WebSocket: socket }: DeviceClientOptions) {
     this.#gateway = new URL(gateway);
     checkTarget(this.#gateway);
     this.#key = key;
-    this.#claims = { ...(role !== undefined && { role }), ...(scopes !== undefined && { scopes }), ...(client !== undefined && { client }) };
+    this.#claims = {
+      ...(role !== undefined && { role }),
+      ...(scopes !== undefined && { scopes }),
+      ...(client !== undefined && { client }),
+      ...(invitation !== undefined && { invitation }),
+    };
     this.#fetch = fetcher ?? ((input, init) => globalThis.fetch(input, init));
     this.#WebSocket = socket;
     this.#nonces = new Nonces(originOf(this.#gateway), this.#fetch);

@@ -19,10 +19,13 @@ export interface ProofClaims {
   readonly role?: string;
   readonly scopes?: readonly string[];
   readonly client?: ClientDescription;
+
+  /** The secret of an invitation, by which the device needs no operator. */
+  readonly invitation?: string;
 }
 
 /** A proof for one request (docs/proof.md of the gateway): no two have the same `jti`. */
-export async function makeProof(key: DeviceKey, method: string, htu: string, nonce: string | undefined, { role, scopes, client }: ProofClaims): Promise<string> {
+export async function makeProof(key: DeviceKey, method: string, htu: string, nonce: string | undefined, { role, scopes, client, invitation }: ProofClaims): Promise<string> {
   const { publicKey } = key;
   // Member by member: a signer's object could hold more than the public key.
   const jwk = publicKey.kty === "EC"
@@ -37,6 +40,7 @@ export async function makeProof(key: DeviceKey, method: string, htu: string, non
     role,
     scope: scopes?.join(" "),
     client,
+    invitation,
   };
   const signed = `${base64UrlOfText(JSON.stringify({ typ: "dpop+jwt", alg: key.algorithm, jwk }))}.${base64UrlOfText(JSON.stringify(claims))}`;
   const proof = `${signed}.${await signatureOf(key, bytesOf(signed))}`;

@@ -81,6 +81,14 @@ suite("through the real gateway", { timeout: 120_000, concurrency: 3 }, () => {
     });
   }
 
+  test("an invitation lets a device in, and then no other", async () => {
+    const { secret: invitation } = await gate.admin.post("/invitations", { role: "client" });
+    const [first, second] = [await generateKey(), await generateKey()].map((key) => new DeviceClient({ gateway: base, key, invitation }));
+
+    assert.equal((await first.fetch("/work")).status, 200);
+    assert.ok(await requestOf(second), "the second one has to ask");
+  });
+
   test("the command connect and this package share the file of a key", async () => {
     const path = join(folder, "identity.json");
     const program = process.env.PROXYGATEWAY;

@@ -29,7 +29,7 @@ class Device:
 
     `gateway` is the gateway's URL, of which the origin counts; `key` comes from `load_key_file`, `generate_key`, or is a signer (`DeviceKey`), whose `sign`
     runs in the caller's thread. `role` and `scopes` are what is asked for; without them the gateway's route decides. `client` is what the device says of
-    itself: `id`, `displayName`, `version`, `platform`, `mode`.
+    itself: `id`, `displayName`, `version`, `platform`, `mode`. `invitation` is the secret of an invitation, by which the device needs no operator.
     """
 
     def __init__(
@@ -40,12 +40,14 @@ class Device:
         role: str | None = None,
         scopes: Sequence[str] | None = None,
         client: Mapping[str, str] | None = None,
+        invitation: str | None = None,
     ) -> None:
         self._key = key
         self._claims: dict[str, object] = {
             **({} if role is None else {"role": role}),
             **({} if scopes is None else {"scope": " ".join(scopes)}),
             **({} if client is None else {"client": dict(client)}),
+            **({} if invitation is None else {"invitation": invitation}),
         }
         try:
             url = urllib.parse.urlsplit(gateway)
