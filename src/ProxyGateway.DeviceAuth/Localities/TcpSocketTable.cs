@@ -28,6 +28,10 @@ internal static partial class TcpSocketTable
 
     private static int _sequence;
 
+    // Opening and closing one takes twice as long as a query.
+    [ThreadStatic]
+    private static SafeFileHandle? _netlink;
+
     /// <summary>The socket with these ends; null if there is none, or only one with another cookie.</summary>
     /// <param name="local">Its own end.</param>
     /// <param name="remote">The other end.</param>
@@ -39,13 +43,27 @@ internal static partial class TcpSocketTable
         if (local.AddressFamily != remote.AddressFamily)
             return null;
 
-        using SafeFileHandle netlink = OpenSocket(Netlink, DatagramSocket | CloseOnExec, SocketDiagnosis);
-        if (netlink.IsInvalid)
-            throw LastError();
+        SafeFileHandle netlink = _netlink ?? Open();
+        _netlink = null; // after a failure an answer might still come
+        try
+        {
+            // An IPv6 socket may have connected to an IPv4 address. Kernels find it in either family; this code does not rely on it.
+            TcpSocket? found = Ask(netlink, local, remote, cookie)
+                ?? (local.AddressFamily == AddressFamily.InterNetworkV6 ? null : Ask(netlink, Map(local), Map(remote), cookie));
+            _netlink = netlink;
+            return found;
+        }
+        finally
+        {
+            if (_netlink is null)
+                netlink.Dispose();
+        }
+    }
 
-        // An IPv6 socket may have connected to an IPv4 address. Kernels find it in either family; this code does not rely on it.
-        return Ask(netlink, local, remote, cookie)
-            ?? (local.AddressFamily == AddressFamily.InterNetworkV6 ? null : Ask(netlink, Map(local), Map(remote), cookie));
+    private static SafeFileHandle Open()
+    {
+        SafeFileHandle netlink = OpenSocket(Netlink, DatagramSocket | CloseOnExec, SocketDiagnosis);
+        return netlink.IsInvalid ? throw LastError() : netlink;
     }
 
     private static TcpSocket? Ask(SafeFileHandle netlink, IPEndPoint local, IPEndPoint remote, ulong cookie)
