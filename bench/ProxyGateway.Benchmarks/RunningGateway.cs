@@ -73,7 +73,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     {
         ["ClusterId"] = "agent",
         ["Match"] = new JsonObject { ["Path"] = "/proof/{**path}" },
-        ["Metadata"] = new JsonObject { ["DeviceAuth"] = "Proof" },
+        ["Metadata"] = new JsonObject { ["DeviceAuth"] = "Proof", ["DeviceAuth.SessionTokens"] = "Allow" },
     };
 
     private async Task StartAsync(string program, string agent, JsonObject settings)

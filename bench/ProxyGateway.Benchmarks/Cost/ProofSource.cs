@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net.Http.Json;
+using System.Text.Json;
 using ProxyGateway.DeviceAuth.Testing;
 
 namespace ProxyGateway.Benchmarks.Cost;
@@ -11,6 +13,7 @@ internal sealed class ProofSource : IDisposable
 
     private readonly HttpClient _http = new();
     private readonly ProofSigner[] _devices;
+    private string[] _tokens = [];
     private readonly Credential _credential;
     private readonly Uri _gate;
     private volatile Task<(string Nonce, long At)> _nonce;
@@ -26,12 +29,19 @@ internal sealed class ProofSource : IDisposable
     {
         var source = new ProofSource(port, credential);
         await source._nonce;
+        if (credential == Credential.Token)
+            source._tokens = await Task.WhenAll(Enumerable.Range(0, Devices).Select(source.AskForTokenAsync));
         return source;
     }
 
     /// <summary>Adds what the request shows.</summary>
-    public async Task ShowAsync(HttpRequestMessage request, int number) =>
-        request.Headers.Add("Device-Proof", await ProveAsync(request.Method.Method, request.RequestUri!, number));
+    public async Task ShowAsync(HttpRequestMessage request, int number)
+    {
+        if (_credential == Credential.Token)
+            request.Headers.Add("Device-Session", _tokens[number % Devices]);
+        else
+            request.Headers.Add("Device-Proof", await ProveAsync(request.Method.Method, request.RequestUri!, number));
+    }
 
     public async Task<string> ProveAsync(string method, Uri url, int number)
     {
@@ -54,6 +64,16 @@ internal sealed class ProofSource : IDisposable
         _http.Dispose();
         foreach (ProofSigner device in _devices)
             device.Dispose();
+    }
+
+    private async Task<string> AskForTokenAsync(int number)
+    {
+        var url = new Uri(_gate, "/.well-known/proxygateway/session");
+        using var request = new HttpRequestMessage(HttpMethod.Post, url) { Content = JsonContent.Create(new { route = "proof" }) };
+        request.Headers.Add("Device-Proof", await ProveAsync("POST", url, number));
+        using HttpResponseMessage answer = await _http.SendAsync(request);
+        answer.EnsureSuccessStatusCode();
+        return (await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("token").GetString()!;
     }
 
     private async Task<(string Nonce, long At)> AskForNonceAsync()
