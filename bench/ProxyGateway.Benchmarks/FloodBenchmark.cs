@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json.Nodes;
-using ProxyGateway.Connecting;
+using ProxyGateway.DeviceAuth.Client;
 
 namespace ProxyGateway.Benchmarks;
 

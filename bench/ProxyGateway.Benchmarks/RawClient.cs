@@ -3,13 +3,15 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using ProxyGateway.Connecting;
+using ProxyGateway.DeviceAuth.Client;
 
 namespace ProxyGateway.Benchmarks;
 
 /// <summary>A client on a bare socket, that says it comes from some address and does no more than it must.</summary>
 internal sealed class RawClient : IDisposable
 {
+    private static readonly ConnectFrame Connect = new() { Scopes = ["operator.read"], Client = new ClientClaim { Version = "1", Platform = "linux" } };
+
     private static readonly byte[] CloseFrame = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8]; // 1000
 
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -104,11 +106,8 @@ internal sealed class RawClient : IDisposable
         if (await ReceiveTextAsync() is not { } challenge)
             return false;
         string nonce = JsonDocument.Parse(challenge).RootElement.GetProperty("payload").GetProperty("nonce").GetString()!;
-        long time = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
-        string signed = $"v3|{device.Id}|cli|cli|operator|operator.read|{time}||{(forged ? "" : nonce)}|linux|";
-        await SendTextAsync($$$"""
-            {"type":"req","id":"1","method":"connect","params":{"minProtocol":4,"maxProtocol":4,"client":{"id":"cli","version":"1","platform":"linux","mode":"cli"},"role":"operator","scopes":["operator.read"],"caps":[],"device":{"id":"{{{device.Id}}}","publicKey":"{{{device.PublicKey}}}","signature":"{{{device.Sign(signed)}}}","signedAt":{{{time}}},"nonce":"{{{nonce}}}"} } }
-            """);
+        string frame = await Connect.SignAsync(device, "1", forged ? "" : nonce, DateTimeOffset.UtcNow);
+        await SendTextAsync(forged ? frame.Replace("\"nonce\":\"\"", $"\"nonce\":\"{nonce}\"", StringComparison.Ordinal) : frame); // signed for no nonce
         if (await ReceiveTextAsync() is not { } answer)
             return false;
         JsonElement response = JsonDocument.Parse(answer).RootElement;

@@ -1,15 +1,9 @@
-using ProxyGateway.Connecting;
+using ProxyGateway.DeviceAuth.Client;
 
 namespace ProxyGateway.Benchmarks;
 
 /// <summary>Devices whose keys are kept nowhere.</summary>
 internal static class TemporaryDevice
 {
-    public static DeviceIdentity Create()
-    {
-        string file = Path.Combine(Directory.CreateTempSubdirectory("proxygateway-bench-").FullName, "identity.json");
-        DeviceIdentity identity = DeviceIdentity.LoadOrCreate(file);
-        Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
-        return identity;
-    }
+    public static DeviceIdentity Create() => DeviceIdentity.Create();
 }

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using ProxyGateway.Connecting;
+using ProxyGateway.DeviceAuth.Client;
 using ProxyGateway.DeviceAuth.WebSockets;
 
 namespace ProxyGateway.Benchmarks.Cost;

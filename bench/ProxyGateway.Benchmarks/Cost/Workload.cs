@@ -1,4 +1,4 @@
-using ProxyGateway.Connecting;
+using ProxyGateway.DeviceAuth.Client;
 
 namespace ProxyGateway.Benchmarks.Cost;
 
