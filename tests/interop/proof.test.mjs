@@ -8,6 +8,7 @@ import { startGate, stopServices } from "./services.mjs";
 
 const PROOF = {
   config: new URL("../../config/any-agent.json", import.meta.url),
+  settings: () => ["--ReverseProxy:Routes:agent:Metadata:DeviceAuth.SessionTokens=Allow"],
 };
 
 suite("proofs that other people's libraries make", { timeout: 120_000 }, () => {
@@ -77,6 +78,26 @@ suite("proofs that other people's libraries make", { timeout: 120_000 }, () => {
     assert.equal(seen.length, body.length);
     assert.equal(seen.headers["x-device-role"], "client");
     assert.equal(seen.headers["x-device-scopes"], "tools.call");
+  });
+
+  test("get a session token, which comes alone or beside a proof that names it", async () => {
+    const device = await dpopDevice("ES256");
+    const asked = await provingFetch(device)(new URL("/.well-known/proxygateway/session", http), { method: "POST", body: '{"route":"agent"}' });
+    assert.equal(asked.status, 200, await asked.clone().text());
+    const { token, expiresAt } = await asked.json();
+    assert.ok(Math.abs(Date.parse(expiresAt) - Date.now() - 300_000) < 30_000, expiresAt);
+
+    const nonce = await nonceOf(http);
+    const named = await device.prove(http, { nonce, token });
+    const unnamed = await device.prove(http, { nonce });
+    for (const [proof, status] of [[undefined, 200], [named, 200], [unnamed, 401]]) {
+      const answer = await fetch(http, { headers: { "Device-Session": token, ...(proof && { "Device-Proof": proof }) } });
+      assert.equal(answer.status, status, await answer.clone().text());
+      const seen = await answer.json();
+      if (status === 200) assert.equal(seen.headers["device-session"], undefined);
+      else assert.equal(seen.claim, "ath");
+    }
+    assert.equal(await echo(new WebSocket(ws, { headers: { "Device-Session": token } })), "echo: hello");
   });
 
   test("without a proof nobody gets in", async () => {

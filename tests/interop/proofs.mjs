@@ -10,7 +10,7 @@ export async function dpopDevice(alg) {
   const keys = await dpop.generateKeyPair(alg);
   return {
     name: `dpop, ${alg}`,
-    prove: (url, { method = "GET", nonce, claims } = {}) => dpop.generateProof(keys, htuOf(url), method, nonce, undefined, claims),
+    prove: (url, { method = "GET", nonce, token, claims } = {}) => dpop.generateProof(keys, htuOf(url), method, nonce, token, claims),
   };
 }
 

@@ -23,6 +23,7 @@ internal static class CostBenchmark
         new ProvenRequests("post-ed25519", "a POST of 1 KiB with a proof and an answer in 8 parts, Ed25519, µs", Credential.Ed25519, isStreamed: true),
         new ProvenRequests("post-es256", "a POST of 1 KiB with a proof and an answer in 8 parts, ES256, µs", Credential.Es256, isStreamed: true),
         new ProvenRequests("get-token", "a GET of 1 KiB with a session token, µs", Credential.Token),
+        new ProvenRequests("post-token", "a POST of 1 KiB with a session token and an answer in 8 parts, µs", Credential.Token, isStreamed: true),
         new ProvenSockets("socket-ed25519", "a WebSocket opened with a proof, Ed25519, µs", Credential.Ed25519),
         new ProvenSockets("socket-es256", "a WebSocket opened with a proof, ES256, µs", Credential.Es256),
         new ProvenRequests("forged", "a GET with a forged proof, ES256, refused, µs", Credential.Forged),

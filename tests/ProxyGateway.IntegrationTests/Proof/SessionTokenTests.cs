@@ -56,6 +56,7 @@ public sealed class SessionTokenTests : IAsyncLifetime, IDisposable
         }
 
         _gate.State.Requests.ShouldBe(3);
+        await Eventually.HoldsAsync(() => Task.FromResult(_gate.Connections.Count == 0), "neither the asking nor a request has left a session");
         _gate.Heard.ShouldAllBe(h => h["X-Device-Id"] == _device.Id.ToString() && h["X-Device-Role"] == "client" && h["X-Device-Scopes"] == "files.read" && h["X-Device-Audience"] == "default");
         _gate.Heard.ShouldAllBe(h => !h.ContainsKey("Device-Session"));
     }
@@ -79,6 +80,8 @@ public sealed class SessionTokenTests : IAsyncLifetime, IDisposable
     [InlineData("""{"route":"strict"}""")]
     [InlineData("""{"route":"open"}""")]
     [InlineData("""{"route":"frames"}""")]
+    [InlineData("""{"route":"undecided"}""")]
+    [InlineData("""{"audience":"undecided"}""")]
     [InlineData("""{"route":"nowhere"}""")]
     [InlineData("""{"audience":"nobody"}""")]
     [InlineData("""{"audience":"strict"}""")]
@@ -463,6 +466,7 @@ public sealed class SessionTokenTests : IAsyncLifetime, IDisposable
             Route("strict2", ("DeviceAuth", "Proof"), ("DeviceAuth.Audience", "strict"), ("DeviceAuth.SessionTokens", "Deny")),
             Route("open", ("DeviceAuth", "Off")),
             Route("frames", ("DeviceAuth", "ConnectFrame")),
+            Route("undecided", ("DeviceAuth.Audience", "undecided"), ("DeviceAuth.SessionTokens", "Allow")), // ConnectFrame, by default
         ]);
 
     private static RouteConfig Route(string name, params (string Key, string Value)[] metadata) => new()

@@ -88,7 +88,7 @@ internal sealed class SessionEndpoint(
             return ProofAnswers.SessionTokensOff;
         }
 
-        (Admission admission, DeviceSession? session) = await desk.DecideAsync(handshake, AdmissionDesk.Check(claim), sharedToken: null, ProofNonce.OnceOf(proof.Id, life));
+        (Admission admission, DeviceSession? session) = await desk.DecideAsync(handshake, AdmissionDesk.Check(claim), sharedToken: null, ProofNonce.OnceOf(proof.Id, life), isPlain: true);
         session?.Dispose(); // each request with the token is a session of its own
         if (admission is Admission.Unauthorized)
             await desk.HoldBackAsync(handshake, desk.Fail(handshake));

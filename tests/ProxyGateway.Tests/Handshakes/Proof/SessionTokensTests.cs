@@ -81,7 +81,7 @@ public sealed class SessionTokensTests
     [InlineData("default", "audience")]
     [InlineData("mails", "audience")]
     public void A_token_is_for_one_audience(string audience, string? reason) =>
-        Open(Issue(), Audience.Parse(audience)).Fault?.Reason.ShouldBe(reason);
+        (Open(Issue(), Audience.Parse(audience)).Fault?.Reason).ShouldBe(reason);
 
     // T is a token that holds.
     [Theory]
