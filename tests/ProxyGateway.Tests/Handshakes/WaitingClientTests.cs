@@ -99,6 +99,7 @@ public sealed class WaitingClientTests : IDisposable
             (await tunnel.Client.ReceiveAsync()).ShouldBe(answer);
         bool waits = answer is null || answer.StartsWith("Pong", StringComparison.Ordinal);
         await Eventually.HoldsAsync(() => Task.FromResult(_gate.Get<PairingWaits>().Count == (waits ? 1 : 0)), "it waits, or does not");
+        _gate.Audited.ShouldNotContain("device-refused", "a client that leaves has done nothing wrong");
     }
 
     [Fact]
@@ -130,9 +131,12 @@ public sealed class WaitingClientTests : IDisposable
     {
         MemoryTunnel tunnel = await WaitAsync();
         byte[] pong = tunnel.Client.Frame(Opcode.Pong, new string('x', FrameHeader.MaxControlPayload));
-
-        for (int sent = 0; sent <= WaitingClient.MaxBytes; sent += pong.Length)
+        for (int i = 0; i < WaitingClient.MaxBytes / pong.Length; i++)
             await tunnel.Client.SendAsync(pong);
+        await tunnel.Client.SendAsync(tunnel.Client.Frame(Opcode.Pong, new string('x', (WaitingClient.MaxBytes % pong.Length) - 6)));
+        _gate.Get<PairingWaits>().Count.ShouldBe(1, "so much it may send");
+
+        await tunnel.Client.SendAsync(Opcode.Pong, "");
 
         (await tunnel.Client.ReceiveAsync()).ShouldBe("Close 1008 invalid handshake: too many control frames");
         await ShouldBeOverAsync(tunnel);
@@ -221,6 +225,23 @@ public sealed class WaitingClientTests : IDisposable
         await reset.HangUpAsync();
         await reset.Client.ResetAsync();
         await ShouldBeOverAsync(reset);
+    }
+
+    [Fact]
+    public async Task A_device_that_waits_often_enough_is_refused_like_one_that_cannot_wait()
+    {
+        var device = new SigningDevice();
+        for (int waiting = 0; waiting <= PairingWaits.MostPerDevice; waiting++)
+        {
+            MemoryTunnel tunnel = await _gate.ConnectAsync(Some.Origin, device);
+            await tunnel.ChallengeAsync();
+            await tunnel.Client.SendAsync(Waiting(tunnel));
+            string answer = await tunnel.Client.ReceiveAsync();
+            answer.ShouldContain("PAIRING_REQUIRED");
+            answer.Contains("\"waitForResolution\":true", StringComparison.Ordinal).ShouldBe(waiting < PairingWaits.MostPerDevice);
+        }
+
+        _gate.Get<PairingWaits>().Count.ShouldBe(PairingWaits.MostPerDevice);
     }
 
     [Fact]
