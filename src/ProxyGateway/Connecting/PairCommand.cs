@@ -3,7 +3,6 @@ using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Primitives;
 using ProxyGateway.DeviceAuth.Client;
 using ProxyGateway.Operating;
-using QRCoder;
 
 namespace ProxyGateway.Connecting;
 
@@ -32,7 +31,7 @@ internal static class PairCommand
         Line("device", identity.Id);
         Line("fingerprint", connection.Fingerprint);
         Line("in words", DeviceFingerprint.WordsOf(identity.Id));
-        bool showsQrCode = !parsed.GetValue(NoQrCode) && !Console.IsOutputRedirected;
+        bool showsQrCode = !parsed.GetValue(NoQrCode);
         ConnectReport report = await connection.WaitAsync((refused, why) => PrintWaiting(refused, why, connection.Fingerprint, showsQrCode), cancellationToken);
         if (!report.Admitted)
         {
@@ -50,18 +49,10 @@ internal static class PairCommand
         {
             Line("request", request);
             if (showsQrCode)
-                Console.Out.WriteLine(QrCodeOf($"proxygateway requests approve {PlainText.Of(request)} ({fingerprint})"));
+                QrCode.Print($"proxygateway requests approve {PlainText.Of(request)} ({fingerprint})"); // so that the fingerprint need not be typed
         }
 
         Line("waiting", why);
-    }
-
-    /// <summary>Half blocks, two rows of the code in one line: a phone reads it off the screen, so the fingerprint need not be typed.</summary>
-    private static string QrCodeOf(string text)
-    {
-        using QRCodeData data = QRCodeGenerator.GenerateQrCode(text, QRCodeGenerator.ECCLevel.L);
-        using var code = new AsciiQRCode(data);
-        return code.GetGraphicSmall(drawQuietZones: true);
     }
 
     /// <summary>Takes an invitation out of the URL, as <c>proxygateway invite</c> prints it: it goes to the gateway in the proof alone.</summary>

@@ -8,6 +8,6 @@ namespace ProxyGateway.Connecting;
 /// <param name="IsOfProofRoute">Whether it is a route with the handshake Proof.</param>
 internal sealed record ProofAnswer(int Status, GateProblem? Problem, bool IsOfProofRoute)
 {
-    /// <summary>Whether the device is let in.</summary>
-    public bool IsAdmitted => IsOfProofRoute && Problem is null && Status is not (401 or 403 or 407 or 429 or 502 or 503 or 504);
+    /// <summary>Whether the device is let in: the gateway explains each refusal, so that any other answer is the backend's, or says that it has none.</summary>
+    public bool IsAdmitted => IsOfProofRoute && Problem is null && Status is not (407 or 502 or 503 or 504);
 }

@@ -24,7 +24,7 @@ internal sealed class ForwardTransformer(ForwardTarget target, Uri url, ForwardW
         if (proxyResponse is null)
             return await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         GateProblem? problem = await GateProblem.ReadAsync(proxyResponse, cancellationToken);
-        watch.Saw(problem);
+        watch.Saw((int)proxyResponse.StatusCode, problem);
         switch (problem)
         {
             case { Code: GateProblem.PairingRequired }:

@@ -11,6 +11,7 @@ namespace ProxyGateway.Forwarding;
 internal sealed class ForwardWatch(ForwardTarget target, string fingerprint)
 {
     private const string LetIn = "the gateway lets this device in";
+    private static readonly TimeSpan AtLeast = TimeSpan.FromSeconds(1); // a client that tries all the time must not make it ask as often
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Later = TimeSpan.FromSeconds(30); // a person has to do something first
 
@@ -27,6 +28,7 @@ internal sealed class ForwardWatch(ForwardTarget target, string fingerprint)
         while (!cancellationToken.IsCancellationRequested)
         {
             TimeSpan? pause = await AskAsync(cancellationToken);
+            await Task.Delay(AtLeast, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             using var wait = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             if (pause is { } span)
                 wait.CancelAfter(span);
@@ -41,12 +43,14 @@ internal sealed class ForwardWatch(ForwardTarget target, string fingerprint)
         }
     }
 
-    /// <summary>An answer has come: a refusal of the gateway's, or null for the agent's.</summary>
-    public void Saw(GateProblem? problem)
+    /// <summary>An answer has come.</summary>
+    /// <param name="status">The HTTP status.</param>
+    /// <param name="problem">The gateway's refusal; null if it is the agent's answer.</param>
+    public void Saw(int status, GateProblem? problem)
     {
-        if (problem is null)
+        if (problem is null && status < StatusCodes.Status500InternalServerError)
             Say(LetIn);
-        else if (problem.Code is GateProblem.PairingRequired or "device_proof_required" or "pairing_rejected" or "device_blocked")
+        else if (problem?.Code is GateProblem.PairingRequired or "device_proof_required" or "pairing_rejected" or "device_blocked")
             Doubt();
     }
 

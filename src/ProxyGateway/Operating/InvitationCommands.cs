@@ -66,6 +66,8 @@ internal static class InvitationCommands
         Console.Out.WriteLine();
         Console.Out.WriteLine("  " + AddressOf(made, given));
         Console.Out.WriteLine();
+        if (given is not null)
+            QrCode.Print(AddressOf(made, given));
         if (given is null)
             Console.Out.WriteLine("Put the agent's path between the host and the #, unless every path of the gateway leads to it.");
         Console.Out.WriteLine("On the device: proxygateway pair '<address>'");

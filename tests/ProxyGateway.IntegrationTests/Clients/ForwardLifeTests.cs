@@ -49,6 +49,7 @@ public sealed class ForwardLifeTests : IAsyncLifetime, IDisposable
     public async Task A_removal_ends_what_is_under_way_and_the_next_approval_brings_it_back()
     {
         await using ForwardProgram forward = await ForwardProgram.StartPairedAsync(_gate, _gate.Address);
+        RequestId first = await forward.AsksAsync();
         using HttpClient client = forward.Client();
         using var socket = new ClientWebSocket();
         await socket.ConnectAsync(new UriBuilder(forward.Address) { Scheme = "ws", Path = "/socket" }.Uri, _patience.Token);
@@ -66,7 +67,7 @@ public sealed class ForwardLifeTests : IAsyncLifetime, IDisposable
         });
         (await socket.ReceiveTextAsync(_patience.Token)).ShouldBeNull();
         ((int?)socket.CloseStatus, socket.CloseStatusDescription).ShouldBe((1008, "device removed"));
-        RequestId again = await forward.AsksAsync();
+        RequestId again = await forward.AsksAsync(after: first);
         using (HttpResponseMessage refused = await client.GetAsync("/work", _patience.Token))
             refused.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
 

@@ -40,7 +40,14 @@ internal sealed class ForwardProgram : IAsyncDisposable
     }
 
     /// <summary>The request that it says it has made.</summary>
-    public async Task<RequestId> AsksAsync() => RequestId.Parse((await SaysAsync("proxygateway requests approve ")).Split(' ')[0]);
+    /// <param name="after">One that it has made before; null: none.</param>
+    public async Task<RequestId> AsksAsync(RequestId? after = null)
+    {
+        RequestId? asked = null;
+        await Eventually.HoldsAsync(
+            async () => (asked = RequestId.Parse((await SaysAsync("proxygateway requests approve ")).Split(' ')[0])) != after, "it asks");
+        return asked!.Value;
+    }
 
     /// <summary>What comes after these words in the last line that has them.</summary>
     public Task<string> SaysAsync(string words) => _running.PrintsAsync(words);

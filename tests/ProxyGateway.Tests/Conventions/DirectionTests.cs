@@ -53,7 +53,7 @@ public sealed class DirectionTests
             ["Forwarding"],
             ["(composition)"],
         ],
-        type => type is "ExitCodes" or "CommandFailedException" or "PlainText" ? "(tools)" : "(composition)");
+        type => type is "ExitCodes" or "CommandFailedException" or "PlainText" or "QrCode" ? "(tools)" : "(composition)");
 
     private static readonly ImmutableHashSet<string> Stores =
         ["IDeviceStore", "ICopyableDeviceStore", "ILastSeenStore", "IAuditStore", "ISharedDocumentStore", "IReplayStore", "AuditLog", "DeviceRegistry", "DeviceFleet"];
