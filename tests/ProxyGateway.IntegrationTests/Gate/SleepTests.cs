@@ -22,7 +22,8 @@ public sealed class SleepTests : IDisposable
         await using TestGateway gateway = await TestGateway.StartAsync(services: s => s.AddSingleton<IDeviceStore>(store), time: _time);
         var device = new TestDevice();
         var ask = new Ask { SignedAt = _time.GetUtcNow() };
-        (await TestClient.ConnectAsync(gateway.Port, device, ask)).ShouldBeAdmitted();
+        Outcome before = await TestClient.ConnectAsync(gateway.Port, device, ask);
+        before.ShouldBeAdmitted();
 
         store.PauseAfterNextRead();
         FrameConnection client = await TestClient.AskAsync(gateway.Port, device, ask);
@@ -37,5 +38,6 @@ public sealed class SleepTests : IDisposable
             outcome.ShouldBeClosed(1013, "registry unavailable");
         gateway.Log.Of(1006).Count().ShouldBe(isAdmitted ? 0 : 1);
         gateway.Sessions.Count.ShouldBe(isAdmitted ? 2 : 1); // with the one of before
+        GC.KeepAlive(before); // a collected socket closes, and so does its session
     }
 }

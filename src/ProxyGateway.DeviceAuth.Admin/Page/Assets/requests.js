@@ -9,7 +9,8 @@ import { count, keyOf, list, localityInWords, problemInWords, reasonInWords } fr
 const PAGE = 50;
 
 /** Entries that change nothing about requests. */
-const OF_NO_INTEREST = new Set(["device-admitted", "admissions-left-out", "backend-refused", "backend-approved", "session-opened", "session-closed", "upgrade-refused", "refusals-left-out"]);
+const OF_NO_INTEREST = new Set(["device-admitted", "admissions-left-out", "backend-refused", "backend-approved", "session-opened", "session-closed", "upgrade-refused", "refusals-left-out",
+  "invitation-made", "invitation-withdrawn"]);
 
 /** What waits for an operator: newest first to begin with, and what comes then below; always up to date, whichever view is shown. */
 export class RequestsView {

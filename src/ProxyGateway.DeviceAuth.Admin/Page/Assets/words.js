@@ -109,6 +109,8 @@ export const KINDS = {
   "device-forgotten": "Device forgotten",
   "session-ended": "Session ended by an operator",
   "operator-refused": "Operator refused",
+  "invitation-made": "Invitation made",
+  "invitation-withdrawn": "Invitation withdrawn",
 };
 
 /** A kind of entry, in words; a newer gateway's as it is. */
