@@ -144,7 +144,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IReservedEndpoint, SessionEndpoint>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartupFilter, ReservedPaths>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IRouteValidator, DeviceAuthRouteValidator>(s =>
-            new DeviceAuthRouteValidator(s.GetServices<HandshakeRegistration>().Select(h => h.Name))));
+            new DeviceAuthRouteValidator(s.GetServices<HandshakeRegistration>().Select(h => h.Name), () => s.GetRequiredService<IDeviceAuthSettings>().Current.Handshake)));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigChangeListener, WaitEnder>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigChangeListener, BackendClusters>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformProvider, GatedUpgradeTransform>());

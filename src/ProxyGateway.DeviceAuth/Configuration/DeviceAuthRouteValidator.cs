@@ -7,7 +7,8 @@ namespace ProxyGateway.DeviceAuth.Configuration;
 
 /// <summary>Refuses routes whose metadata for the gate is misspelt: a route that looks gated must not run open.</summary>
 /// <param name="handshakes">The names of the registered handshakes.</param>
-internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) : IRouteValidator
+/// <param name="ofOthers">The handshake of routes that name none; null if each route names its own.</param>
+internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes, Func<string>? ofOthers = null) : IRouteValidator
 {
     private static readonly ImmutableArray<string> Keys =
     [
@@ -40,7 +41,7 @@ internal sealed class DeviceAuthRouteValidator(IEnumerable<string> handshakes) :
                 errors.Add(new InvalidOperationException($"{where}: unknown key; allowed: {string.Join(", ", Keys)}."));
             else if (!IsAllowed(known, value, out string allowed))
                 errors.Add(new InvalidOperationException($"{where}: found '{value}'; allowed: {allowed}."));
-            else if (OfProof.Contains(known) && HandshakeOf(routeConfig.Metadata!) is { } handshake and (DeviceAuthDefaults.ConnectFrame or DeviceAuthDefaults.Off))
+            else if (OfProof.Contains(known) && (HandshakeOf(routeConfig.Metadata!) ?? ofOthers?.Invoke()) is { } handshake and (DeviceAuthDefaults.ConnectFrame or DeviceAuthDefaults.Off))
                 errors.Add(new InvalidOperationException($"{where}: means nothing on a route with '{handshake}', and would restrict nobody; only '{DeviceAuthDefaults.Proof}' reads it."));
         }
 

@@ -75,6 +75,23 @@ public sealed class DeviceAuthRouteValidatorTests
         (await Errors(StringComparer.Ordinal, (key, value), ("DeviceAuth", "Proof"))).ShouldBeEmpty();
     }
 
+    // The program names the handshake of each route; an application may leave it to the options.
+    [Theory]
+    [InlineData("DeviceAuth.Scopes", "a", "ConnectFrame", 1)]
+    [InlineData("DeviceAuth.Scopes", "a", "Off", 1)]
+    [InlineData("DeviceAuth.Scopes", "a", "Proof", 0)]
+    [InlineData("DeviceAuth.SessionTokens", "Deny", "ConnectFrame", 1)]
+    [InlineData("DeviceAuth.Audience", "a", "ConnectFrame", 0)]
+    public async Task What_only_a_proof_reads_is_refused_where_the_options_name_another_handshake(string key, string value, string ofOthers, int expected)
+    {
+        var errors = new List<Exception>();
+        var route = new RouteConfig { RouteId = "r", Metadata = new Dictionary<string, string> { [key] = value } };
+
+        await new DeviceAuthRouteValidator(["ConnectFrame", "Proof"], () => ofOthers).ValidateAsync(route, errors);
+
+        errors.Count.ShouldBe(expected);
+    }
+
     [Fact]
     public async Task A_route_without_metadata_is_valid() =>
         (await Errors(new RouteConfig { RouteId = "r" })).ShouldBeEmpty();
