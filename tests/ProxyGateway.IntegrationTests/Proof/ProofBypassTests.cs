@@ -33,7 +33,7 @@ public sealed class ProofBypassTests(ProofBypassTests.Paired gate) : IClassFixtu
     [InlineData("GET /work", "{upgrade}\nSec-WebSocket-Protocol: device-proof.v1\nSec-WebSocket-Protocol: device-proof.v1.{proof}\nDevice-Proof: {proof}")]
     [InlineData("GET /work", "{upgrade}\nSec-WebSocket-Protocol: device-proof.v1, device-proof.v1.{proof}, device-proof.v1.{proof}")]
     [InlineData("CONNECT 127.0.0.1:80", "Device-Proof: {proof}")]
-    [InlineData("POST /work", "Transfer-Encoding: chunked\nTrailer: Device-Proof\n\n0\nDevice-Proof: {proof}")]
+    [InlineData("POST /work", "Transfer-Encoding: chunked\nTrailer: Device-Proof\n\n0\nDevice-Proof: {post}")]
     [InlineData("GET /.well-known%2fproxygateway/nonce", "")]
     [InlineData("GET /%2ewell-known/proxygateway/nonce", "")]
     [InlineData("GET //.well-known/proxygateway/nonce", "")]
@@ -78,8 +78,10 @@ public sealed class ProofBypassTests(ProofBypassTests.Paired gate) : IClassFixtu
 
     private async Task<string> SendAsync(string request, bool toEnd = false)
     {
-        string proof = gate.Device.Prove("GET", new Uri(gate.Setting.Address, "/work"), await gate.Setting.NonceAsync());
+        string nonce = await gate.Setting.NonceAsync();
+        string proof = gate.Device.Prove("GET", new Uri(gate.Setting.Address, "/work"), nonce);
         request = request
+            .Replace("{post}", gate.Device.Prove("POST", new Uri(gate.Setting.Address, "/work"), nonce), StringComparison.Ordinal)
             .Replace("{proof}", proof, StringComparison.Ordinal)
             .Replace("{upgrade}", "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", StringComparison.Ordinal)
             .Replace("\n", "\r\n", StringComparison.Ordinal);

@@ -27,6 +27,19 @@ public sealed class SessionEndTests
     }
 
     [Fact]
+    public void A_session_ends_with_the_grant_of_its_own_audience()
+    {
+        var other = Audience.Parse("agent-2");
+        DeviceRecord record = Ending(StoresNow.AddMinutes(5));
+        record = record with { Grants = record.Grants.Add(new GrantKey(other, "operator"), record.Grants.Of("operator") with { Until = StoresNow.AddMinutes(9) }) };
+        using DeviceSession session = SomeSession.Of(_claim with { Audience = other }, _time);
+
+        session.TryAdmit(record, StoresNow).ShouldBeTrue();
+
+        session.EndsAt.ShouldBe(StoresNow.AddMinutes(9));
+    }
+
+    [Fact]
     public void A_session_follows_a_later_or_earlier_end_of_its_grant()
     {
         using DeviceSession later = Admit(StoresNow.AddMinutes(5));

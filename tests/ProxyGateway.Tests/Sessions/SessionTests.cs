@@ -61,5 +61,22 @@ public sealed class SessionTests
         session.ClosingToken.IsCancellationRequested.ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData("default", "default", true)]
+    [InlineData("default", "agent-2", false)]
+    [InlineData("agent-2", "default", false)]
+    [InlineData("agent-2", "agent-2", true)]
+    public void A_session_is_closed_by_what_its_own_audience_takes_away(string ofSession, string taken, bool isClosed)
+    {
+        DeviceClaim claim = _claim with { Audience = Audience.Parse(ofSession) };
+        DeviceRecord both = _wide with { Grants = _wide.Grants.Add(new GrantKey(Audience.Parse("agent-2"), _claim.Role), _wide.Grants.Of(_claim.Role)) };
+        using DeviceSession session = SomeSession.Of(claim);
+        session.TryAdmit(both, Now).ShouldBeTrue();
+
+        session.Recheck(both with { Grants = both.Grants.Remove(new GrantKey(Audience.Parse(taken), _claim.Role)) }, Now, Policy);
+
+        (session.Closing is not null).ShouldBe(isClosed);
+    }
+
     private DeviceSession Enter() => SomeSession.Of(_claim);
 }
