@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const START_TIMEOUT = 600_000; // of a machine that is busy with something else; a service that fails is noticed at once
+const ANSWER_TIMEOUT = 5_000; // a service that is asked while it starts may never answer
 const LOG_TAIL = 20_000;
 
 export const SHARED_SECRET = "interop-secret";
@@ -121,6 +122,19 @@ export function startCodex(secretFile, audience) {
   });
 }
 
+/** The server of opencode, with an empty home and this password. It asks no model for anything until it is told to. */
+export function startOpencode(password) {
+  return startOnPorts(1, async (port) => {
+    const home = temporaryDirectory("opencode");
+    const service = new Service("opencode", home, fileURLToPath(new URL("node_modules/opencode-linux-x64/bin/opencode", import.meta.url)), [
+      "serve", "--hostname", "127.0.0.1", "--port", port,
+    ], { PATH: process.env.PATH, HOME: home, TMPDIR: home, OPENCODE_SERVER_PASSWORD: password, OPENCODE_DISABLE_AUTOUPDATE: "1", OPENCODE_DISABLE_MODELS_FETCH: "1" });
+    service.url = `http://127.0.0.1:${port}`;
+    await service.ready(`${service.url}/session`, () => true); // other paths it would fetch from elsewhere
+    return service;
+  });
+}
+
 /** The operators' endpoint. Answers JSON; throws at any other status than the documented one. */
 class Admin {
   #base;
@@ -196,7 +210,7 @@ class Service {
         throw new Error(`the ${this.name} stopped at start\n${this.log}`);
       }
       try {
-        const response = await fetch(url, { signal: deadline });
+        const response = await fetch(url, { signal: AbortSignal.any([deadline, AbortSignal.timeout(ANSWER_TIMEOUT)]) });
         last = `${response.status} ${await response.text()}`;
         if (isReady(response)) return;
         if (response.status === 404 && (await challenges(url))) return; // older versions have no such endpoint
