@@ -65,6 +65,24 @@ public sealed class ProofCrossOriginTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task A_request_that_looks_like_a_preflight_but_for_its_method_needs_a_proof()
+    {
+        using HttpResponseMessage answer = await PreflightAsync("/work", Page, ofMethod: HttpMethod.Get);
+        await ProofSetting.ProblemOf(answer, HttpStatusCode.Forbidden, "device_proof_required");
+    }
+
+    [Theory]
+    [InlineData("x-own\"; a=b")]
+    [InlineData("<script>")]
+    public async Task What_no_browser_asks_for_is_not_repeated(string headers)
+    {
+        using HttpResponseMessage answer = await PreflightAsync("/work", Page, headers: headers);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.NoContent);
+        Header(answer, "Access-Control-Allow-Headers").ShouldBe("Device-Proof, Device-Session");
+    }
+
+    [Fact]
     public async Task A_page_of_an_allowed_origin_can_read_refusals_and_answers()
     {
         using var unproved = new HttpRequestMessage(HttpMethod.Get, new Uri(_gate.Address, "/work"));
@@ -151,14 +169,15 @@ public sealed class ProofCrossOriginTests : IAsyncLifetime, IDisposable
         statuses.ShouldContain(HttpStatusCode.TooManyRequests);
     }
 
-    private async Task<HttpResponseMessage> PreflightAsync(string path, string? origin, string? method = "PUT")
+    private async Task<HttpResponseMessage> PreflightAsync(
+        string path, string? origin, string? method = "PUT", string headers = "content-type, mcp-method", HttpMethod? ofMethod = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Options, new Uri(_gate.Address, path));
+        using var request = new HttpRequestMessage(ofMethod ?? HttpMethod.Options, new Uri(_gate.Address, path));
         if (origin is not null)
             request.Headers.Add("Origin", origin);
         if (method is not null)
             request.Headers.Add("Access-Control-Request-Method", method);
-        request.Headers.Add("Access-Control-Request-Headers", "content-type, mcp-method");
+        request.Headers.TryAddWithoutValidation("Access-Control-Request-Headers", headers);
         return await _plain.SendAsync(request);
     }
 

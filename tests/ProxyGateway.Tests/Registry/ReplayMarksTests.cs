@@ -28,6 +28,32 @@ public sealed class ReplayMarksTests
         marks.TryUse(A, Once("a"), isKnown: true).ShouldBeFalse("its time began anew");
     }
 
+    // To look first and mark then would let two through that come at once.
+    [Fact]
+    public void Of_those_that_use_a_name_at_once_one_is_the_first()
+    {
+        const int atOnce = 4;
+        const int names = 200;
+        var marks = new ReplayMarks(_time);
+        using var together = new Barrier(atOnce);
+        int first = 0;
+        Thread[] threads = [.. Enumerable.Range(0, atOnce).Select(_ => new Thread(() =>
+        {
+            for (int i = 0; i < names; i++)
+            {
+                together.SignalAndWait();
+                if (marks.TryUse(A, Once($"{i}"), isKnown: true))
+                    Interlocked.Increment(ref first);
+            }
+        }))];
+        foreach (Thread thread in threads)
+            thread.Start();
+        foreach (Thread thread in threads)
+            thread.Join();
+
+        first.ShouldBe(names);
+    }
+
     [Fact]
     public void A_full_memory_takes_no_more_and_forgets_nothing_before_its_time()
     {
