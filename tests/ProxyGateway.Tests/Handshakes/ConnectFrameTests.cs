@@ -474,26 +474,6 @@ public sealed class ConnectFrameTests : IDisposable
         (await tunnel.Client.ReceiveAsync()).ShouldStartWith(expected);
     }
 
-    // One failure is free, and a device that only waits for an operator has not failed.
-    [Theory]
-    [InlineData("wrong", true)]
-    [InlineData("right", false)]
-    public async Task Answers_to_guesses_at_the_shared_token_are_held_back(string token, bool areHeldBack)
-    {
-        using var gate = new MemoryGate(o => o with { SharedTokenSha256 = [.. SHA256.HashData("right"u8)], Limits = o.Limits with { FailuresPerAddress = 1 } });
-        await (await AskAsync(Some.Origin, gate, token)).Client.ReceiveAsync();
-
-        Task<string> second = (await AskAsync(Some.Origin, gate, token)).Client.ReceiveAsync();
-
-        if (areHeldBack)
-        {
-            second.IsCompleted.ShouldBeFalse();
-            await gate.AdvanceAsync(Prompt);
-        }
-
-        (await second).ShouldStartWith("Text ");
-    }
-
     [Theory]
     [InlineData("shut", "Close 1008 shut")]
     [InlineData("throws", "Close 1011 internal error")]
