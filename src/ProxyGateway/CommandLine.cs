@@ -1,5 +1,6 @@
 using System.CommandLine;
 using ProxyGateway.Connecting;
+using ProxyGateway.Connecting.Mcp;
 using ProxyGateway.Forwarding;
 using ProxyGateway.Operating;
 using ProxyGateway.Serving;
@@ -49,7 +50,7 @@ internal static class CommandLine
         var root = new RootCommand(Description)
         {
             RequestCommands.Build(), DeviceCommands.Build(), InvitationCommands.BuildInvite(), InvitationCommands.Build(), SessionCommands.Build(), AuditCommand.Build(), RegistryCommands.Build(), ConnectCommand.Build(),
-            PairCommand.Build(), ForwardCommand.Build(),
+            PairCommand.Build(), ForwardCommand.Build(), McpCommand.Build(),
             CompletionCommand.Build(),
         };
         Command serve = ServeCommand.Build();

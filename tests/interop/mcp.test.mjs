@@ -3,11 +3,14 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer, request as httpRequest } from "node:http";
 import { after, before, suite, test } from "node:test";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Client, DpopSession, StreamableHTTPClientTransport, withDpop } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { dpopDevice } from "./proofs.mjs";
-import { startGate, startProgram, stopServices } from "./services.mjs";
+import { startGate, startProgram, stopServices, temporaryDirectory } from "./services.mjs";
+import { mcpCommand, startStdioServer } from "./stdio.mjs";
 
 const run = promisify(execFile);
 const CONFIG = new URL("../../config/any-agent.json", import.meta.url);
@@ -67,6 +70,66 @@ suite("a client of MCP's own SDK that can only do standard DPoP", { timeout: 120
       await client.close();
     });
   }
+});
+
+suite("proxygateway mcp, started by a host", { timeout: 300_000 }, () => {
+  let server, gate, command;
+
+  before(async () => {
+    server = await startEverything();
+    gate = await startGate(server, { config: CONFIG });
+    command = mcpCommand(`http://127.0.0.1:${gate.port}/mcp`, join(temporaryDirectory("device"), "device.json"));
+  });
+
+  after(stopServices);
+
+  test("lets MCP's own SDK list and call tools, hear their progress and answer the server's questions", async () => {
+    const client = new Client({ name: "interop", version: "1" }, { capabilities: { sampling: {}, roots: {} } });
+    client.setRequestHandler("sampling/createMessage", async () => ({ role: "assistant", model: "none", content: { type: "text", text: "sampled here" } }));
+    client.setRequestHandler("roots/list", async () => ({ roots: [{ uri: "file:///here", name: "here" }] }));
+    await client.connect(new StdioClientTransport(command));
+
+    assert.ok((await client.listTools()).tools.some((tool) => tool.name === "echo"));
+    const progress = [];
+    const long = await client.callTool(
+      { name: "trigger-long-running-operation", arguments: { duration: 0.5, steps: 5 } },
+      { onprogress: ({ progress: step }) => progress.push(step) },
+    );
+    const sampled = await client.callTool({ name: "trigger-sampling-request", arguments: { prompt: "say something", maxTokens: 10 } });
+
+    assert.match(long.content[0].text, /completed/);
+    assert.ok(progress.length > 0);
+    assert.match(JSON.stringify(sampled.content), /sampled here/);
+    await client.close();
+  });
+
+  test("five at once make one key, and each is served", async () => {
+    const clients = await Promise.all(Array.from({ length: 5 }, async () => {
+      const client = new Client({ name: "interop", version: "1" });
+      await client.connect(new StdioClientTransport(command));
+      return client;
+    }));
+
+    const texts = await Promise.all(clients.map((client, i) => client.callTool({ name: "echo", arguments: { message: `${i}` } })));
+
+    texts.forEach(({ content }, i) => assert.match(content[0].text, new RegExp(`${i}`)));
+    assert.equal((await gate.admin.get("/devices")).items.length, 1);
+    await Promise.all(clients.map((client) => client.close()));
+  });
+
+  test("scores as the server does without it, scenario by scenario", async () => {
+    const stdio = await startStdioServer(command);
+    try {
+      const [without, through] = [await conformance(`${server.url}/mcp`), await conformance(`${stdio.url}/mcp`)];
+
+      assert.ok(without.length >= 30, `only ${without.length} scenarios ran`);
+      // These are about HTTP itself, which the host's side does not have.
+      const ofHttp = (line) => /dns-rebinding-protection|server-sse/.test(line);
+      assert.deepEqual(through.filter((line) => !ofHttp(line)), without.filter((line) => !ofHttp(line)));
+    } finally {
+      stdio.close();
+    }
+  });
 });
 
 function startEverything() {

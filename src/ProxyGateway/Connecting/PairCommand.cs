@@ -56,7 +56,7 @@ internal static class PairCommand
     }
 
     /// <summary>Takes an invitation out of the URL, as <c>proxygateway invite</c> prints it: it goes to the gateway in the proof alone.</summary>
-    private static ConnectAsk Invited(ConnectAsk ask)
+    public static ConnectAsk Invited(ConnectAsk ask)
     {
         Dictionary<string, StringValues> parts = QueryHelpers.ParseQuery(ask.Url.Fragment.TrimStart('#'));
         if (parts.GetValueOrDefault("invitation") is not [{ Length: > 0 } secret])

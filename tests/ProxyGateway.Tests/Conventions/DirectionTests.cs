@@ -50,6 +50,7 @@ public sealed class DirectionTests
             ["Serving"],
             ["Operating", "Operating.Importing"], // accepted: the import is a command of the operators'
             ["Connecting"],
+            ["Connecting.Mcp"],
             ["Forwarding"],
             ["(composition)"],
         ],
