@@ -183,7 +183,7 @@ public sealed class DeviceHttpHandlerTests : IDisposable
         var transport = new SocketsHttpHandler { AllowAutoRedirect = false, Proxy = new WebProxy("http://proxy.example:3128") };
         using var client = new HttpClient(new DeviceHttpHandler(_identity) { InnerHandler = transport });
 
-        (await Should.ThrowAsync<HttpRequestException>(() => client.GetAsync("http://127.0.0.1:9/"))).Message.ShouldContain("proxy");
+        (await Should.ThrowAsync<HttpRequestException>(() => client.GetAsync("http://127.0.0.1:9/"))).Message.ShouldContain("is not sent to a proxy");
     }
 
     [Fact]
