@@ -4,4 +4,5 @@ namespace ProxyGateway.DeviceAuth.Registry;
 /// <param name="Rules">The policy and bounds in force.</param>
 /// <param name="MayAsk">Whether a claim that no grant covers may be approved or become a request; false if it lacks the shared
 /// token.</param>
-internal readonly record struct AdmissionTerms(PairingRules Rules, bool MayAsk = true);
+/// <param name="ByRules">Whether a rule may approve it; false if it may ask by an invitation alone, which approves its own grant and no other.</param>
+internal readonly record struct AdmissionTerms(PairingRules Rules, bool MayAsk = true, bool ByRules = true);

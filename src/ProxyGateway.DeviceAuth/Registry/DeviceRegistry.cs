@@ -137,6 +137,18 @@ public sealed partial class DeviceRegistry
             id, (record, now) => Transitions.Approve(record, id, terms, by, rules.Policy.Implications, now, rules.Lifetimes), terms.Also, by, rules, cancellationToken);
     }
 
+    /// <summary>Approves a request that is open in an operator's name, unless the record at that moment says that another operator has decided. Null if there is none.</summary>
+    internal ValueTask<Decision?> ApproveAsync(
+        RequestId id, GrantTerms terms, Operator by, Predicate<DeviceRecord> isDecided, PairingRules rules, CancellationToken cancellationToken) => DecideAsync(
+            id,
+            (record, now) => record.FindRequest(id) is { Status: PairingRequestStatus.Open } open && isDecided(record.AsOf(now))
+                ? new Decision(DecisionOutcome.AlreadyResolved, record, open)
+                : Transitions.Approve(record, id, terms, by, rules.Policy.Implications, now, rules.Lifetimes),
+            also: [],
+            by,
+            rules,
+            cancellationToken);
+
     /// <summary>An operator rejects a request. Null if there is none.</summary>
     /// <param name="id">The request.</param>
     /// <param name="by">The operator.</param>
@@ -377,10 +389,10 @@ public sealed partial class DeviceRegistry
     {
         if (reading.Stored.Mark == UseMark.UsedBefore)
             return new(new Admission.UsedBefore());
-        (PairingRules rules, bool mayAsk) = terms;
+        (PairingRules rules, bool mayAsk, bool byRules) = terms;
         (Judgement judgement, DateTimeOffset now) = (reading.Judgement, reading.Stored.Now);
         DeviceRecord? record = reading.Record?.AsOf(now);
-        PairingPolicy policy = rules.Policy.Without(exhausted);
+        PairingPolicy policy = byRules ? rules.Policy.Without(exhausted) : rules.Policy with { AutoApprove = [] };
         Locality locality = origin.Locality;
         PairingDecision decision = policy.Decide(record, claim, locality);
         if (claim.RecordVersion is { } version && decision is not PairingDecision.Refuse && !(decision is PairingDecision.Admit && record!.Version == version))

@@ -22,6 +22,9 @@ public sealed class Invitations
     private readonly DeviceRegistry _registry;
     private readonly ISharedDocumentStore? _store;
     private readonly AuditLog? _audit;
+    private readonly Lock _lock = new();
+    private Task _looking = Task.CompletedTask;
+    private Task<SharedDocuments>? _next; // what is asked for while the registry is read
 
     internal Invitations(DeviceRegistry registry, ISharedDocumentStore? store, AuditLog? audit) => (_registry, _store, _audit) = (registry, store, audit);
 
@@ -109,7 +112,7 @@ public sealed class Invitations
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     internal async ValueTask<bool> LetsAskAsync(DeviceClaim claim, PairingRules rules, CancellationToken cancellationToken) =>
         claim.InvitationId is { } id
-        && Find(await Store.ListAsync(Group, cancellationToken), id) is ({ } invitation, _)
+        && Find(await LookAsync(cancellationToken), id) is ({ } invitation, _)
         && FaultOf(invitation, claim, use: null, rules) is null;
 
     /// <summary>Approves the request of a device by the invitation that it has shown; null if that was done, else why not.</summary>
@@ -126,7 +129,7 @@ public sealed class Invitations
         PairingRequest request = refused.Request;
         for (int attempt = 0; attempt < MaxAttempts; attempt++)
         {
-            SharedDocuments found = await Store.ListAsync(Group, cancellationToken);
+            SharedDocuments found = await LookAsync(cancellationToken);
             if (Find(found, claim.InvitationId!) is not ({ } invitation, { } document))
                 return InvitationFault.Unknown;
             var use = new InvitationUse(claim.Device, request.Id);
@@ -141,11 +144,42 @@ public sealed class Invitations
             }
 
             var terms = new GrantTerms(Scopes: null, invitation.GrantSeconds is { } seconds ? found.Now.AddSeconds(seconds) : null);
-            Decision? decision = await _registry.ApproveAsync(request.Id, terms, invitation.AsOperator(address), rules, cancellationToken);
-            return decision?.Outcome is DecisionOutcome.Done or DecisionOutcome.AlreadyDone ? null : InvitationFault.DecidedOtherwise;
+            Decision? decision = await _registry.ApproveAsync(
+                request.Id, terms, invitation.AsOperator(address), record => IsDecided(record, claim.Key), rules, cancellationToken);
+
+            // Another request of the same device may have been faster: whether what was approved covers the claim is decided again.
+            return decision is { Outcome: DecisionOutcome.Done or DecisionOutcome.AlreadyDone } or { Request.Status: PairingRequestStatus.Approved }
+                ? null
+                : InvitationFault.DecidedOtherwise;
         }
 
         throw Contended();
+    }
+
+    /// <summary>
+    /// The invitations at a time after the call. Each look reads all of them, and strangers cause looks with secrets that they make up: so however many there are
+    /// at once, the registry is read once at a time, for all who wait.
+    /// </summary>
+    private async ValueTask<SharedDocuments> LookAsync(CancellationToken cancellationToken)
+    {
+        Task<SharedDocuments> look;
+        lock (_lock)
+        {
+            look = _next ??= LookAfterAsync(_looking);
+        }
+
+        return await look.WaitAsync(cancellationToken);
+    }
+
+    private async Task<SharedDocuments> LookAfterAsync(Task previous)
+    {
+        await previous.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ForceYielding);
+        lock (_lock)
+        {
+            (_looking, _next) = (_next!, null);
+        }
+
+        return await Store.ListAsync(Group, CancellationToken.None); // not a caller's token: the others wait for the same
     }
 
     private static InvitationFault? FaultOf(Invitation invitation, DeviceClaim claim, InvitationUse? use, PairingRules rules)

@@ -279,7 +279,8 @@ internal sealed partial class Gatekeeper(
             ? refused with { InvitationFault = fault }
             : await registry.AdmitAsync(claim, origin, Invited, use, cancellationToken);
 
-        AdmissionTerms Invited() => terms() with { MayAsk = true };
+        // By a rule any number of devices would get in by one invitation, and without its end.
+        AdmissionTerms Invited() => terms() with { MayAsk = true, ByRules = false };
     }
 
     private Admission Refuse(Admission refusal, DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, string reason)

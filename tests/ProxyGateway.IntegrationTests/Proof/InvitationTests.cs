@@ -76,6 +76,32 @@ public sealed class InvitationTests : IAsyncLifetime, IDisposable
         (await gate.Registry.FindAsync(other.Id, default)).ShouldBeNull("a device without a good invitation leaves nothing behind");
     }
 
+    // Else one invitation would let any number of devices past the shared token, and for ever.
+    [Fact]
+    public async Task It_lets_no_rule_approve_what_needs_the_shared_token()
+    {
+        await using ProofSetting gate = await ProofSetting.StartAsync(options => options with { SharedTokenSha256 = [.. new byte[32]], Policy = PairingPolicy.Default });
+        string secret = await InviteAsync(gate);
+        using ProofSigner other = ProofSigner.WithEd25519();
+
+        (await GetAsync(gate, _device, Asking(secret))).StatusCode.ShouldBe(HttpStatusCode.OK);
+        await ProofSetting.ProblemOf(await GetAsync(gate, other, Asking(secret)), HttpStatusCode.Forbidden, "unauthorized");
+
+        (await gate.Registry.FindAsync(_device.Id, default))!.Grants.ShouldHaveSingleItem().Value.ApprovedBy.ShouldStartWith("alice (invitation ");
+    }
+
+    [Fact]
+    public async Task It_gives_a_session_token_at_once()
+    {
+        await using ProofSetting gate = await ProofSetting.StartAsync(metadata: new() { ["DeviceAuth.SessionTokens"] = "Allow" });
+        string secret = await InviteAsync(gate);
+
+        string token = await gate.TokenAsync(_device, options: Asking(secret));
+
+        using HttpResponseMessage answer = await gate.SendTokenAsync(token);
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
     private static ProofOptions Asking(string? invitation) => new() { Scopes = ScopeSet.Of("files.read"), Invitation = invitation };
 
     private static async Task<string> InviteAsync(ProofSetting gate) =>

@@ -145,6 +145,76 @@ public sealed class InvitationsTests : IAsyncLifetime, IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_an_operator_decides_while_a_device_uses_it_counts()
+    {
+        (_, string secret) = await MakeAsync(Terms);
+        DeviceClaim claim = Claim(secret, "mcp.call", "mcp.look");
+        var reader = (Admission.Refused)await AdmitAsync(claim with { Role = "reader" });
+        await _registry.ApproveAsync(reader.Request.Id, new GrantTerms(), Some.Operator, Some.Rules, None);
+        var between = new SharedStore(_store)
+        {
+            AfterSwap = async () => await _registry.ChangeAsync(
+                claim.Device, new DeviceChange.SetGrant(claim.Key, new GrantTerms(ScopeSet.Of("mcp.look"))), Some.Operator, Some.Rules, None),
+        };
+
+        (await new Invitations(_registry, between, audit: null).RedeemAsync(claim, (Admission.Refused)await AdmitAsync(claim), address: null, Some.Rules, None))
+            .ShouldBe(InvitationFault.DecidedOtherwise);
+
+        (await RecordAsync(claim)).Grants[claim.Key].Scopes.ShouldBe(ScopeSet.Of("mcp.look"));
+    }
+
+    // A page that opens asks for several things at once.
+    [Fact]
+    public async Task Requests_of_a_device_that_use_it_at_the_same_time_all_get_in()
+    {
+        (_, string secret) = await MakeAsync(Terms with { GrantFor = TimeSpan.FromDays(1) });
+        DeviceClaim claim = Claim(secret);
+        var asked = (Admission.Refused)await AdmitAsync(claim);
+        (await _invitations.RedeemAsync(claim, asked, address: null, Some.Rules, None)).ShouldBeNull();
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        (await _invitations.RedeemAsync(claim, asked, address: null, Some.Rules, None)).ShouldBeNull();
+
+        (await _invitations.ListAsync(None)).Single().Used.ShouldBe(1);
+        (await RecordAsync(claim)).Grants.Single().Value.Until.ShouldBe(_time.GetUtcNow() - TimeSpan.FromSeconds(1) + TimeSpan.FromDays(1), "it does not prolong what it gave");
+    }
+
+    // Strangers make up secrets, and each look reads all invitations.
+    [Fact]
+    public async Task However_many_show_a_secret_at_once_the_registry_is_read_once_at_a_time()
+    {
+        await MakeAsync(Terms);
+        var slow = new SharedStore(_store) { Gate = new TaskCompletionSource() };
+        var invitations = new Invitations(_registry, slow, audit: null);
+        Task<bool>[] looks = [.. Enumerable.Range(0, 50).Select(_ => invitations.LetsAskAsync(Claim(InvitationSecret.New()), Some.Rules, None).AsTask())];
+        using var gone = new CancellationTokenSource();
+        Task<bool> left = invitations.LetsAskAsync(Claim(InvitationSecret.New()), Some.Rules, gone.Token).AsTask();
+        await gone.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(left);
+
+        slow.Gate.SetResult();
+
+        (await Task.WhenAll(looks)).ShouldAllBe(letsAsk => !letsAsk);
+        slow.Lists.ShouldBeInRange(1, 2);
+        (_, string late) = await MakeAsync(Terms);
+        (await invitations.LetsAskAsync(Claim(late), Some.Rules, None)).ShouldBeTrue("nothing is remembered");
+    }
+
+    [Fact]
+    public async Task A_look_that_fails_does_not_fail_the_next()
+    {
+        (_, string secret) = await MakeAsync(Terms);
+        var failing = new SharedStore(_store) { Gate = new TaskCompletionSource() };
+        var invitations = new Invitations(_registry, failing, audit: null);
+        failing.Gate.SetException(new RegistryUnavailableException("away"));
+        await Should.ThrowAsync<RegistryUnavailableException>(async () => await invitations.LetsAskAsync(Claim(secret), Some.Rules, None));
+
+        failing.Gate = null;
+
+        (await invitations.LetsAskAsync(Claim(secret), Some.Rules, None)).ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task An_operator_invites_within_their_ceiling()
     {
         Operator few = Some.Operator with { Audiences = [Audience.Parse("bank")] };
@@ -181,6 +251,8 @@ public sealed class InvitationsTests : IAsyncLifetime, IAsyncDisposable
     [Theory]
     [InlineData(",\"newer\":1}")]
     [InlineData("")]
+    [InlineData(",\"scopes\":null}")]
+    [InlineData(",\"createdBy\":null}")]
     public async Task A_document_that_cannot_be_read_admits_nobody(string end)
     {
         (Invitation invitation, string secret) = await MakeAsync(Terms);
@@ -235,4 +307,31 @@ public sealed class InvitationsTests : IAsyncLifetime, IAsyncDisposable
         await _invitations.RedeemAsync(claim, (await AdmitAsync(claim)).ShouldBeOfType<Admission.Refused>(), address: null, Some.Rules, None);
 
     private async Task<DeviceRecord> RecordAsync(DeviceClaim claim) => (await _registry.FindAsync(claim.Device, None)).ShouldNotBeNull();
+
+    private sealed class SharedStore(ISharedDocumentStore store) : ISharedDocumentStore
+    {
+        private int _lists;
+
+        public int Lists => Volatile.Read(ref _lists);
+
+        public TaskCompletionSource? Gate { get; set; }
+
+        public Func<Task>? AfterSwap { get; init; }
+
+        public async ValueTask<SharedDocuments> ListAsync(string group, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref _lists);
+            if (Gate is not null)
+                await Gate.Task.WaitAsync(cancellationToken);
+            return await store.ListAsync(group, cancellationToken);
+        }
+
+        public async ValueTask<bool> SwapAsync(string? previousVersion, SharedDocument next, CancellationToken cancellationToken)
+        {
+            bool isWritten = await store.SwapAsync(previousVersion, next, cancellationToken);
+            if (AfterSwap is not null)
+                await AfterSwap();
+            return isWritten;
+        }
+    }
 }
