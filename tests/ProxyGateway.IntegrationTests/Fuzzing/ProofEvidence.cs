@@ -43,7 +43,7 @@ internal sealed partial class ProofEvidence(IReadOnlyCollection<string> nonces, 
         string[] request = lines[0].Split(' ');
         (string Name, string Value)[] headers = [.. lines[1..].Select(l => l.Split(':', 2)).Where(l => l.Length == 2).Select(l => (l[0], l[1].Trim(' ', '\t')))];
         bool isUpgrade = heard.HttpContext.WebSockets.IsWebSocketRequest;
-        string route = heard.Path.Value!.Split('/')[1];
+        string route = heard.Path.Value!.Split('/')[1].ToLowerInvariant(); // as routes are matched
         string[] proofs =
         [
             .. headers.Where(h => h.Name.Equals(route == "dpop" ? "DPoP" : "Device-Proof", StringComparison.OrdinalIgnoreCase)).Select(h => h.Value),

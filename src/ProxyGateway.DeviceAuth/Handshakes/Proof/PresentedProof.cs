@@ -42,13 +42,12 @@ internal sealed record PresentedProof(string? Text, ProofFault? Fault, bool IsSu
         return text is null ? None : new PresentedProof(text, Fault: null, IsSubprotocol: false);
     }
 
-    /// <summary>Removes the gate's own subprotocols: the rest is between the client and the backend.</summary>
+    /// <summary>Removes the gate's own subprotocols, and what is spelled like one and may hold a proof: the rest is between the client and the backend.</summary>
     public static void RemoveFrom(IHeaderDictionary headers)
     {
         if (headers.SecWebSocketProtocol.Count == 0)
             return;
-        string rest = string.Join(
-            ", ", ProtocolsOf(headers).Where(p => p != ProofNames.Subprotocol && !p.StartsWith(ProofNames.SubprotocolPrefix, StringComparison.Ordinal)));
+        string rest = string.Join(", ", ProtocolsOf(headers).Where(p => !p.Contains(ProofNames.SubprotocolFamily, StringComparison.OrdinalIgnoreCase)));
         if (rest.Length == 0)
             headers.Remove("Sec-WebSocket-Protocol");
         else

@@ -17,6 +17,9 @@ internal static class ProofNames
     /// <summary>What a subprotocol with a proof begins with.</summary>
     public const string SubprotocolPrefix = Subprotocol + ".";
 
+    /// <summary>What every subprotocol of the gate's has, of whichever version: none that has it is a backend's.</summary>
+    public const string SubprotocolFamily = "device-proof.";
+
     /// <summary>The scheme in <c>WWW-Authenticate</c>.</summary>
     public const string Scheme = "Device-Proof";
 }

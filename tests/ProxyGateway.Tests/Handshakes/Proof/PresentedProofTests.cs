@@ -63,7 +63,8 @@ public sealed class PresentedProofTests
     [InlineData("chat", "chat")]
     [InlineData("chat, device-proof.v1,, device-proof.v1.one ,more", "chat, more")]
     [InlineData("chat|device-proof.v1.one, more", "chat, more")]
-    [InlineData("Device-Proof.v1, device-proof.v10", "Device-Proof.v1, device-proof.v10")]
+    [InlineData("Device-Proof.v1, device-proof.v2.one, \"device-proof.v1.one\", chat", "chat")]
+    [InlineData("device-proofs", "device-proofs")]
     public void The_backend_gets_the_applications_own_subprotocols(string? offered, string? left)
     {
         IHeaderDictionary headers = new DefaultHttpContext().Request.Headers;
