@@ -474,6 +474,19 @@ public sealed class ConnectFrameTests : IDisposable
         (await tunnel.Client.ReceiveAsync()).ShouldStartWith(expected);
     }
 
+    // Only the next failure of the client is held back: one is free.
+    [Theory]
+    [InlineData("wrong", true)]
+    [InlineData("right", false)]
+    public async Task A_guess_at_the_shared_token_is_a_failure_and_a_device_that_waits_for_an_operator_has_not_failed(string token, bool isFailure)
+    {
+        using var gate = new MemoryGate(o => o with { SharedTokenSha256 = [.. SHA256.HashData("right"u8)] });
+
+        await (await AskAsync(Some.Origin, gate, token)).Client.ReceiveAsync();
+
+        gate.Get<ClientHistory>().Fail(MemoryTunnel.Client192, free: 1).ShouldBe(isFailure ? Prompt : TimeSpan.Zero);
+    }
+
     [Theory]
     [InlineData("shut", "Close 1008 shut")]
     [InlineData("throws", "Close 1011 internal error")]

@@ -361,6 +361,80 @@ public sealed class ProofHandshakeTests : IDisposable
             ["Sec-WebSocket-Protocol: device-proof.v1", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="], ignoreOrder: true);
     }
 
+    // ---- session tokens
+
+    // What is the case; the reason of the answer, null if the request is forwarded; and whether there is a new nonce with it.
+    [Theory]
+    [InlineData("a token", null, false)]
+    [InlineData("half its life", null, false)]
+    [InlineData("past half its life", null, true)]
+    [InlineData("too old", "expired", true)]
+    [InlineData("two tokens", "invalid", true)]
+    [InlineData("no token of the gateway's", "invalid", true)]
+    [InlineData("for another audience", "audience", true)]
+    [InlineData("of an older record", "outdated", true)]
+    [InlineData("a proof of the token's device", null, false)]
+    [InlineData("another device's proof", "device", true)]
+    [InlineData("a proof for another role", "scope", true)]
+    [InlineData("a proof for more scopes", "scope", true)]
+    public async Task A_session_token_stands_for_a_proof(string what, string? reason, bool isReplaced)
+    {
+        MemoryGate gate = Gate();
+        (DeviceClaim claim, DeviceRecord record) = await AdmittedAsync(gate);
+        claim = what == "for another audience" ? claim with { Audience = Audience.Parse("other") } : claim;
+        record = what == "of an older record" ? record with { Version = "older" } : record;
+        string token = what == "no token of the gateway's" ? "AAAA" : gate.Get<SessionTokens>().Issue(claim, record).Token;
+        await gate.AdvanceAsync(TimeSpan.FromSeconds(what switch { "half its life" => 150, "past half its life" => 151, "too old" => 300, _ => 0 }));
+        gate.Get<RegistryFreshness>().Renew(); // which announcements do elsewhere
+        using ProofSigner other = ProofSigner.WithEd25519();
+        string nonce = await NonceAsync(gate);
+        MemoryRequest request = Request(Presentation.Header, what switch
+        {
+            "a proof of the token's device" => _device.Prove("POST", new Uri(Url), nonce, new ProofOptions { Token = token }),
+            "another device's proof" => other.Prove("POST", new Uri(Url), nonce, new ProofOptions { Token = token }),
+            "a proof for another role" => _device.Prove("POST", new Uri(Url), nonce, new ProofOptions { Token = token, Role = "other" }),
+            "a proof for more scopes" => _device.Prove("POST", new Uri(Url), nonce, new ProofOptions { Token = token, Scopes = ScopeSet.Of("more") }),
+            _ => null,
+        });
+        request.Http.Request.Headers["Device-Session"] = what == "two tokens" ? new[] { token, token } : new[] { token };
+        bool isForwarded = false;
+
+        await SendAsync(gate, request, takesTokens: true, forward: r =>
+        {
+            isForwarded = true;
+            r.Http.Features.Get<IDeviceFeature>()!.Claim.Device.ShouldBe(_device.Id);
+            return Task.CompletedTask;
+        });
+
+        isForwarded.ShouldBe(reason is null);
+        request.Answer.ShouldBe(reason is null ? "200" : $"401 invalid_session_token; WWW-Authenticate: Device-Proof error=\"invalid_token\"; reason: {reason}; retryable: true");
+        request.Http.Response.Headers.ContainsKey("Device-Nonce").ShouldBe(isReplaced);
+    }
+
+    [Theory]
+    [InlineData(false, "403 device_proof_required")]
+    [InlineData(true, "200")]
+    public async Task A_session_token_is_taken_where_the_route_says_so(bool takesTokens, string answer)
+    {
+        MemoryGate gate = Gate();
+        (DeviceClaim claim, DeviceRecord record) = await AdmittedAsync(gate);
+        MemoryRequest request = Request(Presentation.Header, proof: null);
+        request.Http.Request.Headers["Device-Session"] = gate.Get<SessionTokens>().Issue(claim, record).Token;
+
+        (await SendAsync(gate, request, takesTokens: takesTokens)).Answer.ShouldBe(answer);
+    }
+
+    [Fact]
+    public async Task A_proof_beside_a_session_token_is_for_that_token()
+    {
+        MemoryGate gate = Gate();
+        (DeviceClaim claim, DeviceRecord record) = await AdmittedAsync(gate);
+        MemoryRequest request = Request(Presentation.Header, Prove(gate, Presentation.Header, await NonceAsync(gate)));
+        request.Http.Request.Headers["Device-Session"] = gate.Get<SessionTokens>().Issue(claim, record).Token;
+
+        (await SendAsync(gate, request, takesTokens: true)).Answer.ShouldContain("claim: ath");
+    }
+
     // ---- sessions that end before their request is forwarded
 
     [Theory]
@@ -518,6 +592,18 @@ public sealed class ProofHandshakeTests : IDisposable
         return member == "signature" ? string.Concat(proof.AsSpan(0, proof.LastIndexOf('.') + 1), new string('A', 86)) : proof;
     }
 
+    /// <summary>The device is admitted by a rule: what it has asked for, and its record.</summary>
+    private async Task<(DeviceClaim Claim, DeviceRecord Record)> AdmittedAsync(MemoryGate gate)
+    {
+        DeviceClaim? claim = null;
+        await SendAsync(gate, Presentation.Header, Prove(gate, Presentation.Header, await NonceAsync(gate)), forward: r =>
+        {
+            claim = r.Http.Features.Get<IDeviceFeature>()!.Claim;
+            return Task.CompletedTask;
+        });
+        return (claim.ShouldNotBeNull(), (await gate.Get<DeviceRegistry>().FindAsync(_device.Id, default)).ShouldNotBeNull());
+    }
+
     private static async Task<string> NonceAsync(MemoryGate gate)
     {
         ProofVerifier verifier = gate.Get<ProofVerifier>();
@@ -550,9 +636,9 @@ public sealed class ProofHandshakeTests : IDisposable
 
     private static async Task<MemoryRequest> SendAsync(
         MemoryGate gate, MemoryRequest request, bool isDPoP = false, string? needed = null, bool? isUpgrade = null, ClaimOrigin? origin = null,
-        Func<HandshakeRequest, Task>? forward = null)
+        Func<HandshakeRequest, Task>? forward = null, bool takesTokens = false)
     {
-        Dictionary<string, string> metadata = isDPoP ? Metadata(("DeviceAuth.ProofHeader", "DPoP")) : needed is not null ? Metadata(("DeviceAuth.Scopes", needed)) : [];
+        Dictionary<string, string> metadata = takesTokens ? Metadata(("DeviceAuth.SessionTokens", "Allow")) : isDPoP ? Metadata(("DeviceAuth.ProofHeader", "DPoP")) : needed is not null ? Metadata(("DeviceAuth.Scopes", needed)) : [];
         request.Http.Features.Set<IReverseProxyFeature>(new ReverseProxyFeature
         {
             Route = new RouteModel(new RouteConfig { RouteId = "agent", Match = new RouteMatch(), Metadata = metadata }, cluster: null, HttpTransformer.Default),
