@@ -117,8 +117,20 @@ public sealed class FewHandlesTests : IAsyncLifetime
         (await operators.GetAsync("/admin/v1/me")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
         await LimitHandlesAsync(10);
         await _gateway.PrintsAsync("cannot be read or made");
-        (await operators.GetAsync("/admin/v1/me")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        await ShouldNotBeAdmittedAsync(operators);
         await LimitHandlesAsync(Limit);
+    }
+
+    // Where handles are short, a connection without a valid key may be closed for another one at any moment.
+    private static async Task ShouldNotBeAdmittedAsync(HttpClient operators)
+    {
+        try
+        {
+            (await operators.GetAsync("/admin/v1/me")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        }
+        catch (HttpRequestException e) when (e.InnerException is IOException)
+        {
+        }
     }
 
     private async Task StartAsync(Action<JsonObject>? change = null)
