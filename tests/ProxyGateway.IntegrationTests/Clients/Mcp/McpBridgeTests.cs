@@ -133,6 +133,25 @@ public sealed class McpBridgeTests
     }
 
     [Fact]
+    public async Task A_call_whose_connection_breaks_before_anything_is_answered_is_made_once()
+    {
+        await using ScriptedMcpServer server = await ScriptedMcpServer.StartAsync(async (request, context) =>
+        {
+            if (request.Method == "tools/call")
+                context.Abort();
+            else
+                await context.ResultAsync(request);
+        });
+        await using var host = new McpHost(server.Url);
+        await host.AskAsync("""{"jsonrpc":"2.0","id":1,"method":"ping"}"""); // so that the call goes over a connection that was used before
+
+        JsonNode answer = await host.AskAsync("""{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"pay"}}""");
+
+        ((string?)answer["error"]!["message"]).ShouldNotBeNull().ShouldContain("may have been done");
+        server.Of("tools/call").Length.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task The_rest_of_a_stream_is_asked_for_by_the_last_event()
     {
         await using ScriptedMcpServer server = await ScriptedMcpServer.StartAsync(async (request, context) =>
