@@ -466,7 +466,7 @@ public sealed class SessionTokenTests : IAsyncLifetime, IDisposable
             Route("strict2", ("DeviceAuth", "Proof"), ("DeviceAuth.Audience", "strict"), ("DeviceAuth.SessionTokens", "Deny")),
             Route("open", ("DeviceAuth", "Off")),
             Route("frames", ("DeviceAuth", "ConnectFrame")),
-            Route("undecided", ("DeviceAuth.Audience", "undecided"), ("DeviceAuth.SessionTokens", "Allow")), // ConnectFrame, by default
+            Route("undecided", ("DeviceAuth.Audience", "undecided")), // ConnectFrame, by default
         ]);
 
     private static RouteConfig Route(string name, params (string Key, string Value)[] metadata) => new()
