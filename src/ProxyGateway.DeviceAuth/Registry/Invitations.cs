@@ -188,7 +188,8 @@ public sealed class Invitations
             return InvitationFault.Unknown;
         if (!invitation.AsOperator(address: null).MayGrant(claim.Key, claim.Scopes, rules.Policy.Implications))
             return InvitationFault.OtherGrant;
-        return invitation.Used < invitation.Uses || (use is not null && invitation.LastUses.Contains(use)) ? null : InvitationFault.UsedUp;
+        bool isRepeated = invitation.LastUses.Any(earlier => use is null ? earlier.Device == claim.Device : earlier == use);
+        return isRepeated || invitation.Used < invitation.Uses ? null : InvitationFault.UsedUp;
     }
 
     private static bool IsDecided(DeviceRecord? record, GrantKey key) =>

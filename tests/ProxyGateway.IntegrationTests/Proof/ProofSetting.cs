@@ -100,6 +100,8 @@ internal sealed class ProofSetting : IAsyncDisposable
                 return configure?.Invoke(options) ?? options;
             })
             .AddInMemoryStore(store);
+        if (time is not null)
+            builder.Services.AddSingleton(new FreshnessOptions { StalenessLimit = TimeSpan.FromDays(7) }); // a clock that a test moves is ahead of the store's announcements
         services?.Invoke(builder.Services);
         WebApplication gate = builder.Build();
         gate.MapReverseProxy(proxy =>

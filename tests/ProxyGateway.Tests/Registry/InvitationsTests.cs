@@ -105,6 +105,8 @@ public sealed class InvitationsTests : IAsyncLifetime, IAsyncDisposable
         var asked = (Admission.Refused)await AdmitAsync(claim);
         var failing = new Invitations(new DeviceRegistry(new OneDeviceStore()), _store, audit: null); // approves nothing: it knows no such request
         (await failing.RedeemAsync(claim, asked, address: null, Some.Rules, None)).ShouldBe(InvitationFault.DecidedOtherwise);
+        (await _invitations.LetsAskAsync(claim, Some.Rules, None)).ShouldBeTrue();
+        (await _invitations.LetsAskAsync(Claim(secret), Some.Rules, None)).ShouldBeFalse();
 
         (await _invitations.RedeemAsync(Claim(secret), (Admission.Refused)await AdmitAsync(Claim(secret)), address: null, Some.Rules, None)).ShouldBe(InvitationFault.UsedUp);
         (await _invitations.RedeemAsync(claim, asked, address: null, Some.Rules, None)).ShouldBeNull();
