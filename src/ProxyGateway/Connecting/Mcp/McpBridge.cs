@@ -98,7 +98,7 @@ internal sealed class McpBridge : IDisposable
         int length = request.Utf8.Length;
         if (_underWay.Count >= McpLimits.UnderWay || Volatile.Read(ref _bytesUnderWay) + length > McpLimits.BytesUnderWay)
             return FailAsync(McpFailure.Invalid("Too many requests are under way"), request.Id);
-        if (_underWay.ContainsKey(request.Id!))
+        if (_underWay.TryGetValue(request.Id!, out var earlier) && !earlier.Exchange.IsAnswered)
             return FailAsync(McpFailure.Invalid("A request with this id is under way"), request.Id);
 
         Interlocked.Add(ref _bytesUnderWay, length);
@@ -113,8 +113,9 @@ internal sealed class McpBridge : IDisposable
         {
             await begin.Task;
             await exchange.RunAsync(_ended.Token);
-            if (exchange.IsAnswered)
-                _underWay.TryRemove(request.Id!, out _);
+            // The host may use the id again once it has the answer, which is before the stream of it has ended.
+            if (exchange.IsAnswered && _underWay.TryGetValue(request.Id!, out var own) && own.Exchange == exchange)
+                _underWay.TryRemove(KeyValuePair.Create(request.Id!, own));
             Interlocked.Add(ref _bytesUnderWay, -length);
             exchange.Dispose();
         }

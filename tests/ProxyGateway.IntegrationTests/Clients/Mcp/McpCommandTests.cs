@@ -86,7 +86,8 @@ public sealed class McpCommandTests
 
         await setting.ApproveAsync(request);
 
-        (await program.AskAsync(Echo))["result"].ShouldNotBeNull();
+        JsonNode answer = await program.AskAsync(Echo);
+        answer["result"].ShouldNotBeNull($"{answer.ToJsonString()}\n{program.Errors}");
         setting.Tools.Slow.ShouldBe(1);
     }
 
