@@ -19,7 +19,7 @@ suite("an agent of A2A's own SDK behind the gate, and its client", { timeout: 12
     agent = await startAgent();
     gate = await startGate(agent, {
       config: new URL("../../config/any-agent.json", import.meta.url),
-      // The card is public; whoever knows it still needs a proof for everything else.
+      // The card is public; a client that knows it still needs a proof for everything else.
       settings: () => [
         "--ReverseProxy:Routes:card:ClusterId=agent",
         `--ReverseProxy:Routes:card:Match:Path=${CARD}`,

@@ -15,7 +15,7 @@ export function checkTarget(url: URL): void {
   if (!["http:", "https:", "ws:", "wss:"].includes(url.protocol)) throw unsafe(`A proof is not sent by ${url.protocol}`);
   if (url.username || url.password) throw unsafe("A URL with a user name or password gets no proof");
   if (!["https:", "wss:"].includes(url.protocol) && !isLoopback(url.hostname)) {
-    throw unsafe(`${originOf(url)} is not encrypted, and another machine: whoever is between could use the proof. Use https or wss`);
+    throw unsafe(`${originOf(url)} is another machine, and the connection is not encrypted: somebody on the way could use the proof. Use https or wss`);
   }
 }
 

@@ -430,7 +430,7 @@ public sealed partial class DeviceRegistry
                     next = Stamp(judgement, next ?? record!, now); // the lost restriction is written again
                 return new(new Admission.Refused(require.Reason, ask.Request!, record, IsNew: ask.Outcome == AskOutcome.Opened), next)
                 {
-                    Once = use?.Open, // else whoever has seen the proof could show it again once the request is approved
+                    Once = use?.Open, // else an attacker who has seen the proof could show it again once the request is approved
                 };
             default:
                 throw new InvalidOperationException("The policy asks for a user that was looked up.");

@@ -31,7 +31,7 @@ internal sealed record ForwardAddress(EndPoint EndPoint, bool IsHttp2)
         if (!IPAddress.IsLoopback(endPoint.Address))
         {
             throw new CommandFailedException(
-                ExitCodes.Usage, $"'{text}' is not on loopback: whoever reaches a forwarder acts as this device. Listen on {Default}, or on a Unix socket");
+                ExitCodes.Usage, $"'{text}' is not on loopback: anybody who reaches a forwarder acts as this device. Listen on {Default}, or on a Unix socket");
         }
 
         return new ForwardAddress(endPoint, isHttp2);

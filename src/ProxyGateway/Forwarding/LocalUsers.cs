@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using ProxyGateway.DeviceAuth.Files;
@@ -14,9 +15,11 @@ internal sealed class LocalUsers(bool allowsAny)
     /// <summary>Whether this connection may go on.</summary>
     public bool Allows(ConnectionContext connection)
     {
-        if (allowsAny || !OperatingSystem.IsLinux())
+        if (allowsAny)
             return true;
-        uint? user = connection.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket ? LoopbackGuard.UserOf(socket) : null;
+        if (!OperatingSystem.IsLinux() && connection.LocalEndPoint is UnixDomainSocketEndPoint)
+            return true; // its mode keeps others out; whose a TCP connection is, only Linux is asked here
+        uint? user = OperatingSystem.IsLinux() && connection.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket ? LoopbackGuard.UserOf(socket) : null;
         if (user is { } known && FileStatus.IsTrustedUser(known))
             return true;
         Tell(user);

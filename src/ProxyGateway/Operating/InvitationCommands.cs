@@ -24,7 +24,7 @@ internal static class InvitationCommands
 
     public static Command BuildInvite() => OperatorCommand.New(
         "invite",
-        "Approve a device in advance: whoever has the printed address gets the grant, without an operator",
+        "Approve a device in advance: a device with the printed address gets the grant, without an operator",
         InviteAsync,
         Address,
         OperatorCommand.AudienceOption,
@@ -62,7 +62,7 @@ internal static class InvitationCommands
     private static void Show(InvitationView made, string? given)
     {
         string key = new GrantKey(made.Audience ?? Audience.Default, made.Role).ToString();
-        Console.Out.WriteLine($"Who has this address becomes {key} with {Tables.Scopes(made.Scopes)}{Lasts(made)}, {Times(made.Uses)}, until {Tables.Time(made.ExpiresAt)}:");
+        Console.Out.WriteLine($"A device with this address becomes {key} with {Tables.Scopes(made.Scopes)}{Lasts(made)}, {Times(made.Uses)}, until {Tables.Time(made.ExpiresAt)}:");
         Console.Out.WriteLine();
         Console.Out.WriteLine("  " + AddressOf(made, given));
         Console.Out.WriteLine();

@@ -11,7 +11,7 @@ public sealed class InvitationCommandTests(GatewayFixture gateway) : IClassFixtu
         string printed = (await gateway.OperateAsync(
             "invite", "https://gate.example/mcp", "--audience", "tools", "--scopes", "mcp.call,mcp.look", "--for", "30d", "--uses", "2", "--expires", "8h")).ShouldSucceed().Output;
 
-        printed.ShouldStartWith("Who has this address becomes tools/client with mcp.call mcp.look for 30d, 2 times, until ");
+        printed.ShouldStartWith("A device with this address becomes tools/client with mcp.call mcp.look for 30d, 2 times, until ");
         printed.ShouldContain("  https://gate.example/mcp#invitation=");
         printed.ShouldContain("&role=client&scopes=mcp.call,mcp.look");
         JsonElement listed = (await gateway.OperateAsync("invitations", "list", "--json")).ShouldSucceed().Json.GetProperty("items")[0];

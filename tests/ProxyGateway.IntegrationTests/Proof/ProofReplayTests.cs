@@ -120,7 +120,7 @@ public sealed class ProofReplayTests : IAsyncLifetime, IDisposable
         _gate.State.Requests.ShouldBe(1);
     }
 
-    // Whoever reads a log of requests could else be the device once, within two minutes.
+    // An attacker who reads a log of requests could else be the device once, within two minutes.
     [Fact]
     public async Task The_proof_that_asked_does_not_admit_once_the_request_is_approved()
     {

@@ -67,7 +67,7 @@ class Device:
         if has_user:
             raise _unsafe("A URL with a user name or password gets no proof")
         if scheme.lower() not in ("https", "wss") and not _is_loopback(host):
-            raise _unsafe(f"{origin} is not encrypted, and another machine: whoever is between could use the proof. Use https or wss")
+            raise _unsafe(f"{origin} is another machine, and the connection is not encrypted: somebody on the way could use the proof. Use https or wss")
         if origin != self.origin:
             raise _unsafe(f"This device proves itself to {self.origin} alone, and not to {origin}")
 
