@@ -36,6 +36,7 @@ internal static class DeviceImport
                 (grants, g) => grants.SetItem(
                     g.Key, Merge(grants.GetValueOrDefault(g.Key), g.Key.Role, g.Value, device.Parts.GetValueOrDefault(g.Key), by, implications, now))),
         };
+        next = Transitions.CoverRequests(next, implications, now);
         if (!current.IsPaired)
             return (ImportOutcome.Added, next);
         bool holdsMore = next.Legacy != current.Legacy || next.Grants.Any(g => !ReferenceEquals(g.Value, current.Grants.GetValueOrDefault(g.Key)));

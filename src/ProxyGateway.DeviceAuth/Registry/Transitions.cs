@@ -356,18 +356,19 @@ public static class Transitions
     // A legacy device is one of the audience default; from the first decision there on the grants say what was approved.
     private static bool StaysLegacy(DeviceRecord record, Audience decided) => record.Legacy && !decided.IsDefault;
 
-    private static DeviceRecord CoverRequests(DeviceRecord record, ScopeImplications implications, DateTimeOffset now) =>
-        record with
-        {
-            Requests =
-            [
-                .. record.Requests.Select(r =>
-                    r.Status == PairingRequestStatus.Open && record.Grants.ContainsKey(r.Key)
-                        && implications.Covers(r.Role, record.ScopesOf(r.Key), r.Scopes)
-                        ? r with { Status = PairingRequestStatus.Covered, ResolvedAt = now }
-                        : r),
-            ],
-        };
+    /// <summary>The record, whose open requests that its grants cover are resolved.</summary>
+    internal static DeviceRecord CoverRequests(DeviceRecord record, ScopeImplications implications, DateTimeOffset now)
+    {
+        ImmutableArray<PairingRequest> requests =
+        [
+            .. record.Requests.Select(r =>
+                r.AsOf(now).Status == PairingRequestStatus.Open && record.Grants.ContainsKey(r.Key)
+                    && implications.Covers(r.Role, record.ScopesOf(r.Key), r.Scopes)
+                    ? r with { Status = PairingRequestStatus.Covered, ResolvedAt = now }
+                    : r),
+        ];
+        return requests.SequenceEqual(record.Requests) ? record : record with { Requests = requests };
+    }
 
     private static ImmutableArray<PairingRequest> Withdraw(ImmutableArray<PairingRequest> requests, Operator by, DateTimeOffset now) =>
     [

@@ -36,6 +36,19 @@ public sealed class DeviceImportTests
         next!.Grants.Of("operator").Until.ShouldBe(Start.AddDays(1));
     }
 
+    // Else it would stay in the operators' list until something else happens to the device.
+    [Fact]
+    public void A_request_that_the_imported_grants_cover_is_resolved()
+    {
+        DeviceRecord Ask(DeviceRecord? record, DeviceClaim claim) =>
+            Transitions.Ask(record, claim, PairingReason.NotPaired, LocalityKind.Remote, address: null, Start, Some.Lifetimes).Next;
+        DeviceRecord asked = Ask(Ask(record: null, _claim), _claim.Asking("node"));
+
+        DeviceRecord next = Import(asked, Device(("operator", "operator.write"))).Next!;
+
+        next.Requests.Select(r => (r.Role, r.Status)).ShouldBe([("operator", PairingRequestStatus.Covered), ("node", PairingRequestStatus.Open)]);
+    }
+
     [Fact]
     public void Missing_scopes_are_not_empty_scopes()
     {
