@@ -1,3 +1,4 @@
+using System.Reflection;
 using ProxyGateway.DeviceAuth.Handshakes.Proof;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -96,6 +97,19 @@ public sealed class ProofAnswersTests
     public async Task In_words_that_say_what_to_do(string decision, string words) =>
         (await WriteAsync(ProofAnswers.Refused(Claim, AdmissionOf(decision)))).Words.ShouldBe(words);
 
+    [Theory]
+    [InlineData(InvitationFault.UsedUp, "The invitation was used before, as often as it can be. ")]
+    [InlineData(InvitationFault.OtherGrant, "The invitation is for another audience or role, or for fewer scopes. ")]
+    [InlineData(InvitationFault.DecidedOtherwise, "The invitation does not change what an operator has decided about this device. ")]
+    [InlineData(InvitationFault.Unknown, "There is no such invitation, or it has expired. ")]
+    internal async Task In_words_that_say_why_an_invitation_is_not_enough(InvitationFault fault, string words)
+    {
+        var refused = (Admission.Refused)AdmissionOf("not paired");
+
+        (await WriteAsync(ProofAnswers.Refused(Claim, refused with { InvitationFault = fault }))).Words
+            .ShouldBe($"Pairing required: device is not approved yet. {words}An operator of the gateway can approve it: proxygateway requests approve {Request}");
+    }
+
     [Fact]
     public async Task In_words_that_say_what_is_missing()
     {
@@ -109,6 +123,25 @@ public sealed class ProofAnswersTests
         (await WriteAsync(ProofAnswers.EndedMeanwhile(Claim, Closing.GrantRevoked))).Words.ShouldEndWith(": grant revoked.");
         (await WriteAsync(ProofAnswers.ProofRequired(route))).Words.ShouldEndWith("with the nonce of Device-Nonce) in the header Device-Proof.");
         (await WriteAsync(ProofAnswers.ProofRequired(route with { IsDPoP = true }))).Words.ShouldEndWith("with the nonce of DPoP-Nonce) in the header DPoP.");
+    }
+
+    // A host of agents shows the detail alone.
+    [Fact]
+    public void Each_fault_says_in_a_sentence_what_must_hold()
+    {
+        (string Part, string Detail)[] faults =
+        [
+            .. StaticsOf<ProofFault>(typeof(ProofFault)).Select(fault => (fault.Part, fault.Detail)),
+            .. StaticsOf<SessionTokenFault>(typeof(SessionTokenFault)).Select(fault => (fault.Reason, fault.Detail)),
+            .. StaticsOf<ProofAnswer>(typeof(ProofAnswers)).Select(answer => (answer.Code, answer.Detail)),
+            .. StaticsOf<ProofAnswer>(typeof(ProofAnswers)).Select(answer => (answer.Code, answer.Title)),
+        ];
+
+        faults.Length.ShouldBeGreaterThan(40);
+        faults.ShouldAllBe(fault => fault.Part.Length > 1 && fault.Detail.Length > 10 && fault.Detail.EndsWith('.') && char.IsUpper(fault.Detail[0]));
+
+        static IEnumerable<T> StaticsOf<T>(Type type) =>
+            type.GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic).Where(f => f.FieldType == typeof(T)).Select(f => (T)f.GetValue(obj: null)!);
     }
 
     [Fact]

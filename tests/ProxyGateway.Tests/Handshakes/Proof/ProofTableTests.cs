@@ -48,6 +48,18 @@ public sealed class ProofTableTests
         (claim.Role, claim.Scopes.ToString(), claim.Client).ShouldBe(("node", "a b", new ClientDescription("cli", "ab", "linux", "m")));
     }
 
+    // The registry has no secret, only its hash, which names the invitation.
+    [Fact]
+    public void A_proof_may_come_with_an_invitation()
+    {
+        using var proof = new SomeProof();
+        proof.Verify().Proof.ShouldNotBeNull().Claim.InvitationId.ShouldBeNull();
+
+        proof.Claims["invitation"] = "AAAAAAAAAAAAAAAAAAAAAA";
+
+        proof.Verify().Proof.ShouldNotBeNull().Claim.InvitationId.ShouldBe("8a5bdb4cc15164126c6ef2668de9dd24");
+    }
+
     [Fact]
     public void An_empty_scope_asks_for_none()
     {
@@ -168,6 +180,12 @@ public sealed class ProofTableTests
     [InlineData("scope", "\"a \"", "scope")]
     [InlineData("scope", "\"a\\tb\"", "scope")]
     [InlineData("scope", "\"a,b\"", "scope")]
+    [InlineData("invitation", "null", "invitation")]
+    [InlineData("invitation", "1", "invitation")]
+    [InlineData("invitation", "\"\"", "invitation")]
+    [InlineData("invitation", "\"AAAAAAAAAAAAAAAAAAAAA\"", "invitation")] // 21 characters
+    [InlineData("invitation", "\"AAAAAAAAAAAAAAAAAAAAAAA\"", "invitation")]
+    [InlineData("invitation", "\"AAAAAAAAAAAAAAAAAAAAA+\"", "invitation")]
     [InlineData("client", "\"cli\"", "client")]
     [InlineData("client", "null", "client")]
     [InlineData("client", "[]", "client")]

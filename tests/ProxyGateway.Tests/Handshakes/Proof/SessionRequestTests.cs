@@ -46,5 +46,9 @@ public sealed class SessionRequestTests
         SessionRequest.TryRead((byte[])[.. """{"route":"""u8, (byte)'"', 0xff, .. "\"}"u8], out _).ShouldBeFalse();
     }
 
-    private static SessionRequest? Read(string body) => SessionRequest.TryRead(Encoding.UTF8.GetBytes(body), out SessionRequest? request) ? request : null;
+    private static SessionRequest? Read(string body)
+    {
+        SessionRequest.TryRead(Encoding.UTF8.GetBytes(body), out SessionRequest? request).ShouldBe(request is not null);
+        return request;
+    }
 }

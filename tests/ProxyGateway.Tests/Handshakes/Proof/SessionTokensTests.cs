@@ -51,6 +51,30 @@ public sealed class SessionTokensTests
     }
 
     [Theory]
+    [InlineData("id", null, null, null)]
+    [InlineData(null, "name", null, null)]
+    [InlineData(null, null, "platform", null)]
+    [InlineData(null, null, null, "mode")]
+    [InlineData(null, null, null, null)]
+    public void A_token_says_of_the_client_what_the_proof_said(string? id, string? displayName, string? platform, string? mode)
+    {
+        var client = new ClientDescription(id, displayName, platform, mode);
+
+        Open(_tokens.Issue(_claim with { Client = client }, _record).Token).Token.ShouldNotBeNull().Claim.Client.ShouldBe(client);
+    }
+
+    [Fact]
+    public void A_token_is_of_a_key_of_either_kind()
+    {
+        using ProofSigner signer = ProofSigner.WithP256();
+        DeviceClaim claim = _claim with { Device = signer.Id, PublicKey = signer.PublicKey };
+
+        DeviceClaim opened = Open(_tokens.Issue(claim, _record).Token).Token.ShouldNotBeNull().Claim;
+
+        (opened.Device, opened.PublicKey).ShouldBe((signer.Id, signer.PublicKey));
+    }
+
+    [Theory]
     [InlineData(0, null)]
     [InlineData(299, null)]
     [InlineData(300, "expired")]
@@ -211,6 +235,8 @@ public sealed class SessionTokensTests
         ReasonOf(new string('A', SessionTokens.MaxLength + 4)).ShouldBe("invalid");
         ReasonOf("AQAA" + new string('A', SessionTokens.MaxLength)).ShouldBe("invalid");
         _keys.Asked.ShouldBe([_keys.Current.Id]);
+        ReasonOf("AQAA" + new string('A', SessionTokens.MaxLength - 4)).ShouldBe("invalid");
+        _keys.Asked.ShouldBe([_keys.Current.Id, 0], "it is not too long");
     }
 
     private string Issue() => _tokens.Issue(_claim, _record).Token;
