@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -73,7 +74,7 @@ public static class DeviceAuthorizationExtensions
     /// <param name="gate">The gate.</param>
     /// <param name="name">Its name.</param>
     /// <exception cref="ArgumentException">The name is blank, is <c>Off</c>, or is another handshake's.</exception>
-    public static IDeviceAuthorizationBuilder AddHandshake<T>(this IDeviceAuthorizationBuilder gate, string name)
+    public static IDeviceAuthorizationBuilder AddHandshake<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] T>(this IDeviceAuthorizationBuilder gate, string name)
         where T : class, IDeviceHandshake
     {
         ArgumentNullException.ThrowIfNull(gate);
@@ -181,7 +182,7 @@ public static class DeviceAuthorizationExtensions
         return proxy;
     }
 
-    private static void AddBackgroundService<T>(IServiceCollection services)
+    private static void AddBackgroundService<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] T>(IServiceCollection services)
         where T : class, IHostedService
     {
         services.TryAddSingleton<T>();

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -13,7 +14,7 @@ internal sealed record HandshakeRegistration(string Name, Type Type)
 {
     /// <summary>Adds a handshake by its name; adding it again does nothing.</summary>
     /// <exception cref="ArgumentException">The name is blank, means an open route, or is another handshake's.</exception>
-    public static void Add<T>(IServiceCollection services, string name)
+    public static void Add<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] T>(IServiceCollection services, string name)
         where T : class, IDeviceHandshake
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);

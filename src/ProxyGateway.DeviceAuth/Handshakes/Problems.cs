@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Mvc;
 using Microsoft.Net.Http.Headers;
 using ProxyGateway.DeviceAuth.Limits;
 
@@ -67,8 +66,8 @@ internal static class Problems
         try
         {
             await context.Response.WriteAsJsonAsync(
-                new ProblemDetails { Type = TypePrefix + type, Title = title, Status = status, Detail = detail },
-                options: null,
+                new Problem(TypePrefix + type, title, status, detail),
+                ProblemJsonContext.Default.Problem,
                 contentType: "application/problem+json",
                 context.RequestAborted);
         }

@@ -27,10 +27,15 @@ public abstract record StoredObject
         ArgumentNullException.ThrowIfNull(type);
         if (!type.Type.IsAssignableTo(typeof(StoredObject)))
             return;
-        JsonPropertyInfo unknown = type.CreateJsonPropertyInfo(typeof(Dictionary<string, JsonElement>), "(unknown members)");
-        unknown.IsExtensionData = true;
-        unknown.Get = static stored => ((StoredObject)stored).Unknown;
-        unknown.Set = static (stored, members) => ((StoredObject)stored).Unknown = (Dictionary<string, JsonElement>?)members;
-        type.Properties.Add(unknown);
+        type.Properties.Add(JsonMetadataServices.CreatePropertyInfo(type.Options, new JsonPropertyInfoValues<Dictionary<string, JsonElement>?>
+        {
+            IsProperty = true,
+            IsPublic = true,
+            IsExtensionData = true,
+            DeclaringType = typeof(StoredObject),
+            PropertyName = "(unknown members)",
+            Getter = static stored => ((StoredObject)stored).Unknown,
+            Setter = static (stored, members) => ((StoredObject)stored).Unknown = members,
+        }));
     }
 }

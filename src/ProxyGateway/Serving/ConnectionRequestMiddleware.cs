@@ -1,5 +1,3 @@
-using Microsoft.AspNetCore.Mvc;
-
 namespace ProxyGateway.Serving;
 
 /// <summary>Counts running requests on a connection with a <see cref="ConnectionPlace"/>, so that it is not closed for another meanwhile.</summary>
@@ -33,14 +31,9 @@ internal sealed class ConnectionRequestMiddleware(RequestDelegate next)
         try
         {
             await context.Response.WriteAsJsonAsync(
-                new ProblemDetails
-                {
-                    Type = "urn:proxygateway:problem:too-many-requests",
-                    Title = "Too many requests are under way.",
-                    Status = StatusCodes.Status503ServiceUnavailable,
-                    Detail = "Try again later.",
-                },
-                options: null,
+                new ConnectionProblem(
+                    "urn:proxygateway:problem:too-many-requests", "Too many requests are under way.", StatusCodes.Status503ServiceUnavailable, "Try again later."),
+                ConnectionJsonContext.Default.ConnectionProblem,
                 contentType: "application/problem+json",
                 context.RequestAborted);
         }

@@ -50,7 +50,7 @@ internal sealed class ProgramUnderTest
 
     private Process Start(string dll, string[] arguments, string? shell = null)
     {
-        string[] command = ["dotnet", Path.Combine(AppContext.BaseDirectory, dll), .. arguments];
+        string[] command = [.. BuiltProgram.Command(dll), .. arguments];
         if (shell is not null)
             command = ["bash", "-c", shell, "bash", .. command];
         var start = new ProcessStartInfo(command[0], command[1..])

@@ -54,6 +54,7 @@ public sealed class SystemdSocketTests : IDisposable
 
         (await operators.WaitAsync(Eventually.Patience)).ShouldEndWith("ok");
         (await devices.WaitAsync(Eventually.Patience)).ShouldStartWith("HTTP/1.1 403"); // plain HTTP on a gated route
+        await gateway.PrintsAsync("Application started"); // a client may be served before the address is printed
         (await gateway.PrintsAsync("Now listening on: ")).ShouldBe($"http://127.0.0.1:{ports[1]}");
         (await gateway.PrintsAsync("Operators are served on ")).ShouldBe($"http://127.0.0.1:{ports[0]}");
 

@@ -28,7 +28,7 @@ internal sealed class Terminal : IDisposable
     /// <summary>Runs a command of the program; its words hold nothing that a shell would take for its own.</summary>
     public static Terminal Run(ProgramUnderTest program, string command)
     {
-        string line = $"dotnet {Path.Combine(AppContext.BaseDirectory, "proxygateway.dll")} {command}";
+        string line = $"{BuiltProgram.Line} {command}";
         var start = new ProcessStartInfo("script", ["-qfec", line, "/dev/null"])
         {
             WorkingDirectory = program.Folder,

@@ -111,7 +111,7 @@ public sealed class WatchTests(GatewayFixture gateway) : IClassFixture<GatewayFi
         string bin = Path.Combine(gateway.Program.Folder, "bin");
         Directory.CreateDirectory(bin);
         string command = Path.Combine(bin, "proxygateway");
-        await File.WriteAllTextAsync(command, $"#!/bin/bash\nexec dotnet {Path.Combine(AppContext.BaseDirectory, "proxygateway.dll")} \"$@\"\n");
+        await File.WriteAllTextAsync(command, $"#!/bin/bash\nexec {BuiltProgram.Line} \"$@\"\n");
         const string completing = """
             chmod +x bin/proxygateway; PATH=$PWD/bin:$PATH; source <(proxygateway completion bash)
             COMP_LINE='proxygateway devices gr' COMP_POINT=23 COMP_WORDS=(proxygateway devices gr) COMP_CWORD=2

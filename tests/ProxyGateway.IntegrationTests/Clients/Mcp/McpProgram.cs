@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using ProxyGateway.IntegrationTests.CommandLine;
 
 namespace ProxyGateway.IntegrationTests.Clients.Mcp;
 
@@ -12,7 +13,8 @@ internal sealed class McpProgram : IAsyncDisposable
 
     public McpProgram(string folder, string[] arguments)
     {
-        _process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "proxygateway.dll"), .. arguments])
+        string[] command = [.. BuiltProgram.Command(), .. arguments];
+        _process = Process.Start(new ProcessStartInfo(command[0], command[1..])
         {
             WorkingDirectory = folder,
             UseShellExecute = false,

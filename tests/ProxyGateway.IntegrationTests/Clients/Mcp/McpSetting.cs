@@ -10,6 +10,7 @@ using ModelContextProtocol.Server;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.IntegrationTests.CommandLine;
 using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.IntegrationTests.Clients.Mcp;
@@ -72,8 +73,8 @@ internal sealed class McpSetting : IAsyncDisposable
     {
         var transport = new StdioClientTransport(new StdioClientTransportOptions
         {
-            Command = "dotnet",
-            Arguments = [Path.Combine(AppContext.BaseDirectory, "proxygateway.dll"), "mcp", url ?? Url.ToString(), "--identity", KeyFile],
+            Command = BuiltProgram.Command()[0],
+            Arguments = [.. BuiltProgram.Command()[1..], "mcp", url ?? Url.ToString(), "--identity", KeyFile],
             WorkingDirectory = _folder,
             ShutdownTimeout = Eventually.Patience,
         });
