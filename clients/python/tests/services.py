@@ -137,6 +137,7 @@ class Gate:
                 "--ReverseProxy:Routes:sockets:ClusterId=sockets",
                 "--ReverseProxy:Routes:sockets:Match:Path=/sockets/{**rest}",
                 "--ReverseProxy:Routes:sockets:Metadata:DeviceAuth=Proof",
+                "--ReverseProxy:Routes:agent:Metadata:DeviceAuth.SessionTokens=Allow",
                 "--DeviceAuth:Pairing:AutoApprove:loopback:Enabled=false",
                 f"--Registry:Sqlite:Path={self._folder}/registry.db",
                 f"--Admin:Url=http://127.0.0.1:{self._admin_port}",
@@ -160,6 +161,9 @@ class Gate:
     def reject(self, request_id):
         self._post(f"/requests/{request_id}/reject")
 
+    def grant(self, device_id, scopes):
+        self._post(f"/devices/{device_id}/grants/client", {"scopes": scopes}, "PUT")
+
     def invite(self):
         return json.loads(self._post("/invitations", {"role": "client"}))["secret"]
 
@@ -178,10 +182,10 @@ class Gate:
         self._sockets.stop()
         shutil.rmtree(self._folder)
 
-    def _post(self, path, body=None):
+    def _post(self, path, body=None, method="POST"):
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._admin_port}/admin/v1{path}",
-            method="POST",
+            method=method,
             headers={"Authorization": f"Bearer {self._key}", **({} if body is None else {"Content-Type": "application/json"})},
             data=None if body is None else json.dumps(body).encode(),
         )

@@ -5,7 +5,7 @@ from unittest import mock
 
 import httpx
 from services import Listener, claims_of
-from proxygateway_device_auth import Device, DeviceAuthError, PairingRequired, generate_key, wait_until_paired
+from proxygateway_device_auth import Device, DeviceAuthError, PairingRequired, SessionTokens, generate_key, wait_until_paired
 from proxygateway_device_auth.errors import refusal_of
 from proxygateway_device_auth.httpx_auth import DeviceAuth
 from proxygateway_device_auth.websockets_client import connect
@@ -51,6 +51,50 @@ class AttackTests(unittest.TestCase):
                 self.unsafe(http.get, url)
                 self.unsafe(lambda url: asyncio.run(self.open(mine, url.replace("http", "ws", 1).replace("u@", "u:p@").replace("e@", "e:p@"))), url)
         self.assertEqual(sent, [])
+
+    def test_what_is_no_session_token_is_not_sent_a_refused_one_is_followed_by_a_proof_and_none_is_asked_for_again_at_once(self):
+        for answer, status, expected in (
+            ({"token": 42}, 200, "P A P P P"),
+            ([], 200, "P A P P P"),
+            ({"token": "a\r\nX-Evil: 1"}, 200, "P A P P P"),
+            ({"token": "a" * 16385}, 200, "P A P P P"),
+            ({"token": "good"}, 403, "P A P P P"),
+            ({"token": "refused"}, 200, "P A T P P P"),
+            ({"token": "good"}, 200, "P A T T T"),
+        ):
+            sent = []
+
+            def handle(request):
+                token = dict(request.headers.raw).get(b"Device-Session")
+                sent.append("A" if request.method == "POST" else "T" if token else "P")
+                if request.method == "POST":
+                    return httpx.Response(status, json=answer)
+                if token == b"refused":
+                    return httpx.Response(401, json={"code": "invalid_session_token"}, headers={"Content-Type": "application/problem+json"})
+                return httpx.Response(200)
+
+            auth = DeviceAuth(device("https://gate.example"), trust_env=False, session=SessionTokens())
+            with httpx.Client(auth=auth, transport=httpx.MockTransport(handle)) as http:
+                for _ in range(4):
+                    self.assertEqual(http.get("https://gate.example/x").status_code, 200)
+            self.assertEqual(" ".join(sent), expected)
+            self.assertNotIn("good", repr(vars(auth)))
+
+    def test_a_redirect_takes_no_session_token_along(self):
+        with Listener() as stranger:
+            answers = {"/": httpx.Response(307, headers={"Location": stranger.url}), "/.well-known/proxygateway/session": httpx.Response(200, json={"token": "good"})}
+            sent = []
+
+            def handle(request):
+                sent.append(request)
+                return answers[request.url.path] if request.url.host == "gate.example" else httpx.Response(200)
+
+            auth = DeviceAuth(device("https://gate.example"), trust_env=False, session=SessionTokens())
+            with httpx.Client(auth=auth, transport=httpx.MockTransport(handle), follow_redirects=True) as http:
+                for _ in range(2):
+                    http.get("https://gate.example/")
+            self.assertIn(b"Device-Session", dict(sent[-2].headers.raw))
+            self.assertEqual({name.lower() for name, _ in sent[-1].headers.raw} & {b"device-session", b"device-proof"}, set())
 
     def test_a_proof_names_the_url_that_is_sent_and_the_method(self):
         for gateway, url, origin in (

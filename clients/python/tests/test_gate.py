@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 from services import Gate, Listener
-from proxygateway_device_auth import Device, PairingRequired, device_id_of, generate_key, load_key_file, wait_until_paired_async
+from proxygateway_device_auth import Device, PairingRequired, SessionTokens, device_id_of, generate_key, load_key_file, wait_until_paired_async
 from proxygateway_device_auth.httpx_auth import DeviceAuth
 from proxygateway_device_auth.websockets_client import connect
 
@@ -57,6 +57,38 @@ class GateTests(unittest.TestCase):
         with self.client(self.device(invitation=invitation)) as client:
             self.assertEqual(client.get("/work").status_code, 200)
         self.assertEqual(self.ask(self.device(invitation=invitation)).code, "pairing_required")
+
+    def test_session_tokens_take_the_place_of_proofs_below_their_path_and_an_outdated_one_costs_a_proof(self):
+        key = generate_key()
+        device, sent = self.paired(key), []
+
+        class Recording(httpx.HTTPTransport):
+            def handle_request(self, request):
+                names = {name.lower() for name, _ in request.headers.raw}
+                sent.append((request.url.path, *sorted(name.decode() for name in names & {b"device-session", b"device-proof"})))
+                return super().handle_request(request)
+
+        auth = DeviceAuth(device, trust_env=False, session=SessionTokens("/tokens"))
+        with httpx.Client(auth=auth, base_url=self.gate.url, transport=Recording(), timeout=60) as client:
+            answers = [client.get("/tokens/work").json() for _ in range(3)]
+            self.assertEqual([seen for seen in sent if seen[1:] != ("device-proof",)], [("/tokens/work", "device-session")] * 2)
+            self.assertEqual([path for path, *_ in sent].count("/.well-known/proxygateway/session"), 1)
+            self.assertTrue(all("device-session" not in answer["headers"] for answer in answers))
+            sent.clear()
+            for path in ("/", "/tokensx", "/other/tokens"):
+                self.assertEqual(client.get(path).status_code, 200)
+            self.assertEqual(client.post("/tokens/x", content=iter([b"abc"])).status_code, 200)
+            self.assertEqual({used for _, *names in sent for used in names}, {"device-proof"}, "neither elsewhere nor with what is sent once")
+            self.gate.grant(device_id_of(key), ["more.now"])  # another record, and the token was for the one before
+            sent.clear()
+            self.assertEqual(client.get("/tokens/work").status_code, 200)
+            self.assertEqual([names for _, *names in sent], [["device-session"], ["device-proof"]])
+
+        async def twice():
+            async with httpx.AsyncClient(auth=auth, base_url=self.gate.url, trust_env=False, timeout=60) as client:
+                return [(await client.get("/tokens/work")).status_code for _ in range(2)]
+
+        self.assertEqual(asyncio.run(twice()), [200, 200])
 
     def test_the_command_connect_and_this_package_share_the_file_of_a_key(self):
         with tempfile.TemporaryDirectory() as folder:

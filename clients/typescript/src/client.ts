@@ -2,7 +2,8 @@ import { DeviceAuthError, PairingRequiredError } from "./errors.js";
 import type { DeviceKey } from "./key.js";
 import { Nonces } from "./nonce.js";
 import { makeProof, type ProofClaims } from "./proof.js";
-import { discard, isBusy, refusalOfResponse } from "./refusal.js";
+import { discard, isBusy, isTokenRefused, refusalOfResponse } from "./refusal.js";
+import { SESSION_ENDPOINT, type SessionOptions, SessionTokens } from "./session.js";
 import { DeviceWebSocket } from "./socket.js";
 import { checkOrigin, checkTarget, htuOf, originOf } from "./target.js";
 
@@ -15,6 +16,9 @@ export interface DeviceClientOptions extends ProofClaims {
 
   /** The device's key: `loadBrowserKey`, `loadKeyFile` of `@proxygateway/device-auth/node`, or a signer. */
   readonly key: DeviceKey;
+
+  /** Where session tokens take the place of proofs; nowhere unless set. */
+  readonly session?: SessionOptions;
 
   /** Another fetch than the global one. */
   readonly fetch?: typeof fetch;
@@ -34,10 +38,11 @@ export class DeviceClient {
   readonly #key: DeviceKey;
   readonly #claims: ProofClaims;
   readonly #nonces: Nonces;
+  readonly #session: SessionTokens | undefined;
   readonly #fetch: typeof fetch;
   readonly #WebSocket: typeof WebSocket | undefined;
 
-  constructor({ gateway, key, role, scopes, client, invitation, fetch: fetcher, WebSocket: socket }: DeviceClientOptions) {
+  constructor({ gateway, key, role, scopes, client, invitation, session, fetch: fetcher, WebSocket: socket }: DeviceClientOptions) {
     this.#gateway = new URL(gateway);
     checkTarget(this.#gateway);
     this.#key = key;
@@ -50,6 +55,7 @@ export class DeviceClient {
     this.#fetch = fetcher ?? ((input, init) => globalThis.fetch(input, init));
     this.#WebSocket = socket;
     this.#nonces = new Nonces(originOf(this.#gateway), this.#fetch);
+    this.#session = session && new SessionTokens(this.#gateway, session, (body, signal) => this.#askForToken(body, signal));
   }
 
   /**
@@ -75,15 +81,27 @@ export class DeviceClient {
       redirect: "manual",
     };
 
-    const send = async (nonce: string | undefined): Promise<Response> => {
+    const token = isSentOnce ? undefined : this.#session?.find(url);
+    const send = async (nonce: string | undefined, token?: string): Promise<Response> => {
       const headers = new Headers(init.headers ?? request?.headers);
-      headers.set("Device-Proof", await makeProof(this.#key, method, htuOf(url), nonce, this.#claims));
+      headers.delete(token === undefined ? "Device-Session" : "Device-Proof");
+      if (token === undefined) headers.set("Device-Proof", await makeProof(this.#key, method, htuOf(url), nonce, this.#claims));
+      else headers.set("Device-Session", token);
       const response = await this.#fetch(request ?? url.href, { ...options, headers });
       this.#nonces.keep(response.headers.get("device-nonce"));
       return response;
     };
 
-    let response = await send(isSentOnce ? await this.#nonces.renew(init.signal ?? request?.signal) : this.#nonces.current);
+    let response = await send(isSentOnce ? await this.#nonces.renew(init.signal ?? request?.signal) : this.#nonces.current, token);
+    if (token !== undefined) {
+      if (await isTokenRefused(response)) {
+        this.#session?.refused(token);
+        discard(response);
+        response = await send(this.#nonces.current);
+      } else {
+        this.#session?.taken(token, response.headers.has("device-nonce"));
+      }
+    }
     if (!isSentOnce && asksForNonce(response)) {
       discard(response);
       response = await send(this.#nonces.current);
@@ -146,6 +164,20 @@ export class DeviceClient {
       }
       await delay(Math.min(Math.max(seconds, 1), MAX_WAIT), options.signal);
     }
+  }
+
+  async #askForToken(body: string, signal: AbortSignal): Promise<Response> {
+    const url = new URL(originOf(this.#gateway) + SESSION_ENDPOINT);
+    const send = async (): Promise<Response> => {
+      const headers = { "Device-Proof": await makeProof(this.#key, "POST", htuOf(url), this.#nonces.current, this.#claims) };
+      const response = await this.#fetch(url.href, { method: "POST", headers, body, redirect: "error", cache: "no-store", referrerPolicy: "no-referrer", signal });
+      this.#nonces.keep(response.headers.get("device-nonce"));
+      return response;
+    };
+    const response = await send();
+    if (!asksForNonce(response)) return response;
+    discard(response);
+    return await send();
   }
 
   #urlOf(input: string | URL): URL {

@@ -9,8 +9,8 @@ const REQUEST_ID = /^[0-9a-z]{26}$/;
 
 /** The refusal that an answer of the gateway is; undefined if it is another answer. The answer's body stays unread. */
 export async function refusalOfResponse(response: Response): Promise<PairingRequiredError | undefined> {
-  if (response.status !== 403 || !/^application\/problem\+json\b/i.test(response.headers.get("content-type") ?? "")) return undefined;
-  const problem = asObject(await readStart(response.clone()));
+  if (response.status !== 403) return undefined;
+  const problem = await problemOf(response);
   const { code, requestId, reason } = problem;
   if (typeof code !== "string" || !CODES.includes(code)) return undefined;
   const after = Number(response.headers.get("retry-after") || Number.NaN);
@@ -20,6 +20,13 @@ export async function refusalOfResponse(response: Response): Promise<PairingRequ
     typeof reason === "string" && REASONS.includes(reason) ? (reason as PairingReason) : undefined,
     after >= 0 ? after : undefined,
   );
+}
+
+/** Whether the gateway does not take the session token of a request, which has not reached a backend then. */
+export async function isTokenRefused(response: Response): Promise<boolean> {
+  if (response.status !== 401 && response.status !== 403) return false;
+  const { code } = await problemOf(response);
+  return code === "invalid_session_token" || code === "device_proof_required";
 }
 
 /** The refusal that the end of a WebSocket is; undefined if it ended otherwise. */
@@ -41,6 +48,12 @@ export function isBusy(response: Response): boolean {
 /** Lets go of an answer whose body nobody reads. */
 export function discard(response: Response): void {
   response.body?.cancel().catch(() => {});
+}
+
+/** The members of a problem, or none. The answer's body stays unread. */
+async function problemOf(response: Response): Promise<Record<string, unknown>> {
+  const isProblem = /^application\/problem\+json\b/i.test(response.headers.get("content-type") ?? "");
+  return isProblem ? asObject(await readStart(response.clone())) : {};
 }
 
 async function readStart(response: Response): Promise<string> {

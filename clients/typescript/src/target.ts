@@ -10,6 +10,11 @@ export function htuOf(url: URL): string {
   return originOf(url) + url.pathname;
 }
 
+/** Whether a path is this one or below it. */
+export function isWithin(path: string, folder: string): boolean {
+  return path.startsWith(folder) && (path.length === folder.length || folder.endsWith("/") || path[folder.length] === "/");
+}
+
 /** Throws unless a proof may be sent to this URL. */
 export function checkTarget(url: URL): void {
   if (!["http:", "https:", "ws:", "wss:"].includes(url.protocol)) throw unsafe(`A proof is not sent by ${url.protocol}`);

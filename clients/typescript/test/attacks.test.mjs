@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inspect } from "node:util";
+import { inspect, promisify } from "node:util";
 import { DeviceClient, generateKey, PairingRequiredError } from "../dist/index.js";
 import { claimsOf, startListener } from "./support.mjs";
 
 const NONCE = "B2sOVFCUuXJKSswXtiL3nJD8GN2K";
+const turn = promisify(setImmediate);
 const ID = "01m8rdfjmb6j8372wk61rzd51x";
 
 /** A client whose requests go nowhere, and the requests. */
@@ -218,6 +219,39 @@ test("a refusal without an end does not fill the memory", async () => {
   const response = await device.fetch("/");
   await response.body.cancel();
   assert.ok(pulled < 20, `${pulled} chunks of 16 KiB were read`);
+});
+
+test("what is no session token is not sent, a refused one is followed by a proof, and none is asked for again at once", async () => {
+  for (const [token, code, expected] of [
+    [42, 200, ["proof", "proof", "proof", "proof", "ask"]],
+    ["a\r\nX-Evil: 1", 200, ["proof", "proof", "proof", "proof", "ask"]],
+    ["a".repeat(16385), 200, ["proof", "proof", "proof", "proof", "ask"]],
+    ["good", 403, ["proof", "proof", "proof", "proof", "ask"]],
+    ["refused", 200, ["proof", "proof", "token", "proof", "proof", "ask"]],
+    ["good", 200, ["proof", "proof", "token", "token", "ask"]],
+  ]) {
+    const sent = [];
+    const { device } = await idleClient("https://gate.example/agent", {
+      session: {},
+      fetch: async (url, { headers, signal }) => {
+        const isAsked = url === "https://gate.example/.well-known/proxygateway/session";
+        const used = isAsked ? undefined : headers.get("device-session");
+        sent.push(isAsked ? "ask" : used ? "token" : "proof");
+        if (isAsked) return Response.json({ token }, { status: code, headers: { "Device-Nonce": NONCE } });
+        if (used === "refused") return Response.json({ code: "invalid_session_token" }, { status: 401, headers: { "Content-Type": "application/problem+json" } });
+        return new Response("{}");
+      },
+    });
+
+    for (let i = 0; i < 4; i++) {
+      assert.equal((await device.fetch("/agent/x")).status, 200);
+      while (i === 1 && !sent.includes("ask")) await turn();
+      for (let turns = 0; turns < 20; turns++) await turn(); // the answer to "ask" has no other to wait for
+    }
+
+    sent.sort((a, b) => (a === "ask" ? 1 : 0) - (b === "ask" ? 1 : 0)); // beside the others, whenever
+    assert.deepEqual(sent, expected, String(token).slice(0, 20));
+  }
 });
 
 test("a WebSocket that never gets a nonce it can use is opened twice at most", async () => {

@@ -24,7 +24,7 @@ suite("through the real gateway", { timeout: 120_000, concurrency: 3 }, () => {
     folder = temporaryDirectory("client");
     gate = await startGate(agent, {
       config: fileURLToPath(new URL("../../../config/any-agent.json", import.meta.url)),
-      settings: () => ["--DeviceAuth:Pairing:AutoApprove:loopback:Enabled=false", `--DeviceAuth:AllowedOrigins:0=http://127.0.0.1:${site.address().port}`],
+      settings: () => ["--DeviceAuth:Pairing:AutoApprove:loopback:Enabled=false", "--ReverseProxy:Routes:agent:Metadata:DeviceAuth.SessionTokens=Allow", `--DeviceAuth:AllowedOrigins:0=http://127.0.0.1:${site.address().port}`],
     });
     base = `http://127.0.0.1:${gate.port}`;
   });
@@ -87,6 +87,36 @@ suite("through the real gateway", { timeout: 120_000, concurrency: 3 }, () => {
 
     assert.equal((await first.fetch("/work")).status, 200);
     assert.ok(await requestOf(second), "the second one has to ask");
+  });
+
+  test("session tokens take the place of proofs below their path, and an outdated one costs a proof", async () => {
+    const sent = [];
+    const key = await generateKey();
+    const device = await paired({
+      key,
+      session: { path: "/tokens" },
+      fetch: (input, init) => {
+        sent.push([input, init.headers instanceof Headers ? init.headers.get("device-session") : null]);
+        return fetch(input, init);
+      },
+    });
+    const asked = () => sent.filter(([url]) => url.endsWith("/proxygateway/session")).length;
+    const withToken = () => sent.filter(([, token]) => token);
+
+    for (let i = 0; withToken().length < 3; i++) {
+      assert.ok(i < 1000, "there is no token");
+      const seen = await (await device.fetch("/tokens/work")).json();
+      assert.equal(seen.headers["device-session"], undefined);
+    }
+
+    assert.equal(asked(), 1);
+    sent.length = 0;
+    for (const path of ["/", "/tokensx", "/other/tokens"]) assert.equal((await device.fetch(path)).status, 200);
+    assert.equal((await device.fetch("/tokens/x", { method: "POST", body: new Blob(["abc"]).stream() })).status, 200);
+    assert.deepEqual(withToken(), [], "neither elsewhere nor with what is sent once");
+    await gate.admin.put(`/devices/${await deviceIdOf(key)}/grants/client`, { scopes: ["more.now"] }); // another record, and the token was for the one before
+    assert.equal((await device.fetch("/tokens/work")).status, 200);
+    assert.deepEqual(sent.slice(-2).map(([, token]) => token !== null), [true, false]);
   });
 
   test("the command connect and this package share the file of a key", async () => {

@@ -3,6 +3,7 @@
 from .device import Device
 from .errors import DeviceAuthError, PairingRequired
 from .keys import DeviceKey, device_id_of, generate_key, load_key_file
+from .session import SessionTokens
 from .waiting import wait_until_paired, wait_until_paired_async
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "DeviceAuthError",
     "DeviceKey",
     "PairingRequired",
+    "SessionTokens",
     "device_id_of",
     "generate_key",
     "load_key_file",

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import urllib.request
-from typing import AsyncGenerator, Generator
+from typing import AsyncGenerator, Generator, Tuple
 
 import httpx
 
 from .device import HEADER, NONCE_HEADER, NONCE_PATH, Device, asks_for_nonce
 from .errors import DeviceAuthError, PairingRequired, refusal_of
+from .session import SESSION_HEADER, SESSION_PATH, SessionTokens, is_token_refusal
 
 _MAX_BODY = 64 * 1024
 
-_Flow = Generator[httpx.Request, httpx.Response, httpx.Response]
+# What a request has, which says what of its answer has to be read.
+_PROOF, _ASK, _TOKEN = range(3)
+
+_Step = Tuple[httpx.Request, int]
+_Answer = Tuple[httpx.Response, bytes]
+_Flow = Generator[_Step, _Answer, httpx.Response]
 
 
 class DeviceAuth(httpx.Auth):
@@ -22,26 +28,39 @@ class DeviceAuth(httpx.Auth):
     A request may raise PairingRequired, if an operator has to let the device in, and DeviceAuthError, if the URL may not get a proof. If the nonce was too
     old, the request is made once more, and only once. A body that is not in memory (a generator, a file) is sent once: a nonce is fetched before it.
 
+    `session` has session tokens take the place of proofs; a request whose token is refused is made again with a proof.
+
     `trust_env` is to be what it is for the client: a proxy that the environment names must not see a proof for plain HTTP on loopback.
     """
 
-    def __init__(self, device: Device, *, trust_env: bool = True) -> None:
+    def __init__(self, device: Device, *, trust_env: bool = True, session: SessionTokens | None = None) -> None:
         self._device = device
         self._trust_env = trust_env
+        self._session = session
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        response = yield from self._flow(request)
+        flow = self._flow(request)
+        outgoing, what = next(flow)
+        while True:
+            response = yield outgoing
+            body = response.read() if _is_for_flow(response, what) else b""
+            try:
+                outgoing, what = flow.send((response, body))
+            except StopIteration as end:
+                response = end.value
+                break
         if _may_be_refusal(response):
             response.read()
             _raise_refusal(response)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         flow = self._flow(request)
-        outgoing = next(flow)
+        outgoing, what = next(flow)
         while True:
             response = yield outgoing
+            body = await response.aread() if _is_for_flow(response, what) else b""
             try:
-                outgoing = flow.send(response)
+                outgoing, what = flow.send((response, body))
             except StopIteration as end:
                 response = end.value
                 break
@@ -54,23 +73,46 @@ class DeviceAuth(httpx.Auth):
         is_sent_once = not isinstance(request.stream, httpx.ByteStream)
         if is_sent_once:
             yield from self._renew_nonce(request)
-        response = yield self._prove(request)
+        elif self._session is not None and self._session.covers(_path_of(request)):
+            token = yield from self._find_token(request, self._session)
+            if token is not None:
+                request.headers = _ProvenHeaders(request.headers, SESSION_HEADER, token)
+                response, body = yield request, _TOKEN
+                if not is_token_refusal(body):
+                    self._session.taken(token, self._keep_nonce(request, response))
+                    return response
+                self._keep_nonce(request, response)
+                self._session.refused(token)
+        response, _ = yield self._prove(request), _PROOF
         if not self._keep_nonce(request, response) or is_sent_once or not asks_for_nonce(response.status_code, response.headers.get("WWW-Authenticate")):
             return response
-        response = yield self._prove(request)
+        response, _ = yield self._prove(request), _PROOF
         self._keep_nonce(request, response)
         return response
 
-    def _renew_nonce(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        asking = httpx.Request("GET", request.url.copy_with(raw_path=NONCE_PATH.encode("ascii"), fragment=None), extensions=request.extensions)
-        answer = yield asking
+    def _find_token(self, request: httpx.Request, session: SessionTokens) -> Generator[_Step, _Answer, str | None]:
+        token, asks = session.find()
+        if not asks:
+            return token
+        body = None
+        try:
+            for _ in range(2):
+                asking = httpx.Request("POST", _url_of(request, SESSION_PATH), content=session.wanted, extensions=request.extensions)
+                response, body = yield self._prove(asking), _ASK
+                if not self._keep_nonce(asking, response) or not asks_for_nonce(response.status_code, response.headers.get("WWW-Authenticate")):
+                    break
+        finally:
+            token = session.keep(body)
+        return token
+
+    def _renew_nonce(self, request: httpx.Request) -> Generator[_Step, _Answer, None]:
+        asking = httpx.Request("GET", _url_of(request, NONCE_PATH), extensions=request.extensions)
+        answer, _ = yield asking, _PROOF
         if answer.status_code != 200 or not self._keep_nonce(asking, answer):
             raise DeviceAuthError("nonce_unavailable", f"{self._device.origin} gives no nonce: it answers {answer.status_code}")
 
     def _prove(self, request: httpx.Request) -> httpx.Request:
-        # The path as httpx sends it.
-        path = request.url.raw_path.partition(b"?")[0].decode("ascii")
-        request.headers = _ProvenHeaders(request.headers, self._device.prove(request.method, path, self._device.nonce))
+        request.headers = _ProvenHeaders(request.headers, HEADER, self._device.prove(request.method, _path_of(request), self._device.nonce))
         return request
 
     def _keep_nonce(self, request: httpx.Request, response: httpx.Response) -> bool:
@@ -88,25 +130,41 @@ class DeviceAuth(httpx.Auth):
 
 class _ProvenHeaders(httpx.Headers):
     """
-    Headers with a proof that is sent, but not copied: a client that follows redirects copies the headers to wherever one leads. It is not printed either.
+    Headers with a proof or a token that is sent, but not copied: a client that follows redirects copies the headers to wherever one leads. It is not printed either.
     """
 
-    def __init__(self, headers: httpx.Headers, proof: str) -> None:
+    def __init__(self, headers: httpx.Headers, name: str, value: str) -> None:
         super().__init__(headers)
         self.pop(HEADER, None)
-        self._proof = proof
+        if name == SESSION_HEADER:
+            self.pop(SESSION_HEADER, None)
+        self._proof = (name.encode("ascii"), value.encode("ascii"))
 
     @property
     def raw(self) -> list[tuple[bytes, bytes]]:
         proof = getattr(self, "_proof", None)
-        return super().raw + ([] if proof is None else [(HEADER.encode("ascii"), proof.encode("ascii"))])
+        return super().raw + ([] if proof is None else [proof])
 
 
-def _may_be_refusal(response: httpx.Response) -> bool:
+def _path_of(request: httpx.Request) -> str:
+    """The path as httpx sends it."""
+    return request.url.raw_path.partition(b"?")[0].decode("ascii")
+
+
+def _url_of(request: httpx.Request, path: str) -> httpx.URL:
+    return request.url.copy_with(raw_path=path.encode("ascii"), fragment=None)
+
+
+def _is_for_flow(response: httpx.Response, what: int) -> bool:
+    # httpx reads an answer that is followed by another request anyway.
+    return response.status_code == 200 if what == _ASK else what == _TOKEN and _may_be_refusal(response, (401, 403))
+
+
+def _may_be_refusal(response: httpx.Response, statuses: tuple[int, ...] = (403,)) -> bool:
     # The gateway says how long its answers are. Of no other one is more read than the caller reads.
     length = response.headers.get("Content-Length", "")
     return (
-        response.status_code == 403
+        response.status_code in statuses
         and response.headers.get("Content-Type", "").lower().startswith("application/problem+json")
         and length.isascii() and length.isdigit() and len(length) < 10 and int(length) <= _MAX_BODY
     )
