@@ -38,14 +38,16 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     public int Id => _process.Id;
 
-    /// <summary>Starts one of the .NET programs beside this one.</summary>
+    /// <summary>Starts one of the .NET programs beside this one, or a native one.</summary>
     /// <param name="folder">Where it runs.</param>
-    /// <param name="dll">Its file.</param>
+    /// <param name="file">Its file, an assembly or a native program.</param>
     /// <param name="started">What it says once it has started.</param>
     /// <param name="arguments">Its command line.</param>
-    public static async Task<ChildProcess> StartAsync(string folder, string dll, string started, params string[] arguments)
+    public static async Task<ChildProcess> StartAsync(string folder, string file, string started, params string[] arguments)
     {
-        var child = new ChildProcess(folder, started, "dotnet", [Path.Combine(AppContext.BaseDirectory, dll), .. arguments]);
+        ChildProcess child = file.EndsWith(".dll", StringComparison.Ordinal)
+            ? new ChildProcess(folder, started, "dotnet", [Path.Combine(AppContext.BaseDirectory, file), .. arguments])
+            : new ChildProcess(folder, started, file, arguments);
         await child.WaitAsync(child._hasStarted.Task);
         return child;
     }

@@ -8,5 +8,6 @@ return await new RootCommand("Measures what ProxyGateway promises.")
     RegistryBenchmark.Command(),
     FloodBenchmark.Command(),
     StalledBenchmark.Command(),
+    FootprintBenchmark.Command(),
     EchoAgent.Command(),
 }.Parse(args).InvokeAsync();

@@ -34,17 +34,19 @@ internal static class CostBenchmark
     private static readonly Option<double> WarmUp = new("--warm-up") { Description = "Seconds of handshakes before, for .NET to compile", DefaultValueFactory = _ => 12 };
     private static readonly Option<int> Rounds = new("--rounds") { Description = "How often each peer has its turn; the median counts", DefaultValueFactory = _ => 3 };
     private static readonly Option<string[]> Rows = Choice("--rows", "What is measured", Workloads.Select(w => w.Name));
-    private static readonly Option<string[]> Peers = Choice("--peers", "Who is compared", PeerKind.Available().Select(k => k.Name));
+    private static readonly Option<string[]> Peers = Choice("--peers", "Who is compared", PeerKind.Available().Select(k => k.Name), PeerKind.NativeGate);
     private static readonly Option<FileInfo?> Before = new("--before") { Description = "The proxygateway.dll that another commit built, to be compared too" };
 
     public static Command Command()
     {
         const string Description = "Processor time and memory of the gate, plain YARP, nginx and HAProxy, side by side";
-        var command = new Command("cost", Description) { Seconds, WarmUp, Rounds, Rows, Peers, Before };
+        var command = new Command("cost", Description) { Seconds, WarmUp, Rounds, Rows, Peers, Before, NativeProgram.Option };
         command.SetAction((parsed, _) => RunAsync(
             [.. Workloads.Where(w => parsed.GetValue(Rows)!.Contains(w.Name))],
             [
                 .. PeerKind.Available().Where(k => parsed.GetValue(Peers)!.Contains(k.Name)),
+                .. parsed.GetValue(Peers)!.Contains(PeerKind.NativeGate) && parsed.GetValue(NativeProgram.Option) is { Exists: true } native
+                    ? [PeerKind.Native(native.FullName)] : Array.Empty<PeerKind>(),
                 .. parsed.GetValue(Before) is { } program ? [PeerKind.Before(program.FullName)] : Array.Empty<PeerKind>(),
             ],
             parsed.GetValue(Rounds),
@@ -113,11 +115,11 @@ internal static class CostBenchmark
         return await row.MeasureAsync(fresh, agent, duration);
     }
 
-    private static Option<string[]> Choice(string name, string description, IEnumerable<string> all)
+    private static Option<string[]> Choice(string name, string description, IEnumerable<string> usual, params string[] others)
     {
-        string[] values = [.. all];
+        string[] values = [.. usual];
         var option = new Option<string[]>(name) { Description = description, AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => values };
-        option.AcceptOnlyFromAmong(values);
+        option.AcceptOnlyFromAmong([.. values, .. others]);
         return option;
     }
 }

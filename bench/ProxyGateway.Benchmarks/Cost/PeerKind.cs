@@ -15,6 +15,9 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     /// <summary>The one that asks a program about each request.</summary>
     public const string Asking = "nginx-auth";
 
+    /// <summary>The gate as a native program.</summary>
+    public const string NativeGate = "native";
+
     private const string EarlierGate = "before";
 
     private const string Most = "100000";
@@ -33,7 +36,19 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     public bool IsGate => IsGateNamed(Name);
 
     /// <summary>Whether a peer of this name refuses strangers.</summary>
-    public static bool IsGateNamed(string name) => name is Gate or EarlierGate;
+    public static bool IsGateNamed(string name) => name is Gate or NativeGate or EarlierGate;
+
+    /// <summary>Whether the path has such a program.</summary>
+    public static bool IsInstalled(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, program)));
+
+    /// <summary>The native gate, with a Redis of its own.</summary>
+    /// <param name="program">Its file.</param>
+    public static PeerKind Native(string program) => new(NativeGate, "native gate", IsCompiledAsItRuns: false, async (agent, _) =>
+    {
+        TemporaryRedis redis = await TemporaryRedis.StartAsync();
+        return await StartGateAsync(NativeGate, program, agent, redis, redis);
+    });
 
     /// <summary>The gate as another commit built it, with a Redis of its own.</summary>
     /// <param name="program">Its <c>proxygateway.dll</c>.</param>
@@ -120,7 +135,4 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
         string[] children = File.ReadAllText($"/proc/{id}/task/{id}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return [.. children.Select(static c => int.Parse(c, CultureInfo.InvariantCulture))];
     }
-
-    private static bool IsInstalled(string program) =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, program)));
 }

@@ -21,11 +21,12 @@ internal static class GatewayHost
     /// <exception cref="InvalidDataException">The operators' key file is invalid.</exception>
     public static WebApplication Build(string[] args)
     {
-        WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
         {
             Args = args,
             ContentRootPath = Directory.GetCurrentDirectory(),
         });
+        builder.WebHost.UseKestrelHttpsConfiguration();
         AddLogging(builder);
 
         IDeviceAuthorizationBuilder gate = builder.Services.AddDeviceAuthorization(builder.Configuration);
@@ -93,6 +94,9 @@ internal static class GatewayHost
     private static void AddLogging(WebApplicationBuilder builder)
     {
         PacedLibraries.Add(builder.Services);
+
+        // The slim builder sets it to the simple formatter, whatever the configuration says.
+        builder.Services.PostConfigure<ConsoleLoggerOptions>(console => console.FormatterName = builder.Configuration["Logging:Console:FormatterName"]);
 
         // Beneath every other layer, so that the configuration overrides it.
         ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new MemoryConfigurationSource

@@ -31,6 +31,9 @@ internal static class ServeCommand
             // A registry that cannot be opened ends the start before the server listens.
             app.Services.GetRequiredService<IDeviceStore>();
             await app.StartAsync();
+
+            // Else a quiet gateway keeps the garbage of its start until it has made as much again.
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
             await app.WaitForShutdownAsync();
             return ExitCodes.Ok;
         }
