@@ -40,7 +40,6 @@ public static class DeviceAdminExtensions
         services.AddSingleton<KeyRefusals>();
         services.AddAdminEndpoints();
         services.AddHostedService<AdminKeyWatch>();
-        services.AddAdminDescription();
         services.TryAddSingleton(AdminRateLimit.Default);
         services.AddRateLimiter(_ => { });
         services.AddOptions<RateLimiterOptions>().Configure<AdminRateLimit>((options, limit) => limit.Apply(options));

@@ -1,30 +1,29 @@
 using System.Net.Mime;
-using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.OpenApi;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.OpenApi;
 
 namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
 
 /// <summary>
-/// <c>/openapi/v1.json</c>: the description of the operators' endpoints. It is made once, at the first request: anybody may ask for it, and
-/// making it takes long.
+/// <c>/openapi/v1.json</c>: the description of the operators' endpoints. The file <c>v1.json</c> is generated; a test compares it with what the
+/// framework says of the endpoints. So the program does without the libraries that describe.
 /// </summary>
-internal sealed class AdminDocument([FromKeyedServices(AdminDocument.Name)] IOpenApiDocumentProvider provider)
+internal static class AdminDocument
 {
-    public const string Name = "v1";
+    private const string Resource = "openapi/v1.json";
 
-    private readonly Lazy<Task<byte[]>> _json = new(async () =>
-    {
-        OpenApiDocument document = await provider.GetOpenApiDocumentAsync();
-        return Encoding.UTF8.GetBytes(await document.SerializeAsJsonAsync(OpenApiSpecVersion.OpenApi3_1));
-    });
+    private static readonly Lazy<byte[]> Json = new(Read);
 
     public static void Map(IEndpointRouteBuilder endpoints) =>
-        endpoints.MapMethods($"/openapi/{Name}.json", [HttpMethods.Get, HttpMethods.Head], static async (HttpContext context, AdminDocument document) =>
-            (IResult)TypedResults.Bytes(await document._json.Value.WaitAsync(context.RequestAborted), MediaTypeNames.Application.Json))
+        endpoints.MapMethods("/openapi/v1.json", [HttpMethods.Get, HttpMethods.Head], static () => TypedResults.Bytes(Json.Value, MediaTypeNames.Application.Json))
             .AllowAnonymous().DisableRateLimiting().ExcludeFromDescription();
+
+    private static byte[] Read()
+    {
+        using Stream stream = typeof(AdminDocument).Assembly.GetManifestResourceStream(Resource)!;
+        byte[] json = new byte[stream.Length];
+        stream.ReadExactly(json);
+        return json;
+    }
 }

@@ -1,7 +1,3 @@
-using Microsoft.OpenApi;
-using ProxyGateway.DeviceAuth.Pairing;
-using ProxyGateway.DeviceAuth.Registry.Auditing;
-
 namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
 
 /// <summary>
@@ -9,43 +5,40 @@ namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
 /// of ours. So the framework does not know them, and they are described here.
 /// </summary>
 /// <param name="Name">Its name: of a part of the path, a query key or a header.</param>
-/// <param name="In">Its location.</param>
+/// <param name="In">Its location, as OpenAPI names it.</param>
 /// <param name="Description">Its meaning.</param>
-/// <param name="Schema">Its allowed values.</param>
-internal sealed record AdminParameter(string Name, ParameterLocation In, string Description, Func<OpenApiSchema> Schema)
+internal sealed record AdminParameter(string Name, string In, string Description)
 {
-    public static AdminParameter DeviceId { get; } = new("id", ParameterLocation.Path, "The device's id.", AdminSchemas.DeviceId);
+    private const string InPath = "path";
+    private const string InQuery = "query";
+    private const string InHeader = "header";
 
-    public static AdminParameter RequestId { get; } = new("id", ParameterLocation.Path, "The pairing request's id.", AdminSchemas.RequestId);
+    public static AdminParameter DeviceId { get; } = new("id", InPath, "The device's id.");
 
-    public static AdminParameter InvitationId { get; } = new("id", ParameterLocation.Path, "The invitation's id.", AdminSchemas.InvitationId);
+    public static AdminParameter RequestId { get; } = new("id", InPath, "The pairing request's id.");
 
-    public static AdminParameter SessionId { get; } = new("id", ParameterLocation.Path, "The session's id.", AdminSchemas.LongNumber);
+    public static AdminParameter InvitationId { get; } = new("id", InPath, "The invitation's id.");
 
-    public static AdminParameter Role { get; } = new("role", ParameterLocation.Path, "The role.", AdminSchemas.Name);
+    public static AdminParameter SessionId { get; } = new("id", InPath, "The session's id.");
 
-    public static AdminParameter Audience { get; } = new("audience", ParameterLocation.Path, "The audience.", AdminSchemas.Audience);
+    public static AdminParameter Role { get; } = new("role", InPath, "The role.");
 
-    public static AdminParameter AudienceFilter { get; } = new(AudienceQuery.Name, ParameterLocation.Query, "Only of this audience.", AdminSchemas.Audience);
+    public static AdminParameter Audience { get; } = new("audience", InPath, "The audience.");
 
-    public static AdminParameter Limit { get; } = new(
-        "limit", ParameterLocation.Query, "How many items a page has at most.", () => AdminSchemas.Number(1, PageQuery.MaxLimit, PageQuery.DefaultLimit));
+    public static AdminParameter AudienceFilter { get; } = new(AudienceQuery.Name, InQuery, "Only of this audience.");
 
-    public static AdminParameter Cursor { get; } = new(
-        "cursor", ParameterLocation.Query, "The next of the page before; without it, the first page.", () => AdminSchemas.Text(maxLength: PageQuery.MaxCursorLength));
+    public static AdminParameter Limit { get; } = new("limit", InQuery, "How many items a page has at most.");
 
-    public static AdminParameter KindFilter { get; } = new(
-        "kind", ParameterLocation.Query, "Only entries of this kind.", () => AdminSchemas.OneOf(AuditKinds.All));
+    public static AdminParameter Cursor { get; } = new("cursor", InQuery, "The next of the page before; without it, the first page.");
 
-    public static AdminParameter DeviceFilter { get; } = new(
-        "device", ParameterLocation.Query, "Only of the device with this id.", AdminSchemas.DeviceId);
+    public static AdminParameter KindFilter { get; } = new("kind", InQuery, "Only entries of this kind.");
 
-    public static AdminParameter OperatorFilter { get; } = new(
-        "operator", ParameterLocation.Query, "Only what the operator with this name did.", () => AdminSchemas.Text(maxLength: ScopeSet.MaxNameLength));
+    public static AdminParameter DeviceFilter { get; } = new("device", InQuery, "Only of the device with this id.");
+
+    public static AdminParameter OperatorFilter { get; } = new("operator", InQuery, "Only what the operator with this name did.");
 
     public static AdminParameter LastEventId { get; } = new(
-        "Last-Event-ID", ParameterLocation.Header, "The id of the last event that was heard; what came after it is told first.", AdminSchemas.LongNumber);
+        "Last-Event-ID", InHeader, "The id of the last event that was heard; what came after it is told first.");
 
-    public static AdminParameter IfMatch { get; } = new(
-        "If-Match", ParameterLocation.Header, "The ETag of what is to be changed, or *: nothing is changed if it is another by now.", () => AdminSchemas.Text());
+    public static AdminParameter IfMatch { get; } = new("If-Match", InHeader, "The ETag of what is to be changed, or *: nothing is changed if it is another by now.");
 }

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using Microsoft.OpenApi;
 using ProxyGateway.DeviceAuth.Pairing;
 
-namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
+namespace ProxyGateway.IntegrationTests.Admin.OpenApi;
 
 /// <summary>
 /// The schemas of types that are text in JSON. A new object each time, since a document changes the schemas that it contains.

@@ -5,12 +5,16 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.OpenApi;
+using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Admin.OpenApi;
 
-namespace ProxyGateway.DeviceAuth.Admin.OpenApi;
+namespace ProxyGateway.IntegrationTests.Admin.OpenApi;
 
 /// <summary>Turns the framework's data about the endpoints into a description from which a client can be generated.</summary>
 internal static class AdminDescription
 {
+    public const string Version = "v1";
+
     private const string Security = "key";
     private const string Problem = "Problem";
     private const string ProblemJson = "application/problem+json";
@@ -23,8 +27,7 @@ internal static class AdminDescription
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, AdminJsonContext.Default);
             json.SerializerOptions.TypeInfoResolverChain.Insert(1, AdminInputContext.Default);
         });
-        services.AddSingleton<AdminDocument>();
-        return services.AddOpenApi(AdminDocument.Name, options =>
+        return services.AddOpenApi(Version, options =>
         {
             options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
             options.CreateSchemaReferenceId = NameOf;
@@ -115,8 +118,9 @@ internal static class AdminDescription
         operation.Parameters ??= [];
         foreach (AdminParameter parameter in taken)
         {
-            bool isPath = parameter.In == ParameterLocation.Path;
-            IOpenApiParameter? found = operation.Parameters.FirstOrDefault(p => p.In == parameter.In && p.Name == parameter.Name);
+            ParameterLocation location = Enum.Parse<ParameterLocation>(parameter.In, ignoreCase: true);
+            bool isPath = location == ParameterLocation.Path;
+            IOpenApiParameter? found = operation.Parameters.FirstOrDefault(p => p.In == location && p.Name == parameter.Name);
             if (isPath && found is null) // a path of the group without it
                 continue;
             if (found is not null)
@@ -124,10 +128,10 @@ internal static class AdminDescription
             operation.Parameters.Add(new OpenApiParameter
             {
                 Name = parameter.Name,
-                In = parameter.In,
+                In = location,
                 Required = isPath,
                 Description = parameter.Description,
-                Schema = parameter.Schema(),
+                Schema = ParameterSchemas.Of(parameter),
             });
         }
     }
@@ -163,7 +167,7 @@ internal static class AdminDescription
         document.Info = new OpenApiInfo
         {
             Title = "ProxyGateway, for operators",
-            Version = AdminDocument.Name,
+            Version = Version,
             Description = "What waits for an operator, who is in, what happened. Members of JSON objects that have nothing to say are absent, not null. "
                 + "A client ignores members, enumerated values and events that it does not know.",
         };
@@ -174,7 +178,9 @@ internal static class AdminDescription
             Scheme = "bearer",
             Description = "An operator's key.",
         });
-        foreach (OpenApiSchema schema in document.Components!.Schemas!.Values.OfType<OpenApiSchema>())
+        Comment(document.Components!.Schemas!["Me"], typeof(MeView));
+        Comment(document.Components.Schemas[Problem], typeof(AdminProblem));
+        foreach (OpenApiSchema schema in document.Components.Schemas.Values.OfType<OpenApiSchema>())
         {
             NothingIsNullThatMayBeAbsent(schema);
             if (schema.Enum is { Count: > 0 } values)
@@ -185,6 +191,14 @@ internal static class AdminDescription
         }
 
         return Task.CompletedTask;
+    }
+
+    private static void Comment(IOpenApiSchema schema, Type record)
+    {
+        var comments = new DocComments(record);
+        schema.Description = comments.Summary;
+        foreach ((string name, IOpenApiSchema property) in schema.Properties!)
+            property.Description = comments.OfMember(name);
     }
 
     private static void NothingIsNullThatMayBeAbsent(OpenApiSchema schema)
