@@ -157,6 +157,17 @@ public sealed class AnswerReaderTests
         reader.BytesTokenized.ShouldBeInRange(Length, 10 * Length);
     }
 
+    // A backend that never ends a string must not fill the memory.
+    [Theory]
+    [InlineData(0, nameof(BackendAnswer.None))]
+    [InlineData(1, nameof(BackendAnswer.Broken))]
+    public void A_string_may_be_four_mebibytes_long(int more, string expected)
+    {
+        string text = "\"" + new string('x', (4 * 1024 * 1024) - 1 + more);
+
+        Read([SomeFrames.Encode(Opcode.Text, Encoding.ASCII.GetBytes(text), isFinal: false)]).ToString().ShouldBe(expected);
+    }
+
     private static BackendAnswer Read(IEnumerable<ReadOnlyMemory<byte>> chunks)
     {
         using var reader = new AnswerReader("c");

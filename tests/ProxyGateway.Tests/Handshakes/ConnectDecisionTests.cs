@@ -103,6 +103,27 @@ public sealed class ConnectDecisionTests : IDisposable
         gate.Logged.ShouldBe([1108]);
     }
 
+    // A handshake of somebody else's may put a client's text into it.
+    [Theory]
+    [InlineData("not \u202Etoday\n", "device-refused not today")]
+    [InlineData("\u202E", "device-refused")]
+    public void The_reason_of_a_refusal_is_safe_to_show(string reason, string entry)
+    {
+        MemoryGate gate = Gate();
+
+        gate.Get<AdmissionDesk>().Refuse(Handshake(gate), reason);
+
+        gate.Audited.ShouldBe([entry]);
+    }
+
+    [Fact]
+    public void A_connection_of_a_device_that_was_admitted_before_says_so()
+    {
+        var connection = new AdmittedConnection(new DefaultHttpContext(), session: null!, TimeProvider.System);
+
+        ((IGatedConnection)connection).IsAdmitted.ShouldBeTrue();
+    }
+
     // ---- clients without a device
 
     [Fact]
@@ -171,14 +192,15 @@ public sealed class ConnectDecisionTests : IDisposable
         return place;
     }
 
+    private HandshakeContext Handshake(MemoryGate gate, ClaimOrigin? origin = null, HandshakePlace? place = null) => new(
+        new DefaultHttpContext(), origin ?? new ClaimOrigin(new Locality(IsLoopback: true), "127.0.0.1", () => PeerUser.Known(User)), gate.Options, Audience.Default, place ?? Take(gate));
+
     private async Task<ConnectOutcome> DecideAsync(MemoryGate gate, string connect, ClaimOrigin? origin = null, TimeSpan waited = default, HandshakePlace? place = null)
     {
         using var decision = new ConnectDecision(
             gate.Get<AdmissionDesk>(), gate.Get<Gatekeeper>(), gate.Get<DevicelessGatekeeper>(), gate.Get<PairingWaits>(), gate.Get<Draining>(), gate.Get<IDeviceAuthSettings>(),
             new Clock(gate, waited), new HandshakeLog(gate.Get<PacedLogger<ConnectFrameHandshake>>()));
-        var handshake = new HandshakeContext(
-            new DefaultHttpContext(), origin ?? new ClaimOrigin(new Locality(IsLoopback: true), "127.0.0.1", () => PeerUser.Known(User)), gate.Options, Audience.Default, place ?? Take(gate));
-        ConnectOutcome outcome = await decision.DecideAsync(handshake, Encoding.UTF8.GetBytes(connect), Nonce);
+        ConnectOutcome outcome = await decision.DecideAsync(Handshake(gate, origin, place), Encoding.UTF8.GetBytes(connect), Nonce);
         if (outcome.Session is { } session)
             _disposables.Insert(0, session);
         return outcome;

@@ -31,6 +31,22 @@ public sealed class WaitingClientTests : IDisposable
         await ShouldBeOverAsync(tunnel);
     }
 
+    [Theory]
+    [InlineData("device-pairing-wait", true)]
+    [InlineData("device-pairing-waits", false)]
+    [InlineData(null, false)]
+    public async Task A_client_waits_if_its_request_says_that_it_can(string? capability, bool waits)
+    {
+        MemoryTunnel tunnel = await _gate.ConnectAsync(Some.Origin);
+        JsonNode connect = JsonNode.Parse(tunnel.Connect())!;
+        connect["params"]!["caps"] = new JsonArray("tool-events", capability, 1);
+        await tunnel.ChallengeAsync();
+
+        await tunnel.Client.SendAsync(connect.ToJsonString());
+
+        (await tunnel.Client.ReceiveAsync()).Contains("\"waitForResolution\":true", StringComparison.Ordinal).ShouldBe(waits);
+    }
+
     [Fact]
     public async Task A_client_that_answers_no_ping_is_gone()
     {

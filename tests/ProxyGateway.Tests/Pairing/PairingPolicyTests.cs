@@ -14,6 +14,15 @@ public sealed class PairingPolicyTests
 
     private static readonly PairingPolicy NothingSilent = PairingPolicy.Default with { AutoApprove = [] };
 
+    [Fact]
+    public void By_default_one_rule_approves_programs_on_the_same_machine()
+    {
+        AutoApproveRule rule = PairingPolicy.Default.AutoApprove.ShouldHaveSingleItem();
+
+        (rule.Name, rule.FromLoopback).ShouldBe(("loopback", true));
+        rule.Reasons.ShouldBe([PairingReason.NotPaired, PairingReason.ScopeUpgrade]);
+    }
+
     // ---- coverage: the first that fails is the reason
 
     [Fact]

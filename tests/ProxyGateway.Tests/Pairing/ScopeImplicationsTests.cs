@@ -24,6 +24,8 @@ public sealed class ScopeImplicationsTests
     [InlineData("operator.sessions.write", "operator.write", false)]
     [InlineData("operator.sessions.read", "operator.read", false)]
     [InlineData("operator.talk", "operator.write", false)]
+    [InlineData("operator.write", "operator.reads", false)]
+    [InlineData("operator.admin", "operators", false)]
     public void An_operators_scope_covers_another(string granted, string requested, bool covers)
     {
         ScopeImplications.Default.Covers("operator", ScopeSet.Of(granted), ScopeSet.Of(requested)).ShouldBe(covers);

@@ -117,6 +117,21 @@ public sealed class TransitionsTableTests
         (forgotten.Grants.Count, forgotten.Label).ShouldBe(isPairedElsewhere ? (1, "Anna's") : (0, null));
     }
 
+    // A record that is another object counts as a change: it would be written, and announced to every gateway.
+    [Theory]
+    [InlineData("a", true)]
+    [InlineData("b", false)]
+    public void A_record_whose_requests_no_grant_covers_stays_the_same(string asked, bool isCovered)
+    {
+        DeviceRecord record = Ask(Some.Paired(Some.Claim("operator", "a"), Start), Some.Claim("operator", "b")).Next;
+        record = record with { Requests = [record.Requests[0] with { Scopes = ScopeSet.Of(asked) }] };
+
+        DeviceRecord after = Transitions.CoverRequests(record, Implications, Start);
+
+        ReferenceEquals(after, record).ShouldBe(!isCovered);
+        after.Requests[0].Status.ShouldBe(isCovered ? PairingRequestStatus.Covered : PairingRequestStatus.Open);
+    }
+
     // ---- setting a grant
 
     // what the device holds, which role is set to what (null: taken away), and what becomes of that

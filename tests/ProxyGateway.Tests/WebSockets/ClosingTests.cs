@@ -45,7 +45,7 @@ public sealed class ClosingTests
             Closing.ClientLeft, Closing.ProtocolError, Closing.InvalidUtf8, Closing.TooLarge, Closing.HandshakeTimeout, Closing.IdentityRequired,
             Closing.IdentityMismatch, Closing.PublicKeyInvalid, Closing.SignatureInvalid, Closing.SignatureExpired, Closing.NonceRequired, Closing.NonceMismatch,
             Closing.Unauthorized, Closing.DeviceRemoved, Closing.DeviceBlocked, Closing.GrantRevoked, Closing.TryAgainLater, Closing.RegistryUnavailable,
-            Closing.BackendHandshakeFailed, Closing.InternalError, Closing.Restarting, Closing.ProofUsed, Closing.InsufficientScope, Closing.NonceRequiredWith("n"), Closing.PairingResolved("rejected"), Closing.InvalidHandshake("x"), Closing.ByApplication("y"),
+            Closing.BackendHandshakeFailed, Closing.InternalError, Closing.Restarting, Closing.ProofUsed, Closing.SessionTokenInvalid, Closing.SessionTokensOff, Closing.InsufficientScope, Closing.NonceRequiredWith("n"), Closing.PairingResolved("rejected"), Closing.InvalidHandshake("x"), Closing.ByApplication("y"),
             Closing.PairingRejected(id), .. Enum.GetValues<PairingReason>().Select(r => Closing.PairingRequired(r, id)),
         ];
 
@@ -54,7 +54,7 @@ public sealed class ClosingTests
             "1000 ", "1002 protocol error", "1007 invalid UTF-8", "1009 handshake too large", "1008 handshake timeout", "1008 device identity required",
             "1008 device identity mismatch", "1008 device public key invalid", "1008 device signature invalid", "1008 device signature expired", "1008 device nonce required", "1008 device nonce mismatch",
             "1008 unauthorized", "1008 device removed", "1008 device blocked", "1008 grant revoked", "1013 try again later", "1013 registry unavailable",
-            "1011 backend handshake failed", "1011 internal error", "1012 gateway restarting", "1008 proof already used", "1008 insufficient scope", "1008 device nonce required: n", "1008 pairing rejected", "1008 invalid handshake: x", "1008 y",
+            "1011 backend handshake failed", "1011 internal error", "1012 gateway restarting", "1008 proof already used", "1008 session token invalid", "1008 session tokens not allowed", "1008 insufficient scope", "1008 device nonce required: n", "1008 pairing rejected", "1008 invalid handshake: x", "1008 y",
             $"1008 pairing rejected (requestId: {id})",
             $"1008 pairing required: device is not approved yet (requestId: {id})",
             $"1008 pairing required: device is asking for a higher role than currently approved (requestId: {id})",

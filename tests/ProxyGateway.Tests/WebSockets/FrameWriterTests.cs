@@ -23,6 +23,12 @@ public sealed class FrameWriterTests
     }
 
     [Theory]
+    [InlineData(Opcode.Ping, "", "8900")]
+    [InlineData(Opcode.Pong, "hi", "8A026869")]
+    internal void A_control_frame_for_a_client_has_no_mask(Opcode opcode, string payload, string frame) =>
+        FrameWriter.Control(opcode, Encoding.UTF8.GetBytes(payload)).ShouldBe(Convert.FromHexString(frame));
+
+    [Theory]
     [InlineData(1008, "no", "880403F06E6F")]
     [InlineData(1000, "", "880203E8")]
     public void A_close_frame_to_a_client_is_code_and_reason(ushort code, string reason, string frame) =>

@@ -101,6 +101,8 @@ public sealed class BackendPairingsTests : IAsyncLifetime, IDisposable
         approval.Problem.ShouldEndWith($" as operator with [operator.admin]{outcome}");
         _backend.Calls[^1].ShouldBe($$"""device.pair.remove {"deviceId":"{{device}}"}""");
         Approval.Done.WasWider.ShouldBeFalse();
+        _backend.AnswerHonestly();
+        ((await ApproveAsync()).Problem is null).ShouldBe(outcome.EndsWith("has removed the device there", StringComparison.Ordinal), "the connection is kept for other devices");
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -97,6 +98,8 @@ public sealed class PairingHelperCallTests : IAsyncLifetime, IDisposable
     [InlineData("connect", """{"type":"res","id":"@","ok":true}""", "it refuses: no reason ()", false)]
     [InlineData("connect", """{"type":"res","id":"@","ok":true,"payload":[]}""", "it refuses: no reason ()", false)]
     [InlineData("connect", """{"type":"res","id":"@","ok":true,"ok":true,"payload":{}}""", "its answer is not understood", false)]
+    [InlineData("connect", """{"type":"res","type":"res","id":"@","ok":true,"payload":{}}""", "its answer is not understood", false)]
+    [InlineData("connect", """{"id":"@","id":"@","type":"res","ok":true,"payload":{}}""", "its answer is not understood", false)]
     [InlineData("connect", """{"type":"res","id":"@","ok":false,"error":{"code":"NO","message":"not the-token"}}""", "it refuses, in words that have the token in them, which must not get into a log", false)]
     [InlineData("device.pair.list", """{"type":"res","id":"@","ok":true,"payload":{}}""", "it has no such request any more", true)]
     [InlineData("device.pair.list", """{"type":"res","id":"@","ok":true,"payload":{"pending":null}}""", "it has no such request any more", true)]
@@ -179,6 +182,58 @@ public sealed class PairingHelperCallTests : IAsyncLifetime, IDisposable
 
         (await ApproveAsync()).ShouldBe("it sends what is no text");
         (await ApproveAsync()).ShouldBe(FailedJustNow);
+    }
+
+    // How many messages of the greatest length come before an answer, and what behind them.
+    [Theory]
+    [InlineData(8, null, "approved")]
+    [InlineData(8, "", "it sends too much that it was not asked for")]
+    [InlineData(0, "a longer one", "it sends a message of more than 8388608 bytes")]
+    public async Task What_a_backend_sends_unasked_is_bounded(int messages, string? last, string expected)
+    {
+        _backend.OnCall = async method =>
+        {
+            if (method != "device.pair.list")
+                return;
+            Endpoint connection = _backend.Connections[0];
+            byte[] longest = connection.Frame(Opcode.Text, """{"type":"event"}""".PadRight(PairingConnection.MaxMessageBytes));
+            for (int i = 0; i < messages; i++)
+                await connection.SendAsync(longest);
+            if (last is not null)
+                await connection.SendAsync(last.Length == 0 ? "{}" : new string(' ', PairingConnection.MaxMessageBytes + 1));
+        };
+
+        (await ApproveAsync()).ShouldBe(expected);
+    }
+
+    [Fact]
+    public async Task A_call_on_a_connection_that_has_ended_fails()
+    {
+        await using PairingConnection connection = await PairingConnection.OpenAsync(_backend.Destination(), Token, device: null, default);
+        await _backend.Connections[0].CloseAsync();
+        await Eventually.HoldsAsync(() => Task.FromResult(!connection.IsOpen), "it has ended", Endpoint.Patience);
+
+        BackendPairingException failure = await Should.ThrowAsync<BackendPairingException>(() => connection.CallAsync("device.pair.list", _ => { }, _ => true, default));
+
+        failure.Message.ShouldBe("it has left");
+    }
+
+    // The gate's own words and the backend's are told apart: only the latter are cut, and have what could forge lines of a log removed.
+    [Fact]
+    public async Task What_a_backend_says_that_cannot_be_reached_is_safe_to_log()
+    {
+        _backend.IsReachable = false;
+
+        (await ApproveAsync()).ShouldMatch("""^it cannot be reached \(WebSocketException: .* <- HttpRequestException: evil \[31m\)$""");
+    }
+
+    [Fact]
+    public async Task The_gate_says_its_version()
+    {
+        await ApproveAsync();
+
+        string version = typeof(PairingConnection).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>().ShouldNotBeNull().InformationalVersion;
+        _backend.Calls[0].ShouldContain($"\"version\":{JsonSerializer.Serialize(version)}");
     }
 
     // ---- a device of the gate's own
@@ -347,6 +402,9 @@ public sealed class PairingHelperCallTests : IAsyncLifetime, IDisposable
         await ApproveAsync();
         _time.Advance(almost);
         _backend.Connections.ShouldHaveSingleItem().Stream.IsReading.ShouldBeTrue("it is open");
+        (await ApproveAsync()).ShouldBe("approved");
+        _time.Advance(almost);
+        _backend.Connections.ShouldHaveSingleItem("each use counts").Stream.IsReading.ShouldBeTrue();
 
         _time.Advance(TimeSpan.FromMilliseconds(1));
 

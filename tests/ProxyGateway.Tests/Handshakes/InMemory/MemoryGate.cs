@@ -39,6 +39,9 @@ internal sealed class MemoryGate : IDisposable
     /// <summary>The ids of what was logged of handshakes.</summary>
     public IEnumerable<int> Logged => _recorder.Events.Where(id => id is >= 1100 and < 1110);
 
+    /// <summary>The ids of what was logged of backends that refuse.</summary>
+    public IEnumerable<int> LoggedOfBackends => _recorder.Events.Where(id => id is 1105 or (>= 1120 and < 1130));
+
     /// <summary>What was entered in the audit, as in <c>device-refused handshake timeout</c>.</summary>
     public IReadOnlyCollection<string> Audited => _recorder.Entries;
 
