@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace ProxyGateway.IntegrationTests;
 
 /// <summary>
-/// Files that tests write are writable by their owner alone, whoever runs the tests: where the umask is 002, as on many desktops, the command
+/// Files that tests write are writable by their owner alone, whichever user runs the tests: where the umask is 002, as on many desktops, the command
 /// line would refuse a test's <c>appsettings.json</c> as one that others may write.
 /// </summary>
 internal static partial class UsualUmask

@@ -21,7 +21,7 @@ using Xunit.Abstractions;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 
-/// <summary>Whoever listens hears of what happens as it happens, at whichever gateway, and notices when something was missed.</summary>
+/// <summary>A listener hears of each event as it happens, at any gateway, and notices when it has missed one.</summary>
 public sealed class EventEndpointTests(ITestOutputHelper output)
 {
     [Fact]

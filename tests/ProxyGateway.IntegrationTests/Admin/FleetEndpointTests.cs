@@ -197,7 +197,7 @@ public sealed class FleetEndpointTests : IAsyncLifetime
         DeviceId operators = await _admin.PairAsync(Some.Claim("operator"));
 
         (await PartsAsync(dryRun: true)).ShouldBe([3, 3, 1]);
-        (await RemoveAsync("""{"rule":"loopback","limit":2}""")).Removed.ShouldBe(2); // and whoever waited for the answer is gone
+        (await RemoveAsync("""{"rule":"loopback","limit":2}""")).Removed.ShouldBe(2); // and the client that waited for the answer is gone
         (await PartsAsync(dryRun: false)).ShouldBe([3, 2], "from the start, it goes on where it was");
         (await PartsAsync(dryRun: false)).ShouldBe([0]);
 

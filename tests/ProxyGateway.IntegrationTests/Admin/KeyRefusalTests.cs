@@ -11,7 +11,7 @@ using ProxyGateway.DeviceAuth.Admin;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 
-/// <summary>Whoever has no right key waits, and learns nothing; whoever has one does not notice.</summary>
+/// <summary>A client without a valid key waits, and learns nothing; a client with one does not notice.</summary>
 public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
 {
     private readonly FakeTimeProvider _time = new();
@@ -200,7 +200,7 @@ public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
 
     private async Task HeldComesToAsync(int count) => await Eventually.HoldsAsync(() => Task.FromResult(Refusals.Held == count), $"{count} wait");
 
-    // Whoever waits is counted a moment before the clock is asked to wake him.
+    // A waiting client is counted a moment before its timer is set.
     private async Task LetTimePassUntilAsync(Task done) => await Eventually.HoldsAsync(
         () =>
         {

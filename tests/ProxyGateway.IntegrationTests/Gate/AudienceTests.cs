@@ -7,7 +7,7 @@ using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
-/// <summary>One gate before two agents: whoever is let in to one is a stranger to the other.</summary>
+/// <summary>One gate before two agents: a device that is let in to one is a stranger to the other.</summary>
 public sealed class AudienceTests : IAsyncLifetime
 {
     private const string One = "/one"; // of the audience default

@@ -3,7 +3,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
-/// <summary>What a rule gave is taken back without what an operator gave, whoever of them came first.</summary>
+/// <summary>Taking back what a rule gave leaves what an operator gave, in whichever order they came.</summary>
 public sealed class GrantOwnersTests : IAsyncLifetime
 {
     private readonly TestDevice _device = new();

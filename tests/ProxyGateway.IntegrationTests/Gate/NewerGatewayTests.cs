@@ -130,7 +130,7 @@ public sealed class NewerGatewayTests : IAsyncLifetime
     private void Redis(Microsoft.Extensions.DependencyInjection.IServiceCollection services) =>
         services.AddRedisDeviceStore(Options(_redis));
 
-    // Patient, so that whoever is refused is not refused because the machine is busy.
+    // Patient, so that no device is refused because the machine is busy.
     private static RedisStoreOptions Options(RedisServer server) => new() { Configuration = server.EndPoint, KeyPrefix = Prefix, Timeout = TimeSpan.FromSeconds(10) };
 
     private async Task<TestGateway> StartAsync()

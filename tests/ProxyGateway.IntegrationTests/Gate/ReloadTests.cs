@@ -9,7 +9,7 @@ using ProxyGateway.DeviceAuth.Sqlite;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
-/// <summary>What is decided is decided by the settings of that moment, and sessions do not outlive what covered them.</summary>
+/// <summary>Each decision uses the settings of that moment, and sessions do not outlive the rules that covered them.</summary>
 public sealed class ReloadTests : IDisposable
 {
     private const string Rule = "DeviceAuth:Pairing:AutoApprove:loopback";

@@ -95,7 +95,7 @@ public sealed class RedisFullTests : IAsyncLifetime
         (await Should.ThrowAsync<RegistryUnavailableException>(async () =>
             await _store.SwapAsync(new DeviceSwap(Previous: null, paired, ExpiresAt: null, PendingLimits.None), None))).Message.ShouldContain("WRONGTYPE");
 
-        // The device is still in the index, as another gateway may be pairing it at this moment; whoever lists devices takes it out.
+        // The device is still in the index, as another gateway may be pairing it at this moment; the next list of devices takes it out.
         (await _registry.ListDevicesAsync(cursor: null, 10, None)).Items.ShouldNotContain(d => d.Id == claim.Device);
         SortedDictionary<string, string> after = await EverythingAsync();
         foreach (string index in after.Keys.Where(key => key.Contains("pg:devices", StringComparison.Ordinal)).ToArray())

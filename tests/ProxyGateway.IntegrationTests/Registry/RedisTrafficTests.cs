@@ -7,7 +7,7 @@ using Xunit.Abstractions;
 
 namespace ProxyGateway.IntegrationTests.Registry;
 
-/// <summary>What becomes of devices that connect, and of approvals, while Redis is hurt: whoever cannot be decided is refused, and nothing is lost.</summary>
+/// <summary>What becomes of devices that connect, and of approvals, while Redis is hurt: a device that cannot be decided is refused, and nothing is lost.</summary>
 public sealed class RedisTrafficTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private const int Times = 30;

@@ -8,7 +8,7 @@ using ProxyGateway.DeviceAuth.Admin.Webhooks;
 
 namespace ProxyGateway.IntegrationTests.Webhooks;
 
-/// <summary>Whoever is told: a Kestrel that keeps what it gets, and answers as the test says.</summary>
+/// <summary>A receiver of webhooks: a Kestrel that keeps each request, and answers as the test says.</summary>
 internal sealed class WebhookReceiver : IAsyncDisposable
 {
     private readonly WebApplication _app;

@@ -331,7 +331,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
 
     private static AuditEntry Entry(string role) => new() { Kind = AuditKinds.RequestOpened, Role = role };
 
-    /// <summary>Lets time pass, so that whoever waits goes on, until the condition holds.</summary>
+    /// <summary>Lets time pass, so that waiting tasks go on, until the condition holds.</summary>
     private Task<TimeSpan> PassUntilAsync(Func<bool> condition, string what) => Eventually.HoldsAsync(
         () =>
         {

@@ -21,7 +21,7 @@ public sealed class DeviceAuthOptionsReaderTests
         options.RequestHeaders.ShouldBe(["Authorization", "Cookie"]);
     }
 
-    /// <summary>Whoever configures a token wants it asked for: what is none must not mean that nobody is asked.</summary>
+    /// <summary>An operator who configures a token wants it asked for: a malformed one must not mean that no client is asked.</summary>
     [Theory]
     [InlineData("""{ "SharedToken": {} }""", "is missing")]
     [InlineData("""{ "SharedToken": { "Sha265": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" } }""", "is missing")]

@@ -7,7 +7,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.Tests.Handshakes;
 
-/// <summary>What is tried first changes with what clients of a kind sign, and what is accepted does not; and whoever waits to be verified gets a turn.</summary>
+/// <summary>The order of attempts follows what clients of a kind sign, and the accepted proofs stay the same; each proof that waits to be verified gets a turn.</summary>
 public sealed class ConnectProofTests : IDisposable
 {
     private static readonly DateTimeOffset Now = DateTimeOffset.UnixEpoch.AddYears(60);

@@ -6,7 +6,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.Tests.Registry;
 
-/// <summary>Whoever approves what in whichever order: a rule's part and an operator's never become each other's.</summary>
+/// <summary>In any order of approvals a rule's part of a grant and an operator's never become each other's.</summary>
 public sealed class GrantOwnersProperties
 {
     private const string Operators = "";

@@ -3,7 +3,7 @@ using ProxyGateway.DeviceAuth.Registry;
 
 namespace ProxyGateway.Tests.Registry;
 
-/// <summary>A registry that goes back behind what was taken from a device is not believed, whoever took it.</summary>
+/// <summary>A registry that has lost a restriction of a device is not believed, whether an operator or a rule had made it.</summary>
 public sealed class RestrictionMemoryTests : IAsyncLifetime, IAsyncDisposable
 {
     private static readonly CancellationToken None = CancellationToken.None;

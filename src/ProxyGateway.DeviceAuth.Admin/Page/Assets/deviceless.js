@@ -14,7 +14,7 @@ export class DevicelessSessions {
 
   /**
    * @param {import("./main.js").Session} session
-   * @param {() => void} onEnded Called when what is shown is not how it is any more.
+   * @param {() => void} onEnded Called when the shown state is out of date.
    */
   constructor(session, onEnded) {
     this.#session = session;

@@ -181,7 +181,7 @@ class DeviceRow {
 
   /**
    * @param {() => string[]} liveRoles The roles of its live sessions.
-   * @param {() => Promise<void>} onChanged Called when what is shown is not how it is any more.
+   * @param {() => Promise<void>} onChanged Called when the shown state is out of date.
    */
   constructor(id, session, liveRoles, onChanged) {
     this.#session = session;

@@ -1,7 +1,7 @@
 const RETRY_MS = 4_000;
 
 /**
- * A list that comes in pages, kept as long as the operator has asked for. Whoever reloads it while it is being loaded gets one more load after
+ * A list that comes in pages, kept as long as the operator has asked for. Reloads that come while it is being loaded become one more load after
  * that, and not one each. What fails and may work again is tried again.
  */
 export class PagedList {

@@ -9,7 +9,7 @@ export function notify(...words) {
   setTimeout(() => notice.remove(), SHOWN_MS);
 }
 
-/** Says something to whoever cannot see the page change. */
+/** Says something to users who cannot see the page change. */
 export function announce(words) {
   byId("announcer").textContent = words;
 }

@@ -44,7 +44,7 @@ internal sealed class Performance(History history, Operation operation)
 
     public List<Attempt> Attempts { get; } = [];
 
-    /// <summary>Whether whoever asked was told that something changed; null if they were told nothing.</summary>
+    /// <summary>Whether the caller was told that something changed; null if it was told nothing.</summary>
     public bool? Acknowledged { get; set; }
 
     /// <summary>What the claim, the operator or the rules were given to work with.</summary>

@@ -175,7 +175,7 @@ internal sealed class HistoryCheck
         return by.Operation.Kind == OperationKind.Remove ? Transitions.Remove(record, by.Operator, now, Lifetimes) : null;
     }
 
-    /// <summary>Said apart from the transitions: a grant grows by what the device asked for and whoever decided gave, and by nothing else.</summary>
+    /// <summary>Written without the transitions: a grant grows by what the device asked for and the operator or rule gave, and by nothing else.</summary>
     private void GrantsNothingUnasked(Attempt attempt)
     {
         Performance by = attempt.By;
