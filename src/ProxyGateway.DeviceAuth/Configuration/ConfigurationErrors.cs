@@ -28,6 +28,9 @@ public sealed class ConfigurationErrors
     /// <param name="allowed">The allowed values.</param>
     public void AddValue(string key, string? value, string allowed) => Add(key, $"found {Quote(value)}; allowed: {allowed}.");
 
+    /// <summary>If it is to be noted: every key that readers look for, the more precise form first.</summary>
+    internal ICollection<Setting>? Settings { get; init; }
+
     /// <summary>The keys with errors, ignoring case.</summary>
     internal IReadOnlySet<string> Keys => _keys;
 

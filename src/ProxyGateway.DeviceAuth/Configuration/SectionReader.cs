@@ -96,6 +96,7 @@ public sealed class SectionReader
     /// <summary>A text; the fallback if it is not configured.</summary>
     public string Text(string name, string fallback)
     {
+        Note(name, SettingForm.Text, fallback);
         if (Value(name) is not { } value)
             return fallback;
         if (!string.IsNullOrWhiteSpace(value))
@@ -108,6 +109,7 @@ public sealed class SectionReader
     public T Choice<T>(string name, T fallback)
         where T : struct, Enum
     {
+        Errors.Settings?.Add(new Setting(PathOf(name), SettingForm.Choice, fallback.ToString()) { Choices = [.. Enum.GetNames<T>()] });
         if (Value(name) is not { } value)
             return fallback;
         foreach (T choice in Enum.GetValues<T>())
@@ -123,6 +125,7 @@ public sealed class SectionReader
     /// <summary>True or false; the fallback if it is not configured.</summary>
     public bool Flag(string name, bool fallback)
     {
+        Note(name, SettingForm.Flag, fallback);
         if (Value(name) is not { } value)
             return fallback;
         if (bool.TryParse(value, out bool flag))
@@ -134,6 +137,7 @@ public sealed class SectionReader
     /// <summary>A whole number in a range; the fallback if it is not configured.</summary>
     public int Number(string name, int fallback, NumberRange range)
     {
+        Errors.Settings?.Add(new Setting(PathOf(name), SettingForm.Number, fallback) { Numbers = range });
         if (Value(name) is not { } value)
             return fallback;
         if (int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && range.Contains(number))
@@ -145,6 +149,7 @@ public sealed class SectionReader
     /// <summary>A time span in a range, as [d.]hh:mm:ss; the fallback if it is not configured.</summary>
     public TimeSpan Span(string name, TimeSpan fallback, SpanRange range)
     {
+        Errors.Settings?.Add(new Setting(PathOf(name), SettingForm.Span, fallback) { Spans = range });
         if (Value(name) is not { } value)
             return fallback;
 
@@ -165,6 +170,7 @@ public sealed class SectionReader
     public ImmutableArray<byte> Sha256(string name, string of)
     {
         const int digits = 2 * SHA256.HashSizeInBytes;
+        Note(name, SettingForm.Sha256);
         if (Value(name) is { Length: digits } text && !text.AsSpan().ContainsAnyExcept(HexDigits))
             return [.. Convert.FromHexString(text)];
 
@@ -178,6 +184,7 @@ public sealed class SectionReader
     /// <summary>A list of texts, whole from the topmost layer that has it; null if none does, or if it is invalid.</summary>
     public ImmutableArray<string>? List(string name)
     {
+        Note(name, SettingForm.List);
         _known[name] = null;
         string path = PathOf(name);
         return _layers.Topmost(path) is { } layer ? List(layer, path) : null;
@@ -186,6 +193,7 @@ public sealed class SectionReader
     /// <summary>Role -> scopes, whole from the topmost layer that has it; null if none does.</summary>
     public ImmutableDictionary<string, ScopeSet>? ScopesByRole(string name)
     {
+        Note(name, SettingForm.ScopesByRole);
         _known[name] = null;
         string path = PathOf(name);
         if (_layers.Topmost(path) is not { } layer)
@@ -217,6 +225,7 @@ public sealed class SectionReader
     /// <summary>Audiences, whole from the topmost layer that has them; null if none does.</summary>
     public ImmutableSortedSet<Audience>? Audiences(string name)
     {
+        Note(name, SettingForm.Audiences);
         if (List(name) is not { } names)
             return null;
         if (names.IsEmpty)
@@ -255,6 +264,7 @@ public sealed class SectionReader
     /// <summary>The value of a key in the topmost layer that has it; null if none does, or if it is no value.</summary>
     public string? Value(string name)
     {
+        Note(name, SettingForm.Text);
         _known[name] = null;
         string path = PathOf(name);
         if (_layers.ChildNames(path).Count > 0)
@@ -269,6 +279,8 @@ public sealed class SectionReader
             Errors.AddValue(path, value, "a value, or to leave the key out");
         return value;
     }
+
+    private void Note(string name, SettingForm form, object? fallback = null) => Errors.Settings?.Add(new Setting(PathOf(name), form, fallback));
 
     private ImmutableArray<string>? List(IConfigurationProvider layer, string path)
     {
