@@ -9,5 +9,6 @@ return await new RootCommand("Measures what ProxyGateway promises.")
     FloodBenchmark.Command(),
     StalledBenchmark.Command(),
     FootprintBenchmark.Command(),
+    ForwardBenchmark.Command(),
     EchoAgent.Command(),
 }.Parse(args).InvokeAsync();

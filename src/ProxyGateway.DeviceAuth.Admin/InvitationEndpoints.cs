@@ -16,7 +16,7 @@ internal static class InvitationEndpoints
     private const int DefaultValidSeconds = 600;
 
     private static readonly int MaxValidSeconds = (int)InvitationTerms.MaxValidFor.TotalSeconds;
-    private static readonly int MaxGrantSeconds = (int)TimeSpan.FromDays(3650).TotalSeconds;
+    private static readonly int MaxGrantSeconds = (int)InvitationTerms.MaxGrantFor.TotalSeconds;
 
     private static readonly string Wanted =
         "The body is {\"audience\":\"...\",\"role\":\"...\",\"scopes\":[\"...\"],\"grantSeconds\":0,\"uses\":1,\"validSeconds\":600}; all but the role is optional. "

@@ -15,6 +15,9 @@ public sealed record DeviceHttpOptions
     /// <summary>Further parts of each proof; null: none. The token of <c>Authorization: DPoP</c> is added by itself.</summary>
     public ProofClaims? Claims { get; init; }
 
+    /// <summary>Where session tokens take the place of proofs; null: nowhere. Worth it for a key that signs slowly.</summary>
+    public DeviceSessionOptions? Session { get; init; }
+
     /// <summary>Where nonces are kept; null: in the handler alone.</summary>
     public NonceCache? Nonces { get; init; }
 

@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text.Json;
 using NSec.Cryptography;
+using ProxyGateway.DeviceAuth.Files;
 
 namespace ProxyGateway.DeviceAuth.Client;
 
@@ -62,7 +63,7 @@ public sealed class DeviceIdentity : IDeviceSigner, IDisposable
     /// <summary>The device in a file, which is made if it does not exist. Any number of processes may do so at the same time: they get the same key.</summary>
     /// <param name="path">The file.</param>
     /// <param name="algorithm">The kind of a new key; one that is there stays what it is.</param>
-    /// <exception cref="InvalidDataException">It is no device's, or others than its owner can read it or write it.</exception>
+    /// <exception cref="InvalidDataException">It is no device's, or others than this user and root can read, write or replace it.</exception>
     /// <exception cref="IOException">It cannot be read or made.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read or made.</exception>
     public static DeviceIdentity LoadOrCreate(string path, DeviceAlgorithm algorithm = DeviceAlgorithm.Ed25519)
@@ -71,7 +72,7 @@ public sealed class DeviceIdentity : IDeviceSigner, IDisposable
         if (!File.Exists(path))
         {
             using DeviceIdentity created = Create(algorithm);
-            KeyFile.TryCreate(path, created.Export());
+            PrivateFile.TryCreate(path, created.Export());
         }
 
         return Load(path);
@@ -79,13 +80,13 @@ public sealed class DeviceIdentity : IDeviceSigner, IDisposable
 
     /// <summary>The device in a file.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="InvalidDataException">It is no device's, or others than its owner can read it or write it.</exception>
+    /// <exception cref="InvalidDataException">It is no device's, or others than this user and root can read, write or replace it.</exception>
     /// <exception cref="IOException">It cannot be read, or there is none.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public static DeviceIdentity Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        string content = KeyFile.Read(path);
+        string content = PrivateFile.Read(path) ?? throw new FileNotFoundException($"There is no {path}", path);
         try
         {
             return Import(content);

@@ -4,6 +4,7 @@ namespace ProxyGateway.DeviceAuth.Client;
 internal static class GateUrl
 {
     public const string NoncePath = "/.well-known/proxygateway/nonce";
+    public const string SessionPath = "/.well-known/proxygateway/session";
 
     /// <summary>Scheme and authority, <c>ws</c> as <c>http</c>: what nonces are kept by, and what the claim <c>htu</c> begins with.</summary>
     public static string OriginOf(Uri url)
@@ -18,12 +19,18 @@ internal static class GateUrl
     /// <exception cref="ArgumentException">It is no absolute URL of HTTP or a WebSocket; or it is not encrypted, and not on loopback.</exception>
     public static void EnsureSafe(Uri url)
     {
+        if (WhyUnsafe(url) is { } why)
+            throw new ArgumentException(why, nameof(url));
+    }
+
+    /// <summary>Why a proof must not go there; null if it may.</summary>
+    public static string? WhyUnsafe(Uri url)
+    {
         if (!url.IsAbsoluteUri || url.Scheme is not ("http" or "https" or "ws" or "wss"))
-            throw new ArgumentException($"'{url}' is no URL of HTTP or of a WebSocket.", nameof(url));
+            return $"'{url}' is no URL of HTTP or of a WebSocket.";
 
         // Not *.localhost: DNS may decide where such a name leads.
-        if (!IsTls(url) && !url.IsLoopback)
-            throw new ArgumentException($"A proof is not sent to {OriginOf(url)}: only https is safe, or a loopback address.", nameof(url));
+        return !IsTls(url) && !url.IsLoopback ? $"A proof is not sent to {OriginOf(url)}: only https is safe, or a loopback address." : null;
     }
 
     public static bool IsTls(Uri url) => url.Scheme is "https" or "wss";

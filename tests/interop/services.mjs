@@ -96,6 +96,21 @@ async function startGateOn(agentGateway, approves, port, adminPort, config, sett
   return service;
 }
 
+/** The command forward before this URL, as a device that the gate lets in by itself. */
+export function startForward(target, ...args) {
+  return startOnPorts(1, async (port) => {
+    const home = temporaryDirectory("forward");
+    const { PROXYGATEWAY: program } = process.env;
+    const [command, ...before] = program.endsWith(".dll") ? ["dotnet", program] : [program];
+    const service = new Service("forwarder", home, command, [
+      ...before, "forward", target, "--listen", `127.0.0.1:${port}`, "--identity", join(home, "device.json"), ...args,
+    ], { ...process.env, HOME: home });
+    service.url = `http://127.0.0.1:${port}`;
+    await service.ready(service.url);
+    return service;
+  });
+}
+
 /** A program for Node that listens on PORT; ready as soon as it answers anything. */
 export function startProgram(name, program, args) {
   return startOnPorts(1, async (port) => {

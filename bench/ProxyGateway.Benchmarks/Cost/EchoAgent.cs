@@ -26,6 +26,7 @@ internal sealed class EchoAgent : ConnectionHandler
     private const int MaskLength = 4;
 
     private static readonly byte[] Page = [.. "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n"u8, .. new byte[1024]];
+    private static readonly byte[] Idle = [.. "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n"u8];
     private static readonly byte[] Part = [.. "80\r\n"u8, .. new byte[0x80], .. "\r\n"u8];
 
     private long _connections;
@@ -87,6 +88,8 @@ internal sealed class EchoAgent : ConnectionHandler
                     Accept(output, challenges: !path.StartsWith("/proof", StringComparison.Ordinal));
                 else if (path == ProvenRequests.Page)
                     output.Write(Page);
+                else if (path == ProvenRequests.Idle)
+                    output.Write(Idle);
                 else if (path == ProvenRequests.Stream)
                     await StreamAsync(request, input, output);
                 else

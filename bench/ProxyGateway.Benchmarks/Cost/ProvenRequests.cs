@@ -10,6 +10,7 @@ namespace ProxyGateway.Benchmarks.Cost;
 internal sealed class ProvenRequests(string name, string title, Credential credential, bool isStreamed = false) : ProvenWorkload(name, title, credential)
 {
     public const string Page = "/proof/page";
+    public const string Idle = "/proof/idle";
     public const string Stream = "/proof/stream";
 
     public override bool IsOfTheGateOnly => Credential == Credential.Forged;

@@ -1,13 +1,12 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
-using ProxyGateway.DeviceAuth.Localities;
 
 namespace ProxyGateway.DeviceAuth.Files;
 
 /// <summary>
 /// The owner of a file or folder and what other users may do with it, as the kernel reports it. Access control lists are not read.
 /// </summary>
-public readonly partial struct FileStatus
+readonly partial struct FileStatus
 {
     private const UnixFileMode OthersRead = UnixFileMode.GroupRead | UnixFileMode.OtherRead;
     private const UnixFileMode OthersWrite = UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
@@ -68,7 +67,7 @@ public readonly partial struct FileStatus
     public UnixFileMode Mode => (UnixFileMode)(_mode & ~TypeMask);
 
     /// <summary>The user of this process; null where users have no numbers.</summary>
-    public static uint? CurrentUser { get; } = new OperatingSystemUsers().CurrentId;
+    public static uint? CurrentUser { get; } = OperatingSystem.IsWindows() ? null : GetEffectiveUserId();
 
     /// <summary>Whether a user is that of this process, or root.</summary>
     public static bool IsTrustedUser(uint user) => user == CurrentUser || user == Root;
@@ -112,6 +111,9 @@ public readonly partial struct FileStatus
             ? new FileStatus(answer)
             : throw new IOException($"The file system does not say who owns {path}");
     }
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    private static partial uint GetEffectiveUserId();
 
     // struct stat differs between processors; struct statx is the same on all of them.
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 namespace ProxyGateway.DeviceAuth.Files;
 
 /// <summary>Why a file must not be trusted, in words that say what to do about it; null if it may be.</summary>
-public static class FileTrust
+static partial class FileTrust
 {
     /// <summary>A file whose content only its owner may know: this user's or root's, and nobody else can read or write it.</summary>
     public static string? WhyNotSecret(SafeFileHandle file, string path) => WhyNotSecret(FileStatus.Of(file), path);

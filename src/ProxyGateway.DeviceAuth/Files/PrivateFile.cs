@@ -4,7 +4,7 @@ using System.Text;
 namespace ProxyGateway.DeviceAuth.Files;
 
 /// <summary>A small file with a secret that only its owner may read.</summary>
-public static partial class PrivateFile
+static partial class PrivateFile
 {
     private const int MaxBytes = 16 * 1024;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;

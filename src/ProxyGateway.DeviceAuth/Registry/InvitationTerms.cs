@@ -12,7 +12,10 @@ public sealed record InvitationTerms(Audience Audience, string Role, ScopeSet Sc
     /// <summary>The longest time in which an invitation can be used.</summary>
     public static TimeSpan MaxValidFor { get; } = TimeSpan.FromDays(30);
 
-    /// <summary>How long the grant lasts, in whole seconds, from its use on; null: without end.</summary>
+    /// <summary>The longest time that a grant can last which has an end.</summary>
+    public static TimeSpan MaxGrantFor { get; } = TimeSpan.FromDays(3650);
+
+    /// <summary>How long the grant lasts, from its use on: a second to <see cref="MaxGrantFor"/>; null: without end.</summary>
     public TimeSpan? GrantFor { get; init; }
 
     /// <summary>How often it can be used, 1 to <see cref="Invitation.MaxUses"/>.</summary>

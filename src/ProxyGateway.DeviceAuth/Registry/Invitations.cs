@@ -221,7 +221,7 @@ public sealed class Invitations
     private static bool AreValid(InvitationTerms terms) =>
         terms.Uses is >= 1 and <= Invitation.MaxUses
         && terms.ValidFor >= TimeSpan.FromMinutes(1) && terms.ValidFor <= InvitationTerms.MaxValidFor
-        && (terms.GrantFor is null || terms.GrantFor >= TimeSpan.FromSeconds(1))
+        && (terms.GrantFor is not { } lasts || (lasts >= TimeSpan.FromSeconds(1) && lasts <= InvitationTerms.MaxGrantFor))
         && ScopeSet.IsValidName(terms.Role);
 
     private static AuditEntry Entry(string kind, Invitation invitation, Operator by) =>

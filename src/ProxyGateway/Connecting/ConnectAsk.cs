@@ -1,3 +1,5 @@
+using System.Security.Cryptography.X509Certificates;
+
 namespace ProxyGateway.Connecting;
 
 /// <summary>The parameters of a device's connection.</summary>
@@ -9,6 +11,9 @@ internal sealed record ConnectAsk(Uri Url, string? Role, IReadOnlyList<string>? 
 {
     /// <summary>The secret of an invitation, for a proof; null: none.</summary>
     public string? Invitation { get; init; }
+
+    /// <summary>The certificates that are trusted; null: the system's.</summary>
+    public X509Certificate2Collection? Trusted { get; init; }
 
     /// <summary>The URL with the scheme of HTTP.</summary>
     public Uri HttpUrl => new UriBuilder(Url) { Scheme = Url.Scheme is "wss" or "https" ? "https" : "http", Port = Url.Port }.Uri;

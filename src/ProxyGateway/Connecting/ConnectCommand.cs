@@ -25,7 +25,7 @@ internal static class ConnectCommand
     {
         var command = new Command("connect", "Connect as a device, and print what happens")
         {
-            Url, Role, OperatorCommand.ScopesOption, Token, IdentityFile.Option, Wait, OperatorCommand.JsonOption,
+            Url, Role, OperatorCommand.ScopesOption, Token, IdentityFile.Option, Authorities.Option, Wait, OperatorCommand.JsonOption,
         };
         command.SetAction(RunAsync);
         return command;
@@ -51,7 +51,7 @@ internal static class ConnectCommand
         string? role = parsed.GetValue(Role);
         if (role is not null && !ScopeSet.IsValidName(role))
             throw new CommandFailedException(ExitCodes.Usage, $"'{role}' is no role: {OperatorCommand.Names}");
-        return new ConnectAsk(url, role, OperatorCommand.ReadScopes(parsed), token);
+        return new ConnectAsk(url, role, OperatorCommand.ReadScopes(parsed), token) { Trusted = Authorities.Read(parsed) };
     }
 
     private static Uri ReadUrl(ParseResult parsed)

@@ -28,7 +28,7 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask) 
         Mode = "cli",
     };
 
-    private readonly ProofProbe _probe = new(identity, ask.HttpUrl, new ProofClaims { Role = ask.Role, Scopes = ask.Scopes, Client = Client, Invitation = ask.Invitation });
+    private readonly ProofProbe _probe = new(identity, ask.HttpUrl, new ProofClaims { Role = ask.Role, Scopes = ask.Scopes, Client = Client, Invitation = ask.Invitation }) { Trusted = ask.Trusted };
     private bool _isOfProofRoute = !ask.IsWebSocket;
 
     /// <summary>What people compare before they let the device in.</summary>
@@ -55,7 +55,7 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask) 
         }
         catch (Exception e) when (e is HttpRequestException or TimeoutException)
         {
-            throw new CommandFailedException(ExitCodes.Unreachable, $"No gateway answers at {ask.HttpUrl} ({(e.InnerException ?? e).Message})");
+            throw Unreachable(ask.HttpUrl, e);
         }
     }
 
@@ -91,6 +91,11 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask) 
 
     public void Dispose() => _probe.Dispose();
 
+    // A certificate that is not trusted now will not be trusted in a minute.
+    private static CommandFailedException Unreachable(Uri url, Exception e) => Authorities.IsAboutCertificate(e)
+        ? new CommandFailedException(ExitCodes.Refused, $"The certificate of {url.Authority} is not trusted. {Authorities.WhyUnreachable(e)}")
+        : new CommandFailedException(ExitCodes.Unreachable, $"No gateway answers at {url} ({Authorities.WhyUnreachable(e)})");
+
     /// <summary>Null if the route wants a proof.</summary>
     private async Task<ConnectReport?> TryWebSocketAsync(CancellationToken cancellationToken)
     {
@@ -98,11 +103,10 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask) 
         deadline.CancelAfter(HandshakeTimeout);
         using var socket = new ClientWebSocket();
         socket.Options.CollectHttpResponseDetails = true;
-        if (ask.Url.IsLoopback)
-            socket.Options.Proxy = null;
+        using var transport = new HttpMessageInvoker(Authorities.NewTransport(ask.Trusted));
         try
         {
-            await socket.ConnectAsync(ask.Url, deadline.Token);
+            await socket.ConnectAsync(ask.Url, transport, deadline.Token);
             return await HandshakeAsync(socket, deadline.Token);
         }
         catch (WebSocketException) when ((int)socket.HttpStatusCode >= 200)
@@ -113,7 +117,7 @@ internal sealed class DeviceConnection(DeviceIdentity identity, ConnectAsk ask) 
         }
         catch (WebSocketException e)
         {
-            throw new CommandFailedException(ExitCodes.Unreachable, $"No gateway answers at {ask.Url} ({(e.InnerException ?? e).Message})");
+            throw Unreachable(ask.Url, e.InnerException ?? e);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using ProxyGateway.DeviceAuth.Client;
-using ProxyGateway.DeviceAuth.Files;
 
 namespace ProxyGateway.Connecting;
 
@@ -22,15 +21,9 @@ internal static class IdentityFile
         try
         {
             DeviceAuth.Handshakes.Ed25519.EnsureSupported();
-            if (!File.Exists(path))
-            {
-                using DeviceIdentity created = DeviceIdentity.Create();
-                PrivateFile.TryCreate(path, created.Export());
-            }
-
-            return DeviceIdentity.Import(PrivateFile.Read(path) ?? "");
+            return DeviceIdentity.LoadOrCreate(path);
         }
-        catch (FormatException)
+        catch (InvalidDataException e) when (e.InnerException is FormatException)
         {
             throw new CommandFailedException(ExitCodes.Refused, $"{path} is not a device's identity; delete it for a new one, or name another file with --identity");
         }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Primitives;
 using ProxyGateway.DeviceAuth.Client;
+using ProxyGateway.DeviceAuth.Files;
 using ProxyGateway.Operating;
 
 namespace ProxyGateway.Connecting;
@@ -9,7 +10,18 @@ namespace ProxyGateway.Connecting;
 /// <summary><c>proxygateway pair &lt;url&gt;</c>: has this machine's device let in, and waits until it is.</summary>
 internal static class PairCommand
 {
-    private static readonly Argument<string> Url = new("url") { Description = "The agent's URL at the gateway, as in https://gate.example/agent; ws or wss for an OpenClaw server" };
+    private static readonly Argument<string?> Url = new("url")
+    {
+        Description = "The agent's URL at the gateway, as in https://gate.example/agent; ws or wss for an OpenClaw server; or the address of an invitation",
+        Arity = ArgumentArity.ZeroOrOne,
+        DefaultValueFactory = _ => null,
+    };
+
+    private static readonly Option<string?> InvitationFile = new("--invitation-file")
+    {
+        Description = "A file with the address of an invitation, instead of the URL; - for the standard input. Unlike an argument, no list of processes shows it",
+        HelpName = "file",
+    };
 
     private static readonly Option<bool> NoQrCode = new("--no-qr") { Description = "No QR code; without a terminal there is none anyway" };
 
@@ -17,7 +29,7 @@ internal static class PairCommand
     {
         var command = new Command("pair", "Ask a gateway to let this device in, and wait until an operator has decided")
         {
-            Url, ConnectCommand.Role, OperatorCommand.ScopesOption, IdentityFile.Option, NoQrCode,
+            Url, InvitationFile, ConnectCommand.Role, OperatorCommand.ScopesOption, IdentityFile.Option, Authorities.Option, NoQrCode,
         };
         command.SetAction(RunAsync);
         return command;
@@ -74,10 +86,29 @@ internal static class PairCommand
 
     private static Uri ReadUrl(ParseResult parsed)
     {
-        string text = parsed.GetRequiredValue(Url);
-        return Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https" or "ws" or "wss"
-            ? url
-            : throw new CommandFailedException(ExitCodes.Usage, $"'{text}' is no URL, as in https://gate.example/agent");
+        string? text = parsed.GetValue(Url);
+        string? file = parsed.GetValue(InvitationFile);
+        if (text is null == file is null)
+            throw new CommandFailedException(ExitCodes.Usage, "Name the agent's URL, or a file with the address of an invitation");
+        text ??= ReadInvitation(file!);
+        if (Uri.TryCreate(text, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https" or "ws" or "wss")
+            return url;
+        throw new CommandFailedException(
+            ExitCodes.Usage, file is null ? $"'{PlainText.Of(text)}' is no URL, as in https://gate.example/agent" : $"In {file} is no address of an invitation, as in https://gate.example/agent#invitation=...");
+    }
+
+    private static string ReadInvitation(string file)
+    {
+        if (file == "-")
+            return Console.In.ReadLine()?.Trim() ?? "";
+        try
+        {
+            return PrivateFile.Read(file)?.Trim() ?? throw new CommandFailedException(ExitCodes.Refused, $"There is no {file}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            throw new CommandFailedException(ExitCodes.Refused, e.Message);
+        }
     }
 
     private static void Line(string name, string value) => Console.Out.WriteLine($"{name,-11} {PlainText.Of(value)}");

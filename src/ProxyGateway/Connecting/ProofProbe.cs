@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using ProxyGateway.DeviceAuth.Client;
 
 namespace ProxyGateway.Connecting;
@@ -15,6 +16,9 @@ internal sealed class ProofProbe(IDeviceSigner signer, Uri url, ProofClaims clai
 
     /// <summary>The header in which this route wants the proof; found by asking.</summary>
     public string Header { get; private set; } = DeviceHttpOptions.DeviceProof;
+
+    /// <summary>The certificates that are trusted; null: the system's.</summary>
+    public X509Certificate2Collection? Trusted { get; init; }
 
     /// <summary>The version of HTTP.</summary>
     public Version Version { get; init; } = HttpVersion.Version11;
@@ -62,8 +66,7 @@ internal sealed class ProofProbe(IDeviceSigner signer, Uri url, ProofClaims clai
     private HttpClient NewClient()
     {
         _nonces = new NonceCache();
-        HttpClient client = DeviceHttpHandler.CreateClient(signer, new DeviceHttpOptions { Header = Header, Claims = claims, Nonces = _nonces });
-        client.Timeout = Patience;
-        return client;
+        var options = new DeviceHttpOptions { Header = Header, Claims = claims, Nonces = _nonces };
+        return new HttpClient(new DeviceHttpHandler(signer, options) { InnerHandler = Authorities.NewTransport(Trusted) }) { Timeout = Patience };
     }
 }

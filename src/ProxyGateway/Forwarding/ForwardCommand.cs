@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using ProxyGateway.Connecting;
 using ProxyGateway.DeviceAuth.Client;
 using ProxyGateway.Operating;
@@ -29,7 +30,7 @@ internal static class ForwardCommand
     {
         var command = new Command("forward", "Forward local clients to an agent behind a gateway, as this machine's device")
         {
-            Urls, Listen, IdentityFile.Option, ConnectCommand.Role, OperatorCommand.ScopesOption, Token, AnyUser,
+            Urls, Listen, IdentityFile.Option, Authorities.Option, ConnectCommand.Role, OperatorCommand.ScopesOption, Token, AnyUser,
         };
         command.SetAction(RunAsync);
         return command;
@@ -48,7 +49,7 @@ internal static class ForwardCommand
             Scopes = ask.Scopes,
             Client = new ClientClaim { Id = "cli", DisplayName = $"proxygateway forward on {Environment.MachineName}", Platform = ClientClaim.CurrentPlatform, Mode = "forward" },
         };
-        ForwardListener[] listeners = [.. addresses.Zip(urls, (address, url) => NewListener(address, url, identity, claims))];
+        ForwardListener[] listeners = [.. addresses.Zip(urls, (address, url) => NewListener(address, url, identity, claims, ask.Trusted))];
         try
         {
             await ForwardHost.RunAsync(listeners, token, new LocalUsers(parsed.GetValue(AnyUser)));
@@ -64,9 +65,9 @@ internal static class ForwardCommand
         }
     }
 
-    private static ForwardListener NewListener(ForwardAddress address, Uri url, DeviceIdentity identity, ProofClaims claims)
+    private static ForwardListener NewListener(ForwardAddress address, Uri url, DeviceIdentity identity, ProofClaims claims, X509Certificate2Collection? trusted)
     {
-        var target = new ForwardTarget(address, url, identity, claims);
+        var target = new ForwardTarget(address, url, identity, claims, trusted);
         return new ForwardListener(target, new ForwardWatch(target, DeviceFingerprint.Of(identity.Id)));
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http.Features;
+using ProxyGateway.Connecting;
 using ProxyGateway.DeviceAuth.Localities;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -29,7 +30,7 @@ internal sealed class ForwardRequests(IHttpForwarder forwarder, ForwardToken? to
         }
 
         bool isTunnel = HttpMethods.IsConnect(http.Request.Method) && http.Features.Get<IHttpExtendedConnectFeature>() is not { IsExtendedConnect: true };
-        if (isTunnel || listener.Target.UrlOf(http.Request.Path, http.Request.QueryString) is not { } url)
+        if (isTunnel || listener.Target.UrlOf(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget) is not { } url)
         {
             await ForwardAnswers.NotForwardedAsync(http);
             return;
@@ -49,7 +50,7 @@ internal sealed class ForwardRequests(IHttpForwarder forwarder, ForwardToken? to
             return;
         Exception? failure = http.Features.Get<IForwarderErrorFeature>()?.Exception;
         http.Response.Clear();
-        await ForwardAnswers.UnreachableAsync(http, PlainText.Of((failure?.InnerException ?? failure)?.Message));
+        await ForwardAnswers.UnreachableAsync(http, PlainText.Of(failure is null ? null : Authorities.WhyUnreachable(failure)));
     }
 
     // The others are the client's doing, which may leave when it likes.

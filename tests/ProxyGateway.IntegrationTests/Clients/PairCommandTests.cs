@@ -76,18 +76,34 @@ public sealed class PairCommandTests : IAsyncLifetime
         (await pair.EndsAsync()).ShouldBe(1);
     }
 
-    [Fact]
-    public async Task Pair_with_an_invitation_is_let_in_at_once()
+    [Theory]
+    [InlineData("argument")]
+    [InlineData("file")]
+    [InlineData("input")]
+    public async Task Pair_with_an_invitation_is_let_in_at_once(string way)
     {
         var terms = new InvitationTerms(Audience.Default, "client", ScopeSet.Of("files.read"), TimeSpan.FromMinutes(10));
         MadeInvitation made = await _gate.Services.GetRequiredService<Invitations>().MakeAsync(terms, new Operator("alice"), ScopeImplications.Default, default);
         string address = $"{_gate.Address}work#invitation={made.Secret}&role=client&scopes=files.read";
+        string file = Path.Combine(_program.Folder, "invitation");
 
-        Ended ended = (await _program.RunAsync("pair", address)).ShouldSucceed();
+        Ended ended = (await RunAsync()).ShouldSucceed();
 
         ended.Output.ShouldContain("paired");
         ended.Output.ShouldNotContain("invitation=");
         _gate.Heard.Single()["X-Device-Scopes"].ToString().ShouldBe("files.read");
+
+        async Task<Ended> RunAsync()
+        {
+            if (way == "argument")
+                return await _program.RunAsync("pair", address);
+            await File.WriteAllTextAsync(file, address + "\n");
+            if (way == "input")
+                return await _program.RunInShellAsync($"exec \"$@\" < {file}", "pair", "--invitation-file", "-");
+            (await _program.RunAsync("pair", "--invitation-file", file)).Error.ShouldContain("chmod 600");
+            File.SetUnixFileMode(file, UnixFileMode.UserRead);
+            return await _program.RunAsync("pair", "--invitation-file", file);
+        }
     }
 
     [Fact]
@@ -96,6 +112,8 @@ public sealed class PairCommandTests : IAsyncLifetime
         var backend = new Uri(_gate.BackendAddress, "/tea");
         (await _program.RunAsync("pair", backend.ToString())).ExitCode.ShouldBe(1);
         (await _program.RunAsync("pair", "gate.example")).ShouldFail(2);
+        (await _program.RunAsync("pair")).ShouldFail(2);
+        (await _program.RunAsync("pair", "https://gate.example/", "--invitation-file", "-")).ShouldFail(2);
         (await _program.RunAsync("pair", "http://gate.example/")).Error.ShouldContain("https");
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.WebSockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -36,7 +37,10 @@ internal sealed class ProofSetting : IAsyncDisposable
 
     public required InMemoryDeviceStore Store { get; init; }
 
-    public Uri Address => new(_gate.Urls.First());
+    public Uri Address => new(_gate.Urls.First(url => url.StartsWith("http:", StringComparison.Ordinal)));
+
+    /// <summary>HTTP/1.1 or HTTP/2 over TLS, if there is a certificate.</summary>
+    public Uri TlsAddress => new(_gate.Urls.First());
 
     /// <summary>The backend itself, to which no device should come.</summary>
     public Uri BackendAddress => new(_backend.Urls.First());
@@ -60,7 +64,8 @@ internal sealed class ProofSetting : IAsyncDisposable
         TimeProvider? time = null,
         InMemoryDeviceStore? store = null,
         IEnumerable<RouteConfig>? others = null,
-        int port = 0)
+        int port = 0,
+        X509Certificate2? certificate = null)
     {
         var state = new BackendState();
         var heard = new ConcurrentQueue<IHeaderDictionary>();
@@ -68,7 +73,12 @@ internal sealed class ProofSetting : IAsyncDisposable
         store ??= new InMemoryDeviceStore(time);
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(options => Listen(options, port));
+        builder.WebHost.ConfigureKestrel(options =>
+        {
+            if (certificate is not null)
+                options.Listen(IPAddress.Loopback, 0, listen => listen.UseHttps(certificate));
+            Listen(options, port);
+        });
         var of = new Dictionary<string, string>(metadata ?? []);
         of.TryAdd(DeviceAuthDefaults.HandshakeMetadata, DeviceAuthDefaults.Proof);
         builder.Services.AddReverseProxy().LoadFromMemory(

@@ -49,6 +49,22 @@ public sealed class InvitationsTests : IAsyncLifetime, IAsyncDisposable
     }
 
     [Theory]
+    [InlineData(0, 600, 1)]
+    [InlineData(Invitation.MaxUses + 1, 600, 1)]
+    [InlineData(1, 59, 1)]
+    [InlineData(1, (30 * 86400) + 1, 1)]
+    [InlineData(1, 600, 0)]
+    [InlineData(1, 600, (3650 * 86400) + 1)]
+    public async Task Terms_out_of_their_range_make_none(int uses, int validSeconds, int grantSeconds)
+    {
+        InvitationTerms terms = Terms with { Uses = uses, ValidFor = TimeSpan.FromSeconds(validSeconds), GrantFor = TimeSpan.FromSeconds(grantSeconds) };
+
+        await Should.ThrowAsync<ArgumentOutOfRangeException>(async () => await _invitations.MakeAsync(terms, new Operator("alice"), ScopeImplications.Default, None));
+
+        (await _invitations.ListAsync(None)).ShouldBeEmpty();
+    }
+
+    [Theory]
     [InlineData("tools", "client", "mcp.call", null)]
     [InlineData("tools", "client", "", null)]
     [InlineData("tools", "client", "mcp.call mcp.all", InvitationFault.OtherGrant)]

@@ -29,7 +29,7 @@ internal sealed record ProofFault(string Part, string Detail, Closing Closing)
     public static readonly ProofFault KeyWeak = OfKey("The key is no point of its curve, or one under which anybody can sign.");
 
     public static readonly ProofFault Method = Of("htm", "It must be the method of the request, and GET for a WebSocket.");
-    public static readonly ProofFault Url = Of("htu", "It must be the URL of the request, by a public origin of this gateway, without query and fragment.");
+    public static readonly ProofFault Url = Of("htu", "It must be the URL of the request, by a public origin of this gateway (DeviceAuth:PublicOrigins), without query and fragment.");
     public static readonly ProofFault Id = Of("jti", "It must be 1 to 128 visible ASCII characters.");
     public static readonly ProofFault IssuedAt = Of("iat", "It must be a number.");
     public static readonly ProofFault NonceType = Of("nonce", "It must be a text.");

@@ -28,8 +28,8 @@ internal sealed class McpAnswer(HttpResponseMessage response)
                     {
                         if (events.LastEventId.Length > 0)
                             LastEventId = events.LastEventId;
-                        if (events.ReconnectionInterval > TimeSpan.Zero)
-                            Reconnect = events.ReconnectionInterval < McpLimits.LongestPause ? events.ReconnectionInterval : McpLimits.LongestPause;
+                        if (events.ReconnectionInterval >= TimeSpan.Zero)
+                            Reconnect = TimeSpan.FromTicks(Math.Clamp(events.ReconnectionInterval.Ticks, McpLimits.ShortestPause.Ticks, McpLimits.LongestPause.Ticks));
 
                         // Without data: only the id is of interest.
                         if (item.EventType == SseParser.EventTypeDefault && item.Data.Length > 0 && McpMessage.Parse(item.Data) is { } message)

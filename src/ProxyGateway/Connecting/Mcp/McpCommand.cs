@@ -24,7 +24,7 @@ internal static class McpCommand
         PrintConfig.AcceptOnlyFromAmong([.. HostConfiguration.Hosts]);
         var command = new Command("mcp", "Be an MCP server on the standard input and output, in the name of one behind a gateway, as this machine's device")
         {
-            Url, IdentityFile.Option, ConnectCommand.Role, OperatorCommand.ScopesOption, PrintConfig,
+            Url, IdentityFile.Option, Authorities.Option, ConnectCommand.Role, OperatorCommand.ScopesOption, PrintConfig,
         };
         command.SetAction(RunAsync);
         return command;
@@ -51,7 +51,7 @@ internal static class McpCommand
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using PosixSignalRegistration term = OnSignal(PosixSignal.SIGTERM, stop);
         using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, stop);
-        using var endpoint = new McpEndpoint(ask.Url, identity, claims, DeviceFingerprint.Of(identity.Id), TimeProvider.System);
+        using var endpoint = new McpEndpoint(ask.Url, identity, claims, DeviceFingerprint.Of(identity.Id), TimeProvider.System, ask.Trusted);
         using var bridge = new McpBridge(endpoint, Console.OpenStandardInput(), Console.OpenStandardOutput(), stop.Token);
         return await bridge.RunAsync() ? ExitCodes.Ok : ExitCodes.Refused;
     }
@@ -87,6 +87,12 @@ internal static class McpCommand
         {
             yield return IdentityFile.Option.Name;
             yield return Path.GetFullPath(parsed.GetRequiredValue(IdentityFile.Option)); // hosts start programs in any folder
+        }
+
+        if (parsed.GetValue(Authorities.Option) is { } authorities)
+        {
+            yield return Authorities.Option.Name;
+            yield return Path.GetFullPath(authorities);
         }
 
         foreach (Option<string?> option in new[] { ConnectCommand.Role, OperatorCommand.ScopesOption })

@@ -1,13 +1,14 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using ProxyGateway.DeviceAuth.Client;
 
 namespace ProxyGateway.Connecting.Mcp;
 
 /// <summary>The server's URL behind the gateway: sends requests with proofs, and waits for a gateway that is away or busy.</summary>
-internal sealed class McpEndpoint(Uri url, IDeviceSigner signer, ProofClaims claims, string fingerprint, TimeProvider time) : IDisposable
+internal sealed class McpEndpoint(Uri url, IDeviceSigner signer, ProofClaims claims, string fingerprint, TimeProvider time, X509Certificate2Collection? trusted = null) : IDisposable
 {
     private string _header = DeviceHttpOptions.DeviceProof;
-    private HttpClient _client = NewClient(signer, claims, DeviceHttpOptions.DeviceProof);
+    private HttpClient _client = NewClient(signer, claims, DeviceHttpOptions.DeviceProof, trusted);
     private string? _said;
 
     /// <summary>Sends a request until it has an answer of the server's.</summary>
@@ -47,7 +48,7 @@ internal sealed class McpEndpoint(Uri url, IDeviceSigner signer, ProofClaims cla
             }
             catch (HttpRequestException e) when (isSafe || IsUnsent(e))
             {
-                why = $"The gateway at {url.GetLeftPart(UriPartial.Authority)} cannot be reached ({PlainText.Of((e.InnerException ?? e).Message)})";
+                why = $"The gateway at {url.GetLeftPart(UriPartial.Authority)} cannot be reached ({PlainText.Of(Authorities.WhyUnreachable(e))})";
                 if (e.HttpRequestError == HttpRequestError.SecureConnectionError)
                     throw McpFailure.NoAnswer(why);
             }
@@ -82,7 +83,7 @@ internal sealed class McpEndpoint(Uri url, IDeviceSigner signer, ProofClaims cla
 
         // The route wants standard DPoP; the other client may have requests under way.
         response.Dispose();
-        Volatile.Write(ref _client, NewClient(signer, claims, DeviceHttpOptions.DPoP));
+        Volatile.Write(ref _client, NewClient(signer, claims, DeviceHttpOptions.DPoP, trusted));
         Volatile.Write(ref _header, DeviceHttpOptions.DPoP);
         return await SendWithProofAsync(newRequest, cancellationToken);
     }
@@ -119,9 +120,9 @@ internal sealed class McpEndpoint(Uri url, IDeviceSigner signer, ProofClaims cla
     private static bool IsUnsent(HttpRequestException e) => e.HttpRequestError is
         HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.ProxyTunnelError or HttpRequestError.SecureConnectionError;
 
-    private static HttpClient NewClient(IDeviceSigner signer, ProofClaims claims, string header)
+    private static HttpClient NewClient(IDeviceSigner signer, ProofClaims claims, string header, X509Certificate2Collection? trusted)
     {
-        SocketsHttpHandler transport = DeviceHttpHandler.CreateTransport();
+        SocketsHttpHandler transport = Authorities.NewTransport(trusted);
         transport.ConnectTimeout = McpLimits.PatienceAtStart;
         transport.KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests; // a machine that slept has streams whose end nobody announced
         transport.KeepAlivePingDelay = McpLimits.Patience;

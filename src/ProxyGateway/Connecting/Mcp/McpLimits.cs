@@ -22,6 +22,10 @@ internal static class McpLimits
     public static readonly TimeSpan LastWait = TimeSpan.FromSeconds(10);
 
     public static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(0.5);
+
+    /// <summary>The shortest pause that a server can ask for before the rest of a stream.</summary>
+    public static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(0.1);
+
     public static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     /// <summary>The longest while somebody waits for an answer.</summary>

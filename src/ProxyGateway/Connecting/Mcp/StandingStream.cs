@@ -10,6 +10,7 @@ internal sealed class StandingStream(McpConnection connection, McpSession sessio
 
     private string? _lastEventId;
     private TimeSpan _pause = McpLimits.FirstPause;
+    private bool _hasBeenThere;
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -31,6 +32,8 @@ internal sealed class StandingStream(McpConnection connection, McpSession sessio
         try
         {
             using HttpResponseMessage response = await connection.GetAsync(session, _lastEventId, cancellationToken);
+            if (response.IsSuccessStatusCode)
+                _hasBeenThere = true;
             if (response.IsSuccessStatusCode && response.Content.Headers.ContentType?.MediaType == "text/event-stream")
             {
                 answer = new McpAnswer(response);
@@ -40,14 +43,14 @@ internal sealed class StandingStream(McpConnection connection, McpSession sessio
                     await connection.DeliverAsync(message.Utf8);
                 }
             }
-            else if (session.Id is not null && await McpConnection.IsSessionLostAsync(response, cancellationToken))
+            else if (session.Id is not null && _hasBeenThere && await McpConnection.IsSessionLostAsync(response, cancellationToken))
             {
                 await connection.BeginAnotherAsync(session, cancellationToken); // it has a stream of its own
                 return false;
             }
             else
             {
-                return false; // 405: the server has none
+                return false; // 405, or 404 from the beginning: the server has none
             }
         }
         catch (McpFailure e) when (e.Problem is not null)

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
@@ -104,6 +106,78 @@ public sealed class McpBridgeTests
         foreach (string method in new[] { "notifications/initialized", "resources/subscribe", "logging/setLevel" })
             server.Of(method).Select(r => r.Header("Mcp-Session-Id")).ShouldBe(["s1", "s2"], method);
         ((string?)(await host.AskAsync("""{"jsonrpc":"2.0","id":4,"method":"ping"}"""))["result"]?.ToJsonString()).ShouldBe("{}", "the host gets no second answer to anything");
+    }
+
+    [Fact]
+    public async Task A_server_that_has_no_stream_of_its_own_is_left_alone_whatever_it_answers()
+    {
+        await using ScriptedMcpServer server = await ScriptedMcpServer.StartAsync(async (request, context) =>
+        {
+            context.Response.Headers["Mcp-Session-Id"] = "s1";
+            if (request.Verb != "POST")
+                context.Response.StatusCode = 404;
+            else if (request.Id == "null")
+                await context.AcceptedAsync();
+            else
+                await context.ResultAsync(request, """{"protocolVersion":"2025-11-25"}""");
+        });
+        await using var host = new McpHost(server.Url);
+        await host.InitializeAsync();
+        await Eventually.HoldsAsync(() => Task.FromResult(server.Of("GET").Length > 0), "it asks for the stream");
+
+        await host.AskAsync("""{"jsonrpc":"2.0","id":1,"method":"ping"}""");
+        (await host.EndAsync()).ShouldBeTrue();
+
+        server.Requests.Select(r => r.Method).ShouldBe(["initialize", "notifications/initialized", "GET", "ping", "DELETE"]);
+    }
+
+    [Fact]
+    public async Task A_server_cannot_have_a_stream_asked_for_again_without_a_pause()
+    {
+        int asked = 0;
+        await using ScriptedMcpServer server = await ScriptedMcpServer.StartAsync(async (request, context) =>
+        {
+            if (Interlocked.Increment(ref asked) < 4)
+                await context.EventsAsync($"id: e{asked}\nretry: 0\ndata:\n\n");
+            else
+                await context.EventsAsync("data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n");
+        });
+        await using var host = new McpHost(server.Url);
+        long begin = Stopwatch.GetTimestamp();
+
+        (await host.AskAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/list"}"""))["result"].ShouldNotBeNull();
+
+        Stopwatch.GetElapsedTime(begin).ShouldBeGreaterThan(3 * McpLimits.ShortestPause * 0.9);
+    }
+
+    [Fact]
+    public async Task A_request_may_have_the_id_of_one_that_is_answered_before_the_stream_of_that_has_ended()
+    {
+        var left = new ConcurrentQueue<TaskCompletionSource>([new(), new()]);
+        TaskCompletionSource[] ends = [.. left];
+        await using ScriptedMcpServer server = await ScriptedMcpServer.StartAsync(async (request, context) =>
+        {
+            if (request.Id == "null")
+            {
+                await context.AcceptedAsync();
+                return;
+            }
+
+            left.TryDequeue(out TaskCompletionSource? end).ShouldBeTrue();
+            await context.EventsAsync(request.Method == "tools/list" ? "data: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}\n\n" : ": later\n\n");
+            await context.StayAsync();
+            end!.SetResult();
+        });
+        await using var host = new McpHost(server.Url);
+        (await host.AskAsync("""{"jsonrpc":"2.0","id":7,"method":"tools/list"}"""))["result"].ShouldNotBeNull();
+
+        await host.SayAsync("""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"slow"}}""");
+
+        await ends[0].Task.WaitAsync(Eventually.Patience); // the first stream has ended by now, and must not take the second request with it
+        await Eventually.HoldsAsync(() => Task.FromResult(server.Of("tools/call").Length == 1), "the second request is made");
+        await host.SayAsync("""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}""");
+        await ends[1].Task.WaitAsync(Eventually.Patience);
+        server.Requests.Select(r => r.Method).ShouldBe(["tools/list", "tools/call", "notifications/cancelled"]);
     }
 
     [Fact]
