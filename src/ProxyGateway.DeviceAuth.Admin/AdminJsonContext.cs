@@ -10,6 +10,7 @@ namespace ProxyGateway.DeviceAuth.Admin;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     Converters = [typeof(UtcTimeConverter)])]
 [JsonSerializable(typeof(AdminProblem))]
+[JsonSerializable(typeof(HealthView))]
 [JsonSerializable(typeof(MeView))]
 [JsonSerializable(typeof(RequestView))]
 [JsonSerializable(typeof(DeviceView))]

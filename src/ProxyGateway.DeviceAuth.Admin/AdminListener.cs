@@ -123,6 +123,8 @@ internal sealed class AdminListener(
         WebApplication app = builder.Build();
         app.UseDeviceAdmin();
         app.MapDeviceAdmin();
+        foreach (AdminListenerSetup setup in _setups)
+            setup.MapEndpoints?.Invoke(app);
         return app;
     }
 

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -15,4 +16,9 @@ public sealed record AdminListenerSetup(Action<WebApplicationBuilder> Configure,
     /// Wraps the handling of requests with a valid key, for example to keep their connections open meanwhile; null: it is not wrapped.
     /// </summary>
     public Func<RequestDelegate, RequestDelegate>? AroundKeyedRequests { get; init; }
+
+    /// <summary>
+    /// Maps further endpoints of that application; null: none. Each wants an operator's key, unless it allows anonymous requests.
+    /// </summary>
+    public Action<IEndpointRouteBuilder>? MapEndpoints { get; init; }
 }

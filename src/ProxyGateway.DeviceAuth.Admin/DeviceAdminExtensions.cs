@@ -55,7 +55,7 @@ public static class DeviceAdminExtensions
     internal static IApplicationBuilder UseDeviceAdmin(this IApplicationBuilder app)
     {
         ArgumentNullException.ThrowIfNull(app);
-        return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseMiddleware<KeyedConnections>().UseRateLimiter().UseAuthorization();
+        return app.UseMiddleware<AdminRequestGuard>().UseRouting().UseAuthentication().UseMiddleware<KeyedConnections>().UseMiddleware<AdminSpans>().UseRateLimiter().UseAuthorization();
     }
 
     /// <summary>Maps <c>/admin/v1</c>, <c>/openapi/v1.json</c>, the page at <c>/</c>, <c>/healthz</c>, <c>/readyz</c> and the JWKS.</summary>

@@ -13,19 +13,25 @@ internal static class HealthEndpoints
 {
     public static void Map(IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapGet("/healthz", () => TypedResults.Text("ok")).AllowAnonymous().DisableRateLimiting()
-            .WithTags("health").Describe("isAlive", "Answers while the process is alive").Produces<string>(StatusCodes.Status200OK, "text/plain");
+        endpoints.MapGet("/healthz", (HttpContext context) => Answer(context, "alive")).AllowAnonymous().DisableRateLimiting()
+            .WithTags("health").Describe("isAlive", "Answers while the process is alive", "With `Accept: application/json` the answer is an object whose `status` is `alive`.").Produces<string>(StatusCodes.Status200OK, "text/plain");
         endpoints.MapGet("/readyz", ReadyAsync).AllowAnonymous().DisableRateLimiting()
-            .WithTags("health").Describe("isReady", "Answers 200 while the registry answers and the gateway is not stopping").Produces<string>(StatusCodes.Status200OK, "text/plain")
+            .WithTags("health").Describe("isReady", "Answers 200 while the registry answers and the gateway is not stopping", "With `Accept: application/json` the answer is an object whose `status` is `ready`; it has a `notice` if its owner should know of something.").Produces<string>(StatusCodes.Status200OK, "text/plain")
             .Fails(AdminProblems.RegistryUnavailable, AdminProblems.Stopping);
     }
+
+    // Text for those who do not ask for JSON: probes and people compare it.
+    private static IResult Answer(HttpContext context, string status, string? notice = null) =>
+        context.Request.Headers.Accept.ToString().Contains("application/json", StringComparison.OrdinalIgnoreCase)
+            ? TypedResults.Json(new HealthView(status, notice), AdminJsonContext.Default.HealthView)
+            : TypedResults.Text(notice is null ? "ok" : $"ok\n{notice}\n");
 
     private static async Task<IResult> ReadyAsync(HttpContext context, IGateReadiness gate)
     {
         switch (await gate.CheckAsync(context.RequestAborted))
         {
             case null:
-                return TypedResults.Text(gate.Notice is { } notice ? $"ok\n{notice}\n" : "ok");
+                return Answer(context, "ready", gate.Notice);
             case { IsStopping: true }:
                 return AdminProblems.Stopping;
             case { Description: var failure }:

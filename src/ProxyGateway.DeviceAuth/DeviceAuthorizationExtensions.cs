@@ -9,6 +9,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using ProxyGateway.DeviceAuth.Configuration;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 using ProxyGateway.DeviceAuth.Handshakes.ConnectFrame.Backends;
@@ -104,11 +105,14 @@ public static class DeviceAuthorizationExtensions
         AddBackgroundService<AuditLog>(services);
         AddBackgroundService<LastSeenTracker>(services);
         services.TryAddSingleton(s => new DeviceRegistry(
-            s.GetRequiredService<IDeviceStore>(), s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>()));
+            s.GetRequiredService<IDeviceStore>(), s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>(), s.GetRequiredService<IMeterFactory>()));
+        services.TryAddSingleton(s => new RegistryCalls(s.GetRequiredService<IMeterFactory>()));
+        services.TryAddSingleton<OpenRequests>();
         services.TryAddSingleton<DeviceFleet>();
         services.TryAddSingleton(s => new Invitations(
-            s.GetRequiredService<DeviceRegistry>(), s.GetService<ISharedDocumentStore>(), s.GetRequiredService<AuditLog>()));
-        services.TryAddSingleton<INonceKeys, ProofNonceKeys>();
+            s.GetRequiredService<DeviceRegistry>(), SharedDocuments(s), s.GetRequiredService<AuditLog>()));
+        services.TryAddSingleton<INonceKeys>(s => new ProofNonceKeys(
+            s.GetRequiredService<IDeviceStore>(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILogger<ProofNonceKeys>>(), SharedDocuments(s)));
         AddBackgroundService<IdleDevices>(services);
         AddBackgroundService<ReachedBounds>(services);
         services.TryAddSingleton(s => s.GetRequiredService<IDeviceAuthSettings>().Current.Freshness);
@@ -132,7 +136,9 @@ public static class DeviceAuthorizationExtensions
         services.TryAddSingleton(s => new HandshakeBudgets(s.GetService<HandshakeCeiling>()?.Most));
         services.TryAddSingleton<ClientHistory>();
         services.TryAddSingleton<LoopbackPeers>();
-        services.TryAddSingleton<GateMetrics>();
+        services.TryAddSingleton<HandshakeMetrics>();
+        services.TryAddSingleton<RevocationMetrics>();
+        services.TryAddSingleton<GateGauges>();
         services.TryAddSingleton(typeof(PacedLogger<>));
         AddBackgroundService<Draining>(services);
         AddBackgroundService<BackendPairings>(services);
@@ -155,7 +161,7 @@ public static class DeviceAuthorizationExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigChangeListener, ClaimedHeaders>(s => s.GetRequiredService<ClaimedHeaders>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<ITransformFactory, BackendHeaderFactory>());
         services.TryAddSingleton(s => new AssertionKeySet(
-            s.GetService<ISharedDocumentStore>() ?? new ProcessDocuments(s.GetRequiredService<TimeProvider>()), s.GetRequiredService<TimeProvider>()));
+            SharedDocuments(s) ?? new ProcessDocuments(s.GetRequiredService<TimeProvider>()), s.GetRequiredService<TimeProvider>()));
         services.TryAddSingleton<IDeviceAssertionKeys>(s => s.GetRequiredService<AssertionKeySet>());
         AddBackgroundService<AssertionKeys>(services);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IReservedEndpoint, JwksEndpoint>());
@@ -178,9 +184,13 @@ public static class DeviceAuthorizationExtensions
         ArgumentNullException.ThrowIfNull(proxy);
         Ed25519.EnsureSupported();
         _ = proxy.ApplicationServices.GetRequiredService<IDeviceAuthSettings>(); // reports configuration errors at start
+        _ = proxy.ApplicationServices.GetRequiredService<GateGauges>(); // exist from now on, for whoever listens
         proxy.UseMiddleware<DeviceAuthorizationMiddleware>();
         return proxy;
     }
+
+    private static ISharedDocumentStore? SharedDocuments(IServiceProvider services) =>
+        MeasuredDocuments.Of(services.GetService<ISharedDocumentStore>(), services.GetRequiredService<RegistryCalls>());
 
     private static void AddBackgroundService<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] T>(IServiceCollection services)
         where T : class, IHostedService

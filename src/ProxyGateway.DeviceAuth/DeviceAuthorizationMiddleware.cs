@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Handshakes.Proof;
 using ProxyGateway.DeviceAuth.Identity;
@@ -30,7 +31,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     LoopbackPeers peers,
     Draining draining,
     AuditLog audit,
-    GateMetrics metrics,
+    HandshakeMetrics metrics,
     AdmissionDesk desk,
     ClaimedHeaders claimed,
     PacedLogger<DeviceAuthorizationMiddleware> logger)
@@ -47,7 +48,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         if (McpHeaders.AreAmbiguous(route.Match.Headers, context.Request.Headers))
             return Problems.HeaderRefused(context);
         IReadOnlyDictionary<string, string>? metadata = route.Metadata;
-        string name = metadata?.GetValueOrDefault(DeviceAuthDefaults.HandshakeMetadata) ?? options.Handshake;
+        string name = NameOf(context, options);
         if (name == DeviceAuthDefaults.Off)
             return PassAsync(context);
 
@@ -91,23 +92,27 @@ internal sealed partial class DeviceAuthorizationMiddleware(
             case UpgradeKind.None when TakesHttp(name):
                 break;
             case UpgradeKind.None:
+                Count(context, options, HandshakeOutcome.RequestRefused);
                 return Problems.HttpRefused(context);
             case UpgradeKind.OtherVersion:
+                Count(context, options, HandshakeOutcome.RequestRefused);
                 return Problems.VersionRefused(context);
             case not UpgradeKind.WebSocket:
+                Count(context, options, HandshakeOutcome.RequestRefused);
                 return Problems.UpgradeRefused(context);
         }
 
         if (draining.IsUnderWay)
         {
-            metrics.UpgradeRefused("draining");
+            Count(context, options, HandshakeOutcome.GatewayRestarting);
             return Problems.Draining(context);
         }
 
         // A device is admitted to what this route leads to. The same backend may have paths of other agents, and some that need other scopes.
-        return PlainPath.Is(context.Request.Path, mayEncodeSlashes: true)
-            ? ShakeHandsAsync(context, kind, _handshakes[name], options) // an unknown name throws: fails closed
-            : Problems.PathRefused(context);
+        if (PlainPath.Is(context.Request.Path, mayEncodeSlashes: true))
+            return ShakeHandsAsync(context, kind, _handshakes[name], options); // an unknown name throws: fails closed
+        Count(context, options, HandshakeOutcome.RequestRefused);
+        return Problems.PathRefused(context);
     }
 
     private Task PassAsync(HttpContext context) => PlainPath.Is(context.Request.Path) ? PassOnAsync(context) : Problems.PathRefused(context);
@@ -132,7 +137,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         ClaimOrigin? read = LocalityReader.Read(context, options.TrustedProxies, listed, peers, out string? strange);
         if (read is not { } origin)
         {
-            metrics.UpgradeRefused("gone");
+            Count(context, options, HandshakeOutcome.ClientLeft);
             context.Abort();
             return;
         }
@@ -149,7 +154,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         if (!OriginCheck.Allows(context.Request, options.AllowedOrigins))
         {
             LogOriginRefused(LogText.Of(context.Request.Path));
-            metrics.UpgradeRefused("origin");
+            Count(context, options, HandshakeOutcome.OriginRefused);
             if (history.IsAuditDue(client))
                 Enter(origin, options, "origin");
             await Problems.OriginRefused(context);
@@ -159,6 +164,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         if (DestinationOf(context) is not { } destination)
         {
             LogTooEarly(LogText.Of(context.Request.Path));
+            Count(context, options, HandshakeOutcome.Failed);
             await Problems.NotGated(context);
             return;
         }
@@ -172,11 +178,28 @@ internal sealed partial class DeviceAuthorizationMiddleware(
 
         using (place)
         {
+            Audience audience = AudienceOf(context);
+            HandshakeTrace? trace = metrics.Begin(context.GetRouteModel().Config.RouteId, NameOf(context, options), audience.ToString());
             var request = new HandshakeRequest(
-                new HandshakeContext(context, origin, options, AudienceOf(context), place), desk, ownHeaders, isUpgrade: kind == UpgradeKind.WebSocket, ForwardAsync);
-            await request.RunAsync(handshake);
+                new HandshakeContext(context, origin, options, audience, place) { Trace = trace }, desk, ownHeaders, isUpgrade: kind == UpgradeKind.WebSocket, ForwardAsync);
+            var failure = HandshakeOutcome.Failed;
+            try
+            {
+                await request.RunAsync(handshake);
+                failure = HandshakeOutcome.Answered;
+            }
+            finally
+            {
+                trace?.Complete(context.RequestAborted.IsCancellationRequested ? HandshakeOutcome.ClientLeft : failure);
+            }
         }
     }
+
+    private void Count(HttpContext context, DeviceAuthOptions options, HandshakeOutcome outcome) => metrics.Refused(
+        context.GetRouteModel().Config.RouteId, NameOf(context, options), AudienceOf(context).ToString(), outcome);
+
+    private static string NameOf(HttpContext context, DeviceAuthOptions options) =>
+        context.GetRouteModel().Config.Metadata?.GetValueOrDefault(DeviceAuthDefaults.HandshakeMetadata) ?? options.Handshake;
 
     private Task ForwardAsync(HandshakeRequest request)
     {
@@ -201,13 +224,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     private Task RefuseAsync(HttpContext context, ClaimOrigin origin, Client client, BudgetScope exhausted, DeviceAuthOptions options)
     {
         LogOverBudget(origin.Address, exhausted);
-        metrics.UpgradeRefused(exhausted switch
-        {
-            BudgetScope.Rate => "rate",
-            BudgetScope.Address => "address",
-            BudgetScope.Destination => "destination",
-            _ => "all",
-        });
+        Count(context, options, HandshakeOutcomes.Of(exhausted));
         if (history.IsAuditDue(client))
             Enter(origin, options, exhausted is BudgetScope.Rate or BudgetScope.Address ? "budget-of-address" : "budget");
         return Problems.OverBudget(context, exhausted);

@@ -18,7 +18,8 @@ internal sealed class CountedDrops : IDisposable
 
     /// <param name="instrument">The counter.</param>
     /// <param name="meters">Whose.</param>
-    public CountedDrops(string instrument, IMeterFactory meters)
+    /// <param name="tag">Only what has this value of any tag; null: all.</param>
+    public CountedDrops(string instrument, IMeterFactory meters, string? tag = null)
     {
         Meters = meters;
         _listener.InstrumentPublished = (published, listener) =>
@@ -26,7 +27,14 @@ internal sealed class CountedDrops : IDisposable
             if (published.Name == instrument && published.Meter.Name == "ProxyGateway.DeviceAuth" && ReferenceEquals(published.Meter.Scope, Meters))
                 listener.EnableMeasurementEvents(published);
         };
-        _listener.SetMeasurementEventCallback<long>((_, measured, _, _) => Interlocked.Add(ref _count, measured));
+        _listener.SetMeasurementEventCallback<long>((_, measured, tags, _) =>
+        {
+            bool counts = tag is null;
+            foreach ((_, object? value) in tags)
+                counts |= Equals(value, tag);
+            if (counts)
+                Interlocked.Add(ref _count, measured);
+        });
         _listener.Start();
     }
 

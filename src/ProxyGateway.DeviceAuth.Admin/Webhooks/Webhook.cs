@@ -42,6 +42,12 @@ internal sealed class Webhook : IDisposable
         _kinds = options.Events.ToFrozenSet(StringComparer.Ordinal);
     }
 
+    /// <summary>Its name.</summary>
+    public string Name => _options.Name;
+
+    /// <summary>How many events wait.</summary>
+    public int Waiting => _queues.Sum(queue => queue.Count);
+
     /// <summary>Takes an event, or drops it if there is no room. Never waits.</summary>
     public void Take(AuditEntry entry)
     {

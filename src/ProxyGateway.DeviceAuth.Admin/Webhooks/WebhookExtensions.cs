@@ -23,14 +23,15 @@ public static class WebhookExtensions
         foreach (WebhookOptions webhook in webhooks)
             AddClient(services, webhook);
         services.AddSingleton<WebhookReport>();
-        services.AddSingleton(s => new WebhookDispatcher(
-            all.Select(w => new Webhook(
-                w.Options,
-                w.Secret,
-                s.GetRequiredService<IHttpClientFactory>().CreateClient(HttpClientName(w.Options.Name)),
-                s.GetRequiredService<TimeProvider>(),
-                s.GetRequiredService<WebhookReport>())),
-            s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s =>
+        {
+            WebhookReport report = s.GetRequiredService<WebhookReport>();
+            TimeProvider time = s.GetRequiredService<TimeProvider>();
+            Webhook[] sending = [.. all.Select(w => new Webhook(
+                w.Options, w.Secret, s.GetRequiredService<IHttpClientFactory>().CreateClient(HttpClientName(w.Options.Name)), time, report))];
+            report.Observe(sending);
+            return new WebhookDispatcher(sending, time);
+        });
         services.AddSingleton<IAuditListener>(s => s.GetRequiredService<WebhookDispatcher>());
         services.AddHostedService(s => s.GetRequiredService<WebhookDispatcher>());
         return services;

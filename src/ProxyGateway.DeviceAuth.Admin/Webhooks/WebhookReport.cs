@@ -9,16 +9,24 @@ internal sealed partial class WebhookReport
     private readonly Dictionary<string, Throttle> _lines = []; // two for each webhook
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly Meter _meter;
     private readonly Counter<long> _delivered;
     private readonly Counter<long> _dropped;
 
     public WebhookReport(TimeProvider time, IMeterFactory meters, ILogger<WebhookReport> logger)
     {
         (_time, _logger) = (time, logger);
-        Meter meter = meters.Create(Telemetry.MeterName);
-        _delivered = meter.CreateCounter<long>("proxygateway.webhook.delivered", "{event}", "Events that a webhook's receiver has taken.");
-        _dropped = meter.CreateCounter<long>("proxygateway.webhook.dropped", "{event}", "Events that a webhook's receiver was not told of.");
+        _meter = meters.Create(Telemetry.MeterName);
+        _delivered = _meter.CreateCounter<long>("proxygateway.webhook.delivered", "{event}", "Events that a webhook's receiver has taken.");
+        _dropped = _meter.CreateCounter<long>("proxygateway.webhook.dropped", "{event}", "Events that a webhook's receiver was not told of.");
     }
+
+    /// <summary>From now on the meter has how many events wait for each of these.</summary>
+    public void Observe(IReadOnlyCollection<Webhook> webhooks) => _meter.CreateObservableUpDownCounter(
+        "proxygateway.webhook.queue.length",
+        () => webhooks.Select(webhook => new Measurement<int>(webhook.Waiting, Tag(webhook.Name))),
+        "{event}",
+        "Events that wait for a webhook's receiver.");
 
     public void Delivered(string webhook) => _delivered.Add(1, Tag(webhook));
 

@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -57,6 +58,18 @@ internal sealed class AdmissionDesk(
     public async ValueTask<(Admission Admission, DeviceSession? Session)> DecideAsync(
         HandshakeContext handshake, DeviceClaim claim, string? sharedToken, UseOnce? once = null, bool isPlain = false)
     {
+        HandshakeTrace? trace = handshake.Trace;
+        trace?.Proved(claim.Device);
+        using HandshakeTrace.Part? part = trace?.Begin(HandshakeStep.Policy);
+        (Admission admission, DeviceSession? session) = await DecideClaimAsync(handshake, claim, sharedToken, once, isPlain);
+        if (session is null)
+            trace?.Note(HandshakeOutcomes.Of(admission));
+        return (admission, session);
+    }
+
+    private async ValueTask<(Admission Admission, DeviceSession? Session)> DecideClaimAsync(
+        HandshakeContext handshake, DeviceClaim claim, string? sharedToken, UseOnce? once, bool isPlain)
+    {
         if (draining.IsUnderWay)
             return (new Admission.Restarting(), null);
         claim = claim with { Audience = handshake.Audience }; // the route says which agent it is; the client or its handshake could name one that admits it
@@ -67,7 +80,7 @@ internal sealed class AdmissionDesk(
         }
 
         (Admission admission, DeviceSession? session) = await gatekeeper.DecideAsync(
-            claim, handshake.Origin, handshake.Options, inForce => MayAsk(sharedToken, inForce), once, handshake.Http.RequestAborted, isPlain);
+            claim, handshake.Origin, handshake.Options, inForce => MayAsk(sharedToken, inForce), once, handshake.Http.RequestAborted, isPlain, handshake.Trace);
         if (draining.IsUnderWay)
             session?.Close(Closing.Restarting); // the others may have been closed before this one was entered
         return (admission, session);
@@ -78,6 +91,7 @@ internal sealed class AdmissionDesk(
     public TimeSpan Refuse(HandshakeContext handshake, string reason)
     {
         Closing closing = Closing.ByApplication(reason) with { Reason = SafeText.Of(reason) ?? "" }; // a handshake may put a client's text in it after all
+        handshake.Trace?.Note(HandshakeOutcome.ProofInvalid);
         _log.Refused(handshake, closing);
         gatekeeper.Refused(closing, handshake.Audience, claim: null, handshake.Origin, handshake.Options);
         return Fail(handshake);
@@ -86,6 +100,8 @@ internal sealed class AdmissionDesk(
     /// <summary>Enters that a verified claim is refused without a decision.</summary>
     public void Decline(HandshakeContext handshake, DeviceClaim claim, Closing closing)
     {
+        handshake.Trace?.Proved(claim.Device);
+        handshake.Trace?.Note(HandshakeOutcomes.Of(closing));
         _log.Refused(handshake, closing);
         gatekeeper.Refused(closing, handshake.Audience, claim, handshake.Origin, handshake.Options);
     }
@@ -96,6 +112,7 @@ internal sealed class AdmissionDesk(
     /// <summary>Holds a refusal back; meanwhile the handshake gives way before any other.</summary>
     public async Task HoldBackAsync(HandshakeContext handshake, TimeSpan delay)
     {
+        handshake.Trace?.Complete(HandshakeOutcome.Answered); // what is held back is no part of it
         if (delay <= TimeSpan.Zero)
             return;
         handshake.Place.HoldBack();
@@ -110,14 +127,18 @@ internal sealed class AdmissionDesk(
     public void Opened(HandshakeContext handshake, Session session, bool wasPaired)
     {
         handshake.Place.Dispose();
+        handshake.Trace?.Complete(HandshakeOutcome.Admitted);
         if (wasPaired)
             history.Admitted(handshake.Place.Client);
         gatekeeper.Opened(session, handshake.Origin, handshake.Options);
     }
 
     /// <summary>The connection of an admitted device is over.</summary>
-    public void Ended(HandshakeContext handshake, Session session) =>
+    public void Ended(HandshakeContext handshake, Session session)
+    {
+        handshake.Trace?.SessionEnded(SessionEnds.Of(session.Closing));
         gatekeeper.Ended(session, session.Closing, handshake.Origin, handshake.Options);
+    }
 
     /// <summary>Whether there is a shared token, and this is it.</summary>
     public static bool ShowsSharedToken(string? sharedToken, DeviceAuthOptions options) =>

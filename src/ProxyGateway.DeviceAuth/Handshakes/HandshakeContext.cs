@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -17,6 +18,9 @@ namespace ProxyGateway.DeviceAuth.Handshakes;
 /// <param name="Place">Its place among the handshakes under way.</param>
 internal sealed record HandshakeContext(HttpContext Http, ClaimOrigin Origin, DeviceAuthOptions Options, Audience Audience, HandshakePlace Place)
 {
+    /// <summary>Measures it; null if nobody listens.</summary>
+    public HandshakeTrace? Trace { get; init; }
+
     /// <summary>Whether the client's connection is gone.</summary>
     public bool IsClientGone => Http.RequestAborted.IsCancellationRequested;
 }

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -124,6 +125,8 @@ public sealed class HandshakeRequest
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Advance(State.Decided, State.Forwarded, done.Task);
         bool hasEnded = session.Closing is not null || Handshake.IsClientGone;
+        if (hasEnded)
+            Handshake.Trace?.Note(Handshake.IsClientGone ? HandshakeOutcome.ClientLeft : HandshakeOutcomes.Of(session.Closing!));
         return CompleteAsync(hasEnded ? Task.FromResult(false) : ForwardOnceAsync(session, admitted), done);
     }
 
@@ -182,7 +185,10 @@ public sealed class HandshakeRequest
     {
         await running.WaitAsync(Options.HandshakeTimeout, _desk.Time, Handshake.Place.GivesWay).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!running.IsCompleted && IsUndecided)
+        {
+            Handshake.Trace?.Note(Handshake.Place.GivesWay.IsCancellationRequested ? HandshakeOutcome.GaveWay : HandshakeOutcome.TimedOut);
             Http.Abort();
+        }
     }
 
     private static async Task<T> CompleteAsync<T>(Task<T> running, TaskCompletionSource done)

@@ -31,6 +31,9 @@ internal sealed partial class AssertionKeys(AssertionKeySet all, TimeProvider ti
     /// <summary>The key that signs now; null if none was announced for long enough.</summary>
     public AssertionKey? Current => Array.FindLast(_own, IsUsable)?.Key;
 
+    /// <summary>The age of that key; null if there is none.</summary>
+    public TimeSpan? CurrentAge => Array.FindLast(_own, IsUsable)?.MadeAt.Elapsed;
+
     /// <summary>The key that signs now.</summary>
     /// <exception cref="InvalidDataException">There is none.</exception>
     public Task<AssertionKey> GetAsync() => Current is { } key

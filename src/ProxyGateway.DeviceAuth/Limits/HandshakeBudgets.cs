@@ -35,6 +35,10 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
     /// <summary>How many handshakes are under way.</summary>
     public int InUse => Volatile.Read(ref _all);
 
+    /// <summary>How many may be under way.</summary>
+    /// <param name="limits">The limits in force.</param>
+    public int MostNow(DeviceAuthLimits limits) => Math.Min(limits.Handshakes, mostInAll?.Invoke() ?? int.MaxValue);
+
     /// <summary>How many budgets of clients and destinations are remembered: those that a handshake takes from.</summary>
     internal int Remembered
     {
@@ -59,7 +63,7 @@ internal sealed class HandshakeBudgets(Func<int>? mostInAll = null)
     {
         place = null!;
         HandshakePlace? loser = null;
-        int mostInAllNow = Math.Min(limits.Handshakes, mostInAll?.Invoke() ?? int.MaxValue);
+        int mostInAllNow = MostNow(limits);
         lock (_lock)
         {
             ImmutableArray<Tally> mine = [.. client.Keys.Select(k => Find(_byClient, k.Name))];

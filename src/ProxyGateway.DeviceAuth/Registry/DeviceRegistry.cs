@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
@@ -22,6 +24,8 @@ public sealed partial class DeviceRegistry
     private readonly IDeviceStore _store;
     private readonly AuditLog? _audit;
     private readonly ILogger _logger;
+    private readonly RegistryCalls _calls;
+    private readonly Counter<long>? _marks;
 
     /// <summary>A registry beside the gate's: its changes are in no audit of this process.</summary>
     /// <param name="store">The store of the documents.</param>
@@ -31,8 +35,13 @@ public sealed partial class DeviceRegistry
     {
     }
 
-    internal DeviceRegistry(IDeviceStore store, AuditLog? audit, ILogger<DeviceRegistry>? logger = null) =>
+    internal DeviceRegistry(IDeviceStore store, AuditLog? audit, ILogger<DeviceRegistry>? logger = null, IMeterFactory? meters = null)
+    {
         (_store, _audit, _logger) = (store, audit, logger ?? NullLogger<DeviceRegistry>.Instance);
+        _calls = meters is null ? RegistryCalls.Off : new RegistryCalls(meters);
+        _marks = meters?.Create(Telemetry.MeterName).CreateCounter<long>(
+            "proxygateway.replay.marks", "{mark}", "Proofs that this gateway has marked as used, or found marked, by outcome.");
+    }
 
     /// <summary>
     /// Raised after a record was changed through this registry, with the new record and the store's time; within the call that changed it,
@@ -217,7 +226,7 @@ public sealed partial class DeviceRegistry
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public async ValueTask<PairingRequest?> FindRequestAsync(RequestId id, CancellationToken cancellationToken)
     {
-        if (await _store.FindRequestAsync(id, cancellationToken) is not { } device)
+        if (await FindDeviceAsync(id, cancellationToken) is not { } device)
             return null;
         (DeviceRecord? record, DateTimeOffset now) = await GetAsync(device, cancellationToken);
         return record?.FindRequest(id)?.AsOf(now);
@@ -225,14 +234,19 @@ public sealed partial class DeviceRegistry
 
     /// <inheritdoc cref="IDeviceStore.ListDevicesAsync"/>
     public async ValueTask<PagedResult<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-        Note(await _store.ListDevicesAsync(cursor, limit, cancellationToken));
+        Note(await _calls.MeasureAsync(RegistryOperation.ListDevices, _calls.Start(), _store.ListDevicesAsync(cursor, limit, cancellationToken)));
 
     /// <inheritdoc cref="IDeviceStore.ListOpenRequestsAsync"/>
     public async ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
-        Note(await _store.ListOpenRequestsAsync(cursor, limit, cancellationToken));
+        Note(await _calls.MeasureAsync(RegistryOperation.ListRequests, _calls.Start(), _store.ListOpenRequestsAsync(cursor, limit, cancellationToken)));
 
     /// <inheritdoc cref="IDeviceStore.PingAsync"/>
-    public ValueTask PingAsync(CancellationToken cancellationToken) => _store.PingAsync(cancellationToken);
+    public ValueTask PingAsync(CancellationToken cancellationToken) =>
+        _calls.MeasureAsync(RegistryOperation.Ping, _calls.Start(), _store.PingAsync(cancellationToken));
+
+    /// <inheritdoc cref="IDeviceStore.GetVersionsAsync"/>
+    internal ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken) =>
+        _calls.MeasureAsync(RegistryOperation.GetVersions, _calls.Start(), _store.GetVersionsAsync(ids, cancellationToken));
 
     /// <summary>
     /// How many documents of a newer format this gateway has met, and the greatest format. One of them is read again each time, since a
@@ -335,16 +349,23 @@ public sealed partial class DeviceRegistry
     private async ValueTask<StoredDevice> GetAsync(DeviceId id, PendingUse? use, CancellationToken cancellationToken)
     {
         StoredDevice stored = use?.Open is { } once
-            ? await Replays.GetAsync(id, once, cancellationToken)
-            : await _store.GetAsync(id, cancellationToken);
+            ? await _calls.MeasureAsync(RegistryOperation.GetOnce, _calls.Start(), Replays.GetAsync(id, once, cancellationToken))
+            : await _calls.MeasureAsync(RegistryOperation.Get, _calls.Start(), _store.GetAsync(id, cancellationToken));
         if (stored.Mark == UseMark.Made)
             use!.IsMarked = true;
+        if (stored.Mark != UseMark.None)
+            CountMark(stored.Mark == UseMark.Made);
         if (stored.Damage is NewerDocumentException newer)
             Note(newer.Document);
         else
             _newer.Forget(id);
         return stored;
     }
+
+    private ValueTask<DeviceId?> FindDeviceAsync(RequestId id, CancellationToken cancellationToken) =>
+        _calls.MeasureAsync(RegistryOperation.FindRequest, _calls.Start(), _store.FindRequestAsync(id, cancellationToken));
+
+    private void CountMark(bool isNew) => _marks?.Add(1, KeyValuePair.Create<string, object?>(TagNames.Outcome, isNew ? "made" : "used-before"));
 
     private IReplayStore Replays =>
         _store as IReplayStore ?? throw new RegistryUnavailableException("The registry's store cannot remember which proofs were used, so it decides none that can come again.");
@@ -370,7 +391,7 @@ public sealed partial class DeviceRegistry
         PairingRules rules,
         CancellationToken cancellationToken)
     {
-        if (await _store.FindRequestAsync(id, cancellationToken) is not { } device)
+        if (await FindDeviceAsync(id, cancellationToken) is not { } device)
             return null;
         Decision? decision = await WriteAsync(
             device, stored => stored.Record is { } record ? decide(record, stored.Now) : null, operation: null, by, rules, cancellationToken);
@@ -451,7 +472,9 @@ public sealed partial class DeviceRegistry
         bool isUncertain = true;
         try
         {
-            result = await _store.SwapAsync(swap, cancellationToken);
+            result = await _calls.MeasureAsync(RegistryOperation.Swap, _calls.Start(), _store.SwapAsync(swap, cancellationToken));
+            if (swap.Once is not null && result is SwapResult.Swapped or SwapResult.UsedBefore)
+                CountMark(result == SwapResult.Swapped);
         }
         catch (RegistryUnavailableException e) when (e.ChangeWasMade)
         {

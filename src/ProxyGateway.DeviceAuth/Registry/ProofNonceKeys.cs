@@ -38,6 +38,9 @@ internal sealed partial class ProofNonceKeys(IDeviceStore devices, TimeProvider 
     /// <inheritdoc/>
     public NonceKey Current => _keys?.Current ?? throw Missing();
 
+    /// <summary>The age of the current key, by the registry's clock; null if none was read.</summary>
+    public TimeSpan? CurrentAge => _keys?.MadeAt is { } at ? time.GetUtcNow() - at : null;
+
     /// <inheritdoc/>
     public ValueTask RenewAsync(CancellationToken cancellationToken) => ReadAsync(_keys is null ? Pace : ReadAfter, cancellationToken);
 
@@ -144,13 +147,13 @@ internal sealed partial class ProofNonceKeys(IDeviceStore devices, TimeProvider 
         return null;
     }
 
-    private Keys Read(StoredNonceKeys stored) => new(Read(stored.Current), stored.Previous is { } previous ? Read(previous) : null);
+    private Keys Read(StoredNonceKeys stored) => new(Read(stored.Current), stored.Previous is { } previous ? Read(previous) : null, stored.Current.MadeAt);
 
     // Where the memory of used proofs ends with the process, so do its nonces, whatever its clock says: else a proof that was used before a restart could be sent again.
     private NonceKey Read(StoredNonceKey stored) =>
         new(stored.Id, [.. _remembersSince is { } since ? HMACSHA256.HashData(stored.Secret, BitConverter.GetBytes(since.UtcTicks)) : stored.Secret]);
 
-    private sealed record Keys(NonceKey Current, NonceKey? Previous);
+    private sealed record Keys(NonceKey Current, NonceKey? Previous, DateTimeOffset MadeAt);
 
     [LoggerMessage(1520, LogLevel.Warning, "The keys of nonces cannot be read from the registry or written to it. Routes with the handshake Proof give no nonces until they can, or use the keys that are known.")]
     private partial void LogFailed(Exception exception);

@@ -14,6 +14,9 @@ internal sealed class RegistryFreshness(FreshnessOptions options, TimeProvider t
     /// </summary>
     public bool IsStale => StaleIn <= TimeSpan.Zero;
 
+    /// <summary>How long it is.</summary>
+    public TimeSpan Age => _current.Elapsed;
+
     /// <summary>The time until then, without further announcements.</summary>
     internal TimeSpan StaleIn => options.StalenessLimit - _current.Elapsed;
 

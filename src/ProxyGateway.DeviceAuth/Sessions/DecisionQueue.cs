@@ -15,6 +15,9 @@ internal sealed class DecisionQueue : IDisposable
     /// <summary>How many wait for their turn.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
 
+    /// <summary>How many are under way.</summary>
+    public int UnderWay => MaxUnderWay - _places.CurrentCount;
+
     /// <summary>Takes a place if one is free and no other decision waits for it.</summary>
     public bool TryEnter() => _places.Wait(TimeSpan.Zero);
 

@@ -80,7 +80,8 @@ internal sealed class DeviceSession : Session
     /// <param name="now">The store's time when the record was read.</param>
     /// <param name="policy">The policy in force.</param>
     /// <param name="asOf">A time before it was read; null for now.</param>
-    public void Recheck(DeviceRecord? record, DateTimeOffset now, PairingPolicy policy, TimeMark? asOf = null)
+    /// <returns>Whether it was closed by this.</returns>
+    public bool Recheck(DeviceRecord? record, DateTimeOffset now, PairingPolicy policy, TimeMark? asOf = null)
     {
         bool revoked;
         record = record?.AsOf(now);
@@ -94,8 +95,7 @@ internal sealed class DeviceSession : Session
                 SetCoverage(record!, now, asOf ?? new TimeMark(_time));
         }
 
-        if (revoked)
-            Close(WhyRevoked(record));
+        return revoked && Close(WhyRevoked(record));
     }
 
     protected override void Leave()

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -35,12 +36,13 @@ internal sealed partial class Gatekeeper(
     /// <param name="once">What names the claim's proof; null if it cannot come again.</param>
     /// <param name="cancellationToken">Cancelled when the client is gone.</param>
     /// <param name="isPlain">Whether it is a plain HTTP request.</param>
+    /// <param name="trace">Measures the handshake; null if nobody listens.</param>
     /// <returns>
     /// The result; and for <see cref="Admission.Admitted"/>, and nothing else, the session, to be disposed of when the connection ends.
     /// </returns>
     /// <exception cref="OperationCanceledException">The client is gone.</exception>
     public async ValueTask<(Admission Admission, DeviceSession? Session)> DecideAsync(
-        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, CancellationToken cancellationToken, bool isPlain = false)
+        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions options, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, CancellationToken cancellationToken, bool isPlain = false, HandshakeTrace? trace = null)
     {
         // A device that waits in this queue has not reached the registry: its answer must not say that the registry is unavailable.
         if (!await TryEnterAsync(options.HandshakeTimeout, cancellationToken))
@@ -51,7 +53,7 @@ internal sealed partial class Gatekeeper(
 
         try
         {
-            return await DecideInTurnAsync(claim, origin, options, mayAsk, once, isPlain, cancellationToken);
+            return await DecideInTurnAsync(claim, origin, options, mayAsk, once, isPlain, trace, cancellationToken);
         }
         finally
         {
@@ -143,7 +145,7 @@ internal sealed partial class Gatekeeper(
     }
 
     private async ValueTask<(Admission Admission, DeviceSession? Session)> DecideInTurnAsync(
-        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions cameBy, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, bool isPlain, CancellationToken cancellationToken)
+        DeviceClaim claim, ClaimOrigin origin, DeviceAuthOptions cameBy, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, bool isPlain, HandshakeTrace? trace, CancellationToken cancellationToken)
     {
         DeviceAuthOptions options = settings.Current;
         if (!options.HasTheSameDoor(cameBy))
@@ -172,7 +174,7 @@ internal sealed partial class Gatekeeper(
         await using CancellationTokenRegistration left = cancellationToken.UnsafeRegister(static e => ((CancellationTokenSource)e!).Cancel(), either);
         try
         {
-            admission = await DecideAsync(session, origin, mayAsk, once, isPlain, either.Token);
+            admission = await DecideAsync(session, origin, mayAsk, once, isPlain, trace, either.Token);
             return (admission, admission is Admission.Admitted ? session : null);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -187,7 +189,7 @@ internal sealed partial class Gatekeeper(
     }
 
     private async ValueTask<Admission> DecideAsync(
-        DeviceSession session, ClaimOrigin origin, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, bool isPlain, CancellationToken cancellationToken)
+        DeviceSession session, ClaimOrigin origin, Func<DeviceAuthOptions, bool> mayAsk, UseOnce? once, bool isPlain, HandshakeTrace? trace, CancellationToken cancellationToken)
     {
         PendingUse? use = PendingUse.Of(once); // of all attempts together: none of them may take the mark of an earlier one for a replay
         DeviceClaim claim = session.Claim;
@@ -197,7 +199,7 @@ internal sealed partial class Gatekeeper(
             for (int attempt = 0; attempt < MaxAttempts; attempt++)
             {
                 var asOf = new TimeMark(time);
-                switch (await AdmitAsync(claim, origin, Terms, use, cancellationToken))
+                switch (await AdmitAsync(claim, origin, Terms, use, trace, cancellationToken))
                 {
                     case Admission.Admitted when freshness.IsStale: // the machine may have slept since the record was read
                         LogStale(claim.Device);
@@ -266,8 +268,9 @@ internal sealed partial class Gatekeeper(
 
     // A device with an invitation asks like any other; the invitation approves what it asks for, and it is decided again.
     private async ValueTask<Admission> AdmitAsync(
-        DeviceClaim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, PendingUse? use, CancellationToken cancellationToken)
+        DeviceClaim claim, ClaimOrigin origin, Func<AdmissionTerms> terms, PendingUse? use, HandshakeTrace? trace, CancellationToken cancellationToken)
     {
+        using HandshakeTrace.Part? part = trace?.Begin(HandshakeStep.Registry);
         Admission admission = await registry.AdmitAsync(claim, origin, terms, use, cancellationToken);
         if (claim.InvitationId is null)
             return admission;

@@ -29,6 +29,7 @@ internal sealed partial class LastSeenTracker : BackgroundService
     private readonly ILogger _logger;
     private readonly ILastSeenStore? _store;
     private readonly Counter<long> _dropped;
+    private readonly RegistryCalls _calls;
     private bool _failing;
 
     /// <summary>A tracker that writes while the host runs.</summary>
@@ -41,6 +42,7 @@ internal sealed partial class LastSeenTracker : BackgroundService
         SessionTable sessions, TimeProvider time, IMeterFactory meters, ILogger<LastSeenTracker> logger, ILastSeenStore? store = null)
     {
         (_sessions, _time, _logger, _store) = (sessions, time, logger, store);
+        _calls = new RegistryCalls(meters);
         _dropped = meters.Create(Telemetry.MeterName).CreateCounter<long>(
             "proxygateway.last_seen.dropped", "{device}", "Sightings of devices that were not noted in the registry.");
     }
@@ -100,7 +102,7 @@ internal sealed partial class LastSeenTracker : BackgroundService
         {
             try
             {
-                await store.NoteSeenAsync(devices, cancellationToken);
+                await _calls.MeasureAsync(RegistryOperation.NoteSeen, _calls.Start(), store.NoteSeenAsync(devices, cancellationToken));
                 _failing = false;
             }
             catch (Exception e)

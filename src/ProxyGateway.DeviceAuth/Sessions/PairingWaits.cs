@@ -36,6 +36,9 @@ internal sealed class PairingWaits(DeviceRegistry registry, IDeviceAuthSettings 
     /// <summary>How many clients wait.</summary>
     public int Count => Volatile.Read(ref _all);
 
+    /// <summary>How many may wait.</summary>
+    public int MostNow => Math.Min(settings.Current.Limits.Handshakes, mostHandshakes?.Invoke() ?? int.MaxValue) / PartOfHandshakes;
+
     /// <summary>Takes a place. Null if there is none: then the client is refused as if it could not wait.</summary>
     /// <param name="claim">The verified claim.</param>
     /// <param name="request">The request that waits for an operator; it is written already.</param>
@@ -44,7 +47,7 @@ internal sealed class PairingWaits(DeviceRegistry registry, IDeviceAuthSettings 
     public PairingWait? TryEnter(DeviceClaim claim, RequestId request, Client client, RouteModel? route)
     {
         DeviceAuthLimits limits = settings.Current.Limits;
-        int mostInAll = Math.Min(limits.Handshakes, mostHandshakes?.Invoke() ?? int.MaxValue) / PartOfHandshakes;
+        int mostInAll = MostNow;
         lock (_lock)
         {
             List<PairingWait> ofDevice = _byDevice.GetValueOrDefault(claim.Device) ?? [];

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.WebSockets;
@@ -89,7 +90,7 @@ internal sealed partial class RevocationWatch : BackgroundService
 
             if (announcement is Announcement.Changed changed
                 && (_sessions.NeedsRecheck(changed.Device, changed.Version) || _registry.IsUnseenVersion(changed.Device, changed.Version)))
-                Check(changed.Device, cancellationToken);
+                Check(changed.Device, RevocationTrigger.Announcement, cancellationToken);
             if (Volatile.Read(ref _gapsSwept) == Volatile.Read(ref _gaps))
                 Renew();
         }
@@ -156,7 +157,7 @@ internal sealed partial class RevocationWatch : BackgroundService
             IReadOnlyDictionary<DeviceId, string?> versions;
             try
             {
-                versions = await _store.GetVersionsAsync(devices, cancellationToken);
+                versions = await _registry.GetVersionsAsync(devices, cancellationToken);
             }
             catch (RegistryUnavailableException)
             {
@@ -167,7 +168,7 @@ internal sealed partial class RevocationWatch : BackgroundService
             {
                 // A device without an answer is asked about again until there is one.
                 if (!versions.TryGetValue(device, out string? version) || _sessions.NeedsRecheck(device, version))
-                    Check(device, cancellationToken);
+                    Check(device, RevocationTrigger.Sweep, cancellationToken);
             }
         }
 
@@ -178,7 +179,7 @@ internal sealed partial class RevocationWatch : BackgroundService
     {
         try
         {
-            await _store.PingAsync(cancellationToken); // an unavailable registry is asked again later, and not once for each device
+            await _registry.PingAsync(cancellationToken); // an unavailable registry is asked again later, and not once for each device
         }
         catch (RegistryUnavailableException)
         {
@@ -186,18 +187,18 @@ internal sealed partial class RevocationWatch : BackgroundService
         }
 
         foreach (DeviceId device in _sessions.Devices())
-            Check(device, cancellationToken);
+            Check(device, RevocationTrigger.Reload, cancellationToken);
         return true;
     }
 
-    private void Check(DeviceId device, CancellationToken cancellationToken)
+    private void Check(DeviceId device, RevocationTrigger trigger, CancellationToken cancellationToken)
     {
         bool isBeingRead = _checking.AddOrUpdate(device, addValue: false, static (_, _) => true);
         if (!isBeingRead)
-            _ = CheckAsync(device, cancellationToken);
+            _ = CheckAsync(device, trigger, cancellationToken);
     }
 
-    private async Task CheckAsync(DeviceId device, CancellationToken cancellationToken)
+    private async Task CheckAsync(DeviceId device, RevocationTrigger trigger, CancellationToken cancellationToken)
     {
         var since = new TimeMark(_time);
         bool hasFailed = false;
@@ -205,7 +206,7 @@ internal sealed partial class RevocationWatch : BackgroundService
         {
             while (true)
             {
-                if (await TryReadAsync(device, isSilent: hasFailed, cancellationToken))
+                if (await TryReadAsync(device, isSilent: hasFailed, trigger, since, cancellationToken))
                 {
                     if (_checking.TryRemove(KeyValuePair.Create(device, false)))
                         return;
@@ -231,14 +232,14 @@ internal sealed partial class RevocationWatch : BackgroundService
         }
     }
 
-    private async Task<bool> TryReadAsync(DeviceId device, bool isSilent, CancellationToken cancellationToken)
+    private async Task<bool> TryReadAsync(DeviceId device, bool isSilent, RevocationTrigger trigger, TimeMark heardAt, CancellationToken cancellationToken)
     {
         await _reads.WaitAsync(cancellationToken);
         try
         {
             var asOf = new TimeMark(_time); // the machine may sleep before the answer arrives
             (DeviceRecord? record, DateTimeOffset now) = await _registry.ReadAsync(device, _settings.Current.PairingRules, cancellationToken);
-            _sessions.Recheck(device, record, now, asOf);
+            _sessions.Recheck(device, record, now, asOf, trigger, heardAt);
             return true;
         }
         catch (NewerDocumentException)

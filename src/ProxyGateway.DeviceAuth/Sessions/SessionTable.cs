@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
@@ -19,16 +20,19 @@ internal sealed class SessionTable
     private readonly Lock _lock = new();
     private readonly IDeviceAuthSettings _settings;
     private readonly TimeProvider _time;
+    private readonly RevocationMetrics? _revocations;
+    private readonly Dictionary<Audience, int> _byAudience = [];
 
     // At random: if the numbers began anew with each process, an operator's order to end a session could end another one's after a restart.
     private long _lastNumber = RandomNumberGenerator.GetInt32(FirstNumber, int.MaxValue);
 
-    public SessionTable(DeviceRegistry registry, IDeviceAuthSettings settings, TimeProvider time, PairingWaits? waits = null)
+    public SessionTable(DeviceRegistry registry, IDeviceAuthSettings settings, TimeProvider time, PairingWaits? waits = null, RevocationMetrics? revocations = null)
     {
+        _revocations = revocations;
         _settings = settings;
         _time = time;
         Waits = waits ?? new PairingWaits(registry, settings, time);
-        registry.Changed += (record, now) => Recheck(record.Id, record, now);
+        registry.Changed += (record, now) => Recheck(record.Id, record, now, asOf: null, RevocationTrigger.Change);
         settings.Changed += RecheckDeviceless;
     }
 
@@ -44,6 +48,15 @@ internal sealed class SessionTable
             {
                 return _byDevice.Values.Sum(s => s.Count) + _byUser.Values.Sum(s => s.Count);
             }
+        }
+    }
+
+    /// <summary>The number of sessions of each audience that has had any, including provisional ones.</summary>
+    public (Audience Audience, int Count)[] CountByAudience()
+    {
+        lock (_lock)
+        {
+            return [.. _byAudience.Select(pair => (pair.Key, pair.Value))];
         }
     }
 
@@ -98,12 +111,17 @@ internal sealed class SessionTable
     /// <param name="record">Its present record; null if there is none.</param>
     /// <param name="now">The store's time when it was read.</param>
     /// <param name="asOf">A time before it was read; null for now.</param>
-    public void Recheck(DeviceId device, DeviceRecord? record, DateTimeOffset now, TimeMark? asOf = null)
+    /// <param name="trigger">By what this gateway heard of a change.</param>
+    /// <param name="heardAt">When it did; null for now.</param>
+    public void Recheck(
+        DeviceId device, DeviceRecord? record, DateTimeOffset now, TimeMark? asOf = null, RevocationTrigger trigger = RevocationTrigger.Sweep, TimeMark? heardAt = null)
     {
+        long start = _time.GetTimestamp();
         PairingPolicy policy = _settings.Current.Policy;
         foreach (DeviceSession session in Of(device))
         {
-            session.Recheck(record, now, policy, asOf);
+            if (session.Recheck(record, now, policy, asOf))
+                _revocations?.Closed(trigger, heardAt?.Elapsed ?? _time.GetElapsedTime(start));
         }
 
         Waits.Recheck(device, record?.Version);
@@ -152,16 +170,21 @@ internal sealed class SessionTable
                 return null;
             TSession session = make(++_lastNumber);
             sessions.Add(session);
+            _byAudience[session.Audience] = _byAudience.GetValueOrDefault(session.Audience) + 1;
             return session;
         }
     }
 
     private void Leave<TOwner, TSession>(Dictionary<TOwner, List<TSession>> sessionsByOwner, TOwner owner, TSession session)
         where TOwner : notnull
+        where TSession : Session
     {
         lock (_lock)
         {
-            if (sessionsByOwner.TryGetValue(owner, out List<TSession>? sessions) && sessions.Remove(session) && sessions.Count == 0)
+            if (!sessionsByOwner.TryGetValue(owner, out List<TSession>? sessions) || !sessions.Remove(session))
+                return;
+            _byAudience[session.Audience]--; // stays at zero: a series that vanishes looks like a gateway that is down
+            if (sessions.Count == 0)
                 sessionsByOwner.Remove(owner);
         }
     }

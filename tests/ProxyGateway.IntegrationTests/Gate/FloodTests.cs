@@ -182,7 +182,7 @@ public sealed class FloodTests
     public async Task A_flood_fills_neither_the_log_nor_the_audit()
     {
         await using TestGateway gateway = await TestGateway.StartAsync(new() { ["DeviceAuth:Limits:HandshakesPerSecondPerAddress"] = "1" }, time: _time);
-        using var refused = new CountedDrops("proxygateway.upgrades.refused", gateway.Meters);
+        using var refused = new CountedDrops("proxygateway.handshakes.completed", gateway.Meters, "over-rate");
         for (int i = 0; i < 200; i++)
             await StatusAsync(gateway.RemotePort);
 

@@ -20,6 +20,7 @@ public sealed class DirectionTests
             ["Pairing"],
             ["(tools)"],
             ["WebSockets"],
+            ["Diagnostics"],
             ["Localities"],
             ["Files"],
             ["Registry", "Registry.Auditing"], // accepted: a change and its entry are written together

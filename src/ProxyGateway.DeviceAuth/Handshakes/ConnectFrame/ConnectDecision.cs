@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -25,7 +26,9 @@ internal sealed class ConnectDecision(
         TimeSpan timeout = handshake.Options.HandshakeTimeout;
         handshake.Place.Speak();
         long came = time.GetTimestamp();
-        Examination found = await _proofs.ExamineAsync(message, nonce, time.GetUtcNow(), settings.Current.SignatureSkew, aborted);
+        Examination found;
+        using (handshake.Trace?.Begin(HandshakeStep.Proof))
+            found = await _proofs.ExamineAsync(message, nonce, time.GetUtcNow(), settings.Current.SignatureSkew, aborted);
         if (found.Request is not { } request)
             return new ConnectOutcome(RequestId: "", Refuse(handshake, found.Malformed!));
         if (time.GetElapsedTime(came) > timeout)

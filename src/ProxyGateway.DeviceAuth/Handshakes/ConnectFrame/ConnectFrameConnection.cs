@@ -1,3 +1,4 @@
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.WebSockets;
 
@@ -6,7 +7,7 @@ namespace ProxyGateway.DeviceAuth.Handshakes.ConnectFrame;
 /// <summary>One connection: first its handshake, and then, for an admitted device, a <see cref="SessionPipe"/>.</summary>
 internal sealed class ConnectFrameConnection(
     HandshakeContext handshake, ConnectDecision decision, SecondQuestion secondQuestion, AdmissionDesk desk, Gatekeeper gatekeeper, PairingWaits waits,
-    Draining draining, GateMetrics metrics, TimeProvider time, HandshakeLog log)
+    Draining draining, TimeProvider time, HandshakeLog log)
     : IGatedConnection, IAsyncDisposable
 {
     private Stream? _client;
@@ -57,6 +58,7 @@ internal sealed class ConnectFrameConnection(
     /// </summary>
     public async ValueTask DisposeAsync()
     {
+        handshake.Trace?.Complete(Outcome());
         if (_pipe is null)
             return; // there was no tunnel
         try
@@ -66,7 +68,6 @@ internal sealed class ConnectFrameConnection(
                 using PairingWait? wait = refusal.Wait;
                 Refusal? last = wait is null ? refusal : await WaitAsync(wait, refusal.Answer!);
                 await desk.HoldBackAsync(handshake, last?.Delay ?? TimeSpan.Zero);
-                metrics.HandshakeRefused(refusal.Closing.Code);
                 if (last is not null)
                     _pipe.Close(last.Closing, last.Answer);
             }
@@ -77,10 +78,22 @@ internal sealed class ConnectFrameConnection(
         {
             if (_session is { } session)
             {
+                handshake.Trace?.SessionEnded(SessionEnds.Of(_pipe.Closing));
                 gatekeeper.Ended(session, _pipe.Closing, handshake.Origin, handshake.Options);
                 session.Dispose();
             }
         }
+    }
+
+    private HandshakeOutcome Outcome()
+    {
+        if (_pipe is null)
+            return handshake.IsClientGone ? HandshakeOutcome.ClientLeft : HandshakeOutcome.BackendFailed;
+        if (handshake.Place.GivesWay.IsCancellationRequested)
+            return HandshakeOutcome.GaveWay;
+        return (_refusal?.Closing ?? _pipe.Closing) is { } closing ? HandshakeOutcomes.Of(closing)
+            : _session is null || handshake.IsClientGone ? HandshakeOutcome.ClientLeft
+            : HandshakeOutcome.BackendRefused;
     }
 
     // Here, and not in the handshake: the proxy has closed the backend's connection and finished, so its time-out does not bound the wait.

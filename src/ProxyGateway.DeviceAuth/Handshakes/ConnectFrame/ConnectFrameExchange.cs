@@ -72,7 +72,9 @@ internal sealed class ConnectFrameExchange(
         using CancellationTokenRegistration onEvicted = EndBy(patience, handshake.Place.GivesWay);
         using CancellationTokenRegistration onDraining = EndBy(patience, draining.Token);
 
-        if (await RelayChallengeAsync(patience.Token) is not { } nonce)
+        string? challenge = await RelayChallengeAsync(patience.Token);
+        handshake.Trace?.BackendAnswered();
+        if (challenge is not { } nonce)
             return RefuseUnchallenged();
         patience.CancelAfter(handshake.Options.HandshakeTimeout);
         if (!await ReceiveConnectAsync(patience))
@@ -89,8 +91,10 @@ internal sealed class ConnectFrameExchange(
         if (tunnel.IsCancellationRequested)
             return !handshake.IsClientGone && Refuse(Answers.TryAgainLater(_outcome.RequestId)); // the proxy would not relay
 
+        handshake.Trace?.AwaitBackend();
         if (!await ForwardAsync())
             return false;
+        handshake.Trace?.BackendAnswered();
         decision.Opened(handshake, _outcome);
         pipe.Begin(Session, _fromClient.Rest.ToArray());
         return _isOpen = true;

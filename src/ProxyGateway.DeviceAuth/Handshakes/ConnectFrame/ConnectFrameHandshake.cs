@@ -12,7 +12,6 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
     private readonly AdmissionDesk _desk;
     private readonly Gatekeeper _gatekeeper;
     private readonly Draining _draining;
-    private readonly GateMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly HandshakeLog _log;
     private readonly ConnectDecision _decision;
@@ -26,12 +25,11 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
         DevicelessGatekeeper deviceless,
         PairingWaits waits,
         Draining draining,
-        GateMetrics metrics,
         IDeviceAuthSettings settings,
         TimeProvider time,
         PacedLogger<ConnectFrameHandshake> logger)
     {
-        (_desk, _gatekeeper, _waits, _draining, _metrics, _time) = (desk, gatekeeper, waits, draining, metrics, time);
+        (_desk, _gatekeeper, _waits, _draining, _time) = (desk, gatekeeper, waits, draining, time);
         _log = new HandshakeLog(logger);
         _decision = new ConnectDecision(desk, gatekeeper, deviceless, waits, draining, settings, time, _log);
         _secondQuestion = new SecondQuestion(pairings, gatekeeper, settings, new BackendLog(logger));
@@ -40,7 +38,8 @@ internal sealed class ConnectFrameHandshake : IDeviceHandshake, IDisposable
     public async Task InvokeAsync(HandshakeRequest request)
     {
         await using var connection = new ConnectFrameConnection(
-            request.Handshake, _decision, _secondQuestion, _desk, _gatekeeper, _waits, _draining, _metrics, _time, _log);
+            request.Handshake, _decision, _secondQuestion, _desk, _gatekeeper, _waits, _draining, _time, _log);
+        request.Handshake.Trace?.AwaitBackend();
         await request.ForwardUndecidedAsync(connection);
     }
 

@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.WebSockets;
@@ -31,6 +32,7 @@ internal sealed class ProofHandshake(ProofVerifier verifier, SessionTokens token
         HttpContext http = request.Http;
         if (!request.IsUpgrade && CrossOrigin.IsPreflight(http.Request))
         {
+            request.Handshake.Trace?.Note(HandshakeOutcome.Preflight);
             CrossOrigin.AnswerPreflight(http);
             return;
         }
@@ -46,6 +48,7 @@ internal sealed class ProofHandshake(ProofVerifier verifier, SessionTokens token
         }
         catch (RegistryUnavailableException)
         {
+            request.Handshake.Trace?.Note(HandshakeOutcome.RegistryUnavailable);
             await answering.WriteAsync(ProofAnswers.RegistryUnavailable);
         }
     }
@@ -56,6 +59,7 @@ internal sealed class ProofHandshake(ProofVerifier verifier, SessionTokens token
         StringValues lines = route.TakesSessionTokens ? request.Http.Request.Headers[ProofNames.SessionHeader] : default;
         if (!isProved && lines.Count == 0)
         {
+            request.Handshake.Trace?.Note(HandshakeOutcome.ProofRequired);
             await answering.WriteAsync(ProofAnswers.ProofRequired(route));
             return;
         }
@@ -67,6 +71,8 @@ internal sealed class ProofHandshake(ProofVerifier verifier, SessionTokens token
             (token, SessionTokenFault? fault) = await tokens.OpenAsync(lines, request.Audience, request.Http.RequestAborted);
             if (token is null)
             {
+                request.Handshake.Trace?.Note(HandshakeOutcome.SessionTokenInvalid);
+
                 // No failure either, if it is old or forged: after a restart on a file nobody can tell these apart.
                 await answering.WriteAsync(ProofAnswers.Invalid(fault!));
                 return;
@@ -84,13 +90,19 @@ internal sealed class ProofHandshake(ProofVerifier verifier, SessionTokens token
         DeviceAuthOptions options = settings.Current;
         TimeSpan life = ProofNonce.LifeOf(options);
         string path = ProofUrl.PathOfTarget(request.Http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
-        ProofExamination found = presented.Text is { } text
-            ? await verifier.VerifyAsync(text, TargetOf(request, route, token, path), options.PublicOrigins, life, request.Http.RequestAborted)
-            : new ProofExamination(Proof: null, presented.Fault, ClockOffset: null);
+        ProofExamination found = new(Proof: null, presented.Fault, ClockOffset: null);
+        if (presented.Text is { } text)
+        {
+            using HandshakeTrace.Part? part = request.Handshake.Trace?.Begin(HandshakeStep.Proof);
+            found = await verifier.VerifyAsync(text, TargetOf(request, route, token, path), options.PublicOrigins, life, request.Http.RequestAborted);
+        }
+
         if (found.Proof is not { } proof)
         {
             // A stale nonce is no failure: a device that was silent for two minutes has one.
-            if (found.Fault != ProofFault.NonceRequired)
+            if (found.Fault == ProofFault.NonceRequired)
+                request.Handshake.Trace?.Note(HandshakeOutcome.NonceRequired);
+            else
                 await request.RefuseAsync(found.Fault!.Closing.Reason);
             await answering.WriteAsync(ProofAnswers.Invalid(found, ProofUrl.Expected(request.Http, path, options.PublicOrigins)));
             return;

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Diagnostics;
 
 namespace ProxyGateway.DeviceAuth.Registry.Auditing;
 
@@ -26,6 +27,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Counter<long> _dropped;
+    private readonly RegistryCalls _calls;
     private readonly string _writer = Guid.NewGuid().ToString("N");
     private readonly string _gateway = Environment.MachineName;
     private readonly AuditPace _pace;
@@ -59,8 +61,11 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         (_pace, _requests) = (new AuditPace(time, Take), new RequestPace(time, Take));
         (_warningsOfDrops, _warningsOfStore, _warningsOfShortage) = (Throttle.OncePerMinute(time), Throttle.OncePerMinute(time), Throttle.OncePerMinute(time));
         _giveUp = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        _dropped = meters.Create(Telemetry.MeterName).CreateCounter<long>(
+        _calls = new RegistryCalls(meters);
+        Meter meter = meters.Create(Telemetry.MeterName);
+        _dropped = meter.CreateCounter<long>(
             "proxygateway.audit.dropped", "{entry}", "Audit entries that were dropped because the store did not take them in time.");
+        meter.CreateObservableUpDownCounter("proxygateway.audit.queue.length", MeasureQueue, "{entry}", "Audit entries that wait for the store, by source.");
     }
 
     /// <summary>
@@ -114,6 +119,9 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         _giveUp.Cancel();
     }
 
+    private IEnumerable<Measurement<int>> MeasureQueue() => Enum.GetValues<AuditSource>().Select(source =>
+        new Measurement<int>(Volatile.Read(ref _waiting[(int)source]), KeyValuePair.Create<string, object?>(TagNames.Source, HandshakeOutcomeNames.Hyphenate(source.ToString()))));
+
     private void Take(AuditEntry entry)
     {
         entry = AuditBounds.Cut(entry with { Time = _time.GetUtcNow(), Gateway = _gateway });
@@ -159,7 +167,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         {
             try
             {
-                NoteShortage(await store.AppendAsync(batch, _giveUp.Token));
+                NoteShortage(await _calls.MeasureAsync(RegistryOperation.AppendAudit, _calls.Start(), store.AppendAsync(batch, _giveUp.Token)));
                 return;
             }
             catch (OperationCanceledException) when (_giveUp.IsCancellationRequested)

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Handshakes;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
@@ -107,7 +108,7 @@ internal sealed class MemoryTunnel : IHttpUpgradeFeature, IHttpRequestLifetimeFe
     {
         using (Place)
             await handshake.InvokeAsync(new HandshakeRequest(
-                new HandshakeContext(Http, origin, options, Audience.Default, Place), _gate.Get<AdmissionDesk>(), ownHeaders: [], isUpgrade: true, _ => ProxyAsync(Http)));
+                new HandshakeContext(Http, origin, options, Audience.Default, Place) { Trace = _gate.Get<HandshakeMetrics>().Begin("agent", "ConnectFrame", "default") }, _gate.Get<AdmissionDesk>(), ownHeaders: [], isUpgrade: true, _ => ProxyAsync(Http)));
         _clientStream.Dispose(); // as the server does once the request is over
     }
 

@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace ProxyGateway.DeviceAuth.Diagnostics;
+
+/// <summary>The instruments of handshakes and sessions, and the source of their spans. While nobody listens, nothing is measured and nothing allocated.</summary>
+internal sealed class HandshakeMetrics
+{
+    private static readonly string[] StepNames = [.. Enum.GetValues<HandshakeStep>().Select(step => HandshakeOutcomeNames.Hyphenate(step.ToString()))];
+
+    private readonly TimeProvider _time;
+    private readonly Counter<long> _completed;
+    private readonly Histogram<double> _duration;
+    private readonly Histogram<double> _steps;
+    private readonly Histogram<double> _sessions;
+
+    public HandshakeMetrics(IMeterFactory meters, TimeProvider time)
+    {
+        _time = time;
+        Meter meter = meters.Create(Telemetry.MeterName);
+        _completed = meter.CreateCounter<long>(
+            "proxygateway.handshakes.completed", "{handshake}", "Handshakes that have ended, admitted or refused, by outcome.");
+        _duration = meter.CreateHistogram(
+            "proxygateway.handshake.duration", "s", "How long handshakes took, up to the decision: a refusal that is held back counts when it is made.", tags: null, Buckets.OfCalls);
+        _steps = meter.CreateHistogram("proxygateway.handshake.step.duration", "s", "How long the parts of handshakes took.", tags: null, Buckets.OfCalls);
+        _sessions = meter.CreateHistogram("proxygateway.session.duration", "s", "How long the sessions of admitted clients lasted.", tags: null, Buckets.OfSessions);
+    }
+
+    private bool IsHeard => _completed.Enabled || _duration.Enabled || _steps.Enabled || _sessions.Enabled || Spans.Source.HasListeners();
+
+    /// <summary>A handshake begins. Null if nobody listens.</summary>
+    /// <param name="route">The route's id.</param>
+    /// <param name="handshake">The handshake's name.</param>
+    /// <param name="audience">The route's audience.</param>
+    public HandshakeTrace? Begin(string route, string handshake, string audience) =>
+        IsHeard ? new HandshakeTrace(this, _time, route, handshake, audience) : null;
+
+    /// <summary>A request is refused before its handshake begins.</summary>
+    /// <param name="route">The route's id.</param>
+    /// <param name="handshake">The handshake's name.</param>
+    /// <param name="audience">The route's audience.</param>
+    /// <param name="outcome">Why.</param>
+    public void Refused(string route, string handshake, string audience, HandshakeOutcome outcome) => Count(route, handshake, audience, outcome);
+
+    internal static string NameOf(HandshakeStep step) => StepNames[(int)step];
+
+    internal void Completed(HandshakeTrace trace, HandshakeOutcome outcome, TimeSpan elapsed)
+    {
+        Count(trace.Route, trace.Handshake, trace.Audience, outcome);
+        _duration.Record(elapsed.TotalSeconds, new(TagNames.Handshake, trace.Handshake), new(TagNames.Outcome, outcome.ToName()));
+    }
+
+    internal void StepEnded(HandshakeTrace trace, HandshakeStep step, TimeSpan elapsed) => _steps.Record(
+        elapsed.TotalSeconds, new(TagNames.Route, trace.Route), new(TagNames.Handshake, trace.Handshake), new(TagNames.Step, NameOf(step)));
+
+    internal void SessionEnded(HandshakeTrace trace, string end, TimeSpan elapsed)
+    {
+        var tags = new TagList
+        {
+            { TagNames.Route, trace.Route },
+            { TagNames.Handshake, trace.Handshake },
+            { TagNames.Audience, trace.Audience },
+            { TagNames.End, end },
+        };
+        _sessions.Record(elapsed.TotalSeconds, tags);
+    }
+
+    private void Count(string route, string handshake, string audience, HandshakeOutcome outcome)
+    {
+        var tags = new TagList
+        {
+            { TagNames.Route, route },
+            { TagNames.Handshake, handshake },
+            { TagNames.Audience, audience },
+            { TagNames.Outcome, outcome.ToName() },
+        };
+        _completed.Add(1, tags);
+    }
+}

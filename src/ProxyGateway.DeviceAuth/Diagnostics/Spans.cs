@@ -1,0 +1,33 @@
+using System.Diagnostics;
+
+namespace ProxyGateway.DeviceAuth.Diagnostics;
+
+/// <summary>The source of all spans.</summary>
+internal static class Spans
+{
+    public static readonly ActivitySource Source = new(Telemetry.ActivitySourceName);
+
+    /// <summary>
+    /// Begins a span that does not become the current one: a handshake's span ends long before the request that it belongs to, and what the proxy does
+    /// meanwhile is no part of it.
+    /// </summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="parent">Its parent.</param>
+    /// <returns>Null if nobody records it.</returns>
+    public static Activity? Begin(string name, ActivityContext parent)
+    {
+        Activity? current = Activity.Current;
+        Activity? span = Source.StartActivity(name, ActivityKind.Internal, parent);
+        if (span is not null)
+            Activity.Current = current;
+        return span;
+    }
+
+    /// <summary>Ends a span that is not the current one.</summary>
+    public static void End(Activity span)
+    {
+        Activity? current = Activity.Current;
+        span.Stop();
+        Activity.Current = current;
+    }
+}
