@@ -18,6 +18,9 @@ internal sealed class ConnectionBudget(Func<ConnectionLimits> limits)
     /// <summary>How many connections there are.</summary>
     public int Connections => Volatile.Read(ref _connections);
 
+    /// <summary>How many connections there may be.</summary>
+    public int Most => limits().All;
+
     /// <summary>How many requests are under way whose connection must not be closed.</summary>
     public int Requests => Volatile.Read(ref _requests);
 

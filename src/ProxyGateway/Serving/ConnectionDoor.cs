@@ -45,16 +45,21 @@ internal sealed partial class ConnectionDoor(
     }
 
     private void Count(string reason) =>
-        _refused.Add(1, KeyValuePair.Create<string, object?>("reason", reason), KeyValuePair.Create<string, object?>("listener", name));
+        _refused.Add(1, KeyValuePair.Create<string, object?>("proxygateway.reason", reason), KeyValuePair.Create<string, object?>("proxygateway.listener", name));
 
     private static Counter<long> CreateMetrics(string name, ConnectionBudget budget, IMeterFactory meters)
     {
         Meter meter = meters.Create(Telemetry.MeterName);
         meter.CreateObservableUpDownCounter(
             "proxygateway.connections.active",
-            () => new Measurement<int>(budget.Connections, KeyValuePair.Create<string, object?>("listener", name)),
+            () => new Measurement<int>(budget.Connections, KeyValuePair.Create<string, object?>("proxygateway.listener", name)),
             "{connection}",
             "Connections, by listener.");
+        meter.CreateObservableUpDownCounter(
+            "proxygateway.connections.limit",
+            () => new Measurement<int>(budget.Most, KeyValuePair.Create<string, object?>("proxygateway.listener", name)),
+            "{connection}",
+            "Connections that there may be, by listener.");
         return meter.CreateCounter<long>(
             "proxygateway.connections.refused", "{connection}", "Connections that were refused, or closed for others while they had no request, by reason and listener.");
     }

@@ -37,6 +37,8 @@ internal static class GatewayHost
         bool isHttps = UseUrls(builder, errors);
         errors.ThrowIfAny();
         AdminOptions admin = configuration.Current.Get<AdminOptions>();
+        TelemetryOptions telemetry = configuration.Current.Get<TelemetryOptions>();
+        TelemetryExport.Add(builder, telemetry);
 
         EventLoops.Prepare();
         builder.WebHost.UseEventLoops();
@@ -48,6 +50,7 @@ internal static class GatewayHost
             kestrel.ListenOn(systemd.Gateway, isHttps);
         });
         builder.Services.AddSingleton<ConnectionBounds>();
+        builder.Services.AddSingleton<CertificateAges>();
         ConnectionBounds.Apply(
             builder.Services,
             "data",
@@ -57,13 +60,14 @@ internal static class GatewayHost
         builder.Services.AddSingleton(services => configuration.Follow(services.GetRequiredService<ILogger<GatewayConfiguration>>()));
         builder.Services.AddSingleton<IProxyConfigProvider, RoutesProvider>();
         builder.Services.AddSingleton(services => new HandshakeCeiling(() => services.GetRequiredService<ConnectionBounds>().MostHandshakes));
-        builder.Services.AddSingleton(services => OperatorsListener(services, systemd, admin));
+        builder.Services.AddSingleton(services => OperatorsListener(services, systemd, admin, telemetry));
         gate.AddAdminListener(admin, builder.Environment.ContentRootPath);
 
         // The caller reports a failed start in one line; the host would add a stack trace for each layer.
         bool started = false;
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => started && level >= LogLevel.Information);
         WebApplication app = builder.Build();
+        _ = app.Services.GetRequiredService<CertificateAges>(); // its gauge exists from now on
         app.Lifetime.ApplicationStarted.Register(() => started = true);
         app.UseMiddleware<ConnectionRequestMiddleware>();
         app.MapReverseProxy(pipeline =>
@@ -76,7 +80,7 @@ internal static class GatewayHost
         return app;
     }
 
-    private static AdminListenerSetup OperatorsListener(IServiceProvider services, SystemdSockets systemd, AdminOptions admin)
+    private static AdminListenerSetup OperatorsListener(IServiceProvider services, SystemdSockets systemd, AdminOptions admin, TelemetryOptions telemetry)
     {
         ConnectionBounds bounds = services.GetRequiredService<ConnectionBounds>();
         return new AdminListenerSetup(
@@ -87,6 +91,7 @@ internal static class GatewayHost
             },
             BringsEndpoints: !systemd.Operators.IsEmpty)
         {
+            MapEndpoints = endpoints => TelemetryExport.MapScraping(endpoints, services, telemetry.Prometheus),
             AroundKeyedRequests = next => new ConnectionRequestMiddleware(next).InvokeAsync,
         };
     }
@@ -94,6 +99,7 @@ internal static class GatewayHost
     private static void AddLogging(WebApplicationBuilder builder)
     {
         PacedLibraries.Add(builder.Services);
+        builder.Services.AddSingleton<ConsoleFormatter, JsonLineFormatter>();
 
         // The slim builder sets it to the simple formatter, whatever the configuration says.
         builder.Services.PostConfigure<ConsoleLoggerOptions>(console => console.FormatterName = builder.Configuration["Logging:Console:FormatterName"]);
@@ -122,7 +128,7 @@ internal static class GatewayHost
     {
         return GatewayConfiguration.Read(
             configuration,
-            [gate.GetConfigurationPart(), AdminOptions.ConfigurationPart, RegistryOptionsReader.Part, RoutesReader.Part(gate.CreateRouteValidator(), gate.CreateTransformValidator())],
+            [gate.GetConfigurationPart(), AdminOptions.ConfigurationPart, RegistryOptionsReader.Part, TelemetryOptionsReader.Part, RoutesReader.Part(gate.CreateRouteValidator(), gate.CreateTransformValidator())],
             errors);
     }
 

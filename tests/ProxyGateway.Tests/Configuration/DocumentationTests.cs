@@ -22,11 +22,12 @@ public sealed partial class DocumentationTests
         Configurations.Read(configuration, errors);
         RegistryOptionsReader.Read(configuration, errors);
         AdminOptionsReader.Read(configuration, errors);
+        TelemetryOptionsReader.Read(configuration, errors);
         errors.All.ShouldBeEmpty();
     }
 
     [Fact]
-    public void Every_policy_has_its_example() => Blocks().Count(Page).ShouldBe(14);
+    public void Every_policy_has_its_example() => Blocks().Count(Page).ShouldBe(15);
 
     // The readers name the keys that they know when they meet one that they do not.
     [Theory]
@@ -43,6 +44,9 @@ public sealed partial class DocumentationTests
     [InlineData("Admin")]
     [InlineData("Admin:Keys:ops")]
     [InlineData("Admin:Webhooks:chat")]
+    [InlineData("Telemetry")]
+    [InlineData("Telemetry:Otlp")]
+    [InlineData("Telemetry:Traces")]
     public void Every_key_is_documented(string section)
     {
         var errors = new ConfigurationErrors();
@@ -50,6 +54,7 @@ public sealed partial class DocumentationTests
         Configurations.Read(configuration, errors);
         RegistryOptionsReader.Read(configuration, errors);
         AdminOptionsReader.Read(configuration, errors);
+        TelemetryOptionsReader.Read(configuration, errors);
 
         string unknown = errors.All.Single(e => e.StartsWith(section, StringComparison.Ordinal) && e.Contains("unknown key", StringComparison.Ordinal));
         string[] keys = unknown[(unknown.IndexOf("here: ", StringComparison.Ordinal) + 6)..].TrimEnd('.').Split(", ");

@@ -59,6 +59,8 @@ internal static partial class SettingsSchema
         ["Admin:Webhooks:x:Url"] = Pattern("^https?://[^#]+$"),
         ["Admin:Webhooks:x:Secret"] = Pattern("^whsec_"),
         ["Admin:Webhooks:x:Events"] = Items(OneOf([.. AuditKinds.All]), fewest: 1),
+        ["Telemetry:Otlp:Endpoint"] = Pattern("^https?://[^@?#]+$"),
+        ["Telemetry:Otlp:Protocol"] = OneOf("grpc", "http/protobuf"),
     };
 
     // Names that must not be numbers, as elements of lists have.
@@ -98,6 +100,7 @@ internal static partial class SettingsSchema
         Configurations.Read(configuration, errors);
         RegistryOptionsReader.Read(configuration, errors);
         AdminOptionsReader.Read(configuration, errors);
+        TelemetryOptionsReader.Read(configuration, errors);
         return [.. found.DistinctBy(s => s.Path)];
     }
 
@@ -114,7 +117,7 @@ internal static partial class SettingsSchema
                 if (section == "DeviceAuth:Pairing:AutoApprove")
                     section += ":x";
             }
-            else if (line.StartsWith("| `", StringComparison.Ordinal) && (section == "Routes" || section.Split(':')[0] is "DeviceAuth" or "Registry" or "Admin"))
+            else if (line.StartsWith("| `", StringComparison.Ordinal) && (section == "Routes" || section.Split(':')[0] is "DeviceAuth" or "Registry" or "Admin" or "Telemetry"))
             {
                 string[] cells = line.Trim().Trim('|').Split(" | ");
                 string key = Placeholder().Replace(cells[0].Trim().Trim('`'), Named);

@@ -103,6 +103,10 @@ public sealed class SettingsSchemaTests
     [InlineData("""{ "Admin": { "Webhooks": { "chat": { "Url": "ftp://a", "SecretFile": "a" } } } }""")]
     [InlineData("""{ "Admin": { "Webhooks": { "chat": { "Url": "https://a", "Secret": "a" } } } }""")]
     [InlineData("""{ "Admin": { "Webhooks": { "chat": { "Url": "https://a", "SecretFile": "a", "Events": ["all"] } } } }""")]
+    [InlineData("""{ "Telemetry": { "Prometheus": "On" } }""")]
+    [InlineData("""{ "Telemetry": { "Otlp": { "Endpoint": "127.0.0.1:4317" } } }""")]
+    [InlineData("""{ "Telemetry": { "Otlp": { "Protocol": "http" } } }""")]
+    [InlineData("""{ "Telemetry": { "Traces": { "Percent": 101 } } }""")]
     public void What_the_gateway_refuses_it_refuses(string json, string? rest = null)
     {
         json = rest is null ? json : Rule.Replace("REST", rest, StringComparison.Ordinal);
@@ -111,6 +115,7 @@ public sealed class SettingsSchemaTests
         Configurations.Read(configuration, errors);
         RegistryOptionsReader.Read(configuration, errors);
         AdminOptionsReader.Read(configuration, errors);
+        TelemetryOptionsReader.Read(configuration, errors);
 
         errors.All.ShouldNotBeEmpty("the gateway starts with it");
         Complaints(Parse(json)).ShouldNotBeEmpty();
