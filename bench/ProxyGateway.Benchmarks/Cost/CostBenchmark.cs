@@ -34,7 +34,7 @@ internal static class CostBenchmark
     private static readonly Option<double> WarmUp = new("--warm-up") { Description = "Seconds of handshakes before, for .NET to compile", DefaultValueFactory = _ => 12 };
     private static readonly Option<int> Rounds = new("--rounds") { Description = "How often each peer has its turn; the median counts", DefaultValueFactory = _ => 3 };
     private static readonly Option<string[]> Rows = Choice("--rows", "What is measured", Workloads.Select(w => w.Name));
-    private static readonly Option<string[]> Peers = Choice("--peers", "Who is compared", PeerKind.Available().Select(k => k.Name), PeerKind.NativeGate);
+    private static readonly Option<string[]> Peers = Choice("--peers", "Who is compared", PeerKind.Available().Select(k => k.Name), PeerKind.NativeGate, PeerKind.MeasuredGate);
     private static readonly Option<FileInfo?> Before = new("--before") { Description = "The proxygateway.dll that another commit built, to be compared too" };
 
     public static Command Command()
@@ -47,6 +47,7 @@ internal static class CostBenchmark
                 .. PeerKind.Available().Where(k => parsed.GetValue(Peers)!.Contains(k.Name)),
                 .. parsed.GetValue(Peers)!.Contains(PeerKind.NativeGate) && parsed.GetValue(NativeProgram.Option) is { Exists: true } native
                     ? [PeerKind.Native(native.FullName)] : Array.Empty<PeerKind>(),
+                .. parsed.GetValue(Peers)!.Contains(PeerKind.MeasuredGate) ? [PeerKind.Measured()] : Array.Empty<PeerKind>(),
                 .. parsed.GetValue(Before) is { } program ? [PeerKind.Before(program.FullName)] : Array.Empty<PeerKind>(),
             ],
             parsed.GetValue(Rounds),

@@ -18,6 +18,9 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     /// <summary>The gate as a native program.</summary>
     public const string NativeGate = "native";
 
+    /// <summary>The gate with telemetry on.</summary>
+    public const string MeasuredGate = "telemetry";
+
     private const string EarlierGate = "before";
 
     private const string Most = "100000";
@@ -25,7 +28,7 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     /// <summary>Those that can be started here: the others' programs are not installed.</summary>
     public static IReadOnlyList<PeerKind> Available() =>
     [
-        new(Gate, "gate", IsCompiledAsItRuns: true, static (agent, redis) => StartGateAsync(Gate, RunningGateway.Program, agent, redis)),
+        new(Gate, "gate", IsCompiledAsItRuns: true, static (agent, redis) => StartGateAsync(Gate, RunningGateway.Program, agent, redis, telemetry: null)),
         new("yarp", "YARP", IsCompiledAsItRuns: true, StartYarpAsync),
         .. IsInstalled("nginx") ? [new PeerKind("nginx", "nginx", IsCompiledAsItRuns: false, StartNginxAsync)] : Array.Empty<PeerKind>(),
         .. IsInstalled("nginx") ? [new PeerKind(Asking, "nginx, auth_request, Redis", IsCompiledAsItRuns: false, StartAskingNginxAsync)] : Array.Empty<PeerKind>(),
@@ -36,7 +39,7 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     public bool IsGate => IsGateNamed(Name);
 
     /// <summary>Whether a peer of this name refuses strangers.</summary>
-    public static bool IsGateNamed(string name) => name is Gate or NativeGate or EarlierGate;
+    public static bool IsGateNamed(string name) => name is Gate or NativeGate or MeasuredGate or EarlierGate;
 
     /// <summary>Whether the path has such a program.</summary>
     public static bool IsInstalled(string program) =>
@@ -47,7 +50,20 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     public static PeerKind Native(string program) => new(NativeGate, "native gate", IsCompiledAsItRuns: false, async (agent, _) =>
     {
         TemporaryRedis redis = await TemporaryRedis.StartAsync();
-        return await StartGateAsync(NativeGate, program, agent, redis, redis);
+        return await StartGateAsync(NativeGate, program, agent, redis, telemetry: null, redis);
+    });
+
+    /// <summary>The gate that exports all by OTLP, as often as by default, and has <c>/metrics</c>, with a Redis of its own.</summary>
+    public static PeerKind Measured() => new(MeasuredGate, "gate with telemetry", IsCompiledAsItRuns: true, static async (agent, _) =>
+    {
+        TemporaryRedis redis = await TemporaryRedis.StartAsync();
+        TelemetrySink sink = await TelemetrySink.StartAsync();
+        var telemetry = new JsonObject
+        {
+            ["Prometheus"] = "Open",
+            ["Otlp"] = new JsonObject { ["Endpoint"] = sink.Address, ["Protocol"] = "http/protobuf" },
+        };
+        return await StartGateAsync(MeasuredGate, RunningGateway.Program, agent, redis, telemetry, redis, sink);
     });
 
     /// <summary>The gate as another commit built it, with a Redis of its own.</summary>
@@ -55,15 +71,16 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     public static PeerKind Before(string program) => new(EarlierGate, "gate before", IsCompiledAsItRuns: true, async (agent, _) =>
     {
         TemporaryRedis redis = await TemporaryRedis.StartAsync();
-        return await StartGateAsync(EarlierGate, program, agent, redis, redis);
+        return await StartGateAsync(EarlierGate, program, agent, redis, telemetry: null, redis);
     });
 
     // Devices on loopback pair by themselves, as is the default. One address makes all the load, so the bounds for one address have to go.
     private static async Task<Peer> StartGateAsync(
-        string name, string program, RunningAgent agent, TemporaryRedis redis, params IAsyncDisposable[] owned)
+        string name, string program, RunningAgent agent, TemporaryRedis redis, JsonObject? telemetry, params IAsyncDisposable[] owned)
     {
         RunningGateway gateway = await RunningGateway.StartBeforeAsync(program, agent.Address.ToString(), new JsonObject
         {
+            ["Telemetry"] = telemetry ?? new JsonObject(),
             ["Logging"] = new JsonObject { ["LogLevel"] = new JsonObject { ["Default"] = "Warning", ["Microsoft.Hosting.Lifetime"] = "Information" } },
             ["Registry"] = new JsonObject { ["Provider"] = "Redis", ["Redis"] = new JsonObject { ["Configuration"] = redis.EndPoint } },
             ["DeviceAuth"] = new JsonObject
