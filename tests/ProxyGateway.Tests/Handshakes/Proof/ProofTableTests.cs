@@ -6,6 +6,7 @@ using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Handshakes.Proof;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Handshakes.InMemory;
 
 namespace ProxyGateway.Tests.Handshakes.Proof;
 
@@ -429,6 +430,19 @@ public sealed class ProofTableTests
         if (claim is not null)
             proof.Claims["ath"] = claim;
         PartOf(proof.Verify()).ShouldBe(isGood ? null : "ath");
+    }
+
+    // As many are verified at a time as there are processors. If each kept its place, the gate would soon verify none.
+    [Fact]
+    public async Task The_place_of_a_proof_that_is_verified_is_free_again()
+    {
+        using var proof = new SomeProof();
+        using var verifier = new ProofVerifier(new Keys(proof.NonceKey), proof.Time);
+        for (int i = 0; i <= Environment.ProcessorCount; i++)
+        {
+            ProofExamination found = await verifier.VerifyAsync(proof.Text, proof.Target, [.. proof.PublicOrigins], proof.Life, default).AsTask().WaitAsync(Endpoint.Patience);
+            found.Fault.ShouldBeNull();
+        }
     }
 
     private static string? PartOf(ProofExamination found)
