@@ -4,7 +4,6 @@ using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.RegularExpressions;
-using ProxyGateway.DeviceAuth.Testing;
 using ProxyGateway.IntegrationTests.CommandLine;
 using ProxyGateway.IntegrationTests.Gate;
 using ProxyGateway.IntegrationTests.Webhooks;
