@@ -51,7 +51,7 @@ internal static class CommandLine
         {
             RequestCommands.Build(), DeviceCommands.Build(), InvitationCommands.BuildInvite(), InvitationCommands.Build(), SessionCommands.Build(), AuditCommand.Build(), RegistryCommands.Build(), ConnectCommand.Build(),
             PairCommand.Build(), ForwardCommand.Build(), McpCommand.Build(),
-            CompletionCommand.Build(),
+            HealthCommand.Build(), CompletionCommand.Build(),
         };
         Command serve = ServeCommand.Build();
         root.Add(serve);

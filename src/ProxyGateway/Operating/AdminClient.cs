@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using ProxyGateway.DeviceAuth.Admin;
@@ -16,14 +17,15 @@ internal sealed class AdminClient : IDisposable
     private readonly HttpClient _http;
     private readonly string _url;
 
-    private AdminClient(string key, Uri url, string shownUrl, Func<CancellationToken, ValueTask<Stream>>? connect)
+    private AdminClient(string? key, Uri url, string shownUrl, Func<CancellationToken, ValueTask<Stream>>? connect)
     {
         _url = shownUrl;
         var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = !url.IsLoopback };
         if (connect is not null)
             handler.ConnectCallback = (_, cancellationToken) => connect(cancellationToken);
         _http = new HttpClient(handler) { BaseAddress = url, Timeout = TimeSpan.FromSeconds(15) };
-        _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        if (key is not null)
+            _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
     }
 
     /// <summary>
@@ -46,10 +48,17 @@ internal sealed class AdminClient : IDisposable
                 throw new CommandFailedException(ExitCodes.Unreachable, $"No gateway of this user or root listens on {shown}; is it running?");
         }
 
-        // With https the certificate identifies the gateway.
+        // With https the certificate identifies the gateway, and without a key there is nothing that another server could steal.
         Uri url = settings.Url!;
         return new AdminClient(
-            settings.Key, url, url.ToString(), url.Scheme == Uri.UriSchemeHttps ? null : token => ProvenConnection.OpenAsync(url, settings.Key, token));
+            settings.Key, url, url.ToString(), url.Scheme == Uri.UriSchemeHttps || settings.Key is not { } key ? null : token => ProvenConnection.OpenAsync(url, key, token));
+    }
+
+    /// <summary>Reads the text at a path.</summary>
+    public async Task<string> GetTextAsync(string path, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        return Encoding.UTF8.GetString(await SendAsync(request, cancellationToken));
     }
 
     /// <summary>Reads the resource at a path.</summary>

@@ -9,8 +9,8 @@ namespace ProxyGateway.Operating;
 /// </summary>
 /// <param name="Url">The address; null: only the socket.</param>
 /// <param name="Socket">Its Unix socket, which is used if a gateway of this user or root listens there; null: none.</param>
-/// <param name="Key">The operator's key.</param>
-internal sealed record AdminSettings(Uri? Url, string? Socket, string Key)
+/// <param name="Key">The operator's key; null: none, for what anybody may ask.</param>
+internal sealed record AdminSettings(Uri? Url, string? Socket, string? Key)
 {
     public const string UrlVariable = "PROXYGATEWAY_ADMIN_URL";
     public const string KeyVariable = "PROXYGATEWAY_ADMIN_KEY";
@@ -36,7 +36,7 @@ internal sealed record AdminSettings(Uri? Url, string? Socket, string Key)
     public static AdminSettings Read(ParseResult parsed)
     {
         IConfiguration environment = new ConfigurationBuilder().AddEnvironmentVariables().Build();
-        AdminSettings? given = (parsed.GetValue(UrlOption) ?? Variable(UrlVariable) ?? environment[UrlKey]) is { } text ? ReadAddress(text) : null;
+        AdminSettings? given = GivenAddress(parsed, environment);
         string? key = GivenKey(parsed.GetValue(KeyFileOption), environment);
         if (key is not null && given is not null)
             return given with { Key = key };
@@ -52,10 +52,20 @@ internal sealed record AdminSettings(Uri? Url, string? Socket, string Key)
         }
 
         key = KeyIn(folder);
-        if (given is not null)
-            return given with { Key = key };
-        Uri url = folder.Files[UrlKey] is { } named ? ReadUrl(named) : new AdminOptions().Url;
-        return new AdminSettings(url, SocketIn(environment[SocketKey] ?? folder.Files[SocketKey]), key);
+        return (given ?? AddressIn(folder, environment)) with { Key = key };
+    }
+
+    /// <summary>The address alone, for what needs no key.</summary>
+    /// <exception cref="CommandFailedException">The caller names no address, and others can write to this folder.</exception>
+    public static AdminSettings ReadWithoutKey(ParseResult parsed)
+    {
+        IConfiguration environment = new ConfigurationBuilder().AddEnvironmentVariables().Build();
+        if (GivenAddress(parsed, environment) is { } given)
+            return given;
+        var folder = FolderSettings.Read();
+        return folder.WhyNotTrusted is { } why
+            ? throw new CommandFailedException(ExitCodes.Refused, $"What is in this folder does not say where the gateway is. {why}. Or name the gateway with --admin-url")
+            : AddressIn(folder, environment);
     }
 
     /// <summary>The configuration that the server in this folder reads.</summary>
@@ -71,6 +81,15 @@ internal sealed record AdminSettings(Uri? Url, string? Socket, string Key)
     /// <summary>An environment variable; null if it is empty.</summary>
     public static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 
+    private static AdminSettings? GivenAddress(ParseResult parsed, IConfiguration environment) =>
+        (parsed.GetValue(UrlOption) ?? Variable(UrlVariable) ?? environment[UrlKey]) is { } text ? ReadAddress(text) : null;
+
+    private static AdminSettings AddressIn(FolderSettings folder, IConfiguration environment)
+    {
+        Uri url = folder.Files[UrlKey] is { } named ? ReadUrl(named) : new AdminOptions().Url;
+        return new AdminSettings(url, SocketIn(environment[SocketKey] ?? folder.Files[SocketKey]), Key: null);
+    }
+
     private static Uri DefaultUrl(FolderSettings folder)
     {
         Uri url = new AdminOptions().Url;
@@ -84,8 +103,8 @@ internal sealed record AdminSettings(Uri? Url, string? Socket, string Key)
     private static string? SocketIn(string? configured) => configured is "" ? null : configured ?? AdminOptions.DefaultSocket;
 
     private static AdminSettings ReadAddress(string text) => text.StartsWith(SocketScheme, StringComparison.Ordinal) && text.Length > SocketScheme.Length
-        ? new AdminSettings(Url: null, text[SocketScheme.Length..].Replace("///", "/", StringComparison.Ordinal), Key: "")
-        : new AdminSettings(ReadUrl(text), Socket: null, Key: "");
+        ? new AdminSettings(Url: null, text[SocketScheme.Length..].Replace("///", "/", StringComparison.Ordinal), Key: null)
+        : new AdminSettings(ReadUrl(text), Socket: null, Key: null);
 
     private static Uri ReadUrl(string text)
     {

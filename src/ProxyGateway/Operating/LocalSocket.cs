@@ -12,18 +12,19 @@ internal static class LocalSocket
     /// <summary>Connects to the gateway.</summary>
     /// <param name="path">The socket's path.</param>
     /// <param name="url">The address of the request.</param>
-    /// <param name="key">The key.</param>
+    /// <param name="key">The key, which the gateway must know; null: nothing secret will be sent.</param>
     /// <param name="cancellationToken">Cancels the operation.</param>
     /// <exception cref="IOException">Nothing listens there, or the listener is neither this user nor root.</exception>
     /// <exception cref="CommandFailedException">The listener does not know the key.</exception>
-    public static async ValueTask<Stream> ConnectAsync(string path, Uri url, string key, CancellationToken cancellationToken)
+    public static async ValueTask<Stream> ConnectAsync(string path, Uri url, string? key, CancellationToken cancellationToken)
     {
         Socket socket = await TryConnectAsync(path, cancellationToken) ?? throw new IOException("nobody of this user or root listens");
         try
         {
             // A listener of root's need not be the gateway: systemd may hold the socket for another user, or a container may share the
             // folder.
-            await ProvenConnection.ProveAsync(socket, url, "unix:" + path, key, cancellationToken);
+            if (key is not null)
+                await ProvenConnection.ProveAsync(socket, url, "unix:" + path, key, cancellationToken);
             return new NetworkStream(socket, ownsSocket: true);
         }
         catch
