@@ -2,7 +2,6 @@
 # Where an image cannot be pulled, one of Debian's packages takes its place under the same name: in an engine of this run alone, never in the developer's.
 
 redis_image=docker.io/library/redis:7.4-alpine
-valkey_image=docker.io/valkey/valkey:8.1-alpine
 engine_dir=
 
 # engine_answers SOCKET: whether a container engine listens there.
