@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using ProxyGateway.DeviceAuth.Admin.Webhooks;
+using ProxyGateway.DeviceAuth.Overview;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Admin;
@@ -26,4 +27,5 @@ namespace ProxyGateway.DeviceAuth.Admin;
 [JsonSerializable(typeof(RemovedByRuleView))]
 [JsonSerializable(typeof(InvitationView))]
 [JsonSerializable(typeof(PageView<InvitationView>))]
+[JsonSerializable(typeof(OverviewReport))]
 internal sealed partial class AdminJsonContext : JsonSerializerContext;

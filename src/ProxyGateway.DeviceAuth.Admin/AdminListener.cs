@@ -11,6 +11,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Health;
 using ProxyGateway.DeviceAuth.Identity;
+using ProxyGateway.DeviceAuth.Overview;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -113,6 +114,7 @@ internal sealed class AdminListener(
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceConnections>());
         builder.Services.AddSingleton(gateway.GetRequiredService<AuditLog>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IGateReadiness>());
+        builder.Services.AddSingleton(gateway.GetRequiredService<IGateOverview>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceAuthSettings>());
         builder.Services.AddSingleton(gateway.GetRequiredService<IDeviceAssertionKeys>());
         if (gateway.GetService<IAuditStore>() is { } audit)

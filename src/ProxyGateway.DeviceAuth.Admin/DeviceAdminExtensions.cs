@@ -75,7 +75,7 @@ public static class DeviceAdminExtensions
     }
 
     /// <summary>
-    /// Maps the resources of the operators' endpoint (<c>requests</c>, <c>devices</c>, <c>invitations</c>, <c>sessions</c>, <c>audit</c>, <c>events</c>) into
+    /// Maps the resources of the operators' endpoint (<c>requests</c>, <c>devices</c>, <c>invitations</c>, <c>sessions</c>, <c>audit</c>, <c>overview</c>, <c>events</c>) into
     /// an application with its own authentication. The audit has the user's name as the operator's, and the operator has no ceiling. Needs
     /// <see cref="AddAdminEndpoints"/>, <c>UseAuthentication</c> and <c>UseAuthorization</c>.
     /// </summary>
@@ -117,6 +117,7 @@ public static class DeviceAdminExtensions
         InvitationEndpoints.Map(admin);
         SessionEndpoints.Map(admin);
         AuditEndpoints.Map(admin);
+        OverviewEndpoints.Map(admin);
         EventEndpoints.Map(admin);
     }
 

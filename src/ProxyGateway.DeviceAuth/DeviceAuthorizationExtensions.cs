@@ -18,6 +18,7 @@ using ProxyGateway.DeviceAuth.Health;
 using ProxyGateway.DeviceAuth.Identity;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
+using ProxyGateway.DeviceAuth.Overview;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -101,8 +102,13 @@ public static class DeviceAuthorizationExtensions
             s.GetRequiredService<IMeterFactory>(),
             s.GetRequiredService<ILogger<AuditLog>>(),
             s.GetService<IAuditStore>(),
-            s.GetServices<IAuditListener>()));
+            s.GetServices<IAuditListener>(),
+            s.GetRequiredService<OverviewRing>()));
         AddBackgroundService<AuditLog>(services);
+        services.TryAddSingleton<OverviewRing>();
+        services.TryAddSingleton(s => new OverviewDocuments(s.GetRequiredService<TimeProvider>(), s.GetService<ISharedDocumentStore>()));
+        services.TryAddSingleton<IGateOverview, GateOverview>();
+        AddBackgroundService<OverviewSampler>(services); // early, so that it stops late and counts what the others refuse meanwhile
         AddBackgroundService<LastSeenTracker>(services);
         services.TryAddSingleton(s => new DeviceRegistry(
             s.GetRequiredService<IDeviceStore>(), s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>(), s.GetRequiredService<IMeterFactory>()));

@@ -37,6 +37,8 @@ internal sealed record AdminParameter(string Name, string In, string Description
 
     public static AdminParameter OperatorFilter { get; } = new("operator", InQuery, "Only what the operator with this name did.");
 
+    public static AdminParameter Hours { get; } = new("hours", InQuery, "How many hours back.");
+
     public static AdminParameter LastEventId { get; } = new(
         "Last-Event-ID", InHeader, "The id of the last event that was heard; what came after it is told first.");
 

@@ -125,6 +125,8 @@ public sealed partial class OpenApiTests : IAsyncLifetime
         await ShouldBeAsDescribedAsync("removeDevice", $"/admin/v1/devices/{paired}", 204);
         await ShouldBeAsDescribedAsync("removeDevice", $"/admin/v1/devices/{paired}", 404);
         await ShouldBeAsDescribedAsync("listAudit", "/admin/v1/audit?kind=none", 400);
+        await ShouldBeAsDescribedAsync("readOverview", "/admin/v1/overview", 200, TestAdmin.Viewer);
+        await ShouldBeAsDescribedAsync("readOverview", "/admin/v1/overview?hours=0", 400);
         await Eventually.HoldsAsync(
             async () => (await ShouldBeAsDescribedAsync("listAudit", "/admin/v1/audit", 200)).Json.GetProperty("items").GetArrayLength() > 7, "entries are there");
     }

@@ -14,6 +14,7 @@ using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Health;
 using ProxyGateway.DeviceAuth.Identity;
+using ProxyGateway.DeviceAuth.Overview;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
@@ -85,7 +86,11 @@ internal sealed class TestAdmin : IAsyncDisposable
             s.GetRequiredService<IMeterFactory>(),
             s.GetRequiredService<ILogger<AuditLog>>(),
             s.GetService<IAuditStore>(),
-            s.GetServices<IAuditListener>()));
+            s.GetServices<IAuditListener>(),
+            s.GetRequiredService<OverviewRing>()));
+        builder.Services.AddSingleton<OverviewRing>();
+        builder.Services.AddSingleton(new OverviewDocuments(TimeProvider.System, store as ISharedDocumentStore));
+        builder.Services.AddSingleton<IGateOverview, GateOverview>();
         builder.Services.AddHostedService(s => s.GetRequiredService<AuditLog>());
         builder.Services.AddSingleton(s => new DeviceRegistry(store, s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>()));
         builder.Services.AddSingleton<DeviceFleet>();

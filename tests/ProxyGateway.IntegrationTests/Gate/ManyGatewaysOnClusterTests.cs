@@ -1,5 +1,8 @@
 using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using ProxyGateway.DeviceAuth.Overview;
 using ProxyGateway.DeviceAuth.Redis;
+using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.IntegrationTests.Redis;
 using Xunit.Abstractions;
 
@@ -33,6 +36,21 @@ public sealed class ManyGatewaysOnClusterTests(SharedCluster.Fixture redis, ITes
             (close.CloseCode, close.CloseReason).ShouldBe((1008, "device removed"));
             (await TestClient.ConnectAsync(there.Port, device)).ShouldRequirePairing("not-paired");
         }
+    }
+
+    [Fact]
+    public async Task The_overview_has_every_hour_whichever_master_keeps_it()
+    {
+        await using TestGateway here = await StartAsync();
+        var there = new OverviewDocuments(TimeProvider.System, here.Services.GetRequiredService<ISharedDocumentStore>());
+        long hour = OverviewRing.NumberAt(DateTimeOffset.UtcNow) / OverviewRing.PerHour;
+        for (long of = hour - 24; of <= hour; of++)
+            await there.WriteAsync(of, [(of * OverviewRing.PerHour, new OverviewCounts { Admissions = 1 })], sessions: 0, isLast: false, default);
+
+        OverviewReport report = await here.Services.GetRequiredService<IGateOverview>().ReadAsync(IGateOverview.MaxHours, default);
+
+        report.ThisGatewayAlone.ShouldBeNull();
+        report.Admissions.ShouldBe(24);
     }
 
     // Nothing is found by sweeping here.

@@ -31,6 +31,7 @@ public sealed class DirectionTests
             ["Limits"],
             ["Sessions"],
             ["Health"],
+            ["Overview"],
             ["Handshakes"],
             ["Handshakes.ConnectFrame.Backends"],
             ["Handshakes.ConnectFrame"],

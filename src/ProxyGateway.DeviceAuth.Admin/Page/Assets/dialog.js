@@ -56,6 +56,29 @@ export function ask({ title, body, action, isDangerous = false, run, gaveUp = ()
   });
 }
 
+/**
+ * Shows something until the operator has seen it. Afterwards it is not in the document any more.
+ * @param {object} told
+ * @param {string} told.title What it is.
+ * @param {Array<Node|string>} told.body What there is to see.
+ * @returns {Promise<void>}
+ */
+export function tell({ title, body }) {
+  return new Promise((resolve) => {
+    const id = `dialog-${++made}`;
+    const done = h("button", { type: "submit", class: "primary" }, "Done");
+    const dialog = h("dialog", { "aria-labelledby": id }, h("form", { method: "dialog" },
+      h("h2", { id }, title), h("div", { class: "dialog-body" }, body), h("div", { class: "dialog-buttons" }, done)));
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve();
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+    done.focus();
+  });
+}
+
 /** Closes whatever is asked. */
 export function closeDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();

@@ -18,6 +18,14 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Makes an element of a drawing; as `h`, without listeners. */
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.append(...nodes(children));
+  return element;
+}
+
 /** Puts these in place of all that is in the element. */
 export function fill(element, ...children) {
   element.replaceChildren(...nodes(children));

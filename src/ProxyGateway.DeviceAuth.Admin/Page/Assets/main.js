@@ -3,7 +3,9 @@ import { AuditView } from "./audit.js";
 import { DevicesView } from "./devices.js";
 import { closeDialogs } from "./dialog.js";
 import { byId, fill, h } from "./dom.js";
+import { InvitationsView } from "./invitations.js";
 import { Live } from "./live.js";
+import { OverviewView } from "./overview.js";
 import { RequestsView } from "./requests.js";
 import { keepTime } from "./time.js";
 import { problemInWords } from "./words.js";
@@ -29,7 +31,7 @@ const LINK_STATES = {
 };
 
 /** What the page consists of before anybody signs in; signing out puts it back. */
-const blank = new Map(["requests", "devices", "audit"].map((id) => [id, byId(id).cloneNode(true)]));
+const blank = new Map(["overview", "requests", "devices", "invitations", "audit"].map((id) => [id, byId(id).cloneNode(true)]));
 
 async function signIn(key) {
   if (!/^[\x21-\x7e]+$/.test(key)) throw new Problem(401, "unauthorized"); // it could not even be sent
@@ -55,6 +57,7 @@ function open(session, leave) {
 
   let waiting = 0;
   const views = {
+    overview: new OverviewView(byId("overview"), session, () => shown() === "overview" && !document.hidden),
     requests: new RequestsView(byId("requests"), session, (count, isMore) => {
       waiting = count;
       byId("count").hidden = count === 0;
@@ -62,6 +65,7 @@ function open(session, leave) {
       setTitle();
     }),
     devices: new DevicesView(byId("devices"), session),
+    invitations: new InvitationsView(byId("invitations"), session),
     audit: new AuditView(byId("audit"), session),
   };
 
@@ -78,7 +82,7 @@ function open(session, leave) {
     }
     setTitle();
     const what = location.hash.split("/")[1];
-    if (what && id !== "requests") views[id].find(what);
+    if (what && views[id].find) views[id].find(what);
     else views[id].reload();
   };
 
@@ -97,7 +101,7 @@ function open(session, leave) {
     onEntry: (entry) => Object.values(views).forEach((view) => view.take(entry)),
     onStale: () => {
       views.requests.reload();
-      if (shown() === "devices") views.devices.reload();
+      if (["devices", "invitations", "overview"].includes(shown())) views[shown()].reload();
     },
     onState: (state) => {
       byId("link-state").className = `link-state ${state}`;

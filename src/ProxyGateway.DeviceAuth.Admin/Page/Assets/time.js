@@ -8,6 +8,7 @@ const DAY = 24 * HOUR;
 const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const hourAndMinute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const dayAndClock = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
 /** How long ago it was, in a few letters; kept up to date while it is in the document. */
@@ -25,6 +26,11 @@ export function moment(time) {
   const at = new Date(time);
   const isToday = day.format(at) === day.format(new Date());
   return h("time", { datetime: time, title: full.format(at) }, isToday ? clock.format(at) : dayAndClock.format(at));
+}
+
+/** The hour and minute, as text. */
+export function clockOf(time) {
+  return hourAndMinute.format(new Date(time));
 }
 
 /** Until when a grant holds: the day, and the time of day if it is near. */

@@ -18,6 +18,9 @@ const PROBLEMS = {
   "label-empty": "Nothing of this name can be shown. Use letters that can be seen.",
   "device-not-found": "This device is not there any more.",
   "session-not-found": "This session is over already.",
+  "invitation-not-found": "This invitation is not there any more.",
+  "too-many-invitations": "Too many invitations are open. Withdraw some first.",
+  "invitation-too-large": "An invitation cannot hold so many scopes.",
   "grant-not-found": "The device does not hold this role any more.",
   "precondition-failed": "Somebody else changed this device meanwhile. Nothing was done; look at it again.",
   "audit-off": "This gateway keeps no audit (Registry:AuditEntries is 0).",
@@ -111,6 +114,22 @@ export const KINDS = {
   "operator-refused": "Operator refused",
   "invitation-made": "Invitation made",
   "invitation-withdrawn": "Invitation withdrawn",
+};
+
+/** Why something was refused, in words, in the order in which equal numbers are listed. */
+export const REFUSALS = {
+  __proto__: null,
+  "pairing-required": "An operator has to approve",
+  "rejected": "Rejected by an operator",
+  "blocked": "Blocked by an operator",
+  "unauthorized": "No grant, and may not ask",
+  "invalid": "Proved nothing",
+  "replayed": "Proof used before, or outdated",
+  "origin": "Page of a foreign origin",
+  "busy": "At a limit of the gateway",
+  "registry-unavailable": "Registry away",
+  "backend": "By the backend",
+  "other": "Other",
 };
 
 /** A kind of entry, in words; a newer gateway's as it is. */

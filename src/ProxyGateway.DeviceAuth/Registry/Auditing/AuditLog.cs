@@ -24,6 +24,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
 
     private readonly IAuditStore? _store;
     private readonly IAuditListener[] _listeners;
+    private readonly IAuditTally? _tally;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Counter<long> _dropped;
@@ -53,11 +54,17 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     /// <param name="logger">The log of dropped entries.</param>
     /// <param name="store">The store; null: none, and nothing is counted.</param>
     /// <param name="listeners">Other listeners to entries.</param>
+    /// <param name="tally">Counts events; null: nothing does.</param>
     internal AuditLog(
-        TimeProvider time, IMeterFactory meters, ILogger<AuditLog> logger, IAuditStore? store = null, IEnumerable<IAuditListener>? listeners = null)
+        TimeProvider time,
+        IMeterFactory meters,
+        ILogger<AuditLog> logger,
+        IAuditStore? store = null,
+        IEnumerable<IAuditListener>? listeners = null,
+        IAuditTally? tally = null)
     {
         ArgumentNullException.ThrowIfNull(meters);
-        (_time, _logger, _store, _listeners) = (time, logger, store, [.. listeners ?? []]);
+        (_time, _logger, _store, _listeners, _tally) = (time, logger, store, [.. listeners ?? []], tally);
         (_pace, _requests) = (new AuditPace(time, Take), new RequestPace(time, Take));
         (_warningsOfDrops, _warningsOfStore, _warningsOfShortage) = (Throttle.OncePerMinute(time), Throttle.OncePerMinute(time), Throttle.OncePerMinute(time));
         _giveUp = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
@@ -75,6 +82,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     public void Enter(AuditEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
+        _tally?.Count(entry);
         if ((_store is not null || _listeners.Length > 0) && _pace.MayEnter(entry))
             Take(entry);
     }
@@ -85,7 +93,11 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     internal bool TryEnterRequest(AuditEntry admission)
     {
         if (!_requests.MayEnter(admission))
+        {
+            _tally?.Count(admission);
             return false;
+        }
+
         Enter(admission);
         return true;
     }

@@ -1,6 +1,7 @@
 using Microsoft.OpenApi;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Admin.OpenApi;
+using ProxyGateway.DeviceAuth.Overview;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
@@ -23,6 +24,7 @@ internal static class ParameterSchemas
         _ when parameter == AdminParameter.KindFilter => AdminSchemas.OneOf(AuditKinds.All),
         _ when parameter == AdminParameter.DeviceFilter => AdminSchemas.DeviceId(),
         _ when parameter == AdminParameter.OperatorFilter => AdminSchemas.Text(maxLength: ScopeSet.MaxNameLength),
+        _ when parameter == AdminParameter.Hours => AdminSchemas.Number(1, IGateOverview.MaxHours, IGateOverview.MaxHours),
         _ when parameter == AdminParameter.LastEventId => AdminSchemas.LongNumber(),
         _ when parameter == AdminParameter.IfMatch => AdminSchemas.Text(),
         _ => throw new ArgumentOutOfRangeException(nameof(parameter), parameter.Name, "A parameter without a schema."),
