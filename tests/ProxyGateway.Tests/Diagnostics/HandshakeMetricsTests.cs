@@ -57,6 +57,7 @@ public sealed class HandshakeMetricsTests : IDisposable
             () => Task.FromResult(measured.Of($"proxygateway.handshakes.completed {OfHandshake} audience=default outcome=pairing-required") == 1), "it is refused");
         (await tunnel.Client.ReceiveAsync()).ShouldContain("PAIRING_REQUIRED");
         (await tunnel.Client.ReceiveAsync()).ShouldStartWith("Close 1008 pairing required");
+        (await tunnel.Backend.ReceiveAllAsync()).ShouldBeEmpty();
         await tunnel.Client.CloseAsync();
         await tunnel.EndAsync();
 
