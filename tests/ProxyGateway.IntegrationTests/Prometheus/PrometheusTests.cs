@@ -55,6 +55,17 @@ public sealed class PrometheusTests : IAsyncLifetime
         names.Where(name => !tests.Contains($"alertname: {name}\n        exp_alerts:", StringComparison.Ordinal)).ShouldBeEmpty("no test has them fire");
     }
 
+    [Fact]
+    public async Task The_Prometheus_operator_gets_the_same_rules()
+    {
+        string rules = await File.ReadAllTextAsync(Shipped("prometheus/rules.yml"));
+        string[] resource = await File.ReadAllLinesAsync(Shipped("kubernetes/components/monitoring/prometheusrule.yaml"));
+
+        string spec = string.Join('\n', resource.SkipWhile(line => line != "spec:").Skip(1).Select(line => line.Length == 0 ? line : line[2..])) + "\n";
+
+        spec.ShouldBe(rules[rules.IndexOf("groups:", StringComparison.Ordinal)..]);
+    }
+
     [PrometheusFact]
     public async Task Every_alert_that_should_fire_does_and_no_other_and_every_query_of_the_dashboard_has_data()
     {
