@@ -77,23 +77,23 @@ public sealed class RefusedConnectionTests : IDisposable
     }
 
     [Fact]
-    public async Task A_refusal_is_counted_by_its_close_code()
+    public async Task A_refusal_is_counted_by_its_outcome()
     {
         var counted = new ConcurrentQueue<string>();
         using var listener = new MeterListener
         {
             InstrumentPublished = (instrument, l) =>
             {
-                if (instrument.Name == "proxygateway.handshakes.refused" && ReferenceEquals(instrument.Meter.Scope, _gate.Get<IMeterFactory>()))
+                if (instrument.Name == "proxygateway.handshakes.completed" && ReferenceEquals(instrument.Meter.Scope, _gate.Get<IMeterFactory>()))
                     l.EnableMeasurementEvents(instrument);
             },
         };
-        listener.SetMeasurementEventCallback<long>((_, value, tags, _) => counted.Enqueue($"{value} {tags[0].Value}"));
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) => counted.Enqueue($"{value} {tags[^1].Value}"));
         listener.Start();
 
         await RefuseAsync();
 
-        counted.ShouldBe(["1 1008"]);
+        counted.ShouldBe(["1 pairing-required"]);
     }
 
     [Fact]
