@@ -68,7 +68,7 @@ class ImageTests(ContainerTest):
     def test_a_gateway_without_a_configuration_says_so(self):
         self.assertIn("ReverseProxy:Routes: is empty", engine("run", "--rm", IMAGE, fails=True))
 
-    def test_devices_pair_by_an_operator_inside_and_stay_paired_over_a_restart_and_in_another_container(self):
+    def test_devices_pair_by_an_operator_inside_and_stay_paired_over_a_restart_and_without_Redis_the_gateway_is_not_healthy(self):
         server = self.start("redis", REDIS_IMAGE, "--requirepass", PASSWORD, "--save", "", "--appendonly", "yes")
         redis = {"Registry": {"Provider": "Redis", "Redis": {"Configuration": f"{address(server)}:6379,password={PASSWORD}", "Timeout": "00:00:05"}}}
         secret = ("--volume", f"{self.file('appsettings.Production.json', redis, mode=0o400, owner=USER)}:/gateway/appsettings.Production.json:ro")
