@@ -2,6 +2,7 @@
 # Where an image cannot be pulled, one of Debian's packages takes its place under the same name: in an engine of this run alone, never in the developer's.
 
 redis_image=docker.io/library/redis:7.4-alpine
+valkey_image=docker.io/valkey/valkey:8.1-alpine
 engine_dir=
 
 # engine_answers SOCKET: whether a container engine listens there.
@@ -40,7 +41,7 @@ engine_start() {
     [ -z "${DOCKER_HOST:-}" ] || { engine_why="nothing answers at $DOCKER_HOST"; return 1; }
     [ "$(id -u)" -eq 0 ] || { engine_why="no engine answers, and ./test starts podman for root alone"; return 1; }
     engine_install > /dev/null 2>&1 || { engine_why="podman cannot be installed"; return 1; }
-    engine_dir=$(mktemp -d /var/tmp/proxygateway-engine-XXXXXX)
+    engine_dir=$(mktemp -d /var/tmp/proxygateway-engine-XXXXXX) || { engine_why="/var/tmp takes no folder"; return 1; }
     # The build machines allow no higher limits, and crun refuses their cgroups.
     cat > "$engine_dir/containers.conf" << 'END'
 [containers]
@@ -74,18 +75,21 @@ engine_is_own() { [ -n "$engine_dir" ]; }
 # engine_stop: ends what engine_start started, with all its containers and images.
 engine_stop() {
     engine_is_own || return 0
-    "${engine[@]}" pod rm --all --force --time 0 > /dev/null 2>&1 || true
-    "${engine[@]}" rm --all --force --time 0 > /dev/null 2>&1 || true
+    timeout 60 "${engine[@]}" pod rm --all --force --time 0 > /dev/null 2>&1 || true
+    timeout 60 "${engine[@]}" rm --all --force --time 0 > /dev/null 2>&1 || true
     kill "$engine_pid" 2> /dev/null || true
     wait "$engine_pid" 2> /dev/null || true
+    # What watched over a command in a container lives on for five minutes, and then makes the folders again.
+    pkill -KILL -f -- "^[^ ]*conmon .* $engine_dir/" || true
     grep -o " $engine_dir/[^ ]*" /proc/mounts | sort --reverse | xargs --no-run-if-empty umount || true
     rm -rf --one-file-system "$engine_dir"
     engine_dir=
+    unset DOCKER_HOST CONTAINERS_CONF
 }
 
 # engine_has IMAGE: whether it is there or can be pulled.
 engine_has() {
-    "${engine[@]}" image inspect "$1" > /dev/null 2>&1 || timeout 60 "${engine[@]}" pull --quiet "$1" > /dev/null 2>&1
+    timeout 60 "${engine[@]}" image inspect "$1" > /dev/null 2>&1 || timeout 60 "${engine[@]}" pull --quiet "$1" > /dev/null 2>&1
 }
 
 # with_libraries ROOT PROGRAM...: copies programs and the libraries that they load.
@@ -103,7 +107,7 @@ with_libraries() {
 }
 
 # engine_build IMAGE FOLDER: from the folder's Dockerfile.
-engine_build() { "${engine[@]}" build --quiet --tag "$1" "$2" > /dev/null; }
+engine_build() { timeout 300 "${engine[@]}" build --quiet --tag "$1" "$2" > /dev/null; }
 
 # image_of_redis: the official image, or in an own engine one of Debian's redis-server under its name. Sets `redis_is`, in words.
 image_of_redis() {

@@ -11,7 +11,8 @@ namespace ProxyGateway.IntegrationTests.Redis;
 
 /// <summary>
 /// A Redis of our own, on a port of its own, that keeps its data in a folder of its own as it should in production: append-only, synced at every
-/// write. The one that tests share is the one that <c>PROXYGATEWAY_TEST_REDIS</c> names, if it is set.
+/// write. The one that tests share is the one that <c>PROXYGATEWAY_TEST_REDIS</c> names, if it is set, else one in a container where an engine answers
+/// (<see cref="RedisInContainer"/>). The others are processes: tests kill and freeze them.
 /// </summary>
 public sealed class RedisServer : IAsyncDisposable
 {
@@ -20,6 +21,7 @@ public sealed class RedisServer : IAsyncDisposable
     private readonly DirectoryInfo? _folder;
     private readonly string[] _settings;
     private Process? _process;
+    private IAsyncDisposable? _container;
 
     private RedisServer(string endPoint, DirectoryInfo? folder, params string[] settings)
     {
@@ -69,8 +71,12 @@ public sealed class RedisServer : IAsyncDisposable
     }
 
     /// <summary>One that others use too: keep to keys of your own, and leave it running.</summary>
-    public static async Task<RedisServer> StartSharedAsync() =>
-        Environment.GetEnvironmentVariable("PROXYGATEWAY_TEST_REDIS") is { Length: > 0 } existing ? new RedisServer(existing, folder: null) : await StartAsync();
+    public static async Task<RedisServer> StartSharedAsync()
+    {
+        if (Environment.GetEnvironmentVariable("PROXYGATEWAY_TEST_REDIS") is { Length: > 0 } existing)
+            return new RedisServer(existing, folder: null);
+        return await RedisInContainer.TryStartAsync() is var (endPoint, container) ? new RedisServer(endPoint, folder: null) { _container = container } : await StartAsync();
+    }
 
     /// <summary>A connection for looking behind the store's back.</summary>
     public async Task<ConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync($"{EndPoint},allowAdmin=true");
@@ -141,6 +147,8 @@ public sealed class RedisServer : IAsyncDisposable
     {
         await KillAsync();
         CleanUp();
+        if (_container is not null)
+            await _container.DisposeAsync();
     }
 
     private void CleanUp()
