@@ -84,6 +84,8 @@ public sealed class ScrapeTests : IAsyncLifetime
             await RequestAsync(port, $"GET /{random}?x={random} HTTP/1.1", random);
             await RequestAsync(port, $"{random.ToUpperInvariant()} /proof/{random} HTTP/1.1", random);
             await RequestAsync(port, $"GET /proof/{random} HTTP/1.1", random, $"Device-Proof: {random}");
+            if (i >= 3)
+                continue; // each answer without a key is held back longer than the one before
             await RequestAsync(operators, $"GET /admin/v1/devices/{random} HTTP/1.1", random);
             await RequestAsync(operators, $"{random.ToUpperInvariant()} /{random} HTTP/1.1", random);
         }
