@@ -190,7 +190,7 @@ public static class DeviceAuthorizationExtensions
         ArgumentNullException.ThrowIfNull(proxy);
         Ed25519.EnsureSupported();
         _ = proxy.ApplicationServices.GetRequiredService<IDeviceAuthSettings>(); // reports configuration errors at start
-        _ = proxy.ApplicationServices.GetRequiredService<GateGauges>(); // exist from now on, for whoever listens
+        _ = proxy.ApplicationServices.GetRequiredService<GateGauges>(); // exist from now on, for those who listen
         proxy.UseMiddleware<DeviceAuthorizationMiddleware>();
         return proxy;
     }

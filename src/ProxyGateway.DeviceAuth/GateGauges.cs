@@ -7,7 +7,7 @@ using ProxyGateway.DeviceAuth.Sessions;
 
 namespace ProxyGateway.DeviceAuth;
 
-/// <summary>What the gate holds at the moment, for whoever reads the meter. Reading it asks no registry and takes no lock for long.</summary>
+/// <summary>What the gate holds at the moment, for those who read the meter. Reading it asks no registry and takes no lock for long.</summary>
 internal sealed class GateGauges
 {
     private readonly TimeProvider _time;

@@ -3,7 +3,7 @@ using ProxyGateway.DeviceAuth.Pairing;
 namespace ProxyGateway.DeviceAuth.Registry;
 
 /// <summary>
-/// How many requests are open, and the age of the oldest, for monitoring: whoever asks gets what was read last, and the registry is read once per
+/// How many requests are open, and the age of the oldest, for monitoring. The answer is what was read last, and the registry is read once per
 /// <see cref="Interval"/> at most, by one task, while somebody asks.
 /// </summary>
 /// <param name="registry">The registry.</param>
