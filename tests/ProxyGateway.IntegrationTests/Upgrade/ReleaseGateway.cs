@@ -73,11 +73,20 @@ internal sealed class ReleaseGateway : IAsyncDisposable
         };
         await File.WriteAllTextAsync(Path.Combine(folder.Folder, "appsettings.json"), settings.ToJsonString());
         RunningProgram running = folder.StartServer(program);
-        await PrintsAsync(running, "Application started");
-        if ((string?)registry["Provider"] == "Redis")
-            await PrintsAsync(running, "Announcements of other gateways' changes arrive");
-        return new ReleaseGateway(
-            folder, running, new Uri(await running.PrintsAsync("Now listening on:")), new Uri(await running.PrintsAsync("Operators are served on")));
+        try
+        {
+            await PrintsAsync(running, "Application started");
+            if ((string?)registry["Provider"] == "Redis")
+                await PrintsAsync(running, "Announcements of other gateways' changes arrive");
+            return new ReleaseGateway(
+                folder, running, new Uri(await running.PrintsAsync("Now listening on:")), new Uri(await running.PrintsAsync("Operators are served on")));
+        }
+        catch (Exception e)
+        {
+            await running.DisposeAsync();
+            folder.Delete();
+            throw new InvalidOperationException($"{program} did not start: {string.Join('\n', running.Lines())}", e);
+        }
     }
 
     /// <summary>A device connects with OpenClaw's protocol.</summary>
@@ -123,6 +132,14 @@ internal sealed class ReleaseGateway : IAsyncDisposable
         else
             answer.IsSuccessStatusCode.ShouldBeTrue($"{method} {path}: {answer.StatusCode} {text}");
         return text.Length == 0 ? null : JsonNode.Parse(text);
+    }
+
+    /// <summary>Asks whether it is ready, without a remark.</summary>
+    public async Task ShouldBeReadyAsync()
+    {
+        using HttpResponseMessage answer = await _operators.GetAsync(new Uri("/readyz", UriKind.Relative));
+        string text = await answer.Content.ReadAsStringAsync();
+        (answer.StatusCode, text.Trim()).ShouldBe((HttpStatusCode.OK, "ok"));
     }
 
     public Task<JsonNode?> ApproveAsync(string request) => OperateAsync(HttpMethod.Post, $"requests/{request}/approve");
