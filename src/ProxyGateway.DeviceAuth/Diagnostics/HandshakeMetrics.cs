@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Diagnostics.Metrics;
 
 namespace ProxyGateway.DeviceAuth.Diagnostics;
@@ -47,33 +46,15 @@ internal sealed class HandshakeMetrics
     internal void Completed(HandshakeTrace trace, HandshakeOutcome outcome, TimeSpan elapsed)
     {
         Count(trace.Route, trace.Handshake, trace.Audience, outcome);
-        _duration.Record(elapsed.TotalSeconds, new(TagNames.Handshake, trace.Handshake), new(TagNames.Outcome, outcome.ToName()));
+        _duration.TryRecord(elapsed.TotalSeconds, new(TagNames.Handshake, trace.Handshake), new(TagNames.Outcome, outcome.ToName()));
     }
 
-    internal void StepEnded(HandshakeTrace trace, HandshakeStep step, TimeSpan elapsed) => _steps.Record(
+    internal void StepEnded(HandshakeTrace trace, HandshakeStep step, TimeSpan elapsed) => _steps.TryRecord(
         elapsed.TotalSeconds, new(TagNames.Route, trace.Route), new(TagNames.Handshake, trace.Handshake), new(TagNames.Step, NameOf(step)));
 
-    internal void SessionEnded(HandshakeTrace trace, string end, TimeSpan elapsed)
-    {
-        var tags = new TagList
-        {
-            { TagNames.Route, trace.Route },
-            { TagNames.Handshake, trace.Handshake },
-            { TagNames.Audience, trace.Audience },
-            { TagNames.End, end },
-        };
-        _sessions.Record(elapsed.TotalSeconds, tags);
-    }
+    internal void SessionEnded(HandshakeTrace trace, string end, TimeSpan elapsed) => _sessions.TryRecord(
+        elapsed.TotalSeconds, new(TagNames.Route, trace.Route), new(TagNames.Handshake, trace.Handshake), new(TagNames.Audience, trace.Audience), new(TagNames.End, end));
 
-    private void Count(string route, string handshake, string audience, HandshakeOutcome outcome)
-    {
-        var tags = new TagList
-        {
-            { TagNames.Route, route },
-            { TagNames.Handshake, handshake },
-            { TagNames.Audience, audience },
-            { TagNames.Outcome, outcome.ToName() },
-        };
-        _completed.Add(1, tags);
-    }
+    private void Count(string route, string handshake, string audience, HandshakeOutcome outcome) => _completed.TryAdd(
+        1, new(TagNames.Route, route), new(TagNames.Handshake, handshake), new(TagNames.Audience, audience), new(TagNames.Outcome, outcome.ToName()));
 }

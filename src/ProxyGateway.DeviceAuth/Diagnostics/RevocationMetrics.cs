@@ -13,5 +13,5 @@ internal sealed class RevocationMetrics(IMeterFactory meters)
     /// <summary>Every trigger's name.</summary>
     public static IReadOnlyList<string> Triggers => Names;
 
-    public void Closed(RevocationTrigger trigger, TimeSpan delay) => _delay.Record(delay.TotalSeconds, new KeyValuePair<string, object?>(TagNames.Trigger, Names[(int)trigger]));
+    public void Closed(RevocationTrigger trigger, TimeSpan delay) => _delay.TryRecord(delay.TotalSeconds, new KeyValuePair<string, object?>(TagNames.Trigger, Names[(int)trigger]));
 }

@@ -13,21 +13,39 @@ internal static class Spans
     /// </summary>
     /// <param name="name">Its name.</param>
     /// <param name="parent">Its parent.</param>
-    /// <returns>Null if nobody records it.</returns>
+    /// <returns>Null if nobody records it, or a listener throws: that must not decide what the gate does.</returns>
     public static Activity? Begin(string name, ActivityContext parent)
     {
         Activity? current = Activity.Current;
-        Activity? span = Source.StartActivity(name, ActivityKind.Internal, parent);
-        if (span is not null)
+        try
+        {
+            return Source.StartActivity(name, ActivityKind.Internal, parent);
+        }
+        catch (Exception)
+        {
+            return null;
+        }
+        finally
+        {
             Activity.Current = current;
-        return span;
+        }
     }
 
     /// <summary>Ends a span that is not the current one.</summary>
     public static void End(Activity span)
     {
         Activity? current = Activity.Current;
-        span.Stop();
-        Activity.Current = current;
+        try
+        {
+            span.Stop();
+        }
+        catch (Exception)
+        {
+            // as at the beginning
+        }
+        finally
+        {
+            Activity.Current = current;
+        }
     }
 }

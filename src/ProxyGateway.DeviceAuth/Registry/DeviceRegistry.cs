@@ -365,7 +365,7 @@ public sealed partial class DeviceRegistry
     private ValueTask<DeviceId?> FindDeviceAsync(RequestId id, CancellationToken cancellationToken) =>
         _calls.MeasureAsync(RegistryOperation.FindRequest, _calls.Start(), _store.FindRequestAsync(id, cancellationToken));
 
-    private void CountMark(bool isNew) => _marks?.Add(1, KeyValuePair.Create<string, object?>(TagNames.Outcome, isNew ? "made" : "used-before"));
+    private void CountMark(bool isNew) => _marks?.TryAdd(1, KeyValuePair.Create<string, object?>(TagNames.Outcome, isNew ? "made" : "used-before"));
 
     private IReplayStore Replays =>
         _store as IReplayStore ?? throw new RegistryUnavailableException("The registry's store cannot remember which proofs were used, so it decides none that can come again.");

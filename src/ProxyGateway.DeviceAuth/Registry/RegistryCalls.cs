@@ -72,7 +72,7 @@ internal sealed class RegistryCalls
         }
     }
 
-    private void Record(RegistryOperation operation, long start, Exception? failure) => _duration!.Record(
+    private void Record(RegistryOperation operation, long start, Exception? failure) => _duration!.TryRecord(
         Stopwatch.GetElapsedTime(start).TotalSeconds,
         new(TagNames.Operation, Names[(int)operation]),
         new(TagNames.Outcome, failure switch

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 
@@ -59,7 +60,7 @@ internal sealed partial class LastSeenTracker : BackgroundService
         }
 
         if (!remembered)
-            _dropped.Add(1);
+            _dropped.TryAdd(1);
     }
 
     /// <inheritdoc/>
@@ -107,7 +108,7 @@ internal sealed partial class LastSeenTracker : BackgroundService
             }
             catch (Exception e)
             {
-                _dropped.Add(devices.Length);
+                _dropped.TryAdd(devices.Length);
                 if (!_failing)
                     LogFailed(e.Message);
                 _failing = true;

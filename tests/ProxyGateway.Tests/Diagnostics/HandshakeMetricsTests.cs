@@ -107,6 +107,28 @@ public sealed class HandshakeMetricsTests : IDisposable
     }
 
     [Fact]
+    public void A_listener_that_throws_costs_the_span_and_nothing_else()
+    {
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == Telemetry.ActivitySourceName,
+            Sample = (ref options) => options.Name == "throws at first" ? throw new InvalidOperationException("no room") : ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = span =>
+            {
+                if (span.OperationName == "throws at last")
+                    throw new InvalidOperationException("no room");
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+        using Activity request = new Activity("request").Start();
+
+        Spans.Begin("throws at first", request.Context).ShouldBeNull();
+        Spans.End(Spans.Begin("throws at last", request.Context).ShouldNotBeNull());
+
+        Activity.Current.ShouldBe(request);
+    }
+
+    [Fact]
     public void Any_text_of_an_application_is_one_outcome_and_one_end()
     {
         HandshakeOutcomes.Of(Closing.ByApplication("a text")).ShouldBe(HandshakeOutcome.FilterRefused);

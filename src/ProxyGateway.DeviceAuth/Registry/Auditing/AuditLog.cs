@@ -207,7 +207,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private void NoteShortage(AuditReceipt receipt)
     {
         if (receipt.LeftOut > 0)
-            _dropped.Add(receipt.LeftOut);
+            _dropped.TryAdd(receipt.LeftOut);
         _leftOut += receipt.LeftOut;
         if (receipt.Shortage is not null && _warningsOfShortage.TryPass())
             LogShortage(receipt.Shortage, _leftOut);
@@ -218,7 +218,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
 
     private void Drop(int count)
     {
-        _dropped.Add(count);
+        _dropped.TryAdd(count);
         Interlocked.Add(ref _droppedInAll, count);
     }
 
