@@ -35,7 +35,7 @@ internal sealed class GateOverview(OverviewRing ring, OverviewDocuments document
         [
             new(documents.Gateway, sessions.Count, SecondsAgo: 0),
             .. (others ?? []).GroupBy(o => o.Process).Select(g => g.MaxBy(o => o.Counted.Hour)!).Where(o => !o.Counted.Left && o.Age < LiveFor)
-                .Select(o => new OverviewGateway(o.Counted.Gateway, Math.Max(0, o.Counted.Sessions), (int)Math.Max(0, o.Age.TotalSeconds)))
+                .Select(o => new OverviewGateway(o.Counted.Gateway, Math.Clamp(o.Counted.Sessions, 0, OverviewCounts.Most), (int)Math.Max(0, o.Age.TotalSeconds)))
                 .OrderBy(g => g.Name, StringComparer.Ordinal),
         ];
         return new OverviewReport(

@@ -38,7 +38,8 @@ internal sealed record StoredOverview
         try
         {
             StoredOverview? read = JsonSerializer.Deserialize(document.Content.Span, OverviewJsonContext.Default.StoredOverview);
-            return read is { Buckets.IsDefault: false, Gateway.Length: <= MaxGateway } && read.Buckets.All(b => b is not null && b.Number / OverviewRing.PerHour == read.Hour) ? read : null;
+            return read is { Buckets: { IsDefault: false, Length: <= OverviewRing.PerHour }, Gateway.Length: <= MaxGateway }
+                && read.Buckets.All(b => b is not null && b.Number / OverviewRing.PerHour == read.Hour) ? read : null;
         }
         catch (JsonException)
         {

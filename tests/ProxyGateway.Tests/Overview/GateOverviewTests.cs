@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth;
@@ -61,6 +62,22 @@ public sealed class GateOverviewTests : IAsyncDisposable
 
         OverviewReport report = await _here.ReadAsync();
         (report.Admissions, report.Gateways.Length, report.Sessions).ShouldBe((1, 1, 0));
+    }
+
+    // Else one document would take the overview from all operators.
+    [Fact]
+    public async Task Whatever_others_say_of_their_sessions_there_is_an_overview()
+    {
+        long hour = OverviewRing.NumberAt(Ten) / OverviewRing.PerHour;
+        for (int i = 0; i < 2; i++)
+        {
+            byte[] content = Encoding.UTF8.GetBytes($$"""{"hour":{{hour}},"gateway":"n","writtenAt":"2026-12-01T10:00:00Z","sessions":{{long.MaxValue}},"buckets":[]}""");
+            (await _store.SwapAsync(null, new SharedDocument($"overview-{hour % OverviewRing.Hours}", $"other{i}-{hour}", content, Ten.AddHours(1)), default)).ShouldBeTrue();
+        }
+
+        OverviewReport report = await _here.ReadAsync();
+
+        (report.Gateways.Length, report.Sessions).ShouldBe((3, 2 * OverviewCounts.Most));
     }
 
     [Fact]

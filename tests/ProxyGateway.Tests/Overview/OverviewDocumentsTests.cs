@@ -108,6 +108,16 @@ public sealed class OverviewDocumentsTests : IAsyncDisposable
         Encoding.UTF8.GetString((await _store.ListAsync(Group, default)).Items.Single(d => d.Name == "newer-1").Content.Span).ShouldContain("\"new\":7");
     }
 
+    // Else 4 KiB of the smallest buckets would be hundreds of objects, in each of thousands of documents.
+    [Fact]
+    public async Task A_document_with_more_buckets_than_its_hour_has_is_left_out()
+    {
+        string many = string.Join(',', Enumerable.Repeat($$"""{"n":{{Hour * 12}}}""", OverviewRing.PerHour + 1));
+        await PutAsync("other-1", $$"""{"hour":{{Hour}},"gateway":"n","writtenAt":"2026-12-01T10:00:00Z","buckets":[{{many}}]}""");
+
+        (await _here.ReadAsync(Hour, Hour, default)).ShouldBeEmpty();
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("[]")]
