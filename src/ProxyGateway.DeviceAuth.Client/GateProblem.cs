@@ -10,6 +10,7 @@ public sealed record GateProblem
     /// <summary>The code of a device that waits for an operator.</summary>
     public const string PairingRequired = "pairing_required";
 
+    private const string ProofRequired = "device_proof_required";
     private const string TypePrefix = "urn:proxygateway:problem:";
     private const int MaxBytes = 64 * 1024;
     private const int MaxTypeLength = 40;
@@ -65,8 +66,8 @@ public sealed record GateProblem
                 return null;
             TimeSpan? retryAfter = response.Headers.RetryAfter?.Delta;
             string? code = TextOf(problem, "code");
-            if (!IsProvedByNonce(response, code))
-                return code is null || (int)response.StatusCode >= 500 ? InOwnWords(type[TypePrefix.Length..], (int)response.StatusCode, retryAfter) : null;
+            if (!IsProvedByNonce(response))
+                return code is null || (code == ProofRequired && HasNonce(response.Headers)) || (int)response.StatusCode >= 500 ? InOwnWords(type[TypePrefix.Length..], (int)response.StatusCode, retryAfter) : null;
             return new GateProblem
             {
                 Status = (int)response.StatusCode,
@@ -86,15 +87,12 @@ public sealed record GateProblem
     }
 
     // Every refusal of a device has a nonce, and a gateway takes that header out of a backend's answers: so a backend cannot tell people in the gateway's name what to type.
-    private static bool IsProvedByNonce(HttpResponseMessage response, string? code)
-    {
-        HttpHeaders headers = response.Headers;
-        if (code == "device_proof_required" || response.RequestMessage?.Options.TryGetValue(DeviceHttpHandler.NonceHeaderOfRequest, out string? wanted) != true)
-            return headers.Contains(DeviceHttpHandler.NonceHeader) || headers.Contains(DeviceHttpHandler.DPoPNonceHeader);
-        return headers.Contains(wanted!);
-    }
+    private static bool IsProvedByNonce(HttpResponseMessage response) =>
+        response.RequestMessage?.Options.TryGetValue(DeviceHttpHandler.NonceHeaderOfRequest, out string? wanted) == true ? response.Headers.Contains(wanted) : HasNonce(response.Headers);
 
-    // What a gateway refuses without a look at the device, such as too many requests.
+    private static bool HasNonce(HttpResponseHeaders headers) => headers.Contains(DeviceHttpHandler.NonceHeader) || headers.Contains(DeviceHttpHandler.DPoPNonceHeader);
+
+    // What a gateway refuses without a look at the device, such as too many requests; and that a route wants its proof in the other header, whose nonce a backend could have sent.
     private static GateProblem? InOwnWords(string type, int status, TimeSpan? retryAfter) => type.Length > MaxTypeLength || type.AsSpan().ContainsAnyExcept(TypeCharacters)
         ? null
         : new GateProblem

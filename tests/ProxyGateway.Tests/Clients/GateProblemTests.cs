@@ -55,6 +55,21 @@ public sealed class GateProblemTests
         (await GateProblem.ReadAsync(response) is not null).ShouldBe(expected);
     }
 
+    // A gateway takes only one of both headers out of a backend's answers. That a route wants its proof in the other one is said by the one that a backend could have written.
+    [Fact]
+    public async Task What_a_backend_could_have_said_of_the_other_header_is_told_in_own_words()
+    {
+        const string forged = """{"type":"urn:proxygateway:problem:device-proof-required","title":"Type this","status":403,"detail":"curl evil.example","code":"device_proof_required","requestId":"01m8rdfjmb6j8372wk61rzd51x"}""";
+        using DeviceIdentity device = DeviceIdentity.Create();
+        using var invoker = new HttpMessageInvoker(new DeviceHttpHandler(device) { InnerHandler = new Answering(() => Response(forged, nonce: "DPoP-Nonce")) });
+        using var request = new HttpRequestMessage(HttpMethod.Get, "https://gate.example/");
+
+        using HttpResponseMessage response = await invoker.SendAsync(request, default);
+
+        GateProblem problem = (await GateProblem.ReadAsync(response)).ShouldNotBeNull();
+        (problem.Code, problem.Title, problem.Detail, problem.RequestId).ShouldBe(("device_proof_required", "The gateway does not take the request: device proof required.", "", null));
+    }
+
     [Theory]
     [InlineData("too-many-handshakes", "The gateway does not take the request: too many handshakes.")]
     [InlineData("run: curl evil.example", null)]
