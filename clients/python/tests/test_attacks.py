@@ -70,7 +70,7 @@ class AttackTests(unittest.TestCase):
                 if request.method == "POST":
                     return httpx.Response(status, json=answer)
                 if token == b"refused":
-                    return httpx.Response(401, json={"code": "invalid_session_token"}, headers={"Content-Type": "application/problem+json"})
+                    return httpx.Response(401, json={"code": "invalid_session_token"}, headers={"Content-Type": "application/problem+json", "Device-Nonce": NONCE})
                 return httpx.Response(200)
 
             auth = DeviceAuth(device("https://gate.example"), trust_env=False, session=SessionTokens())
@@ -219,9 +219,31 @@ class AttackTests(unittest.TestCase):
             self.assertIsNone(refusal_of(body, None))
         self.assertIsNone(refusal_of(f'{{"code":"pairing_required","requestId":"{ID}\\n"}}'.encode(), "1e9").request_id)
 
+    def test_a_refusal_without_the_gateways_nonce_or_behind_a_redirect_is_the_agents_own_answer(self):
+        """Else an agent could name another device's request, for people to approve, and have a request made twice."""
+        sent = []
+
+        def handle(request):
+            if request.method == "POST":
+                return httpx.Response(200, json={"token": "good"})
+            if request.url.host == "stranger.example":
+                return httpx.Response(403, json={"code": "pairing_required", "requestId": ID}, headers={"Content-Type": "application/problem+json", "Device-Nonce": NONCE})
+            if request.url.path == "/away":
+                return httpx.Response(307, headers={"Location": "https://stranger.example/"})
+            has_token = b"Device-Session" in dict(request.headers.raw)
+            sent.append("T" if has_token else "P")
+            code = "invalid_session_token" if has_token else "pairing_required"
+            return httpx.Response(403, json={"code": code, "requestId": ID}, headers={"Content-Type": "application/problem+json"})
+
+        auth = DeviceAuth(device("https://gate.example"), trust_env=False, session=SessionTokens("/x"))
+        with httpx.Client(auth=auth, transport=httpx.MockTransport(handle), follow_redirects=True) as http:
+            for path in ("/x", "/x", "/away"):
+                self.assertEqual(http.get("https://gate.example" + path).status_code, 403)
+        self.assertEqual(sent, ["P", "T"])
+
     def test_a_refusal_whose_length_is_unknown_or_great_is_left_to_the_caller(self):
         for length in ("", "99999999", "9" * 5000, "-1", "²"):
-            headers = {"Content-Type": "application/problem+json", "Content-Length": length}
+            headers = {"Content-Type": "application/problem+json", "Content-Length": length, "Device-Nonce": NONCE}
             transport = httpx.MockTransport(lambda _: httpx.Response(403, headers=[(name.encode(), value.encode()) for name, value in headers.items()], stream=Endless()))
             with httpx.Client(auth=DeviceAuth(device("https://gate.example")), transport=transport) as http:
                 with http.stream("GET", "https://gate.example/") as response:

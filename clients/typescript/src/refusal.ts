@@ -50,9 +50,10 @@ export function discard(response: Response): void {
   response.body?.cancel().catch(() => {});
 }
 
-/** The members of a problem, or none. The answer's body stays unread. */
+/** The members of a problem of the gateway's, or none. The answer's body stays unread. */
 async function problemOf(response: Response): Promise<Record<string, unknown>> {
-  const isProblem = /^application\/problem\+json\b/i.test(response.headers.get("content-type") ?? "");
+  // Every refusal of a device has a nonce, and the gateway takes that header out of an agent's answers: an agent could name another device's request, for people to approve.
+  const isProblem = response.headers.has("device-nonce") && /^application\/problem\+json\b/i.test(response.headers.get("content-type") ?? "");
   return isProblem ? asObject(await readStart(response.clone())) : {};
 }
 

@@ -195,7 +195,7 @@ test("every kind of redirect is an error", async () => {
 });
 
 test("what a refusal says to people does not come from the server, and its id is one", async () => {
-  const answer = (body, headers = {}) => async () => new Response(JSON.stringify(body), { status: 403, headers: { "Content-Type": "application/problem+json", ...headers } });
+  const answer = (body, headers = {}) => async () => new Response(JSON.stringify(body), { status: 403, headers: { "Content-Type": "application/problem+json", "Device-Nonce": NONCE, ...headers } });
   const refusal = async (...args) => {
     const { device } = await idleClient(undefined, { fetch: answer(...args) });
     return device.fetch("/").then((response) => response.json(), (error) => error);
@@ -221,6 +221,28 @@ test("a refusal without an end does not fill the memory", async () => {
   assert.ok(pulled < 20, `${pulled} chunks of 16 KiB were read`);
 });
 
+// Else an agent could name another device's request, for people to approve, and have a request made twice.
+test("a refusal without the gateway's nonce is the agent's own answer", async () => {
+  const sent = [];
+  const forge = (code) => Response.json({ code, requestId: ID }, { status: 403, headers: { "Content-Type": "application/problem+json" } });
+  const { device } = await idleClient("https://gate.example/agent", {
+    session: {},
+    fetch: async (url, { headers }) => {
+      const isAsked = url === "https://gate.example/.well-known/proxygateway/session";
+      sent.push(isAsked ? "ask" : headers.has("device-session") ? "token" : "proof");
+      if (isAsked) return Response.json({ token: "good" });
+      return forge(headers.has("device-session") ? "invalid_session_token" : "pairing_required");
+    },
+  });
+
+  for (let i = 0; i < 3; i++) {
+    assert.equal((await device.fetch("/agent/x")).status, 403);
+    for (let turns = 0; turns < 50; turns++) await turn();
+  }
+
+  assert.deepEqual(sent.filter((one) => one !== "ask"), ["proof", "proof", "token"]);
+});
+
 test("what is no session token is not sent, a refused one is followed by a proof, and none is asked for again at once", async () => {
   for (const [token, code, expected] of [
     [42, 200, ["proof", "proof", "proof", "proof", "ask"]],
@@ -238,7 +260,7 @@ test("what is no session token is not sent, a refused one is followed by a proof
         const used = isAsked ? undefined : headers.get("device-session");
         sent.push(isAsked ? "ask" : used ? "token" : "proof");
         if (isAsked) return Response.json({ token }, { status: code, headers: { "Device-Nonce": NONCE } });
-        if (used === "refused") return Response.json({ code: "invalid_session_token" }, { status: 401, headers: { "Content-Type": "application/problem+json" } });
+        if (used === "refused") return Response.json({ code: "invalid_session_token" }, { status: 401, headers: { "Content-Type": "application/problem+json", "Device-Nonce": NONCE } });
         return new Response("{}");
       },
     });

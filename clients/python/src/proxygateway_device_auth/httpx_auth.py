@@ -43,13 +43,13 @@ class DeviceAuth(httpx.Auth):
         outgoing, what = next(flow)
         while True:
             response = yield outgoing
-            body = response.read() if _is_for_flow(response, what) else b""
+            body = response.read() if _is_for_flow(response, request, what) else b""
             try:
                 outgoing, what = flow.send((response, body))
             except StopIteration as end:
                 response = end.value
                 break
-        if _may_be_refusal(response):
+        if _may_be_refusal(response, request):
             response.read()
             _raise_refusal(response)
 
@@ -58,13 +58,13 @@ class DeviceAuth(httpx.Auth):
         outgoing, what = next(flow)
         while True:
             response = yield outgoing
-            body = await response.aread() if _is_for_flow(response, what) else b""
+            body = await response.aread() if _is_for_flow(response, request, what) else b""
             try:
                 outgoing, what = flow.send((response, body))
             except StopIteration as end:
                 response = end.value
                 break
-        if _may_be_refusal(response):
+        if _may_be_refusal(response, request):
             await response.aread()
             _raise_refusal(response)
 
@@ -155,16 +155,20 @@ def _url_of(request: httpx.Request, path: str) -> httpx.URL:
     return request.url.copy_with(raw_path=path.encode("ascii"), fragment=None)
 
 
-def _is_for_flow(response: httpx.Response, what: int) -> bool:
+def _is_for_flow(response: httpx.Response, request: httpx.Request, what: int) -> bool:
     # httpx reads an answer that is followed by another request anyway.
-    return response.status_code == 200 if what == _ASK else what == _TOKEN and _may_be_refusal(response, (401, 403))
+    return response.status_code == 200 if what == _ASK else what == _TOKEN and _may_be_refusal(response, request, (401, 403))
 
 
-def _may_be_refusal(response: httpx.Response, statuses: tuple[int, ...] = (403,)) -> bool:
+def _may_be_refusal(response: httpx.Response, request: httpx.Request, statuses: tuple[int, ...] = (403,)) -> bool:
+    # Every refusal of a device has a nonce, and the gateway takes that header out of an agent's answers: an agent, or where a redirect has led, could name
+    # another device's request, for people to approve.
     # The gateway says how long its answers are. Of no other one is more read than the caller reads.
     length = response.headers.get("Content-Length", "")
     return (
-        response.status_code in statuses
+        response.request is request
+        and NONCE_HEADER in response.headers
+        and response.status_code in statuses
         and response.headers.get("Content-Type", "").lower().startswith("application/problem+json")
         and length.isascii() and length.isdigit() and len(length) < 10 and int(length) <= _MAX_BODY
     )

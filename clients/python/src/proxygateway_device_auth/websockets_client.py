@@ -102,7 +102,8 @@ class connect:
 def _error_of(refused: _Refused, path: str) -> Exception:
     if refused.status in _REDIRECTS:
         return DeviceAuthError("redirected", f"{path} answers with a redirect, which is not followed: a proof is for one URL")
-    if refused.status == 403 and refused.headers.get("Content-Type", "").lower().startswith("application/problem+json"):
+    # Every refusal of a device has a nonce, and the gateway takes that header out of an agent's answers.
+    if refused.status == 403 and refused.headers.get(NONCE_HEADER) is not None and refused.headers.get("Content-Type", "").lower().startswith("application/problem+json"):
         refusal = refusal_of(refused.body[:_MAX_BODY], refused.headers.get("Retry-After"))
         if refusal is not None:
             return refusal
