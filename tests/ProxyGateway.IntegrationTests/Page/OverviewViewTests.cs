@@ -51,7 +51,13 @@ public sealed class OverviewViewTests(Chromium chromium)
         {
             Json = new
             {
-                from = "2026-12-01T10:00:00Z", until = "2026-12-01T16:00:00Z", bucketSeconds = 300, admissions = 1234, requestsOpened = 0, sessions = 0, thisGatewayAlone = true,
+                from = "2026-12-01T10:00:00Z",
+                until = "2026-12-01T16:00:00Z",
+                bucketSeconds = 300,
+                admissions = 1234,
+                requestsOpened = 0,
+                sessions = 0,
+                thisGatewayAlone = true,
                 refusals = new Dictionary<string, int> { ["of-a-newer-gateway"] = 2, ["busy"] = 1 },
                 gateways = new[] { new { name = "<b>gate</b>", sessions = 0, secondsAgo = 0 } },
                 buckets = new[] { new { from = "2026-12-01T15:55:00Z", admissions = 1234, refusals = new Dictionary<string, int>(), requestsOpened = 0, sessions = 0, registryLooks = 6, registryFailures = 6, registryMilliseconds = 0 } },

@@ -246,8 +246,8 @@ internal static partial class SettingsSchema
                         ["type"] = "object",
                         ["allOf"] = new JsonArray(
                             Transform("DeviceHeader", ["Value"], ("Value", OneOf("id", "label", "role", "scopes"))),
-                            Transform("DeviceAssertion", [], ("Algorithm", OneOf("ES256", "HS256")), ("SecretFile", Pattern(".")), ("Prefix", _ => { })),
-                            Transform("RequestHeaderFromFile", ["File"], ("File", Pattern(".")), ("Prefix", _ => { }))),
+                            Transform("DeviceAssertion", [], ("Algorithm", OneOf("ES256", "HS256")), ("SecretFile", Pattern(".")), ("Prefix", AnyText)),
+                            Transform("RequestHeaderFromFile", ["File"], ("File", Pattern(".")), ("Prefix", AnyText))),
                     },
                 },
             },
@@ -281,6 +281,8 @@ internal static partial class SettingsSchema
             ["then"] = new JsonObject { ["required"] = Texts([kind, .. required]), ["properties"] = properties, ["additionalProperties"] = false },
         };
     }
+
+    private static void AnyText(JsonObject value) => value["type"] = "string";
 
     private static Action<JsonObject> Pattern(string pattern) => value => value["pattern"] = pattern;
 
