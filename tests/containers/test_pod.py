@@ -53,9 +53,11 @@ class PodTests(ContainerTest):
             yaml.safe_dump({
                 "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": ["../../base/sidecar"], "images": images,
                 # From outside the cluster a Service would lead to the pod.
-                "patches": [{"target": {"kind": "StatefulSet"}, "patch": json.dumps(
-                    [{"op": "add", "path": f"/spec/template/spec/initContainers/0/ports/0/{key}", "value": value} for key, value in (("hostPort", PORT), ("hostIP", "127.0.0.1"))]
-                )}],
+                "patches": [{"target": {"kind": "StatefulSet"}, "patch": json.dumps([
+                    {"op": "add", "path": f"/spec/template/spec/initContainers/0/{path}", "value": value} for path, value in (
+                        ("ports/0/hostPort", PORT), ("ports/0/hostIP", "127.0.0.1"), ("env/-", {"name": "Telemetry__Prometheus", "value": "Keyed"}),
+                    )
+                ])}],
             }, file)
         documents = as_plain_pods(yaml.safe_load_all(run("kubectl", "kustomize", overlay)))
         self.pod = self.file("pod.yaml", "---\n".join(yaml.safe_dump(document) for document in documents))
@@ -86,6 +88,17 @@ class PodTests(ContainerTest):
         connect = ["/app/proxygateway", "connect", "ws://127.0.0.1:8080", "--identity"]
         self.assertIn("admitted", engine("exec", "--user", "1000", "--workdir", "/dev/shm", "agent-gateway", *connect, "/dev/shm/own/device.json"))
         self.assertIn("pairing required", engine("exec", "agent-gateway", *connect, "/gateway/data/private/device.json", fails=True))
+
+    def test_its_metrics_are_scraped_from_within_the_pod_with_a_key(self):
+        with open(f"{engine('volume', 'inspect', '--format', '{{.Mountpoint}}', 'data-agent-0')}/private/admin.key", encoding="utf-8") as file:
+            key = file.read().strip()
+
+        self.assertIn("proxygateway_registry_freshness_age_seconds", self.scrape(key))
+        self.assertIn("401", self.scrape("another-key-another-key-another-key-key", fails=True))
+
+    def scrape(self, key, **options):
+        ask = "import sys, urllib.request as u; print(u.urlopen(u.Request('http://127.0.0.1:9090/metrics', headers={'Authorization': 'Bearer ' + sys.argv[1]})).read().decode())"
+        return run("nsenter", "--target", inspect("agent-gateway", "{{.State.Pid}}"), "--net", "/usr/bin/python3", "-c", ask, key, **options)
 
 
 if __name__ == "__main__":
