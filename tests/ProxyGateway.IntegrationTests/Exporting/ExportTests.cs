@@ -92,9 +92,10 @@ public sealed partial class ExportTests : IAsyncLifetime
         string[] ofSpans = [.. SpanNames().Matches(Page()).Select(m => m.Groups["name"].Value)];
         _receiver.Spans.Where(s => s.Scope == "ProxyGateway.DeviceAuth").SelectMany(s => s.Attributes.Keys).Distinct().Except(ofSpans).ShouldBeEmpty();
 
-        await Eventually.HoldsAsync(() => Task.FromResult(_receiver.Logs.Any(l => l.Trace == Trace)), "log lines came");
-        LogLine admitted = _receiver.Logs.First(l => l.Trace == Trace && l.Text.StartsWith("Admitted device", StringComparison.Ordinal));
-        admitted.Attributes["Device"].ShouldBe(device.Id.ToString());
+        LogLine? admitted = null;
+        await Eventually.HoldsAsync(
+            () => Task.FromResult((admitted = _receiver.Logs.FirstOrDefault(l => l.Trace == Trace && l.Text.StartsWith("Admitted device", StringComparison.Ordinal))) is not null), "log lines came");
+        admitted!.Attributes["Device"].ShouldBe(device.Id.ToString());
         admitted.Attributes["proxygateway.device"].ShouldBe(device.Id.ToString()[..20]);
 
         _receiver.Authorizations.Keys.ShouldBe([$"Bearer {Token}"]);
