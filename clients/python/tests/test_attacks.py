@@ -1,5 +1,7 @@
 import asyncio
+import gzip
 import os
+import tracemalloc
 import unittest
 from unittest import mock
 
@@ -241,9 +243,45 @@ class AttackTests(unittest.TestCase):
                 self.assertEqual(http.get("https://gate.example" + path).status_code, 403)
         self.assertEqual(sent, ["P", "T"])
 
-    def test_a_refusal_whose_length_is_unknown_or_great_is_left_to_the_caller(self):
-        for length in ("", "99999999", "9" * 5000, "-1", "²"):
-            headers = {"Content-Type": "application/problem+json", "Content-Length": length, "Device-Nonce": NONCE}
+    def test_an_answer_that_another_request_follows_does_not_fill_the_memory(self):
+        for is_packed in (False, True):
+            for path, status, headers in (("nonce", 200, {"Device-Nonce": NONCE}), ("session", 200, {}), ("session", 401, ASK), ("x", 401, ASK)):
+                long = Long(is_packed)
+
+                def handle(request):
+                    if request.url.path.endswith(path) and long.chunks == 0:
+                        return httpx.Response(status, headers={**headers, **({"Content-Encoding": "gzip"} if is_packed else {})}, stream=long)
+                    return httpx.Response(200, headers={"Device-Nonce": NONCE})
+
+                async def ask():
+                    async with httpx.AsyncClient(auth=auth(), transport=httpx.MockTransport(handle)) as http:
+                        await http.post("https://gate.example/x", content=send())
+
+                async def pieces():
+                    yield b"x"
+
+                def auth():
+                    session = SessionTokens()
+                    session.find()  # the second request asks for a token
+                    return DeviceAuth(device("https://gate.example"), trust_env=False, session=session)
+
+                for is_async in (False, True):
+                    long.chunks = 0
+                    tracemalloc.start()
+                    if is_async:
+                        send = pieces if path == "nonce" else lambda: b"x"
+                        asyncio.run(ask())
+                    else:
+                        with httpx.Client(auth=auth(), transport=httpx.MockTransport(handle)) as http:
+                            http.post("https://gate.example/x", content=iter([b"x"]) if path == "nonce" else b"x")
+                    _, most = tracemalloc.get_traced_memory()
+                    tracemalloc.stop()
+                    self.assertIn(long.chunks, range(1, 6), (path, status, is_async))
+                    self.assertLess(most, 8_000_000, (path, status, is_async))
+
+    def test_a_refusal_that_is_packed_or_whose_length_is_unknown_or_great_is_left_to_the_caller(self):
+        for length, coding in (("", None), ("99999999", None), ("9" * 5000, None), ("-1", None), ("²", None), ("100", "br")):
+            headers = {"Content-Type": "application/problem+json", "Content-Length": length, "Device-Nonce": NONCE, **({"Content-Encoding": coding} if coding else {})}
             transport = httpx.MockTransport(lambda _: httpx.Response(403, headers=[(name.encode(), value.encode()) for name, value in headers.items()], stream=Endless()))
             with httpx.Client(auth=DeviceAuth(device("https://gate.example")), transport=transport) as http:
                 with http.stream("GET", "https://gate.example/") as response:
@@ -271,6 +309,23 @@ class AttackTests(unittest.TestCase):
     async def open(mine, url):
         async with connect(mine, url):
             pass
+
+
+class Long(httpx.SyncByteStream, httpx.AsyncByteStream):
+    _packed = gzip.compress(bytes(16_000_000))
+
+    def __init__(self, is_packed):
+        self.chunks = 0
+        self._content = [self._packed] if is_packed else [b" " * 16_384] * 1000
+
+    def __iter__(self):
+        for chunk in self._content:
+            self.chunks += 1
+            yield chunk
+
+    async def __aiter__(self):
+        for chunk in self:
+            yield chunk
 
 
 class Endless(httpx.SyncByteStream):

@@ -43,12 +43,17 @@ class DeviceAuth(httpx.Auth):
         outgoing, what = next(flow)
         while True:
             response = yield outgoing
-            body = response.read() if _is_for_flow(response, request, what) else b""
+            body = b""
+            if what == _ASK and response.status_code == 200:
+                body = _read_start(response)
+            elif what == _TOKEN and _may_be_refusal(response, request, (401, 403)):
+                body = response.read()
             try:
                 outgoing, what = flow.send((response, body))
             except StopIteration as end:
                 response = end.value
                 break
+            _read_start(response)
         if _may_be_refusal(response, request):
             response.read()
             _raise_refusal(response)
@@ -58,12 +63,17 @@ class DeviceAuth(httpx.Auth):
         outgoing, what = next(flow)
         while True:
             response = yield outgoing
-            body = await response.aread() if _is_for_flow(response, request, what) else b""
+            body = b""
+            if what == _ASK and response.status_code == 200:
+                body = await _read_start_async(response)
+            elif what == _TOKEN and _may_be_refusal(response, request, (401, 403)):
+                body = await response.aread()
             try:
                 outgoing, what = flow.send((response, body))
             except StopIteration as end:
                 response = end.value
                 break
+            await _read_start_async(response)
         if _may_be_refusal(response, request):
             await response.aread()
             _raise_refusal(response)
@@ -155,9 +165,35 @@ def _url_of(request: httpx.Request, path: str) -> httpx.URL:
     return request.url.copy_with(raw_path=path.encode("ascii"), fragment=None)
 
 
-def _is_for_flow(response: httpx.Response, request: httpx.Request, what: int) -> bool:
-    # httpx reads an answer that is followed by another request anyway.
-    return response.status_code == 200 if what == _ASK else what == _TOKEN and _may_be_refusal(response, request, (401, 403))
+# httpx reads the whole of an answer that another request follows, however long, and unpacks it. Of such an answer no more is kept than a gateway sends.
+
+
+def _read_start(response: httpx.Response) -> bytes:
+    if not response.is_closed:
+        start = bytearray()
+        for chunk in response.stream:
+            start += chunk
+            if len(start) > _MAX_BODY:
+                break
+        response.stream.close()
+        response.stream = _short(response, start)
+    return response.read()
+
+
+async def _read_start_async(response: httpx.Response) -> bytes:
+    if not response.is_closed:
+        start = bytearray()
+        async for chunk in response.stream:
+            start += chunk
+            if len(start) > _MAX_BODY:
+                break
+        await response.stream.aclose()
+        response.stream = _short(response, start)
+    return await response.aread()
+
+
+def _short(response: httpx.Response, start: bytearray) -> httpx.ByteStream:
+    return httpx.ByteStream(b"" if len(start) > _MAX_BODY or "Content-Encoding" in response.headers else bytes(start))
 
 
 def _may_be_refusal(response: httpx.Response, request: httpx.Request, statuses: tuple[int, ...] = (403,)) -> bool:
@@ -170,6 +206,7 @@ def _may_be_refusal(response: httpx.Response, request: httpx.Request, statuses: 
         and NONCE_HEADER in response.headers
         and response.status_code in statuses
         and response.headers.get("Content-Type", "").lower().startswith("application/problem+json")
+        and "Content-Encoding" not in response.headers
         and length.isascii() and length.isdigit() and len(length) < 10 and int(length) <= _MAX_BODY
     )
 
