@@ -9,6 +9,7 @@ import { checkOrigin, checkTarget, htuOf, originOf } from "./target.js";
 
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 const MAX_WAIT = 60; // seconds
+const PATIENCE = 10_000; // ms
 
 export interface DeviceClientOptions extends ProofClaims {
   /** The gateway's URL: its origin is the only one that gets proofs, and relative URLs begin here. */
@@ -131,6 +132,7 @@ export class DeviceClient {
     return new DeviceWebSocket(target, typeof protocols === "string" ? [protocols] : protocols, {
       nonces: this.#nonces,
       prove: (nonce) => makeProof(this.#key, "GET", htuOf(target), nonce, this.#claims),
+      findRefusal: () => this.#findRefusal(target),
       WebSocket: implementation,
     });
   }
@@ -164,6 +166,15 @@ export class DeviceClient {
       }
       await delay(Math.min(Math.max(seconds, 1), MAX_WAIT), options.signal);
     }
+  }
+
+  async #findRefusal(url: URL): Promise<PairingRequiredError | undefined> {
+    try {
+      discard(await this.fetch(url, { method: "OPTIONS", signal: AbortSignal.timeout(PATIENCE) }));
+    } catch (error) {
+      if (error instanceof PairingRequiredError) return error;
+    }
+    return undefined;
   }
 
   async #askForToken(body: string, signal: AbortSignal): Promise<Response> {

@@ -29,15 +29,15 @@ export async function isTokenRefused(response: Response): Promise<boolean> {
   return code === "invalid_session_token" || code === "device_proof_required";
 }
 
-/** The refusal that the end of a WebSocket is; undefined if it ended otherwise. */
+/** The refusal that the end of a WebSocket is; undefined if it ended otherwise. It names no request: an agent could name another device's, for people to approve. */
 export function refusalOfClose(code: number, reason: string): PairingRequiredError | undefined {
   if (code !== 1008) return undefined;
   if (reason === "device removed" || reason === "grant revoked") return new PairingRequiredError("pairing_required");
   if (reason === "device blocked") return new PairingRequiredError("device_blocked");
-  const [, what, text = "", id] = /^pairing (required|rejected)(.*?)(?: \(requestId: ([0-9a-z]{26})\))?$/.exec(reason) ?? [];
+  const [, what, text = ""] = /^pairing (required|rejected)(.*?)(?: \(requestId: [0-9a-z]{26}\))?$/.exec(reason) ?? [];
   if (what === undefined) return undefined;
   const why = text.includes("not approved") ? "not-paired" : text.includes("role") ? "role-upgrade" : text.includes("scopes") ? "scope-upgrade" : undefined;
-  return new PairingRequiredError(`pairing_${what}` as PairingCode, id, why);
+  return new PairingRequiredError(`pairing_${what}` as PairingCode, undefined, why);
 }
 
 /** Whether the gateway itself, and not a backend, says to come again later. */
@@ -54,7 +54,12 @@ export function discard(response: Response): void {
 async function problemOf(response: Response): Promise<Record<string, unknown>> {
   // Every refusal of a device has a nonce, and the gateway takes that header out of an agent's answers: an agent could name another device's request, for people to approve.
   const isProblem = response.headers.has("device-nonce") && /^application\/problem\+json\b/i.test(response.headers.get("content-type") ?? "");
-  return isProblem ? asObject(await readStart(response.clone())) : {};
+  return isProblem ? await membersOf(response.clone()) : {};
+}
+
+/** The members of an answer that is a JSON object of at most 64 KiB, or none. */
+export async function membersOf(response: Response): Promise<Record<string, unknown>> {
+  return asObject(await readStart(response));
 }
 
 async function readStart(response: Response): Promise<string> {

@@ -1,3 +1,4 @@
+import { membersOf } from "./refusal.js";
 import { isWithin } from "./target.js";
 
 export const SESSION_ENDPOINT = "/.well-known/proxygateway/session";
@@ -68,7 +69,7 @@ export class SessionTokens {
     this.#isAsking = true;
     try {
       const response = await this.#ask(this.#wanted, AbortSignal.timeout(PATIENCE));
-      const { token } = (response.ok ? await response.json() : {}) as { token?: unknown };
+      const { token } = response.ok ? await membersOf(response) : {};
       if (typeof token !== "string" || !TOKEN.test(token)) throw new Error("no token");
       this.#token = token;
       this.#since = performance.now();

@@ -15,12 +15,12 @@ export class DeviceCloseEvent extends Event {
   /** Set if the gateway does not let the device in, or not any more. */
   readonly refusal: PairingRequiredError | undefined;
 
-  constructor(code: number, reason: string, wasClean: boolean) {
+  constructor(code: number, reason: string, wasClean: boolean, refusal?: PairingRequiredError) {
     super("close");
     this.code = code;
     this.reason = reason;
     this.wasClean = wasClean;
-    this.refusal = refusalOfClose(code, reason);
+    this.refusal = refusal;
   }
 }
 
@@ -34,6 +34,7 @@ interface SocketEvents {
 interface Opening {
   readonly nonces: Nonces;
   readonly prove: (nonce: string) => Promise<string>;
+  readonly findRefusal: () => Promise<PairingRequiredError | undefined>;
   readonly WebSocket: typeof WebSocket;
 }
 
@@ -162,9 +163,17 @@ export class DeviceWebSocket extends EventTarget {
       void this.#open();
       return;
     }
-    this.#state = this.CLOSED;
+    this.#state = this.CLOSING;
     this.#held = undefined;
-    this.dispatchEvent(new DeviceCloseEvent(code, reason, wasClean));
+    void this.#end(code, reason, wasClean);
+  }
+
+  async #end(code: number, reason: string, wasClean: boolean): Promise<void> {
+    const told = refusalOfClose(code, reason);
+    // An agent can close with these words as well. Which request waits for people comes from an answer with the gateway's nonce.
+    const refusal = told && reason.startsWith("pairing ") ? ((await this.#opening.findRefusal()) ?? told) : told;
+    this.#state = this.CLOSED;
+    this.dispatchEvent(new DeviceCloseEvent(code, reason, wasClean, refusal));
   }
 
   #fail(): void {

@@ -215,7 +215,7 @@ test("what a refusal says to people does not come from the server, and its id is
 test("a refusal without an end does not fill the memory", async () => {
   let pulled = 0;
   const endless = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(16_384).fill(32, 0, ++pulled && 16_384)) });
-  const { device } = await idleClient(undefined, { fetch: async () => new Response(endless, { status: 403, headers: { "Content-Type": "application/problem+json" } }) });
+  const { device } = await idleClient(undefined, { fetch: async () => new Response(endless, { status: 403, headers: { "Content-Type": "application/problem+json", "Device-Nonce": NONCE } }) });
   const response = await device.fetch("/");
   await response.body.cancel();
   assert.ok(pulled < 20, `${pulled} chunks of 16 KiB were read`);
@@ -241,6 +241,50 @@ test("a refusal without the gateway's nonce is the agent's own answer", async ()
   }
 
   assert.deepEqual(sent.filter((one) => one !== "ask"), ["proof", "proof", "token"]);
+});
+
+test("a long answer to who asks for a session token does not fill the memory", async () => {
+  let pulled = 0;
+  let hasEnded = false;
+  const long = new ReadableStream({
+    pull: (controller) => (++pulled < 1000 ? controller.enqueue(new Uint8Array(16_384).fill(32)) : (controller.close(), (hasEnded = true))),
+    cancel: () => (hasEnded = true),
+  });
+  const fetch = async (url) => (url.endsWith("/session") ? new Response(long) : new Response("{}"));
+  const { device } = await idleClient(undefined, { session: {}, fetch });
+  for (let i = 0; i < 2; i++) await device.fetch("/");
+  while (!hasEnded) await turn();
+  assert.ok(pulled < 20, `${pulled} chunks of 16 KiB were read`);
+});
+
+// A page sees no headers of an upgrade, so an agent can close in the gateway's words. Which request people are to approve has to come from the gateway itself.
+test("the end of a WebSocket names no request that the gateway does not name", async () => {
+  const other = "01m8rdfjmb6j8372wk61rzd51y";
+  const answer = (headers) => Response.json({ code: "pairing_required", requestId: other }, { status: 403, headers: { "Content-Type": "application/problem+json", ...headers } });
+  for (const [reply, expected] of [
+    [() => new Response(""), undefined],
+    [() => answer({}), undefined],
+    [() => Promise.reject(new TypeError("fetch failed")), undefined],
+    [() => answer({ "Device-Nonce": NONCE }), other],
+  ]) {
+    class Closed extends EventTarget {
+      constructor() {
+        super();
+        setImmediate(() => this.onclose({ code: 1008, reason: `pairing required: device is not approved yet (requestId: ${ID})`, wasClean: true }));
+      }
+    }
+    const asked = [];
+    const fetch = async (url, { method }) => (url.endsWith("/nonce") ? new Response("", { headers: { "Device-Nonce": NONCE } }) : (asked.push(`${method} ${url}`), reply()));
+    const { device } = await idleClient(undefined, { WebSocket: Closed, fetch });
+    const socket = device.webSocket("/agent?a=b");
+
+    const { refusal } = await new Promise((resolve) => (socket.onclose = resolve));
+
+    assert.deepEqual([refusal.code, refusal.requestId, refusal.retryable], ["pairing_required", expected, true]);
+    assert.ok(!refusal.message.includes(ID));
+    assert.deepEqual(asked, ["OPTIONS https://gate.example/agent?a=b"]);
+    assert.equal(socket.readyState, socket.CLOSED);
+  }
 });
 
 test("what is no session token is not sent, a refused one is followed by a proof, and none is asked for again at once", async () => {
