@@ -94,6 +94,30 @@ public sealed class KustomizeTests : IDisposable
         endpoint.Keys.ShouldContain("authorization");
     }
 
+    // Any tenant of a cluster can call a pod prometheus, but not put it into another's namespace.
+    [KubectlFact]
+    public async Task Prometheus_alone_reaches_the_operators_port_from_one_namespace_that_the_overlay_names()
+    {
+        string file = Path.Combine(_copy.FullName, "overlays", "standalone", "kustomization.yaml");
+        string overlay = (await File.ReadAllTextAsync(file)).Replace("  # - ../../components/monitoring", "  - ../../components/monitoring", StringComparison.Ordinal);
+        await File.WriteAllTextAsync(file, overlay);
+        ShouldLetInPrometheus(await BuildAsync("overlays/standalone"), "monitoring");
+
+        // What the example leaves to be uncommented.
+        int from = overlay.IndexOf("# patches:", StringComparison.Ordinal);
+        int until = overlay.IndexOf("images:", StringComparison.Ordinal);
+        await File.WriteAllTextAsync(file, overlay[..from] + overlay[(from + 2)..until].Replace("\n# ", "\n", StringComparison.Ordinal) + overlay[until..]);
+        ShouldLetInPrometheus(await BuildAsync("overlays/standalone"), "observability");
+    }
+
+    private static void ShouldLetInPrometheus(object[] built, string expected)
+    {
+        V1NetworkPolicyIngressRule[] rules = [.. built.OfType<V1NetworkPolicy>().Single(p => p.Metadata.Name == "gateway").Spec.Ingress.Where(r => r.Ports.Any(p => p.Port.Value != "8080"))];
+        V1NetworkPolicyPeer peer = rules.ShouldHaveSingleItem().FromProperty.ShouldHaveSingleItem();
+        peer.NamespaceSelector.MatchLabels.ShouldBe(new Dictionary<string, string> { ["kubernetes.io/metadata.name"] = expected });
+        peer.PodSelector.MatchLabels.ShouldBe(new Dictionary<string, string> { ["app.kubernetes.io/name"] = "prometheus" });
+    }
+
     // The profile "restricted" of the Pod Security Standards; and every name of a map or secret is one that is there, or the user's own.
     private static List<V1PodTemplateSpec> ShouldBeRestricted(object[] built)
     {
