@@ -23,7 +23,7 @@ internal abstract class DelegatingStore(IDeviceStore inner) : IReplayStore
     public virtual ValueTask<PagedResult<DeviceRecord>> ListDevicesAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         inner.ListDevicesAsync(cursor, limit, cancellationToken);
 
-    public ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
+    public virtual ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken) =>
         inner.ListOpenRequestsAsync(cursor, limit, cancellationToken);
 
     public ValueTask<IReadOnlyDictionary<DeviceId, string?>> GetVersionsAsync(IReadOnlyCollection<DeviceId> ids, CancellationToken cancellationToken) =>

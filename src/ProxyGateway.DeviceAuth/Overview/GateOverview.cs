@@ -4,9 +4,13 @@ using ProxyGateway.DeviceAuth.Sessions;
 namespace ProxyGateway.DeviceAuth.Overview;
 
 /// <inheritdoc cref="IGateOverview"/>
-internal sealed class GateOverview(OverviewRing ring, OverviewDocuments documents, DeviceRegistry registry, SessionTable sessions) : IGateOverview
+internal sealed class GateOverview(OverviewRing ring, OverviewDocuments documents, DeviceRegistry registry, SessionTable sessions, TimeProvider time) : IGateOverview
 {
     private static readonly TimeSpan LiveFor = TimeSpan.FromSeconds(100); // a gateway writes every 30 s
+
+    private readonly Lock _lock = new();
+    private Task<int>? _counting;
+    private TimeMark? _countedAt;
 
     public async ValueTask<OverviewReport> ReadAsync(int hours, CancellationToken cancellationToken)
     {
@@ -58,11 +62,26 @@ internal sealed class GateOverview(OverviewRing ring, OverviewDocuments document
     {
         try
         {
-            return await OverviewSampler.CountRequestsAsync(registry, cancellationToken);
+            return await CountRequests().WaitAsync(cancellationToken);
         }
         catch (RegistryUnavailableException)
         {
             return null;
+        }
+    }
+
+    // They are listed as often as the documents are read, however many operators look.
+    private Task<int> CountRequests()
+    {
+        lock (_lock)
+        {
+            if (_counting is null || (_counting.IsCompleted && _countedAt!.Elapsed >= OverviewDocuments.FreshFor))
+            {
+                _countedAt = new TimeMark(time);
+                _counting = Task.Run(() => OverviewSampler.CountRequestsAsync(registry, CancellationToken.None).AsTask()); // not under the lock, nor with a caller's token
+            }
+
+            return _counting;
         }
     }
 

@@ -9,7 +9,9 @@ namespace ProxyGateway.DeviceAuth.Overview;
 /// </summary>
 internal sealed class OverviewDocuments(TimeProvider time, ISharedDocumentStore? store)
 {
-    private static readonly TimeSpan FreshFor = TimeSpan.FromSeconds(2);
+    /// <summary>How long the answer of the registry is shown.</summary>
+    public static readonly TimeSpan FreshFor = TimeSpan.FromSeconds(2);
+
     private static readonly TimeSpan PastFreshFor = TimeSpan.FromMinutes(1); // an hour that is over hardly changes
 
     private readonly string _process = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));

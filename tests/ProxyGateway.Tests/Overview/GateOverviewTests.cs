@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Overview;
+using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 using ProxyGateway.DeviceAuth.Sessions;
@@ -129,6 +130,21 @@ public sealed class GateOverviewTests : IAsyncDisposable
         (await _here.ReadAsync()).Buckets.ShouldHaveSingleItem().From.ShouldBe(new DateTimeOffset(2026, 12, 1, 10, 5, 0, TimeSpan.Zero));
     }
 
+    // The page of each operator looks, and may be open in many windows.
+    [Fact]
+    public async Task Open_requests_are_listed_once_in_two_seconds_however_many_look()
+    {
+        var counted = new CountedStore(_store);
+        await using var here = new Gateway(_store, _time, counted);
+
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => here.ReadAsync()));
+        counted.Lists.ShouldBe(1);
+        _time.Advance(TimeSpan.FromSeconds(2));
+        (await here.ReadAsync()).OpenRequests.ShouldBe(0);
+
+        counted.Lists.ShouldBe(2);
+    }
+
     [Fact]
     public async Task It_goes_back_as_many_hours_as_are_asked_for()
     {
@@ -165,21 +181,34 @@ public sealed class GateOverviewTests : IAsyncDisposable
         return report;
     }
 
+    private sealed class CountedStore(IDeviceStore inner) : DelegatingStore(inner)
+    {
+        private int _lists;
+
+        public int Lists => Volatile.Read(ref _lists);
+
+        public override ValueTask<PagedResult<PairingRequest>> ListOpenRequestsAsync(string? cursor, int limit, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref _lists);
+            return base.ListOpenRequestsAsync(cursor, limit, cancellationToken);
+        }
+    }
+
     private sealed class Gateway : IAsyncDisposable
     {
         private readonly TimeProvider _time;
         private readonly OverviewDocuments _documents;
         private readonly GateOverview _overview;
 
-        public Gateway(InMemoryDeviceStore store, TimeProvider time)
+        public Gateway(InMemoryDeviceStore store, TimeProvider time, IDeviceStore? listed = null)
         {
             _time = time;
-            var registry = new DeviceRegistry(store);
+            var registry = new DeviceRegistry(listed ?? store);
             Ring = new OverviewRing(time);
             Sessions = new SessionTable(registry, new Settings(), time);
             _documents = new OverviewDocuments(time, store);
             Sampler = new OverviewSampler(Ring, _documents, registry, Sessions, time, NullLogger<OverviewSampler>.Instance);
-            _overview = new GateOverview(Ring, _documents, registry, Sessions);
+            _overview = new GateOverview(Ring, _documents, registry, Sessions, time);
         }
 
         public OverviewRing Ring { get; }
