@@ -67,6 +67,7 @@ internal static class GatewayHost
         bool started = false;
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => started && level >= LogLevel.Information);
         WebApplication app = builder.Build();
+        TelemetryExport.Warn(telemetry, app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(TelemetryExport)));
         _ = app.Services.GetRequiredService<CertificateAges>(); // its gauge exists from now on
         app.Lifetime.ApplicationStarted.Register(() => started = true);
         app.UseMiddleware<ConnectionRequestMiddleware>();

@@ -11,7 +11,7 @@ using ProxyGateway.DeviceAuth.Files;
 namespace ProxyGateway.Serving;
 
 /// <summary>Exports metrics, traces and log lines, as far as that is configured; else it adds nothing.</summary>
-internal static class TelemetryExport
+internal static partial class TelemetryExport
 {
     private const string DefaultServiceName = "proxygateway";
     private const string ScrapePath = "/metrics";
@@ -42,6 +42,15 @@ internal static class TelemetryExport
                 logs => logs.AddProcessor(new ShortDeviceIds()).AddOtlpExporter(exporter => Configure(exporter, options, headers, "v1/logs")),
                 log => log.IncludeFormattedMessage = true);
         }
+    }
+
+    /// <summary>Warns of what is OpenTelemetry's to decide, and may still be wrong.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="logger">The log.</param>
+    public static void Warn(TelemetryOptions options, ILogger logger)
+    {
+        if (options is { PlainReceiver: { } receiver, HasHeadersOfEnvironment: true, HeadersFile: null })
+            LogPlainHeaders(logger, receiver);
     }
 
     /// <summary>Adds <c>/metrics</c> to the operators' application.</summary>
@@ -99,4 +108,7 @@ internal static class TelemetryExport
             ? string.Join(',', lines)
             : throw new InvalidDataException($"{path} holds no headers: one on each line, as in Authorization=Bearer%20...");
     }
+
+    [LoggerMessage(1404, LogLevel.Warning, "The headers in OTEL_EXPORTER_OTLP_HEADERS are readable for all on the way to the receiver of telemetry, since {Receiver} is http. If they hold a token, use https.")]
+    private static partial void LogPlainHeaders(ILogger logger, string receiver);
 }

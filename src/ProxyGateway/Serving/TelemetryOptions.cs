@@ -18,6 +18,12 @@ internal sealed record TelemetryOptions
     /// <summary>The file of additional headers, such as a token; null: as the environment variables say.</summary>
     public string? HeadersFile { get; init; }
 
+    /// <summary>The key or variable that has telemetry leave this machine by plain http; null: none has.</summary>
+    public string? PlainReceiver { get; init; }
+
+    /// <summary>Whether there are headers in the environment, which OpenTelemetry sends unless there is <see cref="HeadersFile"/>.</summary>
+    public bool HasHeadersOfEnvironment { get; init; }
+
     /// <summary>How many of 100 requests are traced.</summary>
     public int TracesPercent { get; init; } = 100;
 

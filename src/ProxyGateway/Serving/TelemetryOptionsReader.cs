@@ -8,6 +8,8 @@ internal static class TelemetryOptionsReader
     private const string Grpc = "grpc";
     private const string HttpProtobuf = "http/protobuf";
 
+    private static readonly string[] Signals = ["", "_METRICS", "_TRACES", "_LOGS"];
+
     /// <summary>
     /// The section as a part of the whole configuration. It is used at start only, but a reload with an error in it is refused.
     /// </summary>
@@ -23,6 +25,7 @@ internal static class TelemetryOptionsReader
         SectionReader traces = section.Section("Traces");
         var defaults = new TelemetryOptions();
         Uri? endpoint = Endpoint(otlp);
+        string? plain = PlainReceiver(configuration, endpoint);
         bool isOn = endpoint is not null || configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is { Length: > 0 };
         var options = new TelemetryOptions
         {
@@ -35,9 +38,13 @@ internal static class TelemetryOptionsReader
             ExportsMetrics = Exports(configuration, isOn, "METRICS"),
             ExportsTraces = Exports(configuration, isOn, "TRACES"),
             ExportsLogs = Exports(configuration, isOn, "LOGS"),
+            PlainReceiver = plain,
+            HasHeadersOfEnvironment = Array.Exists(Signals, signal => configuration[$"OTEL_EXPORTER_OTLP{signal}_HEADERS"] is { Length: > 0 }),
         };
         if (options.HeadersFile is { } file && string.IsNullOrWhiteSpace(file))
             errors.Add(otlp.PathOf("HeadersFile"), "is blank; allowed: a file with headers, as in Authorization=Bearer%20...");
+        else if (options.HeadersFile is not null && plain is not null)
+            errors.Add(otlp.PathOf("HeadersFile"), $"would be readable for all on the way, since {plain} is http; allowed: https, or http on a loopback host.");
         section.ReportUnknownKeys();
         return options;
     }
@@ -47,6 +54,17 @@ internal static class TelemetryOptionsReader
         (isOn || configuration[$"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"] is { Length: > 0 })
         && configuration[$"OTEL_{signal}_EXPORTER"] is null or "" or "otlp"
         && !string.Equals(configuration["OTEL_SDK_DISABLED"], "true", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The key or variable that has telemetry leave this machine by plain http; null: none has.</summary>
+    private static string? PlainReceiver(IConfiguration configuration, Uri? endpoint)
+    {
+        if (endpoint is not null)
+            return IsPlain(endpoint) ? "Telemetry:Otlp:Endpoint" : null;
+        return Signals.Select(signal => $"OTEL_EXPORTER_OTLP{signal}_ENDPOINT")
+            .FirstOrDefault(name => Uri.TryCreate(configuration[name], UriKind.Absolute, out Uri? url) && IsPlain(url));
+    }
+
+    private static bool IsPlain(Uri url) => url.Scheme == Uri.UriSchemeHttp && !url.IsLoopback;
 
     private static Uri? Endpoint(SectionReader otlp)
     {
