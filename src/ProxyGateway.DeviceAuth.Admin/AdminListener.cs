@@ -9,6 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Health;
 using ProxyGateway.DeviceAuth.Identity;
 using ProxyGateway.DeviceAuth.Overview;
@@ -108,6 +109,7 @@ internal sealed class AdminListener(
 
         // Instances of another container: this one does not dispose of them.
         builder.Services.AddSingleton(gateway.GetRequiredService<ILoggerFactory>());
+        builder.Services.AddSingleton(gateway.GetRequiredService<GateTelemetry>());
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceRegistry>());
         builder.Services.AddSingleton(gateway.GetRequiredService<DeviceFleet>());
         builder.Services.AddSingleton(gateway.GetRequiredService<Invitations>());

@@ -7,6 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using ProxyGateway.DeviceAuth.Admin.OpenApi;
 using ProxyGateway.DeviceAuth.Admin.Page;
+using ProxyGateway.DeviceAuth.Diagnostics;
 
 namespace ProxyGateway.DeviceAuth.Admin;
 
@@ -37,6 +38,7 @@ public static class DeviceAdminExtensions
         services.AddWebEncoders();
         services.AddTransient<AdminKeyHandler>();
         services.AddMetrics();
+        services.TryAddSingleton<GateTelemetry>();
         services.AddSingleton<KeyRefusals>();
         services.AddAdminEndpoints();
         services.AddHostedService<AdminKeyWatch>();

@@ -1,9 +1,9 @@
-using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 
@@ -19,15 +19,15 @@ internal sealed class KeyRefusals
     private readonly TimeProvider _time;
     private readonly CancellationToken _stopping;
     private readonly ILogger _logger;
-    private readonly Counter<long> _unauthorized;
+    private readonly GateCounter _unauthorized;
 
-    public KeyRefusals(TimeProvider time, IMeterFactory meters, IHostApplicationLifetime lifetime, ILogger<KeyRefusals> logger)
+    public KeyRefusals(TimeProvider time, GateTelemetry telemetry, IHostApplicationLifetime lifetime, ILogger<KeyRefusals> logger)
     {
         _pace = new RefusalPace(time);
         _time = time;
         _stopping = lifetime.ApplicationStopping;
         _logger = logger;
-        _unauthorized = meters.Create(Telemetry.MeterName).CreateCounter<long>(
+        _unauthorized = telemetry.CreateCounter(
             "proxygateway.admin.unauthorized", "{request}", "Requests to the operators' endpoints without a right key.");
     }
 
@@ -40,7 +40,8 @@ internal sealed class KeyRefusals
         string address = NameOf(context.Connection.RemoteIpAddress);
         using RefusalPace.Turn turn = _pace.Take(address);
         AdminProblem problem = turn.IsTooMany ? AdminProblems.TooManyRequests : AdminProblems.Unauthorized;
-        _unauthorized.Add(1, KeyValuePair.Create<string, object?>("http.response.status_code", problem.Status));
+        if (_unauthorized.IsHeard)
+            _unauthorized.Add(1, KeyValuePair.Create<string, object?>("http.response.status_code", problem.Status));
         if (turn.ToTell > 0)
             AccessLog.Refused(_logger, address, turn.ToTell);
 

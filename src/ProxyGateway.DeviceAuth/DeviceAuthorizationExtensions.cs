@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -97,9 +96,10 @@ public static class DeviceAuthorizationExtensions
             s.GetRequiredService<ILogger<GatewayConfiguration>>()));
         services.TryAddSingleton<IDeviceAuthSettings, DeviceAuthSettings>();
         services.AddMetrics();
+        services.TryAddSingleton<GateTelemetry>();
         services.TryAddSingleton(s => new AuditLog(
             s.GetRequiredService<TimeProvider>(),
-            s.GetRequiredService<IMeterFactory>(),
+            s.GetRequiredService<GateTelemetry>(),
             s.GetRequiredService<ILogger<AuditLog>>(),
             s.GetService<IAuditStore>(),
             s.GetServices<IAuditListener>(),
@@ -111,8 +111,8 @@ public static class DeviceAuthorizationExtensions
         AddBackgroundService<OverviewSampler>(services); // early, so that it stops late and counts what the others refuse meanwhile
         AddBackgroundService<LastSeenTracker>(services);
         services.TryAddSingleton(s => new DeviceRegistry(
-            s.GetRequiredService<IDeviceStore>(), s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>(), s.GetRequiredService<IMeterFactory>()));
-        services.TryAddSingleton(s => new RegistryCalls(s.GetRequiredService<IMeterFactory>()));
+            s.GetRequiredService<IDeviceStore>(), s.GetRequiredService<AuditLog>(), s.GetRequiredService<ILogger<DeviceRegistry>>(), s.GetRequiredService<GateTelemetry>()));
+        services.TryAddSingleton(s => new RegistryCalls(s.GetRequiredService<GateTelemetry>()));
         services.TryAddSingleton<OpenRequests>();
         services.TryAddSingleton<DeviceFleet>();
         services.TryAddSingleton(s => new Invitations(

@@ -179,7 +179,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         using (place)
         {
             Audience audience = AudienceOf(context);
-            HandshakeTrace? trace = metrics.Begin(context.GetRouteModel().Config.RouteId, NameOf(context, options), audience.ToString());
+            HandshakeTrace? trace = metrics.IsHeard ? metrics.Begin(context.GetRouteModel().Config.RouteId, NameOf(context, options), audience.ToString()) : null;
             var request = new HandshakeRequest(
                 new HandshakeContext(context, origin, options, audience, place) { Trace = trace }, desk, ownHeaders, isUpgrade: kind == UpgradeKind.WebSocket, ForwardAsync);
             var failure = HandshakeOutcome.Failed;
@@ -195,8 +195,12 @@ internal sealed partial class DeviceAuthorizationMiddleware(
         }
     }
 
-    private void Count(HttpContext context, DeviceAuthOptions options, HandshakeOutcome outcome) => metrics.Refused(
-        context.GetRouteModel().Config.RouteId, NameOf(context, options), AudienceOf(context).ToString(), outcome);
+    // Strangers are refused here at any rate: while nobody listens, nothing is looked up for it.
+    private void Count(HttpContext context, DeviceAuthOptions options, HandshakeOutcome outcome)
+    {
+        if (metrics.HearsRefusals)
+            metrics.Refused(context.GetRouteModel().Config.RouteId, NameOf(context, options), AudienceOf(context).ToString(), outcome);
+    }
 
     private static string NameOf(HttpContext context, DeviceAuthOptions options) =>
         context.GetRouteModel().Config.Metadata?.GetValueOrDefault(DeviceAuthDefaults.HandshakeMetadata) ?? options.Handshake;

@@ -1,5 +1,7 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using ProxyGateway.DeviceAuth.Diagnostics;
 
 namespace ProxyGateway.Tests.Shared;
 
@@ -21,7 +23,7 @@ internal sealed class CountedDrops : IDisposable
     /// <param name="tag">Only what has this value of any tag; null: all.</param>
     public CountedDrops(string instrument, IMeterFactory meters, string? tag = null)
     {
-        Meters = meters;
+        (Meters, Telemetry) = (meters, new GateTelemetry(meters, TimeProvider.System, NullLogger<GateTelemetry>.Instance));
         _listener.InstrumentPublished = (published, listener) =>
         {
             if (published.Name == instrument && published.Meter.Name == "ProxyGateway.DeviceAuth" && ReferenceEquals(published.Meter.Scope, Meters))
@@ -42,6 +44,9 @@ internal sealed class CountedDrops : IDisposable
         : this(instrument, services.GetRequiredService<IMeterFactory>()) => _services = services;
 
     public IMeterFactory Meters { get; }
+
+    /// <summary>Makes instruments of this meter factory.</summary>
+    public GateTelemetry Telemetry { get; }
 
     public long Count => Interlocked.Read(ref _count);
 

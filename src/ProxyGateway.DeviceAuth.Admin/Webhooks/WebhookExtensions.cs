@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
 
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
@@ -22,6 +24,7 @@ public static class WebhookExtensions
         ImmutableArray<(WebhookOptions Options, ImmutableArray<byte> Secret)> all = [.. webhooks.Select(w => (w, WebhookSecret.Of(w, contentRoot)))];
         foreach (WebhookOptions webhook in webhooks)
             AddClient(services, webhook);
+        services.TryAddSingleton<GateTelemetry>();
         services.AddSingleton<WebhookReport>();
         services.AddSingleton(s =>
         {

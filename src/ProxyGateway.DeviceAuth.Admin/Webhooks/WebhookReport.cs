@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
+using ProxyGateway.DeviceAuth.Diagnostics;
 
 namespace ProxyGateway.DeviceAuth.Admin.Webhooks;
 
@@ -9,20 +10,19 @@ internal sealed partial class WebhookReport
     private readonly Dictionary<string, Throttle> _lines = []; // two for each webhook
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly Meter _meter;
-    private readonly Counter<long> _delivered;
-    private readonly Counter<long> _dropped;
+    private readonly GateTelemetry _telemetry;
+    private readonly GateCounter _delivered;
+    private readonly GateCounter _dropped;
 
-    public WebhookReport(TimeProvider time, IMeterFactory meters, ILogger<WebhookReport> logger)
+    public WebhookReport(TimeProvider time, GateTelemetry telemetry, ILogger<WebhookReport> logger)
     {
-        (_time, _logger) = (time, logger);
-        _meter = meters.Create(Telemetry.MeterName);
-        _delivered = _meter.CreateCounter<long>("proxygateway.webhook.delivered", "{event}", "Events that a webhook's receiver has taken.");
-        _dropped = _meter.CreateCounter<long>("proxygateway.webhook.dropped", "{event}", "Events that a webhook's receiver was not told of.");
+        (_time, _telemetry, _logger) = (time, telemetry, logger);
+        _delivered = telemetry.CreateCounter("proxygateway.webhook.delivered", "{event}", "Events that a webhook's receiver has taken.");
+        _dropped = telemetry.CreateCounter("proxygateway.webhook.dropped", "{event}", "Events that a webhook's receiver was not told of.");
     }
 
     /// <summary>From now on the meter has how many events wait for each of these.</summary>
-    public void Observe(IReadOnlyCollection<Webhook> webhooks) => _meter.CreateObservableUpDownCounter(
+    public void Observe(IReadOnlyCollection<Webhook> webhooks) => _telemetry.Meter.CreateObservableUpDownCounter(
         "proxygateway.webhook.queue.length",
         () => webhooks.Select(webhook => new Measurement<int>(webhook.Waiting, Tag(webhook.Name))),
         "{event}",

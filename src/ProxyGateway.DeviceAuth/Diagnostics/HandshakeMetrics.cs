@@ -1,5 +1,3 @@
-using System.Diagnostics.Metrics;
-
 namespace ProxyGateway.DeviceAuth.Diagnostics;
 
 /// <summary>The instruments of handshakes and sessions, and the source of their spans. While nobody listens, nothing is measured and nothing allocated.</summary>
@@ -8,24 +6,30 @@ internal sealed class HandshakeMetrics
     private static readonly string[] StepNames = [.. Enum.GetValues<HandshakeStep>().Select(step => HandshakeOutcomeNames.Hyphenate(step.ToString()))];
 
     private readonly TimeProvider _time;
-    private readonly Counter<long> _completed;
-    private readonly Histogram<double> _duration;
-    private readonly Histogram<double> _steps;
-    private readonly Histogram<double> _sessions;
+    private readonly GateCounter _completed;
+    private readonly GateHistogram _duration;
+    private readonly GateHistogram _steps;
+    private readonly GateHistogram _sessions;
 
-    public HandshakeMetrics(IMeterFactory meters, TimeProvider time)
+    public HandshakeMetrics(GateTelemetry telemetry, TimeProvider time)
     {
-        _time = time;
-        Meter meter = meters.Create(Telemetry.MeterName);
-        _completed = meter.CreateCounter<long>(
+        (Telemetry, _time) = (telemetry, time);
+        _completed = telemetry.CreateCounter(
             "proxygateway.handshakes.completed", "{handshake}", "Handshakes that have ended, admitted or refused, by outcome.");
-        _duration = meter.CreateHistogram(
-            "proxygateway.handshake.duration", "s", "How long handshakes took, up to the decision: a refusal that is held back counts when it is made.", tags: null, Buckets.OfCalls);
-        _steps = meter.CreateHistogram("proxygateway.handshake.step.duration", "s", "How long the parts of handshakes took.", tags: null, Buckets.OfCalls);
-        _sessions = meter.CreateHistogram("proxygateway.session.duration", "s", "How long the sessions of admitted clients lasted.", tags: null, Buckets.OfSessions);
+        _duration = telemetry.CreateHistogram(
+            "proxygateway.handshake.duration", "s", "How long handshakes took, up to the decision: a refusal that is held back counts when it is made.", Buckets.OfCalls);
+        _steps = telemetry.CreateHistogram("proxygateway.handshake.step.duration", "s", "How long the parts of handshakes took.", Buckets.OfCalls);
+        _sessions = telemetry.CreateHistogram("proxygateway.session.duration", "s", "How long the sessions of admitted clients lasted.", Buckets.OfSessions);
     }
 
-    private bool IsHeard => _completed.Enabled || _duration.Enabled || _steps.Enabled || _sessions.Enabled || Spans.Source.HasListeners();
+    /// <summary>Makes the spans.</summary>
+    public GateTelemetry Telemetry { get; }
+
+    /// <summary>Whether anybody listens to handshakes.</summary>
+    public bool IsHeard => _completed.IsHeard || _duration.IsHeard || _steps.IsHeard || _sessions.IsHeard || GateTelemetry.IsTraced;
+
+    /// <summary>Whether anybody listens to refusals: else nothing needs to be looked up for one.</summary>
+    public bool HearsRefusals => _completed.IsHeard;
 
     /// <summary>A handshake begins. Null if nobody listens.</summary>
     /// <param name="route">The route's id.</param>
@@ -46,15 +50,15 @@ internal sealed class HandshakeMetrics
     internal void Completed(HandshakeTrace trace, HandshakeOutcome outcome, TimeSpan elapsed)
     {
         Count(trace.Route, trace.Handshake, trace.Audience, outcome);
-        _duration.TryRecord(elapsed.TotalSeconds, new(TagNames.Handshake, trace.Handshake), new(TagNames.Outcome, outcome.ToName()));
+        _duration.Record(elapsed.TotalSeconds, new(TagNames.Handshake, trace.Handshake), new(TagNames.Outcome, outcome.ToName()));
     }
 
-    internal void StepEnded(HandshakeTrace trace, HandshakeStep step, TimeSpan elapsed) => _steps.TryRecord(
+    internal void StepEnded(HandshakeTrace trace, HandshakeStep step, TimeSpan elapsed) => _steps.Record(
         elapsed.TotalSeconds, new(TagNames.Route, trace.Route), new(TagNames.Handshake, trace.Handshake), new(TagNames.Step, NameOf(step)));
 
-    internal void SessionEnded(HandshakeTrace trace, string end, TimeSpan elapsed) => _sessions.TryRecord(
+    internal void SessionEnded(HandshakeTrace trace, string end, TimeSpan elapsed) => _sessions.Record(
         elapsed.TotalSeconds, new(TagNames.Route, trace.Route), new(TagNames.Handshake, trace.Handshake), new(TagNames.Audience, trace.Audience), new(TagNames.End, end));
 
-    private void Count(string route, string handshake, string audience, HandshakeOutcome outcome) => _completed.TryAdd(
+    private void Count(string route, string handshake, string audience, HandshakeOutcome outcome) => _completed.Add(
         1, new(TagNames.Route, route), new(TagNames.Handshake, handshake), new(TagNames.Audience, audience), new(TagNames.Outcome, outcome.ToName()));
 }

@@ -22,15 +22,24 @@ internal sealed class HandshakeTrace
     {
         (_metrics, _time, Route, Handshake, Audience) = (metrics, time, route, handshake, audience);
         _startedAt = time.GetTimestamp();
-        _innermost = _span = Spans.Begin("handshake", Activity.Current?.Context ?? default);
+        _innermost = _span = _metrics.Telemetry.BeginSpan("handshake", Activity.Current?.Context ?? default);
         _span?.SetTag(TagNames.Route, route).SetTag(TagNames.Handshake, handshake).SetTag(TagNames.Audience, audience);
     }
 
-    public string Route { get; }
+    public string Route { get; private set; }
 
     public string Handshake { get; }
 
-    public string Audience { get; }
+    public string Audience { get; private set; }
+
+    /// <summary>Says what the handshake is for, where that turns out after its beginning.</summary>
+    /// <param name="route">The route's id, of the configuration and not of the client.</param>
+    /// <param name="audience">The audience of a route, likewise.</param>
+    public void IsFor(string route, string audience)
+    {
+        (Route, Audience) = (route, audience);
+        _span?.SetTag(TagNames.Route, route).SetTag(TagNames.Audience, audience);
+    }
 
     /// <summary>The device has proved its key. Only the span has it, in short.</summary>
     /// <param name="device">Its id.</param>
@@ -79,7 +88,7 @@ internal sealed class HandshakeTrace
         _span.SetTag(TagNames.Outcome, outcome.ToName());
         if (outcome.IsFault())
             _span.SetStatus(ActivityStatusCode.Error);
-        Spans.End(_span);
+        _metrics.Telemetry.EndSpan(_span);
     }
 
     /// <summary>The session of the admitted client has ended.</summary>
@@ -104,7 +113,7 @@ internal sealed class HandshakeTrace
             (_trace, _step, _outer) = (trace, step, trace._innermost);
             _startedAt = trace._time.GetTimestamp();
             if (_outer is not null)
-                trace._innermost = _span = Spans.Begin(HandshakeMetrics.NameOf(step), _outer.Context) ?? _outer;
+                trace._innermost = _span = trace._metrics.Telemetry.BeginSpan(HandshakeMetrics.NameOf(step), _outer.Context) ?? _outer;
         }
 
         public void Dispose()
@@ -112,7 +121,7 @@ internal sealed class HandshakeTrace
             _trace._metrics.StepEnded(_trace, _step, _trace._time.GetElapsedTime(_startedAt));
             _trace._innermost = _outer;
             if (_span is not null && !ReferenceEquals(_span, _outer))
-                Spans.End(_span);
+                _trace._metrics.Telemetry.EndSpan(_span);
         }
     }
 }

@@ -6,6 +6,9 @@ namespace ProxyGateway.DeviceAuth.Diagnostics;
 /// </summary>
 internal static class TagNames
 {
+    /// <summary>The value of a route or an audience where a request has none.</summary>
+    public const string None = "none";
+
     public const string Route = "proxygateway.route";
     public const string Handshake = "proxygateway.handshake";
     public const string Audience = "proxygateway.audience";

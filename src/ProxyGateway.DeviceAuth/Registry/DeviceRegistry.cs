@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -25,7 +24,7 @@ public sealed partial class DeviceRegistry
     private readonly AuditLog? _audit;
     private readonly ILogger _logger;
     private readonly RegistryCalls _calls;
-    private readonly Counter<long>? _marks;
+    private readonly GateCounter? _marks;
 
     /// <summary>A registry beside the gate's: its changes are in no audit of this process.</summary>
     /// <param name="store">The store of the documents.</param>
@@ -35,11 +34,11 @@ public sealed partial class DeviceRegistry
     {
     }
 
-    internal DeviceRegistry(IDeviceStore store, AuditLog? audit, ILogger<DeviceRegistry>? logger = null, IMeterFactory? meters = null)
+    internal DeviceRegistry(IDeviceStore store, AuditLog? audit, ILogger<DeviceRegistry>? logger = null, GateTelemetry? telemetry = null)
     {
         (_store, _audit, _logger) = (store, audit, logger ?? NullLogger<DeviceRegistry>.Instance);
-        _calls = meters is null ? RegistryCalls.Off : new RegistryCalls(meters);
-        _marks = meters?.Create(Telemetry.MeterName).CreateCounter<long>(
+        _calls = telemetry is null ? RegistryCalls.Off : new RegistryCalls(telemetry);
+        _marks = telemetry?.CreateCounter(
             "proxygateway.replay.marks", "{mark}", "Proofs that this gateway has marked as used, or found marked, by outcome.");
     }
 
@@ -365,7 +364,7 @@ public sealed partial class DeviceRegistry
     private ValueTask<DeviceId?> FindDeviceAsync(RequestId id, CancellationToken cancellationToken) =>
         _calls.MeasureAsync(RegistryOperation.FindRequest, _calls.Start(), _store.FindRequestAsync(id, cancellationToken));
 
-    private void CountMark(bool isNew) => _marks?.TryAdd(1, KeyValuePair.Create<string, object?>(TagNames.Outcome, isNew ? "made" : "used-before"));
+    private void CountMark(bool isNew) => _marks?.Add(1, KeyValuePair.Create<string, object?>(TagNames.Outcome, isNew ? "made" : "used-before"));
 
     private IReplayStore Replays =>
         _store as IReplayStore ?? throw new RegistryUnavailableException("The registry's store cannot remember which proofs were used, so it decides none that can come again.");

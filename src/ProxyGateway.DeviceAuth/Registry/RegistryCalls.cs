@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using ProxyGateway.DeviceAuth.Diagnostics;
 
 namespace ProxyGateway.DeviceAuth.Registry;
@@ -8,15 +7,15 @@ namespace ProxyGateway.DeviceAuth.Registry;
 internal sealed class RegistryCalls
 {
     /// <summary>Of a registry whose calls nobody measures.</summary>
-    public static readonly RegistryCalls Off = new(meters: null);
+    public static readonly RegistryCalls Off = new(telemetry: null);
 
     private static readonly string[] Names = [.. Enum.GetValues<RegistryOperation>().Select(operation => HandshakeOutcomeNames.Hyphenate(operation.ToString()))];
 
-    private readonly Histogram<double>? _duration;
+    private readonly GateHistogram? _duration;
 
-    /// <param name="meters">The factory of the instrument; null: none.</param>
-    public RegistryCalls(IMeterFactory? meters) => _duration = meters?.Create(Telemetry.MeterName).CreateHistogram(
-        "proxygateway.registry.operation.duration", "s", "How long calls of the registry took, by operation and outcome.", tags: null, Buckets.OfCalls);
+    /// <param name="telemetry">Makes the instrument; null: none.</param>
+    public RegistryCalls(GateTelemetry? telemetry) => _duration = telemetry?.CreateHistogram(
+        "proxygateway.registry.operation.duration", "s", "How long calls of the registry took, by operation and outcome.", Buckets.OfCalls);
 
     /// <summary>Every operation's name.</summary>
     public static IReadOnlyList<string> Operations => Names;
@@ -25,7 +24,7 @@ internal sealed class RegistryCalls
     public static IReadOnlyList<string> Outcomes { get; } = ["ok", "contended", "unavailable", "cancelled", "failed"];
 
     /// <summary>The time before a call, for <see cref="MeasureAsync(RegistryOperation, long, ValueTask)"/>; a store may do its work before it returns.</summary>
-    public long Start() => _duration?.Enabled == true ? Stopwatch.GetTimestamp() : 0;
+    public long Start() => _duration?.IsHeard == true ? Stopwatch.GetTimestamp() : 0;
 
     /// <summary>Measures a call.</summary>
     /// <param name="operation">What is called.</param>
@@ -72,7 +71,7 @@ internal sealed class RegistryCalls
         }
     }
 
-    private void Record(RegistryOperation operation, long start, Exception? failure) => _duration!.TryRecord(
+    private void Record(RegistryOperation operation, long start, Exception? failure) => _duration!.Record(
         Stopwatch.GetElapsedTime(start).TotalSeconds,
         new(TagNames.Operation, Names[(int)operation]),
         new(TagNames.Outcome, failure switch

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth.Diagnostics;
@@ -29,22 +28,22 @@ internal sealed partial class LastSeenTracker : BackgroundService
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ILastSeenStore? _store;
-    private readonly Counter<long> _dropped;
+    private readonly GateCounter _dropped;
     private readonly RegistryCalls _calls;
     private bool _failing;
 
     /// <summary>A tracker that writes while the host runs.</summary>
     /// <param name="sessions">The live sessions; their devices are noted at intervals.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="meters">For the counter of dropped sightings, <c>proxygateway.last_seen.dropped</c>.</param>
+    /// <param name="telemetry">For the counter of dropped sightings, <c>proxygateway.last_seen.dropped</c>.</param>
     /// <param name="logger">The log of failures.</param>
     /// <param name="store">The store; null: none.</param>
     public LastSeenTracker(
-        SessionTable sessions, TimeProvider time, IMeterFactory meters, ILogger<LastSeenTracker> logger, ILastSeenStore? store = null)
+        SessionTable sessions, TimeProvider time, GateTelemetry telemetry, ILogger<LastSeenTracker> logger, ILastSeenStore? store = null)
     {
         (_sessions, _time, _logger, _store) = (sessions, time, logger, store);
-        _calls = new RegistryCalls(meters);
-        _dropped = meters.Create(Telemetry.MeterName).CreateCounter<long>(
+        _calls = new RegistryCalls(telemetry);
+        _dropped = telemetry.CreateCounter(
             "proxygateway.last_seen.dropped", "{device}", "Sightings of devices that were not noted in the registry.");
     }
 
@@ -60,7 +59,7 @@ internal sealed partial class LastSeenTracker : BackgroundService
         }
 
         if (!remembered)
-            _dropped.TryAdd(1);
+            _dropped.Add(1);
     }
 
     /// <inheritdoc/>
@@ -108,7 +107,7 @@ internal sealed partial class LastSeenTracker : BackgroundService
             }
             catch (Exception e)
             {
-                _dropped.TryAdd(devices.Length);
+                _dropped.Add(devices.Length);
                 if (!_failing)
                     LogFailed(e.Message);
                 _failing = true;

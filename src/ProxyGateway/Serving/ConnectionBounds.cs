@@ -1,10 +1,10 @@
 using System.Collections.Immutable;
-using System.Diagnostics.Metrics;
 using System.Net;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Diagnostics;
 
 namespace ProxyGateway.Serving;
 
@@ -45,7 +45,7 @@ internal sealed partial class ConnectionBounds(IDeviceAuthSettings settings, ILo
     {
         services.AddSingleton(s => new ConnectionBudget(limits(s)));
         services.AddSingleton(s => new ConnectionDoor(
-            listener, s.GetRequiredService<ConnectionBudget>(), trustedProxies(s), s.GetRequiredService<IMeterFactory>(), s.GetRequiredService<PacedLogger<ConnectionDoor>>()));
+            listener, s.GetRequiredService<ConnectionBudget>(), trustedProxies(s), s.GetRequiredService<GateTelemetry>(), s.GetRequiredService<PacedLogger<ConnectionDoor>>()));
         services.AddSingleton<SocketTransportFactory>();
         services.RemoveAll<IConnectionListenerFactory>();
         services.AddSingleton<IConnectionListenerFactory, BoundedListenerFactory>();

@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using Microsoft.AspNetCore.Connections;
 using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Localities;
 
 namespace ProxyGateway.Serving;
@@ -11,12 +12,12 @@ namespace ProxyGateway.Serving;
 /// <param name="name">The listener's name in the log and in metrics.</param>
 /// <param name="budget">The places.</param>
 /// <param name="trustedProxies">Proxies with many clients behind them, so that the limit for an address does not apply to them.</param>
-/// <param name="meters">The factory of the counters.</param>
+/// <param name="telemetry">Makes the counters.</param>
 /// <param name="logger">The log of refusals.</param>
 internal sealed partial class ConnectionDoor(
-    string name, ConnectionBudget budget, Func<ImmutableArray<IPNetwork>> trustedProxies, IMeterFactory meters, PacedLogger<ConnectionDoor> logger)
+    string name, ConnectionBudget budget, Func<ImmutableArray<IPNetwork>> trustedProxies, GateTelemetry telemetry, PacedLogger<ConnectionDoor> logger)
 {
-    private readonly Counter<long> _refused = CreateMetrics(name, budget, meters);
+    private readonly GateCounter _refused = CreateMetrics(name, budget, telemetry);
 
     /// <summary>The connection with its place; null if there is none, and the caller must close the connection.</summary>
     public ConnectionContext? TryEnter(ConnectionContext connection)
@@ -47,9 +48,9 @@ internal sealed partial class ConnectionDoor(
     private void Count(string reason) =>
         _refused.Add(1, KeyValuePair.Create<string, object?>("proxygateway.reason", reason), KeyValuePair.Create<string, object?>("proxygateway.listener", name));
 
-    private static Counter<long> CreateMetrics(string name, ConnectionBudget budget, IMeterFactory meters)
+    private static GateCounter CreateMetrics(string name, ConnectionBudget budget, GateTelemetry telemetry)
     {
-        Meter meter = meters.Create(Telemetry.MeterName);
+        Meter meter = telemetry.Meter;
         meter.CreateObservableUpDownCounter(
             "proxygateway.connections.active",
             () => new Measurement<int>(budget.Connections, KeyValuePair.Create<string, object?>("proxygateway.listener", name)),
@@ -60,7 +61,7 @@ internal sealed partial class ConnectionDoor(
             () => new Measurement<int>(budget.Most, KeyValuePair.Create<string, object?>("proxygateway.listener", name)),
             "{connection}",
             "Connections that there may be, by listener.");
-        return meter.CreateCounter<long>(
+        return telemetry.CreateCounter(
             "proxygateway.connections.refused", "{connection}", "Connections that were refused, or closed for others while they had no request, by reason and listener.");
     }
 

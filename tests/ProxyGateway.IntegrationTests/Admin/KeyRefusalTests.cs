@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Http.Headers;
@@ -8,6 +9,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.IntegrationTests.Admin;
 
@@ -90,6 +92,23 @@ public sealed class KeyRefusalTests : IAsyncLifetime, IDisposable
             string[] answers = [.. await Task.WhenAll(headers.Select((h, i) => RawAsync($"127.0.2.{i + 1}", path, h)))];
             answers.Distinct().ShouldHaveSingleItem().ShouldStartWith("HTTP/1.1 401 Unauthorized\r\n");
         }
+    }
+
+    [Theory]
+    [InlineData(SpanMoment.Sampled)]
+    [InlineData(SpanMoment.Started)]
+    [InlineData(SpanMoment.Stopped)]
+    public async Task Listeners_that_throw_refuse_no_operator_and_let_nobody_in(SpanMoment at)
+    {
+        var trace = ActivityTraceId.CreateRandom();
+        using var listeners = new ThrowingListeners(_admin.Services.GetRequiredService<IMeterFactory>(), trace, at);
+        using HttpClient client = From("127.0.0.4");
+        client.DefaultRequestHeaders.Add("traceparent", $"00-{trace}-00f067aa0ba902b7-01");
+
+        (await TryAsync(client, "wrong-key-wrong-key")).ShouldStartWith("401\n");
+        (await TryAsync(client, TestAdmin.Approver)).ShouldStartWith("200\n");
+
+        listeners.Thrown.ShouldBe(2);
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics.Metrics;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
@@ -12,6 +11,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Admin;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Health;
 using ProxyGateway.DeviceAuth.Identity;
 using ProxyGateway.DeviceAuth.Overview;
@@ -83,7 +83,7 @@ internal sealed class TestAdmin : IAsyncDisposable
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(s => new AuditLog(
             s.GetRequiredService<TimeProvider>(),
-            s.GetRequiredService<IMeterFactory>(),
+            s.GetRequiredService<GateTelemetry>(),
             s.GetRequiredService<ILogger<AuditLog>>(),
             s.GetService<IAuditStore>(),
             s.GetServices<IAuditListener>(),

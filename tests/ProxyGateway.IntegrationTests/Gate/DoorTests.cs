@@ -1,5 +1,10 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.Tests.Shared;
+using Yarp.ReverseProxy.Configuration;
 
 namespace ProxyGateway.IntegrationTests.Gate;
 
@@ -44,6 +49,25 @@ public sealed class DoorTests(SharedGateway shared) : IClassFixture<SharedGatewa
         ["Sec-WebSocket-Version: 13, 8"],
         ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13"],
     ]);
+
+    // A flood of strangers is not to pay for a counter that nobody reads.
+    [Fact]
+    public async Task A_refusal_looks_up_nothing_to_be_counted_while_nobody_listens()
+    {
+        var metadata = new CountedLookups(DeviceAuthDefaults.AudienceMetadata);
+        await using TestGateway gateway = await TestGateway.StartAsync(
+            routes: [new RouteConfig { RouteId = "agent", ClusterId = "agent", Match = new RouteMatch { Path = "/{**path}" }, Metadata = metadata }]);
+        using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{gateway.Port}") };
+        int before = metadata.Count;
+
+        (await client.GetAsync("/")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        metadata.Count.ShouldBe(before);
+        using var measured = new Measured(gateway.Meters);
+        (await client.GetAsync("/")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+
+        metadata.Count.ShouldBe(before + 1);
+        measured.Of("proxygateway.handshakes.completed route=agent handshake=ConnectFrame audience=default outcome=request-refused").ShouldBe(1);
+    }
 
     [Theory]
     [InlineData("GET")]
@@ -169,6 +193,21 @@ public sealed class DoorTests(SharedGateway shared) : IClassFixture<SharedGatewa
         gateway.Backend.Requests.ShouldBeEmpty();
         gateway.Budgets.InUse.ShouldBe(0);
         return head;
+    }
+
+    /// <summary>A route's metadata without anything in it, that counts how often a key is looked up.</summary>
+    private sealed class CountedLookups(string counted) : Dictionary<string, string>, IReadOnlyDictionary<string, string>
+    {
+        private int _count;
+
+        public new int Count => Volatile.Read(ref _count);
+
+        bool IReadOnlyDictionary<string, string>.TryGetValue(string key, [MaybeNullWhen(false)] out string value)
+        {
+            if (key == counted)
+                Interlocked.Increment(ref _count);
+            return TryGetValue(key, out value);
+        }
     }
 }
 

@@ -1,8 +1,8 @@
-using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
@@ -18,7 +18,7 @@ public sealed class IdleDevicesTests : IAsyncLifetime, IDisposable
 
     private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 11, 22, 10, 0, 0, TimeSpan.Zero));
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("idle-");
-    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().AddLogging().AddSingleton(TimeProvider.System).AddSingleton<GateTelemetry>().BuildServiceProvider();
     private readonly Settings _settings = new();
     private readonly DeviceClaim _claim = Some.Claim("operator", "operator.read");
     private SqliteDeviceStore _store = null!;
@@ -31,7 +31,7 @@ public sealed class IdleDevicesTests : IAsyncLifetime, IDisposable
     {
         _store = SqliteDeviceStore.Open(new SqliteStoreOptions { Path = Path.Combine(_folder.FullName, "registry.db") }, _time);
         _unreliable = new UnreliableStore(_store);
-        _audit = new AuditLog(TimeProvider.System, _services.GetRequiredService<IMeterFactory>(), NullLogger<AuditLog>.Instance, _store);
+        _audit = new AuditLog(TimeProvider.System, _services.GetRequiredService<GateTelemetry>(), NullLogger<AuditLog>.Instance, _store);
         await _audit.StartAsync(default);
         _registry = new DeviceRegistry(_unreliable, _audit);
         _idle = new IdleDevices(new DeviceFleet(_registry, _time), _settings, _time, NullLogger<IdleDevices>.Instance);

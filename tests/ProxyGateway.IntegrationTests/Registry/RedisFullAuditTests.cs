@@ -33,7 +33,7 @@ public sealed class RedisFullAuditTests(ITestOutputHelper output) : IAsyncLifeti
         _loggers = new LoggerFactory([_log]);
         _store = new RedisDeviceStore(
             new RedisStoreOptions { Configuration = _server.EndPoint, Timeout = TimeSpan.FromSeconds(10) }, _loggers.CreateLogger<RedisDeviceStore>());
-        _audit = new AuditLog(TimeProvider.System, _drops.Meters, _loggers.CreateLogger<AuditLog>(), _store);
+        _audit = new AuditLog(TimeProvider.System, _drops.Telemetry, _loggers.CreateLogger<AuditLog>(), _store);
         _registry = new DeviceRegistry(_store, audit: _audit);
         await _audit.StartAsync(None);
     }

@@ -351,7 +351,7 @@ public sealed class WebhookTests : IAsyncLifetime, IDisposable
         WebhookDispatcher dispatcher = _services[^1].GetRequiredService<WebhookDispatcher>();
         _dispatchers.Add(dispatcher);
         await dispatcher.StartAsync(default);
-        return new AuditLog(_time, _dropped.Meters, NullLogger<AuditLog>.Instance, store: null, [dispatcher]);
+        return new AuditLog(_time, _dropped.Telemetry, NullLogger<AuditLog>.Instance, store: null, [dispatcher]);
     }
 
     private sealed class Handler : DelegatingHandler

@@ -33,9 +33,10 @@ public sealed partial class TelemetryDocumentTests
         _ = gate.Get<RevocationMetrics>();
         _ = gate.Get<ProxyGateway.DeviceAuth.Sessions.LastSeenTracker>();
         _ = gate.Get<DeviceRegistry>();
-        _ = new KeyRefusals(TimeProvider.System, meters, gate.Get<IHostApplicationLifetime>(), NullLogger<KeyRefusals>.Instance);
-        new WebhookReport(TimeProvider.System, meters, NullLogger<WebhookReport>.Instance).Observe([]);
-        _ = new ConnectionDoor("data", new ConnectionBudget(() => new ConnectionLimits(1, 1)), () => [], meters, gate.Get<PacedLogger<ConnectionDoor>>());
+        GateTelemetry telemetry = gate.Get<GateTelemetry>();
+        _ = new KeyRefusals(TimeProvider.System, telemetry, gate.Get<IHostApplicationLifetime>(), NullLogger<KeyRefusals>.Instance);
+        new WebhookReport(TimeProvider.System, telemetry, NullLogger<WebhookReport>.Instance).Observe([]);
+        _ = new ConnectionDoor("data", new ConnectionBudget(() => new ConnectionLimits(1, 1)), () => [], telemetry, gate.Get<PacedLogger<ConnectionDoor>>());
         _ = new CertificateAges(new ConfigurationBuilder().Build(), new Somewhere(), meters, TimeProvider.System);
 
         string[] documented = [.. Rows().Matches(Page).Select(m => $"{m.Groups["name"].Value} {m.Groups["kind"].Value} {m.Groups["unit"].Value}").Order()];
@@ -54,6 +55,11 @@ public sealed partial class TelemetryDocumentTests
         ValuesOf("`proxygateway.handshake.step`").ShouldBe(Enum.GetValues<HandshakeStep>().Select(HandshakeMetrics.NameOf));
         ValuesOf("`proxygateway.audit.source`").ShouldBe(Enum.GetNames<AuditSource>().Select(HandshakeOutcomeNames.Hyphenate));
     }
+
+    [Fact]
+    public void Every_outcome_of_a_handshake_is_explained() =>
+        Page.Split('\n').SkipWhile(line => !line.StartsWith("| outcomes of handshakes |", StringComparison.Ordinal)).Skip(2).TakeWhile(line => line.StartsWith('|'))
+            .SelectMany(line => Code().Matches(line.Split('|')[1])).Select(m => m.Groups["value"].Value).ShouldBe(HandshakeOutcomeNames.All, ignoreOrder: true);
 
     // Of the row's text only what stands in code, outside of parentheses.
     private static IEnumerable<string> ValuesOf(string attribute)

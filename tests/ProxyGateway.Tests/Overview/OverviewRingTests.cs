@@ -137,7 +137,7 @@ public sealed class OverviewRingTests
         var ring = new OverviewRing(time);
         using var drops = new CountedDrops("proxygateway.audit.dropped");
         var entered = new Entered();
-        using var audit = new AuditLog(time, drops.Meters, NullLogger<AuditLog>.Instance, store: null, [entered], ring);
+        using var audit = new AuditLog(time, drops.Telemetry, NullLogger<AuditLog>.Instance, store: null, [entered], ring);
         AuditEntry request = Admitted with { DeviceId = Some.Claim().Device, Role = "client", Scopes = ScopeSet.Of("a") };
         for (int i = 0; i < 25; i++)
         {
@@ -158,7 +158,7 @@ public sealed class OverviewRingTests
     public void Without_an_audit_events_are_counted_all_the_same()
     {
         using var drops = new CountedDrops("proxygateway.audit.dropped");
-        using var off = new AuditLog(_time, drops.Meters, NullLogger<AuditLog>.Instance, tally: _ring);
+        using var off = new AuditLog(_time, drops.Telemetry, NullLogger<AuditLog>.Instance, tally: _ring);
         off.Enter(Admitted);
         All().ShouldHaveSingleItem().Counts.Admissions.ShouldBe(1);
     }

@@ -1,10 +1,17 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Threading.Tasks.Sources;
 using Microsoft.AspNetCore.Http;
+using ProxyGateway.DeviceAuth;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Sessions;
+using ProxyGateway.Tests.Handshakes.InMemory;
+using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Sessions;
 
 /// <summary>What a relayed message costs: nothing that is ours.</summary>
+[Collection("spans")]
 public sealed class SessionPipeTests
 {
     private const int Messages = 10_000;
@@ -29,6 +36,37 @@ public sealed class SessionPipeTests
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
 
         (allocated / (double)Messages).ShouldBeLessThan(1);
+    }
+
+    // With everything exported: a handshake is measured, a message is not.
+    [Fact]
+    public async Task Relaying_allocates_nothing_per_message_with_listeners_to_everything()
+    {
+        using var gate = new MemoryGate();
+        _ = gate.Get<GateGauges>();
+        using var measured = new Measured(gate.Get<IMeterFactory>());
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == Telemetry.ActivitySourceName,
+            Sample = (ref _) => ActivitySamplingResult.AllDataAndRecorded,
+        };
+        ActivitySource.AddActivityListener(listener);
+        using Activity request = new Activity("request").Start();
+        HandshakeTrace trace = gate.Get<HandshakeMetrics>().Begin("agent", "ConnectFrame", "default").ShouldNotBeNull();
+        var client = new EndlessClient(waits: false);
+        await using var pipe = new SessionPipe(new DefaultHttpContext(), client, TimeProvider.System);
+        using DeviceSession session = gate.Get<SessionTable>().TryEnter(Some.Claim("operator", "operator.read"), Some.Origin, limit: 1)!;
+        trace.Complete(HandshakeOutcome.Admitted);
+        pipe.Begin(session);
+        byte[] buffer = new byte[64];
+        await RelayAsync(pipe, client, buffer); // pools fill, tiers settle
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        await RelayAsync(pipe, client, buffer);
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+
+        (allocated / (double)Messages).ShouldBeLessThan(1);
+        measured.Of("proxygateway.handshakes.completed route=agent handshake=ConnectFrame audience=default outcome=admitted").ShouldBe(1, "the listeners hear");
     }
 
     [Fact]

@@ -27,7 +27,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private readonly IAuditTally? _tally;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly Counter<long> _dropped;
+    private readonly GateCounter _dropped;
     private readonly RegistryCalls _calls;
     private readonly string _writer = Guid.NewGuid().ToString("N");
     private readonly string _gateway = Environment.MachineName;
@@ -50,29 +50,28 @@ public sealed partial class AuditLog : IHostedService, IDisposable
 
     /// <summary>An audit that is written while the host runs.</summary>
     /// <param name="time">The clock of the entries.</param>
-    /// <param name="meters">For the counter of dropped entries, <c>proxygateway.audit.dropped</c>.</param>
+    /// <param name="telemetry">For the counter of dropped entries, <c>proxygateway.audit.dropped</c>.</param>
     /// <param name="logger">The log of dropped entries.</param>
     /// <param name="store">The store; null: none, and nothing is counted.</param>
     /// <param name="listeners">Other listeners to entries.</param>
     /// <param name="tally">Counts events; null: nothing does.</param>
     internal AuditLog(
         TimeProvider time,
-        IMeterFactory meters,
+        GateTelemetry telemetry,
         ILogger<AuditLog> logger,
         IAuditStore? store = null,
         IEnumerable<IAuditListener>? listeners = null,
         IAuditTally? tally = null)
     {
-        ArgumentNullException.ThrowIfNull(meters);
+        ArgumentNullException.ThrowIfNull(telemetry);
         (_time, _logger, _store, _listeners, _tally) = (time, logger, store, [.. listeners ?? []], tally);
         (_pace, _requests) = (new AuditPace(time, Take), new RequestPace(time, Take));
         (_warningsOfDrops, _warningsOfStore, _warningsOfShortage) = (Throttle.OncePerMinute(time), Throttle.OncePerMinute(time), Throttle.OncePerMinute(time));
         _giveUp = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        _calls = new RegistryCalls(meters);
-        Meter meter = meters.Create(Telemetry.MeterName);
-        _dropped = meter.CreateCounter<long>(
+        _calls = new RegistryCalls(telemetry);
+        _dropped = telemetry.CreateCounter(
             "proxygateway.audit.dropped", "{entry}", "Audit entries that were dropped because the store did not take them in time.");
-        meter.CreateObservableUpDownCounter("proxygateway.audit.queue.length", MeasureQueue, "{entry}", "Audit entries that wait for the store, by source.");
+        telemetry.Meter.CreateObservableUpDownCounter("proxygateway.audit.queue.length", MeasureQueue, "{entry}", "Audit entries that wait for the store, by source.");
     }
 
     /// <summary>
@@ -207,7 +206,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private void NoteShortage(AuditReceipt receipt)
     {
         if (receipt.LeftOut > 0)
-            _dropped.TryAdd(receipt.LeftOut);
+            _dropped.Add(receipt.LeftOut);
         _leftOut += receipt.LeftOut;
         if (receipt.Shortage is not null && _warningsOfShortage.TryPass())
             LogShortage(receipt.Shortage, _leftOut);
@@ -218,7 +217,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
 
     private void Drop(int count)
     {
-        _dropped.TryAdd(count);
+        _dropped.Add(count);
         Interlocked.Add(ref _droppedInAll, count);
     }
 

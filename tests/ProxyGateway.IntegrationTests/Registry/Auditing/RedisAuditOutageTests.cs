@@ -24,7 +24,7 @@ public sealed class RedisAuditOutageTests(ITestOutputHelper output) : IAsyncLife
         _store = new RedisDeviceStore(
             new RedisStoreOptions { Configuration = _server.EndPoint, Timeout = TimeSpan.FromMilliseconds(500) }, NullLogger<RedisDeviceStore>.Instance);
         _attempts = new CountedAttempts(_store);
-        _audit = new AuditLog(TimeProvider.System, _drops.Meters, NullLogger<AuditLog>.Instance, _attempts);
+        _audit = new AuditLog(TimeProvider.System, _drops.Telemetry, NullLogger<AuditLog>.Instance, _attempts);
         await _audit.StartAsync(default);
         Enter(AuditKinds.DeviceAdmitted, 0, 10);
         await HasAsync(10);

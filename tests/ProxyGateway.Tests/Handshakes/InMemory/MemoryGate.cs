@@ -45,6 +45,9 @@ internal sealed class MemoryGate : IDisposable
     /// <summary>What was entered in the audit, as in <c>device-refused handshake timeout</c>.</summary>
     public IReadOnlyCollection<string> Audited => _recorder.Entries;
 
+    /// <summary>How often an event was logged.</summary>
+    public int TimesLogged(int id) => _recorder.Events.Count(logged => logged == id);
+
     public T Get<T>()
         where T : notnull => _services.GetRequiredService<T>();
 

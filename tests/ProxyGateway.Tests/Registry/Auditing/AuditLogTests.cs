@@ -16,7 +16,7 @@ public sealed class AuditLogTests : IDisposable
     private readonly Store _store = new();
     private readonly AuditLog _audit;
 
-    public AuditLogTests() => _audit = new AuditLog(_time, _drops.Meters, _log, _store);
+    public AuditLogTests() => _audit = new AuditLog(_time, _drops.Telemetry, _log, _store);
 
     public void Dispose()
     {
@@ -123,7 +123,7 @@ public sealed class AuditLogTests : IDisposable
     [Fact]
     public async Task Without_a_store_no_entry_is_kept_or_counted()
     {
-        using var off = new AuditLog(_time, _drops.Meters, _log);
+        using var off = new AuditLog(_time, _drops.Telemetry, _log);
         await off.StartAsync(default);
         for (int i = 0; i < 2 * AuditLog.Capacity; i++)
             off.Enter(Entry(AuditKinds.RequestExpired, i));

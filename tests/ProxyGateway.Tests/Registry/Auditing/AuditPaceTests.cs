@@ -15,7 +15,7 @@ public sealed class AuditPaceTests : IAuditListener, IDisposable
     private readonly List<AuditEntry> _entered = [];
     private readonly AuditLog _audit;
 
-    public AuditPaceTests() => _audit = new AuditLog(_time, _drops.Meters, NullLogger<AuditLog>.Instance, store: null, [this]);
+    public AuditPaceTests() => _audit = new AuditLog(_time, _drops.Telemetry, NullLogger<AuditLog>.Instance, store: null, [this]);
 
     void IAuditListener.Entered(AuditEntry entry) => _entered.Add(entry);
 

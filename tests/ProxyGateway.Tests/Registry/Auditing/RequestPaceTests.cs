@@ -15,7 +15,7 @@ public sealed class RequestPaceTests : IAuditListener, IDisposable
     private readonly AuditLog _audit;
     private readonly AuditEntry _admission = Admission();
 
-    public RequestPaceTests() => _audit = new AuditLog(_time, _drops.Meters, NullLogger<AuditLog>.Instance, store: null, [this]);
+    public RequestPaceTests() => _audit = new AuditLog(_time, _drops.Telemetry, NullLogger<AuditLog>.Instance, store: null, [this]);
 
     void IAuditListener.Entered(AuditEntry entry) => _entered.Add(entry);
 
