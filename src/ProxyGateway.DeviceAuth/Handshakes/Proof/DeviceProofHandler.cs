@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -20,12 +21,13 @@ namespace ProxyGateway.DeviceAuth.Handshakes.Proof;
 /// </summary>
 internal sealed class DeviceProofHandler(
     IOptionsMonitor<DeviceProofOptions> options, ILoggerFactory loggers, UrlEncoder encoder, ProofVerifier verifier, AdmissionDesk desk, IDeviceAuthSettings settings,
-    ClientHistory history, HandshakeBudgets budgets, LoopbackPeers peers, Draining draining)
+    ClientHistory history, HandshakeBudgets budgets, LoopbackPeers peers, Draining draining, HandshakeMetrics metrics)
     : AuthenticationHandler<DeviceProofOptions>(options, loggers, encoder)
 {
     private ProofRoute _route = null!;
     private ProofAnswering _answering = null!;
     private ProofAnswer? _answer; // null once the device is admitted
+    private HandshakeTrace? _trace;
 
     protected override Task InitializeHandlerAsync()
     {
@@ -35,6 +37,22 @@ internal sealed class DeviceProofHandler(
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
+        _trace = metrics.IsHeard ? metrics.Begin(TagNames.None, Scheme.Name, Options.Audience.ToString()) : null;
+        HandshakeOutcome outcome = HandshakeOutcome.Failed;
+        try
+        {
+            AuthenticateResult result = await CheckAsync();
+            outcome = result.Succeeded ? HandshakeOutcome.Admitted : HandshakeOutcome.Answered;
+            return result;
+        }
+        finally
+        {
+            _trace?.Complete(Context.RequestAborted.IsCancellationRequested && outcome == HandshakeOutcome.Failed ? HandshakeOutcome.ClientLeft : outcome);
+        }
+    }
+
+    private async Task<AuthenticateResult> CheckAsync()
+    {
         bool isUpgrade = WebSocketUpgrade.Classify(Context) == UpgradeKind.WebSocket;
         PresentedProof presented = PresentedProof.Find(Request.Headers, _route, isUpgrade);
         _answering = new ProofAnswering(Context, _route, presented.IsSubprotocol, verifier, desk.Time);
@@ -42,6 +60,7 @@ internal sealed class DeviceProofHandler(
         await verifier.RenewAsync(Context.RequestAborted);
         if (presented is { Text: null, Fault: null })
         {
+            _trace?.Note(HandshakeOutcome.ProofRequired);
             _answer = ProofAnswers.ProofRequired(_route);
             return AuthenticateResult.NoResult();
         }
@@ -52,6 +71,7 @@ internal sealed class DeviceProofHandler(
         }
         catch (RegistryUnavailableException)
         {
+            _trace?.Note(HandshakeOutcome.RegistryUnavailable);
             _answer = ProofAnswers.RegistryUnavailable;
         }
 
@@ -76,28 +96,28 @@ internal sealed class DeviceProofHandler(
     private async Task<ProofAnswer?> AdmitAsync(PresentedProof presented, bool isUpgrade)
     {
         if (draining.IsUnderWay)
-            return ProofAnswers.Restarting;
+            return Refuse(HandshakeOutcome.GatewayRestarting, ProofAnswers.Restarting);
         DeviceAuthOptions inForce = settings.Current;
         ImmutableArray<string> listed = [.. inForce.RequestHeaders, _route.ProofHeader];
         if (LocalityReader.Read(Context, inForce.TrustedProxies, listed, peers, out _) is not { } origin)
-            return ProofAnswers.Busy; // its connection is gone
+            return Refuse(HandshakeOutcome.ClientLeft, ProofAnswers.Busy);
         Client client = Client.Of(origin, Request, inForce);
         if (!history.TryBegin(client, inForce.Limits.HandshakesPerSecondPerAddress))
-            return ProofAnswers.TooMany;
+            return Refuse(HandshakeOutcome.OverRate, ProofAnswers.TooMany);
         if (!OriginCheck.Allows(Request, inForce.AllowedOrigins))
-            return ProofAnswers.OriginRefused;
-        switch (budgets.TryTake(client, history.FamiliarityOf(client), Scheme.Name, inForce.Limits, out HandshakePlace place))
-        {
-            case BudgetScope.None:
-                break;
-            case BudgetScope.Address or BudgetScope.Rate:
-                return ProofAnswers.TooMany;
-            default:
-                return ProofAnswers.Busy;
-        }
+            return Refuse(HandshakeOutcome.OriginRefused, ProofAnswers.OriginRefused);
+        BudgetScope exhausted = budgets.TryTake(client, history.FamiliarityOf(client), Scheme.Name, inForce.Limits, out HandshakePlace place);
+        if (exhausted != BudgetScope.None)
+            return Refuse(HandshakeOutcomes.Of(exhausted), exhausted is BudgetScope.Address or BudgetScope.Rate ? ProofAnswers.TooMany : ProofAnswers.Busy);
 
         using (place)
-            return await AdmitAsync(new HandshakeContext(Context, origin, inForce, Options.Audience, place), presented, isUpgrade);
+            return await AdmitAsync(new HandshakeContext(Context, origin, inForce, Options.Audience, place) { Trace = _trace }, presented, isUpgrade);
+    }
+
+    private ProofAnswer Refuse(HandshakeOutcome outcome, ProofAnswer answer)
+    {
+        _trace?.Note(outcome);
+        return answer;
     }
 
     private async Task<ProofAnswer?> AdmitAsync(HandshakeContext handshake, PresentedProof presented, bool isUpgrade)
@@ -108,12 +128,19 @@ internal sealed class DeviceProofHandler(
         var target = new ProofTarget(
             isUpgrade ? HttpMethods.Get : Request.Method, path, _route.IsDPoP ? ProofHandshake.TokenHashOf(Request) : null, _route.Role, _route.Scopes);
         await Task.Yield(); // leaves the event loop, where this work would delay other connections
-        ProofExamination found = presented.Text is { } text
-            ? await verifier.VerifyAsync(text, target, inForce.PublicOrigins, life, Context.RequestAborted)
-            : new ProofExamination(Proof: null, presented.Fault, ClockOffset: null);
+        ProofExamination found;
+        using (_trace?.Begin(HandshakeStep.Proof))
+        {
+            found = presented.Text is { } text
+                ? await verifier.VerifyAsync(text, target, inForce.PublicOrigins, life, Context.RequestAborted)
+                : new ProofExamination(Proof: null, presented.Fault, ClockOffset: null);
+        }
+
         if (found.Proof is not { } proof)
         {
-            if (found.Fault != ProofFault.NonceRequired)
+            if (found.Fault == ProofFault.NonceRequired)
+                _trace?.Note(HandshakeOutcome.NonceRequired);
+            else
                 await desk.HoldBackAsync(handshake, desk.Refuse(handshake, found.Fault!.Closing.Reason));
             return ProofAnswers.Invalid(found, ProofUrl.Expected(Context, path, inForce.PublicOrigins));
         }

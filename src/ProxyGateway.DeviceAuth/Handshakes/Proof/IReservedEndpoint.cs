@@ -12,6 +12,9 @@ internal interface IReservedEndpoint
     /// <summary>Its method; HEAD goes with GET.</summary>
     string Method { get; }
 
+    /// <summary>As what its requests are counted among handshakes; null: they are none.</summary>
+    string? Handshake => null;
+
     /// <summary>Answers a request, whose rate and origin are checked.</summary>
     /// <param name="http">The request.</param>
     /// <param name="origin">Where it comes from.</param>

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
+using ProxyGateway.DeviceAuth.Diagnostics;
 using ProxyGateway.DeviceAuth.Limits;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Pairing;
@@ -17,7 +18,8 @@ namespace ProxyGateway.DeviceAuth.Handshakes.Proof;
 /// Gives a device a session token for a proof, so that a key that signs slowly need not sign each request. The claim is decided as that of any request.
 /// </summary>
 internal sealed class SessionEndpoint(
-    SessionTokens tokens, ProofVerifier verifier, AdmissionDesk desk, IDeviceAuthSettings settings, HandshakeBudgets budgets, ClientHistory history, IServiceProvider services)
+    SessionTokens tokens, ProofVerifier verifier, AdmissionDesk desk, IDeviceAuthSettings settings, HandshakeBudgets budgets, ClientHistory history, HandshakeMetrics metrics,
+    IServiceProvider services)
     : IReservedEndpoint
 {
     private const string Destination = "session tokens"; // in the budgets; no cluster's destination is named without a slash
@@ -26,6 +28,8 @@ internal sealed class SessionEndpoint(
 
     public string Method => HttpMethods.Post;
 
+    public string Handshake => "SessionToken";
+
     public async Task AnswerAsync(HttpContext http, ClaimOrigin origin)
     {
         DeviceAuthOptions options = settings.Current;
@@ -33,11 +37,20 @@ internal sealed class SessionEndpoint(
         BudgetScope exhausted = budgets.TryTake(client, history.FamiliarityOf(client), Destination, options.Limits, out HandshakePlace place);
         if (exhausted != BudgetScope.None)
         {
+            metrics.Refused(TagNames.None, Handshake, TagNames.None, HandshakeOutcomes.Of(exhausted));
             await Problems.OverBudget(http, exhausted);
             return;
         }
 
         using (place)
+            await AnswerAsync(http, origin, options, place);
+    }
+
+    private async Task AnswerAsync(HttpContext http, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place)
+    {
+        HandshakeTrace? trace = metrics.Begin(TagNames.None, Handshake, TagNames.None);
+        HandshakeOutcome outcome = HandshakeOutcome.Failed;
+        try
         {
             var asked = new ProofRoute(DeviceAuthDefaults.ProofRole, ScopeSet.Empty, IsDPoP: false);
             PresentedProof presented = PresentedProof.Find(http.Request.Headers, asked, isUpgrade: false);
@@ -46,37 +59,61 @@ internal sealed class SessionEndpoint(
             await verifier.RenewAsync(http.RequestAborted);
             try
             {
-                if (await AnswerAsync(http, origin, options, place, presented, answering) is { } refusal)
+                ProofAnswer? refusal = await AnswerAsync(http, origin, options, place, presented, answering, trace);
+                outcome = refusal is null ? HandshakeOutcome.Admitted : HandshakeOutcome.Answered;
+                if (refusal is not null)
                     await answering.WriteAsync(refusal);
             }
             catch (RegistryUnavailableException)
             {
+                outcome = HandshakeOutcome.RegistryUnavailable;
                 await answering.WriteAsync(ProofAnswers.RegistryUnavailable);
             }
+        }
+        finally
+        {
+            trace?.Complete(http.RequestAborted.IsCancellationRequested && outcome == HandshakeOutcome.Failed ? HandshakeOutcome.ClientLeft : outcome);
         }
     }
 
     /// <summary>Null if the token was sent.</summary>
     private async Task<ProofAnswer?> AnswerAsync(
-        HttpContext http, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, PresentedProof presented, ProofAnswering answering)
+        HttpContext http, ClaimOrigin origin, DeviceAuthOptions options, HandshakePlace place, PresentedProof presented, ProofAnswering answering, HandshakeTrace? trace)
     {
         if (presented is { Text: null, Fault: null })
+        {
+            trace?.Note(HandshakeOutcome.ProofRequired);
             return ProofAnswers.ProofRequired(new ProofRoute(DeviceAuthDefaults.ProofRole, ScopeSet.Empty, IsDPoP: false));
-        if (!SessionRequest.TryRead(await ReadBodyAsync(http, options, place), out SessionRequest? asked))
+        }
+
+        if (!SessionRequest.TryRead(await ReadBodyAsync(http, options, place, trace), out SessionRequest? asked))
+        {
+            trace?.Note(HandshakeOutcome.HandshakeInvalid);
             return ProofAnswers.InvalidSessionRequest;
+        }
+
         place.Speak();
-        ProofRoute? route = Find(asked, options);
-        var handshake = new HandshakeContext(http, origin, options, route?.Audience ?? asked.Audience, place);
+        ProofRoute? route = Find(asked, options, out string? name);
+        if (route is not null)
+            trace?.IsFor(name ?? TagNames.None, route.Audience.ToString()); // else the audience is only what the client says
+        var handshake = new HandshakeContext(http, origin, options, route?.Audience ?? asked.Audience, place) { Trace = trace };
         TimeSpan life = ProofNonce.LifeOf(options);
         string path = ProofUrl.PathOfTarget(http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget);
         var target = new ProofTarget(Method, path, TokenHash: null, route?.Role ?? DeviceAuthDefaults.ProofRole, route?.Scopes ?? ScopeSet.Empty);
         await Task.Yield(); // leaves the event loop, where this work would delay other connections
-        ProofExamination found = presented.Text is { } text
-            ? await verifier.VerifyAsync(text, target, options.PublicOrigins, life, http.RequestAborted)
-            : new ProofExamination(Proof: null, presented.Fault, ClockOffset: null);
+        ProofExamination found;
+        using (trace?.Begin(HandshakeStep.Proof))
+        {
+            found = presented.Text is { } text
+                ? await verifier.VerifyAsync(text, target, options.PublicOrigins, life, http.RequestAborted)
+                : new ProofExamination(Proof: null, presented.Fault, ClockOffset: null);
+        }
+
         if (found.Proof is not { } proof)
         {
-            if (found.Fault != ProofFault.NonceRequired)
+            if (found.Fault == ProofFault.NonceRequired)
+                trace?.Note(HandshakeOutcome.NonceRequired);
+            else
                 await desk.HoldBackAsync(handshake, desk.Refuse(handshake, found.Fault!.Closing.Reason));
             return ProofAnswers.Invalid(found, ProofUrl.Expected(http, path, options.PublicOrigins));
         }
@@ -101,7 +138,7 @@ internal sealed class SessionEndpoint(
     }
 
     /// <summary>The body, or its beginning if it is longer than a request may be.</summary>
-    private async ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync(HttpContext http, DeviceAuthOptions options, HandshakePlace place)
+    private async ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync(HttpContext http, DeviceAuthOptions options, HandshakePlace place, HandshakeTrace? trace)
     {
         byte[] buffer = new byte[SessionRequest.MaxSize + 1];
         int length = 0;
@@ -120,17 +157,28 @@ internal sealed class SessionEndpoint(
         }
         catch (OperationCanceledException)
         {
+            trace?.Note(
+                http.RequestAborted.IsCancellationRequested ? HandshakeOutcome.ClientLeft
+                : place.GivesWay.IsCancellationRequested ? HandshakeOutcome.GaveWay
+                : HandshakeOutcome.TimedOut);
             http.Abort();
             return default;
         }
     }
 
-    private ProofRoute? Find(SessionRequest asked, DeviceAuthOptions options)
+    private ProofRoute? Find(SessionRequest asked, DeviceAuthOptions options, out string? name)
     {
+        name = null;
         if (services.GetService<IProxyStateLookup>() is not { } routes)
             return null;
-        if (asked.Route is { } name)
-            return routes.TryGetRoute(name, out RouteModel? found) ? Read(found.Config, options) : null;
+        if (asked.Route is not null)
+        {
+            if (!routes.TryGetRoute(asked.Route, out RouteModel? found))
+                return null;
+            name = found.Config.RouteId; // the client may write it in other cases
+            return Read(found.Config, options);
+        }
+
         ProofRoute[] all = [.. routes.GetRoutes().Select(route => Read(route.Config, options)).OfType<ProofRoute>().Where(route => route.Audience == asked.Audience)];
         if (all.Length == 0)
             return null;

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Security.Claims;
 using System.Security.Cryptography;
@@ -14,6 +15,7 @@ using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.DeviceAuth.WebSockets;
 using ProxyGateway.Tests.Handshakes.InMemory;
+using ProxyGateway.Tests.Shared;
 using Endpoint = ProxyGateway.Tests.Handshakes.InMemory.Endpoint;
 
 namespace ProxyGateway.Tests.Handshakes.Proof;
@@ -192,6 +194,48 @@ public sealed class DeviceProofHandlerTests : IDisposable
             request.Http.Features.Get<IDeviceFeature>().ShouldBeNull();
             gate.Get<SessionTable>().Count.ShouldBe(0);
         }
+    }
+
+    [Theory]
+    [InlineData("no proof", "proof-required")]
+    [InlineData("unknown nonce", "nonce-required")]
+    [InlineData("for another URL", "proof-invalid")]
+    [InlineData("two proofs", "proof-invalid")]
+    [InlineData("too few scopes", "insufficient-scope")]
+    [InlineData("not paired", "pairing-required")]
+    [InlineData("may not ask", "unauthorized")]
+    [InlineData("draining", "gateway-restarting")]
+    [InlineData("connection gone", "client-left")]
+    [InlineData("page of another site", "origin-refused")]
+    [InlineData("too many in a second", "over-rate")]
+    [InlineData("address has its share", "over-address")]
+    [InlineData("application has its share", "over-destination")]
+    [InlineData("registry away", "registry-unavailable")]
+    [InlineData("nothing is wrong", "admitted")]
+    public async Task What_becomes_of_a_request_counts_once(string why, string outcome)
+    {
+        MemoryGate gate = Gate(
+            options => why switch
+            {
+                "may not ask" => options with { SharedTokenSha256 = [.. SHA256.HashData("secret"u8)] },
+                "address has its share" => options with { Limits = options.Limits with { HandshakesPerAddress = 1 } },
+                "application has its share" => options with { Limits = options.Limits with { HandshakesPerDestination = 1 } },
+                "too many in a second" => options with { Limits = options.Limits with { HandshakesPerSecondPerAddress = 1 } },
+                _ => options,
+            },
+            options => options.Scopes = why == "too few scopes" ? ScopeSet.Of("a", "b") : ScopeSet.Empty);
+        if (why == "too many in a second")
+            (await (await RequestAsync(gate)).Http.AuthenticateAsync()).Succeeded.ShouldBeTrue();
+        MemoryRequest request = await SpoiltAsync(gate, why);
+        using var measured = new Measured(gate.Get<IMeterFactory>());
+
+        await request.Http.AuthenticateAsync();
+        await request.EndAsync();
+
+        measured.Series.Where(s => s.StartsWith("proxygateway.handshakes.completed", StringComparison.Ordinal)).ShouldBe(
+            [$"proxygateway.handshakes.completed route=none handshake=DeviceProof audience=default outcome={outcome}"]);
+        measured.Of($"proxygateway.handshake.duration handshake=DeviceProof outcome={outcome}").ShouldBe(1);
+        measured.Of("proxygateway.session.duration route=none handshake=DeviceProof audience=default end=left").ShouldBe(outcome == "admitted" ? 1 : 0);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
@@ -10,6 +11,7 @@ using ProxyGateway.DeviceAuth.Handshakes.Proof;
 using ProxyGateway.DeviceAuth.Localities;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.Tests.Handshakes.InMemory;
+using ProxyGateway.Tests.Shared;
 
 namespace ProxyGateway.Tests.Handshakes.Proof;
 
@@ -80,6 +82,36 @@ public sealed class ReservedPathsTests : IDisposable
         MemoryRequest second = await SendAsync(gate, "GET", Nonce);
 
         (second.Http.Response.StatusCode, (string?)second.Http.Response.Headers.RetryAfter).ShouldBe((429, "1"));
+    }
+
+    // What is refused before the endpoint that gives session tokens counts as a request for one; nonces are no handshake.
+    [Theory]
+    [InlineData("PUT", "session", null, "request-refused")]
+    [InlineData("POST", "session", "https://evil.example", "origin-refused")]
+    [InlineData("OPTIONS", "session", Page, "preflight")]
+    [InlineData("PUT", "nonce", null, null)]
+    [InlineData("PUT", "other", null, null)]
+    public async Task A_refusal_counts_among_handshakes_where_the_endpoint_is_one(string method, string path, string? origin, string? outcome)
+    {
+        MemoryGate gate = Gate();
+        using var measured = new Measured(gate.Get<IMeterFactory>());
+
+        await SendAsync(gate, method, $"/.well-known/proxygateway/{path}", ("Origin", origin), ("Access-Control-Request-Method", method == "OPTIONS" ? "POST" : null));
+
+        measured.Series.Where(s => s.StartsWith("proxygateway.handshakes.completed", StringComparison.Ordinal)).ShouldBe(
+            outcome is null ? [] : [$"proxygateway.handshakes.completed route=none handshake=SessionToken audience=none outcome={outcome}"]);
+    }
+
+    [Fact]
+    public async Task The_rate_counts_for_session_tokens_too()
+    {
+        MemoryGate gate = Gate(options => options with { Limits = options.Limits with { HandshakesPerSecondPerAddress = 1 } });
+        await SendAsync(gate, "GET", Nonce);
+        using var measured = new Measured(gate.Get<IMeterFactory>());
+
+        (await SendAsync(gate, "POST", "/.well-known/proxygateway/session")).Http.Response.StatusCode.ShouldBe(429);
+
+        measured.Of("proxygateway.handshakes.completed route=none handshake=SessionToken audience=none outcome=over-rate").ShouldBe(1);
     }
 
     [Fact]

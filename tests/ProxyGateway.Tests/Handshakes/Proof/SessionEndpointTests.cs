@@ -1,7 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using ProxyGateway.DeviceAuth;
 using ProxyGateway.DeviceAuth.Handshakes.Proof;
@@ -11,10 +13,12 @@ using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.DeviceAuth.Registry;
 using ProxyGateway.DeviceAuth.Sessions;
 using ProxyGateway.Tests.Handshakes.InMemory;
+using ProxyGateway.Tests.Shared;
 using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Model;
+using Endpoint = ProxyGateway.Tests.Handshakes.InMemory.Endpoint;
 
 namespace ProxyGateway.Tests.Handshakes.Proof;
 
@@ -213,6 +217,80 @@ public sealed class SessionEndpointTests : IDisposable
         await sending.WaitAsync(Endpoint.Patience);
     }
 
+    // ---- what is counted
+
+    // Only names of the configuration: a stranger could ask for a million others.
+    [Theory]
+    [InlineData(ForWork, "route=work handshake=SessionToken audience=default outcome=admitted")]
+    [InlineData("""{"route":"WoRK"}""", "route=work handshake=SessionToken audience=default outcome=admitted")]
+    [InlineData("""{"audience":"notes"}""", "route=none handshake=SessionToken audience=notes outcome=admitted")]
+    [InlineData("""{"route":"mine"}""", "route=none handshake=SessionToken audience=none outcome=session-token-invalid")]
+    [InlineData("""{"route":"without"}""", "route=none handshake=SessionToken audience=none outcome=session-token-invalid")]
+    [InlineData("""{"audience":"mine"}""", "route=none handshake=SessionToken audience=none outcome=session-token-invalid")]
+    [InlineData("{}", "route=none handshake=SessionToken audience=none outcome=handshake-invalid")]
+    public async Task A_request_counts_for_the_route_and_the_audience_that_there_are(string body, string series)
+    {
+        MemoryGate gate = Gate();
+        using var measured = new Measured(gate.Get<IMeterFactory>());
+
+        await SendAsync(gate, body, await ProveAsync(gate));
+
+        Completed(measured).ShouldBe([series]);
+        measured.Series.ShouldAllBe(s => !s.Contains("mine", StringComparison.Ordinal));
+        measured.Of($"proxygateway.handshake.duration handshake=SessionToken {series[series.IndexOf("outcome", StringComparison.Ordinal)..]}").ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData("no proof", "proof-required")]
+    [InlineData("without a nonce", "nonce-required")]
+    [InlineData("for another method", "proof-invalid")]
+    [InlineData("not paired", "pairing-required")]
+    [InlineData("registry away", "registry-unavailable")]
+    [InlineData("too many", "over-address")]
+    public async Task A_request_that_gets_no_token_counts_once_with_the_reason(string why, string outcome)
+    {
+        MemoryGate gate = Gate(options => options with { Limits = options.Limits with { HandshakesPerAddress = why == "too many" ? 1 : 10 } });
+        string? proof = why switch
+        {
+            "no proof" => null,
+            "without a nonce" => _device.Prove("POST", new Uri(Url), nonce: null),
+            "for another method" => _device.Prove("PUT", new Uri(Url), await NonceAsync(gate)),
+            _ => await ProveAsync(gate),
+        };
+        ((InMemoryDeviceStore)gate.Get<IDeviceStore>()).IsAvailable = why != "registry away";
+        if (why == "too many")
+        {
+            Client client = Client.Of(Some.Loopback, new DefaultHttpContext().Request, gate.Options);
+            gate.Get<HandshakeBudgets>().TryTake(client, default, "session tokens", gate.Options.Limits, out HandshakePlace place).ShouldBe(BudgetScope.None);
+            place.Speak(); // it does not give way
+            _disposables.Insert(0, place);
+        }
+
+        using var measured = new Measured(gate.Get<IMeterFactory>());
+
+        await SendAsync(gate, Body(ForWork), proof, why == "not paired" ? Some.Origin : null);
+
+        Completed(measured).ShouldHaveSingleItem().ShouldEndWith($" outcome={outcome}");
+    }
+
+    [Theory]
+    [InlineData(true, "client-left")]
+    [InlineData(false, "timed-out")]
+    public async Task A_body_that_never_comes_counts_as_what_has_ended_it(bool leaves, string outcome)
+    {
+        MemoryGate gate = Gate();
+        using var measured = new Measured(gate.Get<IMeterFactory>());
+        var body = new Silent();
+        MemoryRequest request = Request(body, await ProveAsync(gate));
+        Task sending = SendAsync(gate, request);
+        await body.IsAwaited.WaitAsync(Endpoint.Patience);
+
+        await (leaves ? Task.Run(request.Abort) : gate.AdvanceAsync(gate.Options.HandshakeTimeout));
+        await sending.WaitAsync(Endpoint.Patience);
+
+        Completed(measured).ShouldHaveSingleItem().ShouldEndWith($" outcome={outcome}");
+    }
+
     // ---- proofs that do not hold
 
     // How the proof is spoiled; the answer; what the audit has.
@@ -401,6 +479,11 @@ public sealed class SessionEndpointTests : IDisposable
         return gate;
     }
 
+    private static IEnumerable<string> Completed(Measured measured) =>
+        from series in measured.Series
+        where series.StartsWith("proxygateway.handshakes.completed ", StringComparison.Ordinal)
+        select series["proxygateway.handshakes.completed ".Length..];
+
     private MemoryRequest Request(Stream body, string? proof)
     {
         var request = new MemoryRequest("POST", Target + "?x=1");
@@ -427,7 +510,7 @@ public sealed class SessionEndpointTests : IDisposable
     {
         public bool TryGetRoute(string id, [NotNullWhen(true)] out RouteModel? route)
         {
-            route = GetRoutes().FirstOrDefault(r => r.Config.RouteId == id);
+            route = GetRoutes().FirstOrDefault(r => r.Config.RouteId.Equals(id, StringComparison.OrdinalIgnoreCase)); // as YARP
             return route is not null;
         }
 
