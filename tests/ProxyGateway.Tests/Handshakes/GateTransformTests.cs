@@ -96,6 +96,39 @@ public sealed class GateTransformTests
         response.SuppressResponseBody.ShouldBe(!switches);
     }
 
+    // An admitted device gets any answer but a 101 that does not switch: after that the proxy would relay bytes that nobody watches.
+    [Theory]
+    [InlineData(101, "websocket", Accept, 101)]
+    [InlineData(101, "h2c", Accept, 502)]
+    [InlineData(101, "websocket", "AAAA", 502)]
+    [InlineData(200, null, null, 200)]
+    [InlineData(401, null, null, 401)]
+    public async Task An_admitted_device_gets_what_the_backend_answers(int status, string? upgrade, string? accept, int expected)
+    {
+        using HttpResponseMessage answer = Answer(status, upgrade, accept);
+
+        (DefaultHttpContext http, ResponseTransformContext response) = await RespondAsync(answer, "HTTP/1.1", isAdmitted: true);
+
+        (http.Response.StatusCode, response.SuppressResponseBody).ShouldBe((expected, expected == 502));
+        http.Response.Headers.ContainsKey("Set-Cookie").ShouldBe(expected != 502);
+        http.Response.Headers.ContainsKey("Upgrade").ShouldBe(expected == 101);
+        http.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase.ShouldBe(expected is 101 or 502 ? null : "As the backend calls it");
+    }
+
+    // The proxy has copied the backend's choice by then.
+    [Theory]
+    [InlineData("a, b", "b")]
+    [InlineData("a", null)]
+    public async Task An_admitted_devices_subprotocol_is_one_that_it_offers(string offered, string? expected)
+    {
+        using HttpResponseMessage answer = Answer(101, "websocket", Accept);
+        answer.Headers.TryAddWithoutValidation("Sec-WebSocket-Protocol", "b");
+
+        (DefaultHttpContext http, _) = await RespondAsync(answer, "HTTP/1.1", offered, isAdmitted: true);
+
+        ((string?)http.Response.Headers["Sec-WebSocket-Protocol"]).ShouldBe(expected);
+    }
+
     [Fact]
     public async Task An_ungated_request_passes_unchanged()
     {
@@ -191,7 +224,7 @@ public sealed class GateTransformTests
     }
 
     private static async Task<(DefaultHttpContext Http, ResponseTransformContext Response)> RespondAsync(
-        HttpResponseMessage answer, string protocol, string? offered = null, bool isGated = true)
+        HttpResponseMessage answer, string protocol, string? offered = null, bool isGated = true, bool isAdmitted = false)
     {
         var http = new DefaultHttpContext();
         http.Request.Protocol = protocol;
@@ -200,9 +233,11 @@ public sealed class GateTransformTests
             http.Request.Headers.SecWebSocketProtocol = offered.Split('|');
         http.Response.StatusCode = (int)answer.StatusCode;
         http.Response.Headers.SetCookie = "a=b";
+        if (answer.Headers.TryGetValues("Sec-WebSocket-Protocol", out IEnumerable<string>? chosen))
+            http.Response.Headers.SecWebSocketProtocol = chosen.Single();
         http.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = "As the backend calls it";
         if (isGated)
-            GatedUpgrade.Install(http, new Connection());
+            GatedUpgrade.Install(http, new Connection { IsAdmitted = isAdmitted });
         var response = new ResponseTransformContext { HttpContext = http, ProxyResponse = answer };
 
         await Transforms(new GatedUpgradeTransform()).ResponseTransforms.ShouldHaveSingleItem().ApplyAsync(response);
@@ -233,6 +268,8 @@ public sealed class GateTransformTests
         public Stream Client { get; } = new EndedStream();
 
         public Stream? Accepted { get; private set; }
+
+        public bool IsAdmitted { get; init; }
 
         public Stream Accept(Stream client)
         {

@@ -190,6 +190,8 @@ public sealed class HandshakeRequestTests : IDisposable
     [InlineData("decide end", "forward", "is over")]
     [InlineData("decide", "undecided", "decided or forwarded already")]
     [InlineData("undecided", "decide", "decided or forwarded already")]
+    [InlineData("decline", "decide", "decided or forwarded already")]
+    [InlineData("decide", "decline", "decided or forwarded already")]
     [InlineData("end", "decide", "is over")]
     [InlineData("end", "refuse", "is over")]
     [InlineData("end", "undecided", "is over")]
@@ -217,6 +219,7 @@ public sealed class HandshakeRequestTests : IDisposable
             "refuse" => request.RefuseAsync("no proof"),
             "forward" => request.ForwardAsync(),
             "undecided" => request.ForwardUndecidedAsync(new Connection()),
+            "decline" => Task.Run(() => request.Decline(_claim, Closing.InsufficientScope)),
             _ => RunAsync(request, _ => Task.CompletedTask),
         };
     }
@@ -342,6 +345,10 @@ public sealed class HandshakeRequestTests : IDisposable
 
         request.Handshake.Place.GivesWay.IsCancellationRequested.ShouldBeFalse();
     }
+
+    // Else plain requests would pass a handshake that knows only upgrades.
+    [Fact]
+    public void A_handshake_that_does_not_say_so_takes_no_plain_requests() => ((IDeviceHandshake)new Scripted(_ => Task.CompletedTask)).TakesHttpRequests.ShouldBeFalse();
 
     // ---- refusals
 

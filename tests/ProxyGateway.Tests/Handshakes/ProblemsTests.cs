@@ -15,12 +15,14 @@ public sealed class ProblemsTests
         { "websocket-version", Problems.VersionRefused, 426, null },
         { "origin-refused", Problems.OriginRefused, 403, null },
         { "path-refused", Problems.PathRefused, 400, null },
+        { "header-refused", Problems.HeaderRefused, 400, null },
         { "too-many-handshakes", c => Problems.OverBudget(c, BudgetScope.Rate), 429, "1" },
         { "too-many-handshakes", c => Problems.OverBudget(c, BudgetScope.Address), 429, "1" },
         { "too-many-handshakes", c => Problems.OverBudget(c, BudgetScope.Destination), 503, "1" },
         { "too-many-handshakes", c => Problems.OverBudget(c, BudgetScope.All), 503, "1" },
         { "restarting", Problems.Draining, 503, "1" },
         { "misconfigured", Problems.NotGated, 500, null },
+        { "backend-unavailable", Problems.BackendUnavailable, 503, "1" },
     };
 
     [Theory]

@@ -78,8 +78,13 @@ public sealed class BackendRefusalTests
     [InlineData("""{"error":{"code":1,"details":"x"}}""")]
     [InlineData("""{"error":{"code":"\ud800"}}""")]
     [InlineData("""{"error":{"code":"A","code":"B"}}""")]
-    public void What_is_not_understood_says_nothing(string message) =>
-        BackendRefusal.Read(Encoding.UTF8.GetBytes(message)).Describe().ShouldBe("no reason");
+    public void What_is_not_understood_says_nothing(string message)
+    {
+        BackendRefusal refusal = BackendRefusal.Read(Encoding.UTF8.GetBytes(message));
+
+        refusal.Describe().ShouldBe("no reason");
+        refusal.Retries.ShouldBeFalse();
+    }
 
     private static BackendRefusal Read(string error) =>
         BackendRefusal.Read(Encoding.UTF8.GetBytes($$"""{"type":"res","id":"c","ok":false,"error":{{error}} }"""));

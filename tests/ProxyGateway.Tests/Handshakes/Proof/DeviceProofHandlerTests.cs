@@ -145,6 +145,24 @@ public sealed class DeviceProofHandlerTests : IDisposable
         (await request.Http.AuthenticateAsync()).Succeeded.ShouldBeFalse();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Of_many_plain_requests_the_audit_has_ten_a_minute_and_of_WebSockets_all(bool isUpgrade)
+    {
+        MemoryGate gate = Gate();
+        for (int i = 0; i < 12; i++)
+        {
+            MemoryRequest request = isUpgrade
+                ? Prepare(gate, new MemoryRequest().Upgrading($"device-proof.v1, device-proof.v1.{_device.Prove("GET", Url, await NonceAsync(gate))}"))
+                : await RequestAsync(gate);
+            (await request.Http.AuthenticateAsync()).Succeeded.ShouldBeTrue();
+            await request.EndAsync();
+        }
+
+        (gate.Audited.Count(entry => entry == "device-admitted") == 12).ShouldBe(isUpgrade);
+    }
+
     // ---- the others
 
     // What is the case; the answer to the challenge; and what is entered in the audit.

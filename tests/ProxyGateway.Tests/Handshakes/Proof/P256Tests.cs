@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using ProxyGateway.DeviceAuth.Handshakes.Proof;
 
@@ -85,6 +86,22 @@ public sealed class P256Tests : IDisposable
         }
     }
 
+    // The next user of this thread's queue would take them for its own errors: TLS, for instance.
+    [Fact]
+    public void A_refusal_leaves_no_error_in_the_threads_queue()
+    {
+        if (!OpenSslP256.IsUsable)
+            return;
+        var peek = Marshal.GetDelegateForFunctionPointer<PeekError>(NativeLibrary.GetExport(NativeLibrary.Load("libcrypto.so.3"), "ERR_peek_error"));
+        byte[] key = KeyOf(_signer);
+        byte[] signature = Sign(_signer);
+
+        OpenSslP256.Verify([.. key[..64], (byte)(key[64] ^ 1)], _hash, signature).ShouldBe(ProofFault.KeyWeak);
+        peek().ShouldBe(0u);
+        OpenSslP256.Verify(key, _hash, [.. new byte[32], .. signature[32..]]).ShouldBe(ProofFault.Signature);
+        peek().ShouldBe(0u);
+    }
+
     [Fact]
     public async Task Many_threads_verify_keys_of_their_own() => await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() =>
     {
@@ -95,6 +112,8 @@ public sealed class P256Tests : IDisposable
             P256.Verify(KeyOf(signer), [1, 2, 3], Sign(_signer)).ShouldBe(ProofFault.Signature);
         }
     })));
+
+    private delegate nuint PeekError();
 
     private static byte[] Flip(byte[] bytes, int bit)
     {

@@ -409,6 +409,8 @@ public sealed class ProofHandshakeTests : IDisposable
         isForwarded.ShouldBe(reason is null);
         request.Answer.ShouldBe(reason is null ? "200" : $"401 invalid_session_token; WWW-Authenticate: Device-Proof error=\"invalid_token\"; reason: {reason}; retryable: true");
         request.Http.Response.Headers.ContainsKey("Device-Nonce").ShouldBe(isReplaced);
+        if (reason is "device" or "scope")
+            gate.Audited.Last().ShouldBe("device-refused session token invalid");
     }
 
     [Theory]

@@ -204,6 +204,30 @@ public sealed class SessionEndpointTests : IDisposable
     }
 
     [Fact]
+    public async Task A_client_whose_decision_takes_long_does_not_give_way()
+    {
+        var answer = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        MemoryGate gate = Gate(new SomeRoutes(), options => options with { Limits = options.Limits with { Handshakes = 1 } }, new Slow(answer.Task));
+        Task<MemoryRequest> first = SendAsync(gate, ForWork, await ProveAsync(gate));
+        await gate.Get<IEnumerable<IAdmissionFilter>>().OfType<Slow>().Single().IsAsked.WaitAsync(Endpoint.Patience);
+
+        (await SendAsync(gate, ForWork, await ProveAsync(gate))).Http.Response.StatusCode.ShouldBe(503);
+
+        answer.SetResult(null);
+        (await first).Http.Response.StatusCode.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task Of_many_tokens_the_audit_has_ten_a_minute()
+    {
+        MemoryGate gate = Gate();
+        for (int i = 0; i < 12; i++)
+            (await SendAsync(gate, ForWork, await ProveAsync(gate))).Http.Response.StatusCode.ShouldBe(200);
+
+        gate.Audited.Count(entry => entry == "device-admitted").ShouldBe(11, "the first one is of an automatic approval, which is always entered");
+    }
+
+    [Fact]
     public async Task A_client_that_leaves_in_the_middle_of_its_body_frees_its_place()
     {
         MemoryGate gate = Gate();
@@ -405,6 +429,15 @@ public sealed class SessionEndpointTests : IDisposable
         (await SendAsync(gate, ForWork, proof)).Answer.ShouldBe("503 registry_unavailable; Retry-After: 1; retryable: true");
     }
 
+    [Fact]
+    public async Task A_nonce_that_nobody_can_look_up_is_not_judged()
+    {
+        MemoryGate gate = Gate();
+        ((InMemoryDeviceStore)gate.Get<IDeviceStore>()).IsAvailable = false;
+
+        (await SendAsync(gate, ForWork, _device.Prove("POST", new Uri(Url), "AAAAAAAAAAAAAAAAAAAAAAAAAAAA"))).Answer.ShouldBe("503 registry_unavailable; Retry-After: 1; retryable: true");
+    }
+
     // No gate has read a key of nonces before this request.
     [Fact]
     public async Task The_first_request_of_all_gets_a_nonce()
@@ -470,11 +503,17 @@ public sealed class SessionEndpointTests : IDisposable
 
     private MemoryGate Gate(Func<DeviceAuthOptions, DeviceAuthOptions>? configure = null) => Gate(new SomeRoutes(), configure);
 
-    private MemoryGate Gate(IProxyStateLookup? routes, Func<DeviceAuthOptions, DeviceAuthOptions>? configure = null)
+    private MemoryGate Gate(IProxyStateLookup? routes, Func<DeviceAuthOptions, DeviceAuthOptions>? configure = null, IAdmissionFilter? filter = null)
     {
         var gate = new MemoryGate(
             options => (configure ?? (o => o))(options with { PublicOrigins = ["https://gate.example"], Handshake = "Proof" }),
-            services => _ = routes is null ? services : services.AddSingleton(routes));
+            services =>
+            {
+                if (routes is not null)
+                    services.AddSingleton(routes);
+                if (filter is not null)
+                    services.AddSingleton(filter);
+            });
         _disposables.Add(gate);
         return gate;
     }
@@ -519,6 +558,19 @@ public sealed class SessionEndpointTests : IDisposable
         public bool TryGetCluster(string id, [NotNullWhen(true)] out ClusterState? cluster) => throw new NotSupportedException();
 
         public IEnumerable<ClusterState> GetClusters() => throw new NotSupportedException();
+    }
+
+    private sealed class Slow(Task<string?> answer) : IAdmissionFilter
+    {
+        private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task IsAsked => _asked.Task;
+
+        public ValueTask<string?> RefuseAsync(AdmissionContext admission, CancellationToken cancellationToken)
+        {
+            _asked.TrySetResult();
+            return new ValueTask<string?>(answer);
+        }
     }
 
     /// <summary>A body of malformed chunks.</summary>
