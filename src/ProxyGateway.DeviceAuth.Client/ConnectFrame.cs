@@ -115,8 +115,8 @@ public sealed record ConnectFrame
         if (Token is not null || TrustedBrokerProfileId is not null)
         {
             json.WriteStartObject("auth"u8);
-            WriteText(json, "token"u8, Token);
-            WriteText(json, "trustedBrokerProfileId"u8, TrustedBrokerProfileId);
+            json.WriteOptional("token"u8, Token);
+            json.WriteOptional("trustedBrokerProfileId"u8, TrustedBrokerProfileId);
             json.WriteEndObject();
         }
 
@@ -137,18 +137,12 @@ public sealed record ConnectFrame
     {
         json.WriteStartObject("client"u8);
         json.WriteString("id"u8, ClientId);
-        WriteText(json, "displayName"u8, Client.DisplayName);
+        json.WriteOptional("displayName"u8, Client.DisplayName);
         json.WriteString("version"u8, Client.Version ?? "1.0.0");
-        WriteText(json, "platform"u8, Client.Platform);
-        WriteText(json, "deviceFamily"u8, DeviceFamily);
+        json.WriteOptional("platform"u8, Client.Platform);
+        json.WriteOptional("deviceFamily"u8, DeviceFamily);
         json.WriteString("mode"u8, ClientMode);
         json.WriteEndObject();
-    }
-
-    private static void WriteText(Utf8JsonWriter json, ReadOnlySpan<byte> name, string? value)
-    {
-        if (value is not null)
-            json.WriteString(name, value);
     }
 
     // Trimmed, with ASCII upper case lowered, as the gateway does it.

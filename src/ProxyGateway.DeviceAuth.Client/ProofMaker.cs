@@ -84,16 +84,13 @@ public sealed class ProofMaker
         json.WriteString("htm"u8, method);
         json.WriteString("htu"u8, GateUrl.OriginOf(url) + url.AbsolutePath);
         json.WriteNumber("iat"u8, _time.GetUtcNow().ToUnixTimeSeconds());
-        if (nonce is not null)
-            json.WriteString("nonce"u8, nonce);
+        json.WriteOptional("nonce"u8, nonce);
         if (claims?.Token is { } token)
             json.WriteString("ath"u8, Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(token))));
-        if (claims?.Role is { } role)
-            json.WriteString("role"u8, role);
+        json.WriteOptional("role"u8, claims?.Role);
         if (claims?.Scopes is { } scopes)
             json.WriteString("scope"u8, string.Join(' ', scopes));
-        if (claims?.Invitation is { } invitation)
-            json.WriteString("invitation"u8, invitation);
+        json.WriteOptional("invitation"u8, claims?.Invitation);
         if (claims?.Client is { } client)
             WriteClient(json, client);
         json.WriteEndObject();
@@ -104,17 +101,11 @@ public sealed class ProofMaker
     private static void WriteClient(Utf8JsonWriter json, ClientClaim client)
     {
         json.WriteStartObject("client"u8);
-        WriteText(json, "id"u8, client.Id);
-        WriteText(json, "displayName"u8, client.DisplayName);
-        WriteText(json, "version"u8, client.Version);
-        WriteText(json, "platform"u8, client.Platform);
-        WriteText(json, "mode"u8, client.Mode);
+        json.WriteOptional("id"u8, client.Id);
+        json.WriteOptional("displayName"u8, client.DisplayName);
+        json.WriteOptional("version"u8, client.Version);
+        json.WriteOptional("platform"u8, client.Platform);
+        json.WriteOptional("mode"u8, client.Mode);
         json.WriteEndObject();
-    }
-
-    private static void WriteText(Utf8JsonWriter json, ReadOnlySpan<byte> name, string? value)
-    {
-        if (value is not null)
-            json.WriteString(name, value);
     }
 }

@@ -61,17 +61,11 @@ internal static class DeviceAssertion
         }
 
         json.WriteStartObject("client");
-        WriteText("id", claim.Client.Id);
-        WriteText("displayName", claim.Client.DisplayName);
-        WriteText("platform", claim.Client.Platform);
-        WriteText("mode", claim.Client.Mode);
+        json.WriteOptional("id"u8, claim.Client.Id);
+        json.WriteOptional("displayName"u8, claim.Client.DisplayName);
+        json.WriteOptional("platform"u8, claim.Client.Platform);
+        json.WriteOptional("mode"u8, claim.Client.Mode);
         json.WriteEndObject();
-
-        void WriteText(string name, string? value)
-        {
-            if (value is not null)
-                json.WriteString(name, value);
-        }
     }
 
     private static string Encode(Action<Utf8JsonWriter> write)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
+using ProxyGateway.DeviceAuth.Files;
 
 namespace ProxyGateway.DeviceAuth.Localities;
 
@@ -10,7 +11,7 @@ internal sealed partial class OperatingSystemUsers : IOperatingSystemUsers
     private const int LargestBuffer = 1024 * 1024;
 
     /// <inheritdoc/>
-    public uint? CurrentId => OperatingSystem.IsWindows() ? null : GetEffectiveUserId();
+    public uint? CurrentId => FileStatus.CurrentUser;
 
     /// <inheritdoc/>
     public unsafe uint? FindId(string name)
@@ -41,9 +42,6 @@ internal sealed partial class OperatingSystemUsers : IOperatingSystemUsers
 
         return null;
     }
-
-    [LibraryImport("libc", EntryPoint = "geteuid")]
-    private static partial uint GetEffectiveUserId();
 
     [LibraryImport("libc", EntryPoint = "getpwnam_r", StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial int GetPasswordEntry(string name, out PasswordEntry entry, byte* buffer, nuint length, out nint found);

@@ -16,8 +16,7 @@ public sealed class GatewayFixture : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        _agent = Program.StartServer("SampleAgent.dll", "--urls", "http://127.0.0.1:0");
-        Program.Configure(await _agent.PrintsAsync("listens on"));
+        _agent = await Program.StartAgentAsync();
         _gateway = Program.StartServer("proxygateway.dll");
         await _gateway.PrintsAsync("Application started");
         _url = new Uri(await _gateway.PrintsAsync("Now listening on:"));

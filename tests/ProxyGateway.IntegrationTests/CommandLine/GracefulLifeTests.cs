@@ -25,8 +25,7 @@ public sealed class GracefulLifeTests : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        _agent = _program.StartServer("SampleAgent.dll", "--urls", "http://127.0.0.1:0");
-        _program.Configure(await _agent.PrintsAsync("listens on"));
+        _agent = await _program.StartAgentAsync();
         Change(settings => settings["DeviceAuth"] = new JsonObject { ["DrainTime"] = "00:00:08" });
         _gateway = _program.StartServer("proxygateway.dll");
         await _gateway.PrintsAsync("Application started");

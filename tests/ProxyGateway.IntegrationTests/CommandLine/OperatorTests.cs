@@ -16,8 +16,7 @@ public sealed class OperatorTests : IAsyncLifetime
     public async Task InitializeAsync()
     {
         _program = new ProgramUnderTest();
-        _agent = _program.StartServer("SampleAgent.dll", "--urls", "http://127.0.0.1:0");
-        _program.Configure(await _agent.PrintsAsync("listens on"));
+        _agent = await _program.StartAgentAsync();
         _gateway = _program.StartServer("proxygateway.dll");
         await _gateway.PrintsAsync("Application started");
         _url = (await _gateway.PrintsAsync("Now listening on:")).Replace("http", "ws");

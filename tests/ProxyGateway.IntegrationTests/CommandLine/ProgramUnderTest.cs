@@ -21,6 +21,14 @@ internal sealed class ProgramUnderTest
     /// <summary>Starts a program that does not end by itself.</summary>
     public RunningProgram StartServer(string dll, params string[] arguments) => new(Start(dll, arguments));
 
+    /// <summary>Starts an agent, and writes an <c>appsettings.json</c> that serves it.</summary>
+    public async Task<RunningProgram> StartAgentAsync()
+    {
+        RunningProgram agent = StartServer("SampleAgent.dll", "--urls", "http://127.0.0.1:0");
+        Configure(await agent.PrintsAsync("listens on"));
+        return agent;
+    }
+
     /// <summary>Starts one as a shell that sees <c>$@</c> does it.</summary>
     public RunningProgram StartServerInShell(string shell, string dll, params string[] arguments) => new(Start(dll, arguments, shell));
 

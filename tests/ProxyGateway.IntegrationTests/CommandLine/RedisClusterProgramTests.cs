@@ -13,8 +13,7 @@ public sealed class RedisClusterProgramTests(SharedCluster.Fixture redis) : IAsy
     public async Task InitializeAsync()
     {
         _program = new ProgramUnderTest();
-        _agent = _program.StartServer("SampleAgent.dll", "--urls", "http://127.0.0.1:0");
-        _program.Configure(await _agent.PrintsAsync("listens on"));
+        _agent = await _program.StartAgentAsync();
         File.Copy(Path.Combine(ConfigFolder(), "redis-cluster.json"), Path.Combine(_program.Folder, "appsettings.Production.json"));
     }
 

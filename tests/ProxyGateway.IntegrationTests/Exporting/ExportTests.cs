@@ -30,8 +30,7 @@ public sealed partial class ExportTests : IAsyncLifetime
     {
         _receiver = await OtlpReceiver.StartAsync();
         _hook = await WebhookReceiver.StartAsync();
-        _agent = _program.StartServer("SampleAgent.dll", "--urls", "http://127.0.0.1:0");
-        _program.Configure(await _agent.PrintsAsync("listens on"));
+        _agent = await _program.StartAgentAsync();
     }
 
     public async Task DisposeAsync()

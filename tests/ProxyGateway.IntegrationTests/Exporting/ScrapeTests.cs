@@ -13,11 +13,7 @@ public sealed class ScrapeTests : IAsyncLifetime
     private readonly ProgramUnderTest _program = new();
     private RunningProgram _agent = null!;
 
-    public async Task InitializeAsync()
-    {
-        _agent = _program.StartServer("SampleAgent.dll", "--urls", "http://127.0.0.1:0");
-        _program.Configure(await _agent.PrintsAsync("listens on"));
-    }
+    public async Task InitializeAsync() => _agent = await _program.StartAgentAsync();
 
     public async Task DisposeAsync()
     {

@@ -209,7 +209,12 @@ public sealed class DevicelessTests
     [Fact]
     public async Task Whenever_the_settings_change_during_a_decision_nobody_stays_in_by_the_rule_before()
     {
-        var settings = new ChangingSettings();
+        var with = new DeviceAuthOptions
+        {
+            SharedTokenSha256 = [.. SHA256.HashData("right"u8)],
+            Policy = new() { Deviceless = new() { Users = [Self!.Value], UpTo = ImmutableDictionary<string, ScopeSet>.Empty.Add("operator", ScopeSet.Of("operator.write")) } },
+        };
+        var settings = new ChangingSettings(with, with with { Policy = new() });
         await using TestGateway gateway = await StartAsync(services: s => s.AddSingleton<IDeviceAuthSettings>(settings));
 
         int admitted = 0;
@@ -376,51 +381,5 @@ public sealed class DevicelessTests
     private sealed class NoObjection : IAdmissionFilter
     {
         public ValueTask<string?> RefuseAsync(AdmissionContext admission, CancellationToken cancellationToken) => ValueTask.FromResult<string?>(null);
-    }
-
-    /// <summary>Settings whose rule is taken away after they were read so many times.</summary>
-    private sealed class ChangingSettings : IDeviceAuthSettings
-    {
-        private static readonly DeviceAuthOptions With = new()
-        {
-            SharedTokenSha256 = [.. SHA256.HashData("right"u8)],
-            Policy = new()
-            {
-                Deviceless = new()
-                {
-                    Users = [Self!.Value],
-                    UpTo = ImmutableDictionary<string, ScopeSet>.Empty
-                        .Add("operator", ScopeSet.Of("operator.write")),
-                },
-            },
-        };
-
-        private static readonly DeviceAuthOptions Without = With with { Policy = new() };
-
-        private DeviceAuthOptions _current = With;
-        private int _readsLeft = int.MaxValue;
-
-        public event Action? Changed;
-
-        public DeviceAuthOptions Current
-        {
-            get
-            {
-                DeviceAuthOptions current = _current;
-                if (Interlocked.Decrement(ref _readsLeft) == 0)
-                    ChangeNow();
-                return current;
-            }
-        }
-
-        public void Reset() => (_current, _readsLeft) = (With, int.MaxValue);
-
-        public void ChangeAfter(int reads) => Volatile.Write(ref _readsLeft, reads);
-
-        public void ChangeNow()
-        {
-            _current = Without;
-            Changed?.Invoke();
-        }
     }
 }

@@ -109,7 +109,10 @@ public sealed class ReloadTests : IDisposable
     [Fact]
     public async Task A_reload_at_any_step_of_a_decision_leaves_nobody_admitted_by_the_old_settings()
     {
-        var settings = new ChangingSettings();
+        // Only the first claim is approved by a rule: nothing that the implications cover is asked for then.
+        var wide = new PairingPolicy { AutoApprove = [new AutoApproveRule { Name = "loopback", FromLoopback = true, Reasons = [PairingReason.NotPaired] }] };
+        PairingPolicy narrow = wide with { Implications = new ScopeImplications(ImmutableDictionary<string, ImmutableDictionary<string, ImmutableArray<string>>>.Empty) };
+        var settings = new ChangingSettings(new DeviceAuthOptions { Policy = wide }, new DeviceAuthOptions { Policy = narrow });
         await using TestGateway gateway = await TestGateway.StartAsync(services: s => s
             .AddSingleton<IDeviceAuthSettings>(settings).AddSingleton<IDeviceStore>(OpenStore()));
         (await TestClient.ConnectAsync(gateway.Port, _device, new Ask { Scopes = ["operator.write"] })).ShouldBeAdmitted();
@@ -157,49 +160,5 @@ public sealed class ReloadTests : IDisposable
             act();
             return ValueTask.FromResult(SwapResult.Conflict);
         }
-    }
-
-    /// <summary>Settings that change after they were read so many times.</summary>
-    private sealed class ChangingSettings : IDeviceAuthSettings
-    {
-        private static readonly DeviceAuthOptions Wide = new() { Policy = Policy(ScopeImplications.Default) };
-
-        private static readonly DeviceAuthOptions Narrow = new()
-        {
-            Policy = Policy(new ScopeImplications(ImmutableDictionary<string, ImmutableDictionary<string, ImmutableArray<string>>>.Empty)),
-        };
-
-        private DeviceAuthOptions _current = Wide;
-        private int _readsLeft = int.MaxValue;
-
-        public event Action? Changed;
-
-        public DeviceAuthOptions Current
-        {
-            get
-            {
-                DeviceAuthOptions current = _current;
-                if (Interlocked.Decrement(ref _readsLeft) == 0)
-                    ChangeNow();
-                return current;
-            }
-        }
-
-        public void Reset() => (_current, _readsLeft) = (Wide, int.MaxValue);
-
-        public void ChangeAfter(int reads) => Volatile.Write(ref _readsLeft, reads);
-
-        public void ChangeNow()
-        {
-            _current = Narrow;
-            Changed?.Invoke();
-        }
-
-        // Only the first claim is approved by a rule: nothing that the implications cover is asked for then.
-        private static PairingPolicy Policy(ScopeImplications implications) => new()
-        {
-            AutoApprove = [new AutoApproveRule { Name = "loopback", FromLoopback = true, Reasons = [PairingReason.NotPaired] }],
-            Implications = implications,
-        };
     }
 }

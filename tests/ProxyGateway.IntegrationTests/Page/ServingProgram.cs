@@ -38,8 +38,7 @@ internal sealed class ServingProgram : IAsyncDisposable
             "--Admin:Keys:lim:UpTo:operator:0=operator.read",
             .. settings,
         ]);
-        program._agent = program.Program.StartServer("SampleAgent.dll", "--urls", "http://127.0.0.1:0");
-        program.Program.Configure(await program._agent.PrintsAsync("listens on"));
+        program._agent = await program.Program.StartAgentAsync();
         await program.StartGatewayAsync();
         return program;
     }

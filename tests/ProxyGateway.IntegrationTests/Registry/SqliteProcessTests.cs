@@ -29,8 +29,7 @@ public sealed class SqliteProcessTests(ITestOutputHelper output) : IAsyncLifetim
 
     public async Task InitializeAsync()
     {
-        _agent = _program.StartServer("SampleAgent.dll", "--urls", "http://127.0.0.1:0");
-        _program.Configure(await _agent.PrintsAsync("listens on"));
+        _agent = await _program.StartAgentAsync();
     }
 
     public async Task DisposeAsync()

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Time.Testing;
 using ProxyGateway.DeviceAuth.Client;
 using ProxyGateway.DeviceAuth.Handshakes.Proof;
 using ProxyGateway.DeviceAuth.Pairing;
-using ProxyGateway.DeviceAuth.Registry;
+using ProxyGateway.Tests.Handshakes.Proof;
 
 namespace ProxyGateway.Tests.Clients;
 

@@ -21,8 +21,8 @@ public sealed class DirectionTests
             ["(tools)"],
             ["WebSockets"],
             ["Diagnostics"],
-            ["Localities"],
             ["Files"],
+            ["Localities"],
             ["Registry", "Registry.Auditing"], // accepted: a change and its entry are written together
             ["Sqlite"],
             ["Redis"],

@@ -105,8 +105,7 @@ internal static class Answers
         {
             json.WriteStartObject("details"u8);
             json.WriteString("code"u8, "PAIRING_REQUIRED"u8);
-            if (refusal.Reason is not null)
-                json.WriteString("reason"u8, refusal.Reason);
+            json.WriteOptional("reason"u8, refusal.Reason);
             json.WriteString("requestId"u8, refusal.RequestId);
             json.WriteString("deviceId"u8, claim.Device.ToString());
             json.WriteString("requestedRole"u8, claim.Role);
@@ -175,10 +174,8 @@ internal static class Answers
                 return;
             json.WriteStartObject("details"u8);
             json.WriteString("code"u8, detailsCode);
-            if (reason is not null)
-                json.WriteString("reason"u8, reason);
-            if (hint is not null)
-                json.WriteString("remediationHint"u8, hint);
+            json.WriteOptional("reason"u8, reason);
+            json.WriteOptional("remediationHint"u8, hint);
             json.WriteEndObject();
         }));
 

@@ -78,24 +78,18 @@ internal static class ProofResponse
             json.WriteNumber("status"u8, answer.Status);
             json.WriteString("detail"u8, answer.Detail);
             json.WriteString("code"u8, answer.Code);
-            WriteText(json, "claim"u8, answer.Claim);
-            WriteText(json, "expectedHtu"u8, answer.ExpectedHtu);
+            json.WriteOptional("claim"u8, answer.Claim);
+            json.WriteOptional("expectedHtu"u8, answer.ExpectedHtu);
             if (answer.ClockOffset is { } offset)
                 json.WriteNumber("clockOffsetSeconds"u8, offset);
-            WriteText(json, "deviceId"u8, answer.DeviceId);
-            WriteText(json, "requestId"u8, answer.RequestId);
-            WriteText(json, "reason"u8, answer.Reason);
+            json.WriteOptional("deviceId"u8, answer.DeviceId);
+            json.WriteOptional("requestId"u8, answer.RequestId);
+            json.WriteOptional("reason"u8, answer.Reason);
             if (answer.IsRetryable is { } isRetryable)
                 json.WriteBoolean("retryable"u8, isRetryable);
             json.WriteEndObject();
         }
 
         return buffer.WrittenSpan.ToArray();
-    }
-
-    private static void WriteText(Utf8JsonWriter json, ReadOnlySpan<byte> name, string? value)
-    {
-        if (value is not null)
-            json.WriteString(name, value);
     }
 }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
+using ProxyGateway.DeviceAuth.Registry;
 
-namespace ProxyGateway.DeviceAuth.Registry;
+namespace ProxyGateway.Tests.Handshakes.Proof;
 
 /// <summary>One key of this process: no other gateway accepts its nonces, and none is accepted after a restart.</summary>
 internal sealed class ProcessNonceKeys : INonceKeys
