@@ -2,7 +2,6 @@ using System.CommandLine;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.Operating.Importing;
-using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
@@ -56,10 +55,9 @@ internal static class DeviceCommands
         OperatorCommand.Print(parsed, device, AdminJson.Answer<DeviceView>(indented: true), () => Tables.Write(Describe(device)));
 
     /// <summary>All details of a device.</summary>
-    private static Table Describe(DeviceView device)
+    private static TextTable Describe(DeviceView device)
     {
-        Table table = Tables.New("", "");
-        table.HideHeaders();
+        var table = new TextTable("", "");
         table.AddTextRow("device", device.Id.ToString());
         table.AddTextRow("fingerprint", device.Id.Fingerprint);
         if (device.NewerFormat is { } format)

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
-using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
@@ -80,7 +79,7 @@ internal static class OperatorCommand
                 return;
             }
 
-            Table table = Tables.New(columns);
+            var table = new TextTable(columns);
             foreach (T item in items)
                 table.AddTextRow(row(item));
             Tables.Write(table);

@@ -1,7 +1,6 @@
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Client;
 using ProxyGateway.DeviceAuth.Pairing;
-using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
@@ -11,10 +10,9 @@ internal static class RequestText
     /// <summary>All details for a decision.</summary>
     /// <param name="r">The request.</param>
     /// <param name="others">Other requests of the device.</param>
-    public static Table Of(RequestView r, params IEnumerable<RequestView> others)
+    public static TextTable Of(RequestView r, params IEnumerable<RequestView> others)
     {
-        Table table = Tables.New("", "");
-        table.HideHeaders();
+        var table = new TextTable("", "");
         table.AddTextRow("request", r.Id.ToString());
         table.AddTextRow("device", r.DeviceId.ToString());
         table.AddTextRow("fingerprint", r.DeviceId.Fingerprint);
