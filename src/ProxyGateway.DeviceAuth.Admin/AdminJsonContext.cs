@@ -9,6 +9,7 @@ namespace ProxyGateway.DeviceAuth.Admin;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    GenerationMode = JsonSourceGenerationMode.Metadata,
     Converters = [typeof(UtcTimeConverter)])]
 [JsonSerializable(typeof(AdminProblem))]
 [JsonSerializable(typeof(HealthView))]

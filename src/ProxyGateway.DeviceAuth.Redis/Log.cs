@@ -1,20 +1,18 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
-using ProxyGateway.DeviceAuth.Pairing;
-using StackExchange.Redis;
 
 namespace ProxyGateway.DeviceAuth.Redis;
 
 internal static partial class Log
 {
     [LoggerMessage(1, LogLevel.Warning, "Redis at {EndPoint} cannot be reached ({Failure}). Nobody is admitted until it answers again.")]
-    public static partial void ConnectionLost(ILogger logger, EndPoint? endPoint, ConnectionFailureType failure);
+    public static partial void ConnectionLost(ILogger logger, EndPoint? endPoint, object failure);
 
     [LoggerMessage(2, LogLevel.Information, "Redis at {EndPoint} answers again.")]
     public static partial void ConnectionRestored(ILogger logger, EndPoint? endPoint);
 
     [LoggerMessage(5, LogLevel.Warning, "The document of device {Device} is damaged. The device is left out of lists and not admitted until an operator removes it.")]
-    public static partial void DamagedDocument(ILogger logger, DeviceId device, Exception exception);
+    public static partial void DamagedDocument(ILogger logger, object device, Exception exception);
 
     [LoggerMessage(6, LogLevel.Warning, "An index held '{Member}', which is no gateway's entry. It was removed.")]
     public static partial void ForeignMember(ILogger logger, string member);

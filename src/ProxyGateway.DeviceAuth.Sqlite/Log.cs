@@ -1,12 +1,11 @@
 using Microsoft.Extensions.Logging;
-using ProxyGateway.DeviceAuth.Pairing;
 
 namespace ProxyGateway.DeviceAuth.Sqlite;
 
 internal static partial class Log
 {
     [LoggerMessage(21, LogLevel.Warning, "The document of device {Device} is damaged. The device is left out of lists and not admitted until an operator removes it.")]
-    public static partial void DamagedDocument(ILogger logger, DeviceId device, Exception exception);
+    public static partial void DamagedDocument(ILogger logger, object device, Exception exception);
 
     [LoggerMessage(22, LogLevel.Warning, "The registry's file has a row under '{Id}', which is no device's id. It is left out of lists.")]
     public static partial void ForeignRow(ILogger logger, string id);

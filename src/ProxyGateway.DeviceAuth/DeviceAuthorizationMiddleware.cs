@@ -261,7 +261,7 @@ internal sealed partial class DeviceAuthorizationMiddleware(
     private partial void LogOriginRefused(string path);
 
     [LoggerMessage(1202, LogLevel.Warning, "Refused an upgrade from {Address}: its budget is used up ({Scope}, see DeviceAuth:Limits).")]
-    private partial void LogOverBudget(string? address, BudgetScope scope);
+    private partial void LogOverBudget(string? address, object scope);
 
     [LoggerMessage(1213, LogLevel.Error, "A request of {Path} failed in the gate itself, and was refused.")]
     private partial void LogFailed(string path, Exception exception);

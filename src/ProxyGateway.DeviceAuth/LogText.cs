@@ -34,4 +34,6 @@ public static class LogText
         static string TypeAndMessage(Exception e) =>
             $"{e.GetType().Name}: {(e.Message.Length <= MaxMessageLength ? e.Message : e.Message[..MaxMessageLength] + "...")}";
     }
+
+    internal static string With(Exception exception, string message) => $"{message} {Of(exception)}";
 }

@@ -28,19 +28,12 @@ public class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposabl
     public void Log<TState>(
         LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        // Some libraries do not check the level before they log. Lines of a disabled level must not use up the budget.
-        if (!inner.IsEnabled(logLevel))
+        if (!MayWrite(logLevel, eventId, exception, out bool isFirst))
             return;
-
-        // These levels are enabled only while somebody looks for something.
-        bool isFirst = true;
-        if (logLevel < LogLevel.Information || MayPass(logLevel, eventId, exception, out isFirst))
-        {
-            if (isFirst || exception is null)
-                inner.Log(logLevel, eventId, state, exception, formatter);
-            else
-                inner.Log(logLevel, eventId, state, null, (s, _) => $"{formatter(s, exception)} {LogText.Of(exception)}");
-        }
+        if (isFirst || exception is null)
+            inner.Log(logLevel, eventId, state, exception, formatter);
+        else
+            inner.Log(logLevel, eventId, state, null, (s, _) => LogText.With(exception, formatter(s, exception)));
     }
 
     /// <summary>Writes the counts that were not written yet.</summary>
@@ -56,6 +49,16 @@ public class PacedLogger(ILogger inner, TimeProvider time) : ILogger, IDisposabl
 
         foreach (Pace pace in paces)
             Tell(pace);
+    }
+
+    // Not generic: the native program has a copy of Log for each of a hundred kinds of state.
+    private bool MayWrite(LogLevel level, EventId id, Exception? exception, out bool isFirst)
+    {
+        isFirst = true;
+
+        // Some libraries do not check the level before they log. Lines of a disabled level must not use up the budget. Those beneath Information are enabled
+        // only while somebody looks for something.
+        return inner.IsEnabled(level) && (level < LogLevel.Information || MayPass(level, id, exception, out isFirst));
     }
 
     private bool MayPass(LogLevel level, EventId id, Exception? exception, out bool isFirst)

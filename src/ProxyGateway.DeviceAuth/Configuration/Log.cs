@@ -47,5 +47,5 @@ internal static partial class Log
     [LoggerMessage(1210, LogLevel.Warning,
         "Rule {Rule} names user {User}, whose id the kernel shows for every user outside this user namespace: a process of that user is not recognised, and matches no rule.",
         EventName = "RuleWithOverflowUser")]
-    public static partial void RuleWithOverflowUser(ILogger logger, string rule, uint user);
+    public static partial void RuleWithOverflowUser(ILogger logger, string rule, object user);
 }

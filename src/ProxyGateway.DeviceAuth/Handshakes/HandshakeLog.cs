@@ -30,7 +30,7 @@ internal sealed partial class HandshakeLog(ILogger logger)
     private static string PathOf(HandshakeContext handshake) => LogText.Of(handshake.Http.Request.Path);
 
     [LoggerMessage(1101, LogLevel.Information, "Refused a handshake from {Address}: {Code} {Reason}.")]
-    private partial void LogRefused(string? address, ushort code, string reason);
+    private partial void LogRefused(string? address, object code, string reason);
 
     [LoggerMessage(1107, LogLevel.Information, "A silent handshake from {Address} was evicted for another (DeviceAuth:Limits).")]
     private partial void LogGaveWay(string? address);
@@ -43,7 +43,7 @@ internal sealed partial class HandshakeLog(ILogger logger)
     private partial void LogNoChallenge(string path);
 
     [LoggerMessage(1103, LogLevel.Warning, "The backend of {Path} gave no proper answer to a connect request within {Timeout} (DeviceAuth:HandshakeTimeout).")]
-    private partial void LogNoAnswer(string path, TimeSpan timeout);
+    private partial void LogNoAnswer(string path, object timeout);
 
     [LoggerMessage(1104, LogLevel.Warning, "The backend of {Path} ended a connection in the middle of the handshake.")]
     private partial void LogBackendLeft(string path);

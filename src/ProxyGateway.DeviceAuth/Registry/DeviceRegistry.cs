@@ -532,13 +532,13 @@ public sealed partial class DeviceRegistry
 
     // Not paced: MaxDevicesPerHour bounds it, and the pace of admissions would hide it.
     [LoggerMessage(1009, LogLevel.Information, "Rule {Rule} has paired device {Device} as {Role} with [{Scopes}] from {Address}.")]
-    private partial void LogPaired(string rule, DeviceId device, string role, string scopes, string? address);
+    private partial void LogPaired(string rule, object device, string role, string scopes, string? address);
 
     [LoggerMessage(1510, LogLevel.Warning, "The registry has lost a restriction of device {Device}. The device counts as removed until an operator approves it again. Did an old primary come back, or was a backup restored?")]
-    private partial void LogBehind(DeviceId device);
+    private partial void LogBehind(object device);
 
     [LoggerMessage(1515, LogLevel.Warning, "The document of device {Device} has format {Format}, and this gateway reads formats up to {Known}. The device is not admitted here and cannot be changed here until this gateway is upgraded.")]
-    private partial void LogNewer(DeviceId device, int format, int known);
+    private partial void LogNewer(object device, object format, object known);
 
     // A new version; and for a restriction a time that is later than that of every earlier document.
     private static DeviceRecord Stamp(Judgement previous, DeviceRecord next, DateTimeOffset now)

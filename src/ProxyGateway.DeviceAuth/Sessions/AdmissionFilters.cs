@@ -49,8 +49,8 @@ internal sealed partial class AdmissionFilters(
     }
 
     [LoggerMessage(1010, LogLevel.Information, "The filter {Filter} refused device {Device} as {Role} from {Address}: {Reason}")]
-    private partial void LogRefused(string filter, DeviceId device, string role, string? address, string? reason);
+    private partial void LogRefused(string filter, object device, string role, string? address, string? reason);
 
     [LoggerMessage(1011, LogLevel.Error, "The filter {Filter} failed; device {Device} was not admitted.")]
-    private partial void LogFailed(string filter, DeviceId device, Exception exception);
+    private partial void LogFailed(string filter, object device, Exception exception);
 }

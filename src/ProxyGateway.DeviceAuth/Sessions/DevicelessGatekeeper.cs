@@ -89,11 +89,11 @@ internal sealed partial class DevicelessGatekeeper(
     private static uint? UserOf(PeerUser peer) => peer.State == PeerUserState.Known ? peer.UserId : null;
 
     [LoggerMessage(1012, LogLevel.Information, "Admitted a client without a device, of user {User}, as {Role} with [{Scopes}] from {Address} (DeviceAuth:Pairing:Deviceless).")]
-    private partial void LogAdmitted(uint user, string role, string scopes, string? address);
+    private partial void LogAdmitted(object user, string role, string scopes, string? address);
 
     [LoggerMessage(1013, LogLevel.Information, "Refused a client without a device, of user {User}, from {Address}: {Objection} (DeviceAuth:Pairing:Deviceless).")]
-    private partial void LogRefused(uint? user, string? address, string objection);
+    private partial void LogRefused(object? user, string? address, string objection);
 
     [LoggerMessage(1014, LogLevel.Warning, "User {User} already has {Limit} sessions of clients without a device; another one was refused (DeviceAuth:Limits:SessionsPerDevice).")]
-    private partial void LogTooManySessions(uint user, int limit);
+    private partial void LogTooManySessions(object user, object limit);
 }

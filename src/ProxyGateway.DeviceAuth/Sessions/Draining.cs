@@ -82,7 +82,7 @@ internal sealed partial class Draining : IHostedLifecycleService, IDisposable
     }
 
     [LoggerMessage(1310, LogLevel.Information, "The gateway is stopping: {Sessions} sessions are closed within {DrainTime} (DeviceAuth:DrainTime).")]
-    private partial void LogDraining(int sessions, TimeSpan drainTime);
+    private partial void LogDraining(object sessions, object drainTime);
 }
 
 /// <summary>Makes the host wait as long as draining takes, and some time for the rest; never less than configured.</summary>

@@ -319,39 +319,39 @@ internal sealed partial class Gatekeeper(
         Entry(AuditKinds.DeviceRefused, audience, claim, origin, options) with { Reason = reason };
 
     [LoggerMessage(1001, LogLevel.Information, "Admitted device {Device} as {Role} with [{Scopes}] from {Address} by {By}.")]
-    private partial void LogAdmitted(DeviceId device, string role, string scopes, string? address, string by);
+    private partial void LogAdmitted(object device, string role, string scopes, string? address, string by);
 
     [LoggerMessage(1002, LogLevel.Information, "Device {Device} asks for {Role} with [{Scopes}] from {Address}: {Reason}, request {Request} is {Status}.")]
     private partial void LogPairingRequired(
-        DeviceId device, string role, string scopes, string? address, string reason, RequestId request, PairingRequestStatus status);
+        object device, string role, string scopes, string? address, string reason, object request, object status);
 
     [LoggerMessage(1003, LogLevel.Warning, "Too many pairing requests are open; device {Device} from {Address} must try again later.")]
-    private partial void LogTooManyRequests(DeviceId device, string? address);
+    private partial void LogTooManyRequests(object device, string? address);
 
     [LoggerMessage(1004, LogLevel.Warning, "Device {Device} already has {Limit} sessions; another one was refused.")]
-    private partial void LogTooManySessions(DeviceId device, int limit);
+    private partial void LogTooManySessions(object device, int limit);
 
     [LoggerMessage(1005, LogLevel.Error, "The registry is unavailable; device {Device} was not admitted.")]
-    private partial void LogRegistryUnavailable(DeviceId device, Exception exception);
+    private partial void LogRegistryUnavailable(object device, Exception exception);
 
     [LoggerMessage(1006, LogLevel.Error, "Announcements of changes have not arrived for too long; device {Device} was not admitted.")]
-    private partial void LogStale(DeviceId device);
+    private partial void LogStale(object device);
 
     [LoggerMessage(1007, LogLevel.Information, "Device {Device} is blocked, and was refused from {Address}.")]
-    private partial void LogBlocked(DeviceId device, string? address);
+    private partial void LogBlocked(object device, string? address);
 
     [LoggerMessage(1008, LogLevel.Information, "No grant covers device {Device} from {Address}, and it did not send the token that a request needs (DeviceAuth:SharedToken).")]
-    private partial void LogUnauthorized(DeviceId device, string? address);
+    private partial void LogUnauthorized(object device, string? address);
 
     [LoggerMessage(1016, LogLevel.Warning, "Device {Device} from {Address} has shown a proof that was used before, and was refused.")]
-    private partial void LogUsedBefore(DeviceId device, string? address);
+    private partial void LogUsedBefore(object device, string? address);
 
     [LoggerMessage(1017, LogLevel.Information, "Device {Device} from {Address} has shown a session token from before its record changed, and was refused.")]
-    private partial void LogOutdated(DeviceId device, string? address);
+    private partial void LogOutdated(object device, string? address);
 
     [LoggerMessage(1110, LogLevel.Warning, "A device from {Address} must try again later: its turn did not come within {Timeout} (DeviceAuth:HandshakeTimeout).")]
-    private partial void LogBusy(string? address, TimeSpan timeout);
+    private partial void LogBusy(string? address, object timeout);
 
     [LoggerMessage(1111, LogLevel.Warning, "The record of device {Device} changes too fast for a decision; another connection of it must try again later.")]
-    private partial void LogContended(DeviceId device);
+    private partial void LogContended(object device);
 }

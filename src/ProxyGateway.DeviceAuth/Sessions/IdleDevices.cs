@@ -42,7 +42,7 @@ internal sealed partial class IdleDevices(DeviceFleet fleet, IDeviceAuthSettings
     }
 
     [LoggerMessage(1701, LogLevel.Information, "Forgot {Count} devices that a rule had approved and that were not seen for {IdleAfter}.")]
-    private partial void LogForgotten(int count, TimeSpan idleAfter);
+    private partial void LogForgotten(object count, object idleAfter);
 
     [LoggerMessage(1702, LogLevel.Warning, "Forgetting idle devices failed and is tried again in an hour: {Reason}")]
     private partial void LogPutOff(string reason);

@@ -261,13 +261,13 @@ internal sealed partial class RevocationWatch : BackgroundService
     }
 
     [LoggerMessage(1501, LogLevel.Warning, "The record of device {Device} changed and cannot be read; its sessions are checked as soon as it can.")]
-    private partial void LogUnread(DeviceId device, Exception exception);
+    private partial void LogUnread(object device, Exception exception);
 
     [LoggerMessage(1502, LogLevel.Error, "The sessions of device {Device} could not be checked, and are closed.")]
-    private partial void LogCheckFailed(DeviceId device, Exception exception);
+    private partial void LogCheckFailed(object device, Exception exception);
 
     [LoggerMessage(1503, LogLevel.Error, "Announcements of changes have not arrived for {Limit}. Nobody is admitted until they do.")]
-    private partial void LogStale(TimeSpan limit);
+    private partial void LogStale(object limit);
 
     [LoggerMessage(1504, LogLevel.Information, "Announcements of changes arrive again.")]
     private partial void LogCurrentAgain();

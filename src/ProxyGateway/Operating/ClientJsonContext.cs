@@ -6,6 +6,7 @@ namespace ProxyGateway.Operating;
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    GenerationMode = JsonSourceGenerationMode.Metadata,
     WriteIndented = true)]
 [JsonSerializable(typeof(ExportedDevices))]
 [JsonSerializable(typeof(RemovedDevice))]

@@ -52,8 +52,8 @@ internal sealed partial class ConnectionBounds(IDeviceAuthSettings settings, ILo
     }
 
     [LoggerMessage(1222, LogLevel.Information, "The data port holds up to {Connections} connections, the operators' up to {Operators}; the process may have {Handles} file handles.")]
-    private static partial void LogBounds(ILogger logger, int connections, int operators, int? handles);
+    private static partial void LogBounds(ILogger logger, object connections, object operators, object? handles);
 
     [LoggerMessage(1223, LogLevel.Warning, "DeviceAuth:Limits:Connections is {Configured}, but the file handles allow only {Connections}, which is the limit; raise the limit of open files (LimitNOFILE).")]
-    private static partial void LogTooMany(ILogger logger, int configured, int connections);
+    private static partial void LogTooMany(ILogger logger, object configured, object connections);
 }

@@ -66,7 +66,7 @@ internal sealed partial class ConnectionDoor(
     }
 
     [LoggerMessage(1220, LogLevel.Warning, "Refused a connection to the {Listener} port from {Address}: there are too many ({Scope}, see DeviceAuth:Limits:Connections).")]
-    private partial void LogRefused(string listener, IPAddress? address, ConnectionScope scope);
+    private partial void LogRefused(string listener, IPAddress? address, object scope);
 
     [LoggerMessage(1221, LogLevel.Information, "A connection to the {Listener} port that had no request under way was closed for one from {Address} (DeviceAuth:Limits:Connections).")]
     private partial void LogGaveWay(string listener, IPAddress? address);

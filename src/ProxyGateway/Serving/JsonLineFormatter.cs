@@ -23,18 +23,30 @@ internal sealed class JsonLineFormatter() : ConsoleFormatter(FormatterName)
     // For terminals and files, not for pages: only what JSON itself needs is escaped, and control characters are.
     private static readonly JsonWriterOptions Format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    // The native program has a copy of this method for each of a hundred kinds of state: everything else is not generic.
     /// <inheritdoc/>
-    public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
+    public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter) => Write(
+        textWriter,
+        (logEntry.LogLevel, logEntry.EventId.Id, logEntry.Category),
+        logEntry.Formatter(logEntry.State, logEntry.Exception),
+        logEntry.State as IReadOnlyList<KeyValuePair<string, object?>>,
+        logEntry.Exception);
+
+    private static void Write(
+        TextWriter textWriter,
+        (LogLevel Level, int Id, string Category) log,
+        string message,
+        IReadOnlyList<KeyValuePair<string, object?>>? properties,
+        Exception? exception)
     {
-        string message = logEntry.Formatter(logEntry.State, logEntry.Exception);
         var buffer = new ArrayBufferWriter<byte>(512);
         using (var json = new Utf8JsonWriter(buffer, Format))
         {
             json.WriteStartObject();
             json.WriteString("time", DateTimeOffset.UtcNow);
-            json.WriteString("level", logEntry.LogLevel.ToString());
-            json.WriteNumber("event", logEntry.EventId.Id);
-            json.WriteString("category", logEntry.Category);
+            json.WriteString("level", log.Level.ToString());
+            json.WriteNumber("event", log.Id);
+            json.WriteString("category", log.Category);
             json.WriteString("message", message);
             if (Activity.Current is { } span)
             {
@@ -42,8 +54,9 @@ internal sealed class JsonLineFormatter() : ConsoleFormatter(FormatterName)
                 json.WriteString("spanId", span.SpanId.ToHexString());
             }
 
-            WriteState(json, logEntry.State);
-            if (logEntry.Exception is { } exception)
+            if (properties is not null)
+                WriteProperties(json, properties);
+            if (exception is not null)
                 json.WriteString("exception", exception.ToString());
             json.WriteEndObject();
         }
@@ -51,10 +64,8 @@ internal sealed class JsonLineFormatter() : ConsoleFormatter(FormatterName)
         textWriter.WriteLine(Encoding.UTF8.GetString(buffer.WrittenSpan));
     }
 
-    private static void WriteState<TState>(Utf8JsonWriter json, TState state)
+    private static void WriteProperties(Utf8JsonWriter json, IReadOnlyList<KeyValuePair<string, object?>> properties)
     {
-        if (state is not IReadOnlyList<KeyValuePair<string, object?>> properties)
-            return;
         json.WriteStartObject("properties");
         DeviceId? device = null;
         foreach ((string name, object? value) in properties)

@@ -231,7 +231,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     }
 
     [LoggerMessage(1301, LogLevel.Warning, "{Count} audit entries were dropped ({Total} since the start): the registry did not take them in time.")]
-    private partial void LogDropped(long count, long total);
+    private partial void LogDropped(object count, object total);
 
     [LoggerMessage(1302, LogLevel.Warning, "The audit cannot be written; the gateway tries again, and drops entries that find no room meanwhile.")]
     private partial void LogStoreAway(Exception exception);
@@ -240,5 +240,5 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private partial void LogFailed(Exception exception);
 
     [LoggerMessage(1304, LogLevel.Error, "The registry is short of space: {Shortage}. To leave some for operators' changes, older audit entries of refusals, and then of devices, make room for newer ones; {Count} were left out since the start.")]
-    private partial void LogShortage(string shortage, long count);
+    private partial void LogShortage(string shortage, object count);
 }

@@ -46,32 +46,32 @@ internal sealed partial class BackendLog(ILogger logger)
     private partial void LogUnknownCluster(string key, string cluster);
 
     [LoggerMessage(1125, LogLevel.Information, "The backend refused a client without a device, of user {User}, which was admitted as {Role} with [{Scopes}] from {Address}: {Refusal}.")]
-    private partial void LogBackendRefusedDeviceless(uint? user, string role, string scopes, string? address, string refusal);
+    private partial void LogBackendRefusedDeviceless(object? user, string role, string scopes, string? address, string refusal);
 
     [LoggerMessage(1126, LogLevel.Error, "The gate approved request {Request} of device {Device} at the backend, and {Problem}. The device may have asked the backend for more, past the gate, at the same time.")]
-    private partial void LogApprovedTooMuch(DeviceId device, string request, string problem);
+    private partial void LogApprovedTooMuch(object device, string request, string problem);
 
     [LoggerMessage(1120, LogLevel.Information, "Connected to the backend {Destination}, to approve pairings there (DeviceAuth:Backends).")]
     private partial void LogConnected(string destination);
 
     [LoggerMessage(1105, LogLevel.Information, "The backend refused device {Device}, which was admitted as {Role} with [{Scopes}] from {Address}: {Refusal}.")]
-    private partial void LogBackendRefused(DeviceId device, string role, string scopes, string? address, string refusal);
+    private partial void LogBackendRefused(object device, string role, string scopes, string? address, string refusal);
 
     [LoggerMessage(1121, LogLevel.Warning, "The backend does not know the token that it has issued to device {Device}. An OpenClaw gateway deletes pairings that "
         + "it has approved silently as soon as another client looks like the same, and behind the gate those of two people do: see docs/openclaw.md.")]
-    private partial void LogForgotten(DeviceId device);
+    private partial void LogForgotten(object device);
 
     [LoggerMessage(1122, LogLevel.Warning, "The backend asks for a pairing of its own before it lets in device {Device}, which was admitted as {Role} with [{Scopes}] "
         + "from {Address}: {Refusal}, request {Request}. Its owner can approve it: {Command}. The gate can do that by itself with {Key}:TokenFile.")]
     private partial void LogBackendAsks(
-        DeviceId device, string role, string scopes, string? address, string refusal, string request, string command, string key);
+        object device, string role, string scopes, string? address, string refusal, string request, string command, string key);
 
     [LoggerMessage(1123, LogLevel.Information, "Approved at the backend what was granted to device {Device} as {Role} with [{Scopes}] from {Address}: {Refusal}, "
         + "request {Request}. The client is told to connect again.")]
-    private partial void LogApproved(DeviceId device, string role, string scopes, string? address, string refusal, string request);
+    private partial void LogApproved(object device, string role, string scopes, string? address, string refusal, string request);
 
     [LoggerMessage(1124, LogLevel.Error, "The backend asks for a pairing of its own before it lets in device {Device}, which was admitted as {Role} with [{Scopes}] "
         + "from {Address}: {Refusal}, request {Request}. The gate could not approve it: {Problem}. Its owner can: {Command}.")]
     private partial void LogNotApproved(
-        DeviceId device, string role, string scopes, string? address, string refusal, string request, string problem, string command);
+        object device, string role, string scopes, string? address, string refusal, string request, string problem, string command);
 }
