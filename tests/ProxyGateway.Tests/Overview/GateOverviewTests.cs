@@ -138,6 +138,8 @@ public sealed class GateOverviewTests : IAsyncDisposable
         await using var here = new Gateway(_store, _time, counted);
 
         await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => here.ReadAsync()));
+        for (int i = 0; i < 5; i++)
+            await here.ReadAsync();
         counted.Lists.ShouldBe(1);
         _time.Advance(TimeSpan.FromSeconds(2));
         (await here.ReadAsync()).OpenRequests.ShouldBe(0);
