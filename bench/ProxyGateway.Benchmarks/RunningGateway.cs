@@ -28,7 +28,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         var running = new RunningGateway();
         running._agent = await ChildProcess.StartAsync(running._folder.FullName, "SampleAgent.dll", "listens on", "--urls", "http://127.0.0.1:0");
         deviceAuth["TrustedProxies"] = new JsonArray("127.0.0.1");
-        await running.StartAsync(Program, running._agent.After("listens on"), new JsonObject { ["DeviceAuth"] = deviceAuth });
+        await running.StartAsync(Program, running._agent.After("listens on"), new JsonObject { ["DeviceAuth"] = deviceAuth }, hasProofs: true);
         return running;
     }
 
@@ -36,10 +36,11 @@ internal sealed class RunningGateway : IAsyncDisposable
     /// <param name="program">The program's file.</param>
     /// <param name="agent">The agent's address.</param>
     /// <param name="settings">The configuration, apart from addresses and routes.</param>
-    public static async Task<RunningGateway> StartBeforeAsync(string program, string agent, JsonObject settings)
+    /// <param name="hasProofs">Whether there is a route with proofs, which the first gateways do not know.</param>
+    public static async Task<RunningGateway> StartBeforeAsync(string program, string agent, JsonObject settings, bool hasProofs = true)
     {
         var running = new RunningGateway();
-        await running.StartAsync(program, agent, settings);
+        await running.StartAsync(program, agent, settings, hasProofs);
         return running;
     }
 
@@ -76,15 +77,16 @@ internal sealed class RunningGateway : IAsyncDisposable
         ["Metadata"] = new JsonObject { ["DeviceAuth"] = "Proof", ["DeviceAuth.SessionTokens"] = "Allow" },
     };
 
-    private async Task StartAsync(string program, string agent, JsonObject settings)
+    private async Task StartAsync(string program, string agent, JsonObject settings, bool hasProofs)
     {
         settings["Urls"] = "http://127.0.0.1:0";
         settings["Admin"] = new JsonObject { ["Url"] = "http://127.0.0.1:0" };
         var routes = new JsonObject
         {
             ["agent"] = new JsonObject { ["ClusterId"] = "agent", ["Match"] = new JsonObject { ["Path"] = "/" } },
-            ["proof"] = ProofRoute(),
         };
+        if (hasProofs)
+            routes["proof"] = ProofRoute();
         settings["ReverseProxy"] = new JsonObject
         {
             ["Routes"] = routes,

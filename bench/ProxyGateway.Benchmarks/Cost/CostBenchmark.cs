@@ -31,28 +31,30 @@ internal static class CostBenchmark
     ];
 
     private static readonly Option<double> Seconds = new("--seconds") { Description = "Seconds that each measurement takes", DefaultValueFactory = _ => 4 };
-    private static readonly Option<double> WarmUp = new("--warm-up") { Description = "Seconds of handshakes before, for .NET to compile", DefaultValueFactory = _ => 12 };
+    private static readonly Option<double> WarmUp = new("--warm-up") { Description = "Seconds of handshakes before, for .NET to compile: on two processors it is done after some 40", DefaultValueFactory = _ => 12 };
     private static readonly Option<int> Rounds = new("--rounds") { Description = "How often each peer has its turn; the median counts", DefaultValueFactory = _ => 3 };
     private static readonly Option<string[]> Rows = Choice("--rows", "What is measured", Workloads.Select(w => w.Name));
-    private static readonly Option<string[]> Peers = Choice("--peers", "Who is compared", PeerKind.Available().Select(k => k.Name), PeerKind.NativeGate, PeerKind.MeasuredGate);
+    private static readonly Option<string[]> Peers = Choice("--peers", "Who is compared", PeerKind.Available().Select(k => k.Name), [PeerKind.NativeGate, .. PeerKind.Exporting]);
     private static readonly Option<FileInfo?> Before = new("--before") { Description = "The proxygateway.dll that another commit built, to be compared too" };
 
     public static Command Command()
     {
         const string Description = "Processor time and memory of the gate, plain YARP, nginx and HAProxy, side by side";
         var command = new Command("cost", Description) { Seconds, WarmUp, Rounds, Rows, Peers, Before, NativeProgram.Option };
-        command.SetAction((parsed, _) => RunAsync(
-            [.. Workloads.Where(w => parsed.GetValue(Rows)!.Contains(w.Name))],
+        command.SetAction((parsed, _) =>
+        {
+            Workload[] rows = [.. Workloads.Where(w => parsed.GetValue(Rows)!.Contains(w.Name))];
+            string? native = parsed.GetValue(NativeProgram.Option) is { Exists: true } file && parsed.GetValue(Peers)!.Contains(PeerKind.NativeGate) ? file.FullName : null;
+            PeerKind[] kinds =
             [
                 .. PeerKind.Available().Where(k => parsed.GetValue(Peers)!.Contains(k.Name)),
-                .. parsed.GetValue(Peers)!.Contains(PeerKind.NativeGate) && parsed.GetValue(NativeProgram.Option) is { Exists: true } native
-                    ? [PeerKind.Native(native.FullName)] : Array.Empty<PeerKind>(),
-                .. parsed.GetValue(Peers)!.Contains(PeerKind.MeasuredGate) ? [PeerKind.Measured()] : Array.Empty<PeerKind>(),
-                .. parsed.GetValue(Before) is { } program ? [PeerKind.Before(program.FullName)] : Array.Empty<PeerKind>(),
-            ],
-            parsed.GetValue(Rounds),
-            TimeSpan.FromSeconds(parsed.GetValue(WarmUp)),
-            TimeSpan.FromSeconds(parsed.GetValue(Seconds))));
+                .. native is not null ? [PeerKind.Native(native)] : Array.Empty<PeerKind>(),
+                .. PeerKind.Exporting.Where(name => parsed.GetValue(Peers)!.Contains(name)).Select(name => PeerKind.Exports(name, native)),
+                .. parsed.GetValue(Before) is { } program ? [PeerKind.Before(program.FullName, rows.Any(r => r is ProvenWorkload))] : Array.Empty<PeerKind>(),
+            ];
+            return RunAsync(
+                rows, kinds, parsed.GetValue(Rounds), TimeSpan.FromSeconds(parsed.GetValue(WarmUp)), TimeSpan.FromSeconds(parsed.GetValue(Seconds)));
+        });
         return command;
     }
 
@@ -60,17 +62,16 @@ internal static class CostBenchmark
     {
         InlineSockets.Use();
         await using RunningAgent agent = await RunningAgent.StartAsync();
-        await using TemporaryRedis redis = await TemporaryRedis.StartAsync();
         var peers = new List<(PeerKind Kind, Peer Peer)>();
         try
         {
             foreach (PeerKind kind in kinds)
             {
-                Peer peer = await kind.StartAsync(agent, redis);
+                Peer peer = await kind.StartAsync(agent);
                 peers.Add((kind, peer));
                 if (kind.IsCompiledAsItRuns)
                     await HandshakeStorm.RunAsync(peer, areForged: false, warmUp);
-                if (kind.IsGate)
+                if (kind.IsGate && rows.Any(r => r is Refusals))
                     await HandshakeStorm.RunAsync(peer, areForged: true, warmUp);
                 foreach (Workload row in rows.Where(r => r.NeedsWarmUp && r.Fits(kind)))
                     await row.MeasureAsync(peer, agent, warmUp / 3);
@@ -86,7 +87,7 @@ internal static class CostBenchmark
                     {
                         if (!row.Fits(kind))
                             continue;
-                        Measurement measured = await MeasureAsync(row, kind, peer, agent, redis, duration);
+                        Measurement measured = await MeasureAsync(row, kind, peer, agent, duration);
                         Console.Error.WriteLine($"{round + 1}/{rounds} {row.Name}, {kind.Title}: {measured.Figure:N1}");
                         table.Add(row, kind, measured);
                     }
@@ -108,11 +109,11 @@ internal static class CostBenchmark
         return 0;
     }
 
-    private static async Task<Measurement> MeasureAsync(Workload row, PeerKind kind, Peer peer, RunningAgent agent, TemporaryRedis redis, TimeSpan duration)
+    private static async Task<Measurement> MeasureAsync(Workload row, PeerKind kind, Peer peer, RunningAgent agent, TimeSpan duration)
     {
         if (!row.NeedsFreshPeer)
             return await row.MeasureAsync(peer, agent, duration);
-        await using Peer fresh = await kind.StartAsync(agent, redis);
+        await using Peer fresh = await kind.StartAsync(agent);
         return await row.MeasureAsync(fresh, agent, duration);
     }
 

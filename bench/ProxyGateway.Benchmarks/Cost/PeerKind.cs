@@ -7,8 +7,8 @@ namespace ProxyGateway.Benchmarks.Cost;
 /// <param name="Name">Its name on the command line.</param>
 /// <param name="Title">Its name in the table.</param>
 /// <param name="IsCompiledAsItRuns">Whether it has to be warmed up first.</param>
-/// <param name="StartAsync">Starts one before the agent. Only a gate has a use for the Redis.</param>
-internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRuns, Func<RunningAgent, TemporaryRedis, Task<Peer>> StartAsync)
+/// <param name="StartAsync">Starts one before the agent. What asks a registry has a Redis of its own.</param>
+internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRuns, Func<RunningAgent, Task<Peer>> StartAsync)
 {
     public const string Gate = "gate";
 
@@ -18,17 +18,17 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     /// <summary>The gate as a native program.</summary>
     public const string NativeGate = "native";
 
-    /// <summary>The gate with telemetry on.</summary>
-    public const string MeasuredGate = "telemetry";
-
     private const string EarlierGate = "before";
 
     private const string Most = "100000";
 
+    /// <summary>The names of those that export telemetry.</summary>
+    public static readonly IReadOnlyList<string> Exporting = ["telemetry", "metrics", "traces"];
+
     /// <summary>Those that can be started here: the others' programs are not installed.</summary>
     public static IReadOnlyList<PeerKind> Available() =>
     [
-        new(Gate, "gate", IsCompiledAsItRuns: true, static (agent, redis) => StartGateAsync(Gate, RunningGateway.Program, agent, redis, telemetry: null)),
+        new(Gate, "gate", IsCompiledAsItRuns: true, static agent => StartGateAsync(Gate, RunningGateway.Program, agent)),
         new("yarp", "YARP", IsCompiledAsItRuns: true, StartYarpAsync),
         .. IsInstalled("nginx") ? [new PeerKind("nginx", "nginx", IsCompiledAsItRuns: false, StartNginxAsync)] : Array.Empty<PeerKind>(),
         .. IsInstalled("nginx") ? [new PeerKind(Asking, "nginx, auth_request, Redis", IsCompiledAsItRuns: false, StartAskingNginxAsync)] : Array.Empty<PeerKind>(),
@@ -39,76 +39,80 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     public bool IsGate => IsGateNamed(Name);
 
     /// <summary>Whether a peer of this name refuses strangers.</summary>
-    public static bool IsGateNamed(string name) => name is Gate or NativeGate or MeasuredGate or EarlierGate;
+    public static bool IsGateNamed(string name) => name is Gate or NativeGate or EarlierGate || Exporting.Contains(name);
 
     /// <summary>Whether the path has such a program.</summary>
     public static bool IsInstalled(string program) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Combine(folder, program)));
 
-    /// <summary>The native gate, with a Redis of its own.</summary>
+    /// <summary>The native gate.</summary>
     /// <param name="program">Its file.</param>
-    public static PeerKind Native(string program) => new(NativeGate, "native gate", IsCompiledAsItRuns: false, async (agent, _) =>
-    {
-        TemporaryRedis redis = await TemporaryRedis.StartAsync();
-        return await StartGateAsync(NativeGate, program, agent, redis, telemetry: null, redis);
-    });
+    public static PeerKind Native(string program) =>
+        new(NativeGate, "native gate", IsCompiledAsItRuns: false, agent => StartGateAsync(NativeGate, program, agent));
 
-    /// <summary>The gate that exports all by OTLP, as often as by default, and has <c>/metrics</c>, with a Redis of its own.</summary>
-    public static PeerKind Measured() => new(MeasuredGate, "gate with telemetry", IsCompiledAsItRuns: true, static async (agent, _) =>
-    {
-        TemporaryRedis redis = await TemporaryRedis.StartAsync();
-        TelemetrySink sink = await TelemetrySink.StartAsync();
-        var telemetry = new JsonObject
-        {
-            ["Prometheus"] = "Open",
-            ["Otlp"] = new JsonObject { ["Endpoint"] = sink.Address, ["Protocol"] = "http/protobuf" },
-        };
-        return await StartGateAsync(MeasuredGate, RunningGateway.Program, agent, redis, telemetry, redis, sink);
-    });
-
-    /// <summary>The gate as another commit built it, with a Redis of its own.</summary>
+    /// <summary>The gate as another commit built it.</summary>
     /// <param name="program">Its <c>proxygateway.dll</c>.</param>
-    public static PeerKind Before(string program) => new(EarlierGate, "gate before", IsCompiledAsItRuns: true, async (agent, _) =>
+    /// <param name="hasProofs">Whether it is asked for proofs.</param>
+    public static PeerKind Before(string program, bool hasProofs) =>
+        new(EarlierGate, "gate before", IsCompiledAsItRuns: true, agent => StartGateAsync(EarlierGate, program, agent, settings: null, hasProofs));
+
+    /// <summary>The gate that exports all by OTLP, as often as by default, and has <c>/metrics</c>; or a part of it, to tell what the parts cost.</summary>
+    /// <param name="name">One of <see cref="Exporting"/>.</param>
+    /// <param name="native">The file of the native program, if that is to run.</param>
+    public static PeerKind Exports(string name, string? native) => new(name, $"gate with {name}", IsCompiledAsItRuns: native is null, async agent =>
     {
-        TemporaryRedis redis = await TemporaryRedis.StartAsync();
-        return await StartGateAsync(EarlierGate, program, agent, redis, telemetry: null, redis);
+        string[] leftOut = name switch { "metrics" => ["TRACES", "LOGS"], "traces" => ["METRICS", "LOGS"], _ => [] };
+        TelemetrySink sink = await TelemetrySink.StartAsync();
+        var settings = new JsonObject
+        {
+            ["Telemetry"] = new JsonObject
+            {
+                ["Prometheus"] = leftOut.Contains("METRICS") ? "Off" : "Open",
+                ["Otlp"] = new JsonObject { ["Endpoint"] = sink.Address, ["Protocol"] = "http/protobuf" },
+            },
+        };
+        foreach (string signal in leftOut)
+        {
+            settings[$"OTEL_{signal}_EXPORTER"] = "none";
+        }
+
+        return await StartGateAsync(name, native ?? RunningGateway.Program, agent, settings, hasProofs: true, sink);
     });
 
     // Devices on loopback pair by themselves, as is the default. One address makes all the load, so the bounds for one address have to go.
     private static async Task<Peer> StartGateAsync(
-        string name, string program, RunningAgent agent, TemporaryRedis redis, JsonObject? telemetry, params IAsyncDisposable[] owned)
+        string name, string program, RunningAgent agent, JsonObject? settings = null, bool hasProofs = true, params IAsyncDisposable[] owned)
     {
-        RunningGateway gateway = await RunningGateway.StartBeforeAsync(program, agent.Address.ToString(), new JsonObject
+        TemporaryRedis redis = await TemporaryRedis.StartAsync();
+        settings ??= [];
+        settings["Logging"] = new JsonObject { ["LogLevel"] = new JsonObject { ["Default"] = "Warning", ["Microsoft.Hosting.Lifetime"] = "Information" } };
+        settings["Registry"] = new JsonObject { ["Provider"] = "Redis", ["Redis"] = new JsonObject { ["Configuration"] = redis.EndPoint } };
+        settings["DeviceAuth"] = new JsonObject
         {
-            ["Telemetry"] = telemetry ?? new JsonObject(),
-            ["Logging"] = new JsonObject { ["LogLevel"] = new JsonObject { ["Default"] = "Warning", ["Microsoft.Hosting.Lifetime"] = "Information" } },
-            ["Registry"] = new JsonObject { ["Provider"] = "Redis", ["Redis"] = new JsonObject { ["Configuration"] = redis.EndPoint } },
-            ["DeviceAuth"] = new JsonObject
+            ["Pairing"] = new JsonObject { ["AutoApprove"] = new JsonObject { ["loopback"] = new JsonObject { ["MaxDevicesPerHour"] = Most } } },
+            ["Limits"] = new JsonObject
             {
-                ["Pairing"] = new JsonObject { ["AutoApprove"] = new JsonObject { ["loopback"] = new JsonObject { ["MaxDevicesPerHour"] = Most } } },
-                ["Limits"] = new JsonObject
-                {
-                    ["Handshakes"] = Most,
-                    ["HandshakesPerDestination"] = Most,
-                    ["HandshakesPerAddress"] = Most,
-                    ["HandshakesPerSecondPerAddress"] = Most,
-                    ["ConnectionsPerAddress"] = "1000000",
-                    ["FailuresPerAddress"] = "1000000",
-                    ["SessionsPerDevice"] = Most,
-                },
+                ["Handshakes"] = Most,
+                ["HandshakesPerDestination"] = Most,
+                ["HandshakesPerAddress"] = Most,
+                ["HandshakesPerSecondPerAddress"] = Most,
+                ["ConnectionsPerAddress"] = "1000000",
+                ["FailuresPerAddress"] = "1000000",
+                ["SessionsPerDevice"] = Most,
             },
-        });
-        return new Peer(name, gateway.Port, [gateway.ProcessId], [gateway, .. owned]) { Registry = redis.ProcessId };
+        };
+        RunningGateway gateway = await RunningGateway.StartBeforeAsync(program, agent.Address.ToString(), settings, hasProofs);
+        return new Peer(name, gateway.Port, [gateway.ProcessId], [gateway, redis, .. owned]) { Registry = redis.ProcessId };
     }
 
-    private static async Task<Peer> StartYarpAsync(RunningAgent agent, TemporaryRedis redis)
+    private static async Task<Peer> StartYarpAsync(RunningAgent agent)
     {
         ChildProcess yarp = await ChildProcess.StartAsync(
             Path.GetTempPath(), "PlainYarp.dll", "Application started", "--urls", "http://127.0.0.1:0", "--backend", agent.Address.ToString());
         return new Peer("yarp", new Uri(yarp.After("Now listening on:")).Port, [yarp.Id], yarp);
     }
 
-    private static async Task<Peer> StartNginxAsync(RunningAgent agent, TemporaryRedis redis)
+    private static async Task<Peer> StartNginxAsync(RunningAgent agent)
     {
         var folder = new ConfigurationFolder();
         (ChildProcess nginx, int port, int[] workers) = await StartNginxAsync(folder, "nginx.conf", agent, auth: 0);
@@ -116,7 +120,7 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     }
 
     // It asks a program, which asks a Redis of its own. It verifies nothing.
-    private static async Task<Peer> StartAskingNginxAsync(RunningAgent agent, TemporaryRedis ignored)
+    private static async Task<Peer> StartAskingNginxAsync(RunningAgent agent)
     {
         TemporaryRedis redis = await TemporaryRedis.StartAsync();
         ChildProcess auth = await ChildProcess.StartAsync(
@@ -139,7 +143,7 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
         return (nginx, port, workers);
     }
 
-    private static async Task<Peer> StartHaproxyAsync(RunningAgent agent, TemporaryRedis redis)
+    private static async Task<Peer> StartHaproxyAsync(RunningAgent agent)
     {
         var folder = new ConfigurationFolder();
         (ChildProcess haproxy, int port) = await ChildProcess.StartListenerAsync(
