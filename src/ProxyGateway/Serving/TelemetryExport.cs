@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Reflection;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
@@ -19,6 +20,13 @@ internal static partial class TelemetryExport
     // Where a listener has several addresses, server.address is the one that the client has connected to: of a whole network on loopback, any that it likes.
     private static readonly string[] TagsOfKestrel =
         ["server.port", "network.type", "network.transport", "network.protocol.name", "network.protocol.version", "tls.protocol.version", "error.type"];
+
+    // Of the framework's instruments, those that are recorded with each request or connection and say what others say already: half of what telemetry costs.
+    private static readonly string[] LeftOut =
+    [
+        "http.client.active_requests", "http.client.connection.duration", "http.client.open_connections", "http.client.request.time_in_queue",
+        "kestrel.queued_connections", "kestrel.queued_requests", "kestrel.upgraded_connections",
+    ];
 
     /// <summary>Adds what exports.</summary>
     /// <param name="builder">The gateway.</param>
@@ -67,6 +75,11 @@ internal static partial class TelemetryExport
             scraping.AllowAnonymous(); // else the operators' application wants a key
     }
 
+    private static MetricStreamConfiguration? Shape(Instrument instrument) =>
+        LeftOut.Contains(instrument.Name) ? MetricStreamConfiguration.Drop
+        : instrument.Name.StartsWith("kestrel.", StringComparison.Ordinal) ? new MetricStreamConfiguration { TagKeys = TagsOfKestrel }
+        : null;
+
     private static void Describe(ResourceBuilder resource) => resource
         .Clear()
         .AddService(DefaultServiceName, serviceVersion: typeof(TelemetryExport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion)
@@ -77,7 +90,7 @@ internal static partial class TelemetryExport
     {
         metrics
             .AddMeter(Telemetry.MeterName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Net.Http", "System.Runtime")
-            .AddView("kestrel.*", new MetricStreamConfiguration { TagKeys = TagsOfKestrel });
+            .AddView(Shape);
         if (options.ExportsMetrics)
             metrics.AddOtlpExporter(exporter => Configure(exporter, options, headers, "v1/metrics"));
         if (options.Prometheus != PrometheusAccess.Off)

@@ -77,6 +77,8 @@ public sealed partial class ExportTests : IAsyncLifetime
         _receiver.Metrics.Keys.ShouldContain("http.server.request.duration");
         _receiver.Metrics.Keys.ShouldContain("kestrel.active_connections");
         _receiver.Metrics["kestrel.active_connections"].Keys.ShouldNotContain("server.address");
+        _receiver.Metrics.Keys.ShouldContain("http.client.request.duration");
+        _receiver.Metrics.Keys.ShouldNotContain("http.client.open_connections");
         scraped.ShouldContain("proxygateway_handshakes_completed_total{");
         scraped.ShouldContain("proxygateway_registry_freshness_age_seconds");
 
