@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Registry.Auditing;
+using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
@@ -44,7 +45,7 @@ internal static class AuditCommand
             "admin/v1/audit" + (query.Length > 0 ? "?" + query : ""), AdminJson.Answer<PageView<JsonElement>>(), cancellationToken, limit);
         OperatorCommand.Print(parsed, new PageView<JsonElement>(entries, Next: null), AdminJson.Answer<PageView<JsonElement>>(indented: true), () =>
         {
-            var table = new TextTable("TIME", "WHAT", "WHO", "DEVICE", "ABOUT");
+            Table table = Tables.New("TIME", "WHAT", "WHO", "DEVICE", "ABOUT");
             foreach (AuditEntry e in entries.Select(AuditJson.Read))
                 table.AddTextRow(Cells(e));
             Tables.Write(table);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
 using ProxyGateway.Operating.Importing;
+using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
@@ -55,9 +56,10 @@ internal static class DeviceCommands
         OperatorCommand.Print(parsed, device, AdminJson.Answer<DeviceView>(indented: true), () => Tables.Write(Describe(device)));
 
     /// <summary>All details of a device.</summary>
-    private static TextTable Describe(DeviceView device)
+    private static Table Describe(DeviceView device)
     {
-        var table = new TextTable("", "");
+        Table table = Tables.New("", "");
+        table.HideHeaders();
         table.AddTextRow("device", device.Id.ToString());
         table.AddTextRow("fingerprint", device.Id.Fingerprint);
         if (device.NewerFormat is { } format)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Serialization.Metadata;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
+using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
@@ -79,7 +80,7 @@ internal static class OperatorCommand
                 return;
             }
 
-            var table = new TextTable(columns);
+            Table table = Tables.New(columns);
             foreach (T item in items)
                 table.AddTextRow(row(item));
             Tables.Write(table);

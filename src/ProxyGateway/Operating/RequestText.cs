@@ -1,6 +1,7 @@
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Client;
 using ProxyGateway.DeviceAuth.Pairing;
+using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
@@ -10,9 +11,10 @@ internal static class RequestText
     /// <summary>All details for a decision.</summary>
     /// <param name="r">The request.</param>
     /// <param name="others">Other requests of the device.</param>
-    public static TextTable Of(RequestView r, params IEnumerable<RequestView> others)
+    public static Table Of(RequestView r, params IEnumerable<RequestView> others)
     {
-        var table = new TextTable("", "");
+        Table table = Tables.New("", "");
+        table.HideHeaders();
         table.AddTextRow("request", r.Id.ToString());
         table.AddTextRow("device", r.DeviceId.ToString());
         table.AddTextRow("fingerprint", r.DeviceId.Fingerprint);

@@ -1,23 +1,33 @@
 using System.Globalization;
 using ProxyGateway.DeviceAuth.Admin;
 using ProxyGateway.DeviceAuth.Pairing;
+using Spectre.Console;
 
 namespace ProxyGateway.Operating;
 
-/// <summary>Tables for people, and the texts in them.</summary>
+/// <summary>Tables for people. Every cell is text, never markup: devices choose their names.</summary>
 internal static class Tables
 {
     private const int WidthOfNoTerminal = 1000;
 
-    /// <summary>Adds a row. Devices choose their names: nothing in a cell moves the cursor.</summary>
-    public static void AddTextRow(this TextTable table, params IEnumerable<string?> cells) => table.Add([.. cells.Select(c => PlainText.Of(c))]);
-
-    public static void Write(TextTable table)
+    public static Table New(params ReadOnlySpan<string> columns)
     {
+        var table = new Table { Border = TableBorder.None };
+        foreach (string column in columns)
+            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Bold))) { Padding = new Padding(0, 0, 2, 0) });
+        table.Columns[0].NoWrap();
+        return table;
+    }
+
+    public static void AddTextRow(this Table table, params IEnumerable<string?> cells) =>
+        table.AddRow(cells.Select(c => new Text(PlainText.Of(c))));
+
+    public static void Write(Table table)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings());
         if (Console.IsOutputRedirected)
-            table.Write(Console.Out, WidthOfNoTerminal, isBold: false);
-        else
-            table.Write(Console.Out, Console.WindowWidth is > 0 and int width ? width : WidthOfNoTerminal, isBold: Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb"));
+            console.Profile.Width = WidthOfNoTerminal;
+        console.Write(table);
     }
 
     /// <summary>The name of a device: its label, or else its own name.</summary>

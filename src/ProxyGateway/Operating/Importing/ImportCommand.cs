@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using ProxyGateway.DeviceAuth.Admin;
+using Spectre.Console;
 
 namespace ProxyGateway.Operating.Importing;
 
@@ -137,7 +138,7 @@ internal static class ImportCommand
             return;
         }
 
-        var table = new TextTable("DEVICE", "NAME", "MAY BE", report.DryRun ? "WOULD BE" : "OUTCOME");
+        Table table = Tables.New("DEVICE", "NAME", "MAY BE", report.DryRun ? "WOULD BE" : "OUTCOME");
         foreach (ImportReportItem item in report.Items)
         {
             table.AddTextRow(item.Id?.ToString()[..16] ?? $"row {item.Row}", item.Name ?? "-", Grants(item), item.Detail is null ? item.Outcome : $"{item.Outcome}: {item.Detail}");
