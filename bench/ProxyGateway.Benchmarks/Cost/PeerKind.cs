@@ -108,7 +108,7 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     private static async Task<Peer> StartYarpAsync(RunningAgent agent)
     {
         ChildProcess yarp = await ChildProcess.StartAsync(
-            Path.GetTempPath(), "PlainYarp.dll", "Application started", "--urls", "http://127.0.0.1:0", "--backend", agent.Address.ToString());
+            AppContext.BaseDirectory, "PlainYarp.dll", "Application started", "--urls", "http://127.0.0.1:0", "--backend", agent.Address.ToString());
         return new Peer("yarp", new Uri(yarp.After("Now listening on:")).Port, [yarp.Id], yarp);
     }
 
@@ -124,7 +124,7 @@ internal sealed record PeerKind(string Name, string Title, bool IsCompiledAsItRu
     {
         TemporaryRedis redis = await TemporaryRedis.StartAsync();
         ChildProcess auth = await ChildProcess.StartAsync(
-            Path.GetTempPath(), "RedisAuth.dll", "Application started", "--urls", "http://127.0.0.1:0", "--redis", redis.EndPoint);
+            AppContext.BaseDirectory, "RedisAuth.dll", "Application started", "--urls", "http://127.0.0.1:0", "--redis", redis.EndPoint);
         var folder = new ConfigurationFolder();
         (ChildProcess nginx, int port, int[] workers) = await StartNginxAsync(folder, "nginx-auth.conf", agent, new Uri(auth.After("Now listening on:")).Port);
         return new Peer(Asking, port, [.. workers, auth.Id], nginx, auth, redis, folder) { Registry = redis.ProcessId };
