@@ -2,7 +2,7 @@
 //
 //   native-order ADDRESSES OUTPUT PROGRAM [ARGUMENT...]
 //
-// ADDRESSES has the address of a function in the file on each line, hexadecimal; OUTPUT gets those that ran. Linux on x86-64. tools/native-order uses it.
+// ADDRESSES has the address of a function in the file on each line, hexadecimal; OUTPUT gets those that ran. Linux on x86-64. tools/native-profile uses it.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
