@@ -110,7 +110,7 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
         await _redis.Primary.RestartAsync(); // with its data, as a primary, and nobody is there to contradict it
         await Eventually.HoldsAsync(async () => await TryAsync(_paired) is Admission.Admitted, "the gateway is connected to the old primary alone");
 
-        (await TryAsync(_removed)).ShouldBeOfType<Admission.Refused>();
+        (await AnswerAsync(_removed)).ShouldBeOfType<Admission.Refused>();
     }
 
     [Fact]
@@ -163,7 +163,7 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
         output.WriteLine($"Found the new primary {took.TotalMilliseconds:F0} ms after {after} and the promotion, and {tookAgain.TotalMilliseconds:F0} ms after the last change.");
         output.WriteLine($"The removed device asked {_asked} times and was admitted {_wronglyAdmitted} times.");
         _wronglyAdmitted.ShouldBe(0);
-        (await _gateway.AdmitAsync(_removed, Some.Loopback, Silent, None)).ShouldBeOfType<Admission.Refused>();
+        (await AnswerAsync(_removed)).ShouldBeOfType<Admission.Refused>();
     }
 
     private static async Task<bool> SeesTwoPrimariesAsync(RedisDeviceStore store)
@@ -184,6 +184,14 @@ public sealed class RedisFailoverTests(ITestOutputHelper output) : IAsyncLifetim
         long started = Stopwatch.GetTimestamp();
         await Eventually.HoldsAsync(async () => await TryAsync(_paired) is null, since);
         output.WriteLine($"Nobody was admitted {Stopwatch.GetElapsedTime(started).TotalMilliseconds:F0} ms after {since}.");
+    }
+
+    /// <summary>What becomes of a claim once the registry is available. A request is written for it, for which a primary may be too slow while it sends its data to a replica.</summary>
+    private async Task<Admission> AnswerAsync(DeviceClaim claim)
+    {
+        Admission? answer = null;
+        await Eventually.HoldsAsync(async () => (answer = await TryAsync(claim)) is not null, "the gateway decides about the claim");
+        return answer!;
     }
 
     /// <summary>What becomes of a claim; null if the registry is unavailable.</summary>
