@@ -139,6 +139,7 @@ class Gate:
                 "--ReverseProxy:Routes:sockets:Metadata:DeviceAuth=Proof",
                 "--ReverseProxy:Routes:agent:Metadata:DeviceAuth.SessionTokens=Allow",
                 "--DeviceAuth:Pairing:AutoApprove:loopback:Enabled=false",
+                "--DeviceAuth:Limits:HandshakesPerSecondPerAddress=1000",
                 f"--Registry:Sqlite:Path={self._folder}/registry.db",
                 f"--Admin:Url=http://127.0.0.1:{self._admin_port}",
                 f"--Admin:KeyFile={self._folder}/admin.key",

@@ -24,7 +24,7 @@ suite("through the real gateway", { timeout: 120_000, concurrency: 3 }, () => {
     folder = temporaryDirectory("client");
     gate = await startGate(agent, {
       config: fileURLToPath(new URL("../../../config/any-agent.json", import.meta.url)),
-      settings: () => ["--DeviceAuth:Pairing:AutoApprove:loopback:Enabled=false", "--ReverseProxy:Routes:agent:Metadata:DeviceAuth.SessionTokens=Allow", `--DeviceAuth:AllowedOrigins:0=http://127.0.0.1:${site.address().port}`],
+      settings: () => ["--DeviceAuth:Pairing:AutoApprove:loopback:Enabled=false", "--DeviceAuth:Limits:HandshakesPerSecondPerAddress=1000", "--ReverseProxy:Routes:agent:Metadata:DeviceAuth.SessionTokens=Allow", `--DeviceAuth:AllowedOrigins:0=http://127.0.0.1:${site.address().port}`],
     });
     base = `http://127.0.0.1:${gate.port}`;
   });

@@ -49,8 +49,9 @@ internal static class ServeCommand
         or IOException or UnauthorizedAccessException or SocketException or CryptographicException or FormatException
         or PlatformNotSupportedException || IsOfKestrel(e);
 
-    // Such as for an https address without a certificate.
-    private static bool IsOfKestrel(Exception e) => e is InvalidOperationException { Source: "Microsoft.AspNetCore.Server.Kestrel.Core" };
+    // Such as for an https address without a certificate. The native program's exceptions have no Source.
+    private static bool IsOfKestrel(Exception e) =>
+        e is InvalidOperationException && e.StackTrace?.Contains("Microsoft.AspNetCore.Server.Kestrel.", StringComparison.Ordinal) == true;
 
     private static string Describe(Exception e) => e switch
     {
