@@ -28,14 +28,8 @@ public sealed class SessionPipeTests
         await using var pipe = new SessionPipe(new DefaultHttpContext(), client, TimeProvider.System);
         using DeviceSession session = SomeSession.Of(Some.Claim("operator", "operator.read"));
         pipe.Begin(session);
-        byte[] buffer = new byte[64];
-        await RelayAsync(pipe, client, buffer); // pools fill, tiers settle
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        await RelayAsync(pipe, client, buffer);
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-
-        (allocated / (double)Messages).ShouldBeLessThan(1);
+        (await AllocatedPerMessageAsync(pipe, client)).ShouldBeLessThan(1);
     }
 
     // With everything exported: a handshake is measured, a message is not.
@@ -58,14 +52,8 @@ public sealed class SessionPipeTests
         using DeviceSession session = gate.Get<SessionTable>().TryEnter(Some.Claim("operator", "operator.read"), Some.Origin, limit: 1)!;
         trace.Complete(HandshakeOutcome.Admitted);
         pipe.Begin(session);
-        byte[] buffer = new byte[64];
-        await RelayAsync(pipe, client, buffer); // pools fill, tiers settle
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        await RelayAsync(pipe, client, buffer);
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-
-        (allocated / (double)Messages).ShouldBeLessThan(1);
+        (await AllocatedPerMessageAsync(pipe, client)).ShouldBeLessThan(1);
         measured.Of("proxygateway.handshakes.completed route=agent handshake=ConnectFrame audience=default outcome=admitted").ShouldBe(1, "the listeners hear");
     }
 
@@ -80,6 +68,16 @@ public sealed class SessionPipeTests
         (await pipe.ReadAsync(Memory<byte>.Empty, default)).ShouldBe(0);
 
         client.LastReadLength.ShouldBe(0);
+    }
+
+    private static async Task<double> AllocatedPerMessageAsync(SessionPipe pipe, EndlessClient client)
+    {
+        byte[] buffer = new byte[64];
+        await RelayAsync(pipe, client, buffer); // pools fill, tiers settle
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        await RelayAsync(pipe, client, buffer);
+        return (GC.GetAllocatedBytesForCurrentThread() - before) / (double)Messages;
     }
 
     private static async Task RelayAsync(SessionPipe pipe, EndlessClient client, byte[] buffer)
